@@ -1,0 +1,3 @@
+//! The stillhunt program.
+
+fn main() {}
