@@ -1,0 +1,83 @@
+//! The similarity index: leaders over posting lists of int8 vectors, one immutable segment for each append.
+//!
+//! A prompt is filed once, under its nearest leader, as a contiguous row; a search asks the lists of the nearest leaders; a
+//! join asks them for a whole night as blocked products. No graph over all prompts: near-duplicates are the normal case of
+//! this data, and clumps larger than a graph's degree break its recall. Opening is reading a header of a mapped file.
+//!
+//! Weakness: recall is that of the probed lists, so it is measured against [`exact`], never assumed. Guarantees: results are
+//! ordered by similarity, then id; the same vectors, ids and seed give the same bytes on any number of threads.
+
+pub mod exact;
+mod kernel;
+mod leaders;
+mod segment;
+mod vectors;
+
+pub use segment::{Ask, Built, Segment};
+pub use vectors::Vectors;
+
+/// One neighbour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    /// Whose vector it is.
+    pub id: u32,
+    /// Cosine, in [−1, 1], higher nearer.
+    pub similarity: f32,
+}
+
+/// The order of results: higher similarity first, ties by id.
+pub fn best_first(a: &Hit, b: &Hit) -> std::cmp::Ordering {
+    b.similarity.total_cmp(&a.similarity).then(a.id.cmp(&b.id))
+}
+
+/// The best `cap` hits offered so far. Which hits stay does not depend on the order in which they were offered.
+#[derive(Clone, Debug)]
+pub struct Best {
+    cap: usize,
+    hits: Vec<Hit>,
+    /// Nothing below this can enter.
+    floor: f32,
+}
+
+impl Best {
+    /// Keeps `cap` hits.
+    #[must_use]
+    pub fn new(cap: usize) -> Self {
+        Self { cap, hits: Vec::new(), floor: f32::NEG_INFINITY }
+    }
+
+    /// Takes the hit if it is among the best so far.
+    #[inline]
+    pub fn offer(&mut self, hit: Hit) {
+        if hit.similarity < self.floor {
+            return;
+        }
+        self.hits.push(hit);
+        if self.hits.len() >= 2 * self.cap.max(4) {
+            self.shrink();
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.hits.len() > self.cap {
+            if self.cap == 0 {
+                self.hits.clear();
+                return;
+            }
+            self.hits.select_nth_unstable_by(self.cap - 1, best_first);
+            self.hits.truncate(self.cap);
+            self.floor = self.hits.iter().fold(f32::INFINITY, |low, h| low.min(h.similarity));
+        }
+    }
+
+    /// The best, in order.
+    #[must_use]
+    pub fn into_sorted(mut self) -> Vec<Hit> {
+        self.shrink();
+        self.hits.sort_unstable_by(best_first);
+        self.hits
+    }
+}
+
+#[cfg(test)]
+mod tests;

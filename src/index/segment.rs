@@ -1,0 +1,310 @@
+//! One immutable segment of the index: its file format, and search in it.
+//!
+//! ```text
+//! "SHINDEX1" dim stride n_leaders n_entries (u32 each)                          64 bytes, zero padded
+//! leaders: rows i8 · inverse norms f32 · sums i32                               each section padded to 64 bytes
+//! lists:   first entry of each list u32 (n_leaders + 1) · active entries u32
+//! entries: ids u32 · inverse norms f32 · sums i32 · rows i8
+//! ```
+//! Little-endian, as every machine this runs on. Entries of a list stand together, active ones first, then by id. *Active*
+//! entries are those that new vectors are joined with; the others are near-copies that a representative stands for.
+
+use super::vectors::Block;
+use super::{Best, Hit, Vectors, leaders};
+use crate::error::{Error, ErrorKind, Result};
+use rayon::prelude::*;
+use std::ops::Range;
+
+const MAGIC: &[u8; 8] = b"SHINDEX1";
+const HEADER: usize = 64;
+/// Queries that a thread takes at a time: enough to share the reading of a list, few enough to spread over cores.
+const CHUNK: usize = 1024;
+
+/// Vectors filed under trained leaders, not yet written.
+#[derive(Debug)]
+pub struct Built {
+    leaders: Vectors,
+    homes: Vec<u32>,
+}
+
+impl Built {
+    /// Trains leaders on `vectors` and files every vector under its nearest.
+    #[must_use]
+    pub fn new(vectors: &Vectors, seed: u64) -> Self {
+        let leaders = leaders::train(vectors, leaders::n_leaders(vectors.len()), seed);
+        let homes = leaders::nearest(vectors.block(), leaders.block(), 1).iter().map(|near| near[0].id).collect();
+        Self { leaders, homes }
+    }
+
+    /// Leader of each vector.
+    #[must_use]
+    pub fn homes(&self) -> &[u32] {
+        &self.homes
+    }
+
+    /// The segment's bytes. `ids[i]` names vector i (several vectors may share one), `active[i]` says whether later vectors
+    /// are joined with it.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    #[must_use]
+    pub fn to_bytes(&self, vectors: &Vectors, ids: &[u32], active: &[bool]) -> Vec<u8> {
+        let n = vectors.len();
+        assert!(ids.len() == n && active.len() == n && self.homes.len() == n, "one id, one flag, one home a vector");
+        let n_leaders = self.leaders.len();
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        order.sort_unstable_by_key(|&i| {
+            let i = i as usize;
+            (self.homes[i], !active[i], ids[i], i)
+        });
+        let (mut starts, mut n_active) = (vec![0u32; n_leaders + 1], vec![0u32; n_leaders]);
+        for (i, &home) in self.homes.iter().enumerate() {
+            starts[home as usize + 1] += 1;
+            n_active[home as usize] += u32::from(active[i]);
+        }
+        for l in 0..n_leaders {
+            starts[l + 1] += starts[l];
+        }
+        let mut out = Vec::with_capacity(n * (vectors.stride() + 12) + n_leaders * (vectors.stride() + 20) + 1024);
+        out.extend_from_slice(MAGIC);
+        for number in [vectors.dim(), vectors.stride(), n_leaders, n] {
+            out.extend_from_slice(&(number as u32).to_le_bytes());
+        }
+        let pad = |out: &mut Vec<u8>| out.resize(out.len().next_multiple_of(HEADER), 0);
+        pad(&mut out);
+        let pick = |numbers: &mut dyn Iterator<Item = [u8; 4]>, out: &mut Vec<u8>| {
+            numbers.for_each(|bytes| out.extend_from_slice(&bytes));
+            pad(out);
+        };
+        out.extend_from_slice(bytemuck::cast_slice(&self.leaders.rows));
+        pad(&mut out);
+        pick(&mut self.leaders.inverse_norms.iter().map(|x| x.to_le_bytes()), &mut out);
+        pick(&mut self.leaders.sums.iter().map(|x| x.to_le_bytes()), &mut out);
+        pick(&mut starts.iter().map(|x| x.to_le_bytes()), &mut out);
+        pick(&mut n_active.iter().map(|x| x.to_le_bytes()), &mut out);
+        pick(&mut order.iter().map(|&i| ids[i as usize].to_le_bytes()), &mut out);
+        pick(&mut order.iter().map(|&i| vectors.inverse_norms[i as usize].to_le_bytes()), &mut out);
+        pick(&mut order.iter().map(|&i| vectors.sums[i as usize].to_le_bytes()), &mut out);
+        for &i in &order {
+            out.extend_from_slice(bytemuck::cast_slice(vectors.row(i as usize)));
+        }
+        out
+    }
+}
+
+/// A segment over its bytes: a mapped file or a buffer, aligned to 4 bytes.
+pub struct Segment<B> {
+    bytes: B,
+    dim: usize,
+    stride: usize,
+    leader_rows: Range<usize>,
+    leader_norms: Range<usize>,
+    leader_sums: Range<usize>,
+    starts: Range<usize>,
+    n_active: Range<usize>,
+    ids: Range<usize>,
+    norms: Range<usize>,
+    sums: Range<usize>,
+    rows: Range<usize>,
+}
+
+impl<B: AsRef<[u8]>> Segment<B> {
+    /// Reads the header and checks that the lists cover the entries; the entries themselves are not touched.
+    /// # Errors
+    /// `Store` when the bytes are not a whole segment.
+    pub fn open(bytes: B) -> Result<Self> {
+        let raw = bytes.as_ref();
+        let bad = |what: String| Error::new(ErrorKind::Store, format!("index segment: {what}"));
+        if raw.len() < HEADER || &raw[..8] != MAGIC {
+            return Err(bad(format!("expected it to begin with SHINDEX1, got {} other bytes", raw.len())));
+        }
+        let number = |at: usize| u32::from_le_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]) as usize;
+        let (dim, stride, n_leaders, n) = (number(8), number(12), number(16), number(20));
+        if dim == 0 || dim > 1 << 16 || stride != dim.next_multiple_of(super::kernel::LANE) {
+            return Err(bad(format!("{dim} dimensions in rows of {stride} bytes")));
+        }
+        let mut end = HEADER;
+        let mut section = |bytes: usize| {
+            let range = end..end + bytes;
+            end = range.end.next_multiple_of(HEADER);
+            range
+        };
+        let (leader_rows, leader_norms, leader_sums) =
+            (section(n_leaders * stride), section(4 * n_leaders), section(4 * n_leaders));
+        let (starts, n_active) = (section(4 * (n_leaders + 1)), section(4 * n_leaders));
+        let (ids, norms, sums, rows) = (section(4 * n), section(4 * n), section(4 * n), section(n * stride));
+        if raw.len() != rows.end {
+            return Err(bad(format!("expected {} bytes, got {}", rows.end, raw.len())));
+        }
+        if bytemuck::try_cast_slice::<u8, u32>(&raw[starts.clone()]).is_err() {
+            return Err(bad("the bytes are not aligned to 4".into()));
+        }
+        let segment = Self {
+            bytes,
+            dim,
+            stride,
+            leader_rows,
+            leader_norms,
+            leader_sums,
+            starts,
+            n_active,
+            ids,
+            norms,
+            sums,
+            rows,
+        };
+        let (starts, active) = (segment.starts(), segment.n_active());
+        let whole = starts.first() == Some(&0) && starts.last() == Some(&(n as u32));
+        if !whole || starts.windows(2).zip(active).any(|(w, &a)| w[0] > w[1] || a > w[1] - w[0]) {
+            return Err(segment.bad("its lists do not cover its entries"));
+        }
+        Ok(segment)
+    }
+
+    fn bad(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Store, format!("index segment: {what}"))
+    }
+
+    fn cast<T: bytemuck::AnyBitPattern>(&self, range: &Range<usize>) -> &[T] {
+        bytemuck::cast_slice(&self.bytes.as_ref()[range.clone()])
+    }
+
+    fn starts(&self) -> &[u32] {
+        self.cast(&self.starts)
+    }
+
+    fn n_active(&self) -> &[u32] {
+        self.cast(&self.n_active)
+    }
+
+    /// Ids of the entries, in the order of the file.
+    #[must_use]
+    pub fn ids(&self) -> &[u32] {
+        self.cast(&self.ids)
+    }
+
+    /// How many entries it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids().len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many leaders it has.
+    #[must_use]
+    pub fn n_leaders(&self) -> usize {
+        self.n_active().len()
+    }
+
+    /// Dimensions of a vector.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn leaders(&self) -> Block<'_> {
+        Block {
+            stride: self.stride,
+            rows: self.cast(&self.leader_rows),
+            inverse_norms: self.cast(&self.leader_norms),
+            sums: self.cast(&self.leader_sums),
+        }
+    }
+
+    fn entries(&self, range: Range<usize>) -> Block<'_> {
+        Block {
+            stride: self.stride,
+            rows: &self.cast(&self.rows)[range.start * self.stride..range.end * self.stride],
+            inverse_norms: &self.cast(&self.norms)[range.clone()],
+            sums: &self.cast(&self.sums)[range],
+        }
+    }
+
+    /// Entries of a list, all of them or the active ones.
+    fn list(&self, list: usize, active_only: bool) -> Range<usize> {
+        let first = self.starts()[list] as usize;
+        let last = if active_only { first + self.n_active()[list] as usize } else { self.starts()[list + 1] as usize };
+        first..last
+    }
+
+    /// Similarity-at-or-above-`floor` entries for each query, among the lists of its `n_probes` nearest leaders: the best
+    /// `cap`, in order. Queries that are near each other in `queries` share the reading of the lists.
+    ///
+    /// `keep` says which ids may be returned; it is asked only about entries above the floor.
+    ///
+    /// # Panics
+    /// When the dimensions differ.
+    #[must_use]
+    pub fn near(&self, queries: &Vectors, ask: &Ask, keep: &(dyn Fn(u32) -> bool + Sync)) -> Vec<Vec<Hit>>
+    where
+        B: Sync,
+    {
+        assert_eq!(queries.dim(), self.dim, "dimensions of the queries");
+        let starts: Vec<usize> = (0..queries.len()).step_by(CHUNK).collect();
+        let parts: Vec<Vec<Vec<Hit>>> = starts
+            .par_iter()
+            .map(|&start| self.near_chunk(queries, start..(start + CHUNK).min(queries.len()), ask, keep))
+            .collect();
+        parts.into_iter().flatten().collect()
+    }
+
+    fn near_chunk(
+        &self,
+        queries: &Vectors,
+        range: Range<usize>,
+        ask: &Ask,
+        keep: &(dyn Fn(u32) -> bool + Sync),
+    ) -> Vec<Vec<Hit>> {
+        let probes = leaders::nearest(queries.block().slice(range.start, range.end), self.leaders(), ask.n_probes);
+        let mut asked: Vec<(u32, u32)> =
+            probes.iter().enumerate().flat_map(|(q, near)| near.iter().map(move |hit| (hit.id, q as u32))).collect();
+        asked.sort_unstable();
+        let mut best: Vec<Best> = range.clone().map(|_| Best::new(ask.cap)).collect();
+        let ids = self.ids();
+        for group in asked.chunk_by(|a, b| a.0 == b.0) {
+            let entries = self.list(group[0].0 as usize, ask.active_only);
+            let block = self.entries(entries.clone());
+            let gathered = queries.gather(group.iter().map(|&(_, q)| range.start + q as usize));
+            gathered.block().pairs(block, ask.floor, |q, t, similarity| {
+                let id = ids[entries.start + t];
+                if keep(id) {
+                    best[group[q].1 as usize].offer(Hit { id, similarity });
+                }
+            });
+        }
+        best.into_iter().map(Best::into_sorted).collect()
+    }
+
+    /// All entries again, with their activity: what a merge of segments starts from.
+    #[must_use]
+    pub fn to_vectors(&self) -> (Vectors, Vec<u32>, Vec<bool>) {
+        let block = self.entries(0..self.len());
+        let mut vectors = Vectors::new(self.dim);
+        vectors.rows.extend_from_slice(block.rows);
+        vectors.inverse_norms.extend_from_slice(block.inverse_norms);
+        vectors.sums.extend_from_slice(block.sums);
+        let mut active = vec![false; self.len()];
+        for list in 0..self.n_leaders() {
+            active[self.list(list, true)].fill(true);
+        }
+        (vectors, self.ids().to_vec(), active)
+    }
+}
+
+/// What a search asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// Lists asked for each query.
+    pub n_probes: usize,
+    /// Only entries that stand for themselves.
+    pub active_only: bool,
+    /// Least similarity.
+    pub floor: f32,
+    /// Most hits a query.
+    pub cap: usize,
+}
