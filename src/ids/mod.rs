@@ -2,7 +2,8 @@
 //!
 //! A string that could be an account, a family or a digest is a bug waiting for a careful reader; each has a type of its
 //! own here, prints in one documented form, parses only that form, and says little in `Debug`. Weakness: 64 bits name a
-//! family, so two of 10⁸ families collide with probability 3·10⁻⁴; the store checks for it when it adds one.
+//! family, so some two of 10⁸ families share a name with probability 3·10⁻⁴; the names are keyed, so nobody
+//! outside can make two that do.
 
 use std::fmt;
 use std::str::FromStr;
@@ -154,22 +155,23 @@ impl fmt::Debug for Level {
     }
 }
 
-/// Name of a family: its level and the first 8 bytes of the digest of the folded text that leads it, so the same family
-/// has the same name however the logs were split into nights. Prints as `x`, `s` or `n` and 16 hex digits.
+/// Name of a family: its level and 8 bytes of a keyed digest of the folded text that leads it, so a family has the same name
+/// however the logs were split into nights, and nobody without the store's key can craft two texts that share one.
+/// Prints as `x`, `s` or `n` and 16 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FamilyId {
     /// What makes its requests alike.
     pub level: Level,
-    /// Start of the digest of the leading folded text.
+    /// Start of the keyed digest of the leading folded text.
     pub lead: [u8; 8],
 }
 
 impl FamilyId {
-    /// The family that the text with this digest leads.
+    /// The family that the text with this digest leads, in the store with this naming key.
     #[must_use]
-    pub fn new(level: Level, lead: &Digest) -> Self {
+    pub fn derive(key: &[u8; 32], level: Level, lead: &Digest) -> Self {
         let mut bytes = [0; 8];
-        bytes.copy_from_slice(&lead.0[..8]);
+        bytes.copy_from_slice(&blake3::keyed_hash(key, &lead.0).as_bytes()[..8]);
         Self { level, lead: bytes }
     }
 }
@@ -279,7 +281,7 @@ mod tests {
         let account = AccountId::derive(&[1; 32], "someone");
         assert_eq!(account.to_string().parse::<AccountId>(), Ok(account));
         for level in [Level::Exact, Level::System, Level::NearDuplicate] {
-            let family = FamilyId::new(level, &digest);
+            let family = FamilyId::derive(&[2; 32], level, &digest);
             assert_eq!(family.to_string().parse::<FamilyId>(), Ok(family));
             assert_eq!(level.word().parse::<Level>(), Ok(level));
         }

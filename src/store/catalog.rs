@@ -1,0 +1,186 @@
+//! The catalog: one SQLite database that names what the store holds. What it does not name does not exist.
+//!
+//! Investigators may read it with any SQLite. Weakness: WAL needs a local file system, so a network mount is refused.
+
+use crate::error::{Error, ErrorKind, Result};
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+
+/// Version of the store's format: it is raised whenever an older program would misread a newer store.
+pub const FORMAT: u32 = 1;
+
+const TABLES: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE files (name TEXT PRIMARY KEY, kind TEXT NOT NULL, night INTEGER NOT NULL, bytes INTEGER NOT NULL, blake3 TEXT NOT NULL) STRICT;
+CREATE TABLE inputs (input INTEGER PRIMARY KEY, digest TEXT UNIQUE, name TEXT NOT NULL, night INTEGER NOT NULL,
+    rows_read INTEGER NOT NULL, rows_kept INTEGER NOT NULL, rows_known INTEGER NOT NULL, rows_quarantined INTEGER NOT NULL,
+    quarantined_by_reason TEXT NOT NULL) STRICT;
+CREATE TABLE nights (night INTEGER PRIMARY KEY, exchanges INTEGER NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
+    first_prompt INTEGER NOT NULL, prompts INTEGER NOT NULL, first_system INTEGER NOT NULL, systems INTEGER NOT NULL,
+    first_account INTEGER NOT NULL, accounts INTEGER NOT NULL) STRICT;
+CREATE TABLE accounts (account INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, night INTEGER NOT NULL) STRICT;
+CREATE TABLE families (family INTEGER PRIMARY KEY, id TEXT NOT NULL, leader INTEGER NOT NULL UNIQUE, night INTEGER NOT NULL,
+    merged_into INTEGER, merged_night INTEGER) STRICT;
+";
+
+fn failed(cause: rusqlite::Error) -> Error {
+    Error::new(ErrorKind::Store, format!("catalog: {cause}"))
+}
+
+/// A connection to the catalog.
+pub struct Catalog {
+    db: Connection,
+}
+
+impl Catalog {
+    /// Makes the catalog of a new store.
+    /// # Errors
+    /// `Store` when it cannot be made.
+    pub(crate) fn create(path: &Path, meta: &[(&str, String)]) -> Result<()> {
+        refuse_network_mount(path)?;
+        let mut db = Connection::open(path).map_err(failed)?;
+        settings(&db)?;
+        let change = db.transaction().map_err(failed)?;
+        change.execute_batch(TABLES).map_err(failed)?;
+        for (name, value) in meta {
+            change.execute("INSERT INTO meta VALUES (?1, ?2)", (name, value)).map_err(failed)?;
+        }
+        change.commit().map_err(failed)
+    }
+
+    /// Opens it, to read or to write.
+    /// # Errors
+    /// `Store` when it is damaged or of another format.
+    pub(crate) fn open(path: &Path, write: bool) -> Result<Self> {
+        let access = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+        let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+        if write {
+            settings(&db)?;
+        } else {
+            db.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
+        }
+        let catalog = Self { db };
+        let format = catalog.meta("format")?;
+        if format.as_deref() != Some(&FORMAT.to_string()) {
+            let got = format.unwrap_or_else(|| "none".into());
+            return Err(Error::new(ErrorKind::Store, format!("expected a store of format {FORMAT}, got format {got}"))
+                .hint(
+                    "open it with the version of stillhunt that wrote it, or audit the logs again into a new store",
+                ));
+        }
+        Ok(catalog)
+    }
+
+    /// A recorded value.
+    /// # Errors
+    /// `Store` when the catalog cannot be read.
+    pub fn meta(&self, name: &str) -> Result<Option<String>> {
+        let found = self.db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0));
+        match found {
+            Ok(value) => Ok(Some(value)),
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+            Err(cause) => Err(failed(cause)),
+        }
+    }
+
+    /// All rows of a query, each read by `read`.
+    /// # Errors
+    /// `Store` when the catalog cannot be read.
+    pub fn all<T>(
+        &self,
+        query: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.db.prepare(query).map_err(failed)?;
+        statement.query_map(parameters, read).map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// One transaction: all of `change` or nothing.
+    /// # Errors
+    /// `Store` when the catalog cannot be written.
+    pub(crate) fn commit(
+        &mut self,
+        change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<()> {
+        let transaction = self.db.transaction().map_err(failed)?;
+        change(&transaction).map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    /// One read transaction from here on, so that everything read belongs to one commit.
+    /// # Errors
+    /// `Store` when the catalog cannot be read.
+    pub(crate) fn snapshot(&self) -> Result<()> {
+        self.db.execute_batch("BEGIN").map_err(failed)
+    }
+
+    /// SQLite's own check of the whole database.
+    /// # Errors
+    /// `Store` with what it found.
+    pub(crate) fn check(&self) -> Result<()> {
+        let found: String = self.db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
+        if found == "ok" { Ok(()) } else { Err(Error::new(ErrorKind::Store, format!("catalog.sqlite: {found}"))) }
+    }
+}
+
+fn settings(db: &Connection) -> Result<()> {
+    db.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
+    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(failed)
+}
+
+/// Names of file systems that live on another machine.
+const NETWORK: &[&str] = &[
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "ceph",
+    "fuse.sshfs",
+    "fuse.s3fs",
+    "fuse.gcsfuse",
+    "lustre",
+    "glusterfs",
+    "fuse.glusterfs",
+];
+
+/// SQLite's WAL shares memory between processes, which a network file system cannot.
+#[allow(clippy::disallowed_methods)]
+fn refuse_network_mount(path: &Path) -> Result<()> {
+    let Ok(mounts) = std::fs::read_to_string("/proc/self/mounts") else { return Ok(()) };
+    let dir = path.parent().and_then(|dir| dir.canonicalize().ok()).unwrap_or_default();
+    match file_system(&mounts, &dir) {
+        Some(kind) if NETWORK.contains(&kind) => {
+            Err(Error::new(ErrorKind::Store, format!("expected a local file system at {}, got {kind}", dir.display()))
+                .hint("put the store on a local disk; logs may stay on the network"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The kind of file system that `dir` lies on, by the longest mount point above it.
+fn file_system<'a>(mounts: &'a str, dir: &Path) -> Option<&'a str> {
+    let fields = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        Some((fields.next()?, fields.next()?))
+    });
+    fields.filter(|(point, _)| dir.starts_with(point)).max_by_key(|(point, _)| point.len()).map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_mount_point_decides() {
+        let mounts = "/dev/sda / ext4 rw 0 0\nhost:/x /data nfs4 rw 0 0\n/dev/sdb /data/local xfs rw 0 0\n";
+        let kind = |dir: &str| file_system(mounts, Path::new(dir));
+        assert_eq!(kind("/home"), Some("ext4"));
+        assert_eq!(kind("/data/s"), Some("nfs4"));
+        assert_eq!(kind("/data/local/s"), Some("xfs"));
+        assert!(NETWORK.contains(&"nfs4"));
+    }
+}

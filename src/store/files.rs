@@ -1,0 +1,120 @@
+//! Files and directories: private by default, written whole or not at all, mapped read-only.
+#![allow(unsafe_code, clippy::disallowed_methods)]
+
+use crate::error::{Error, Result};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A file mapped into memory; clones share the map. An empty file is an empty slice.
+#[derive(Clone)]
+pub struct Mapped(Option<Arc<memmap2::Mmap>>);
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |map| map)
+    }
+}
+
+impl Mapped {
+    /// Maps the file at `path`.
+    /// # Errors
+    /// `Io` when it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let map = || -> io::Result<Self> {
+            let file = File::open(path)?;
+            if file.metadata()?.len() == 0 {
+                return Ok(Self(None));
+            }
+            // SAFETY: files of a store are written once, fsynced and named, and never written again; a merge removes the name,
+            // which leaves the mapped pages as they are. A foreign program that truncates one can kill this process, as it
+            // could any reader of a map.
+            Ok(Self(Some(Arc::new(unsafe { memmap2::Mmap::map(&file)? }))))
+        };
+        map().map_err(|cause| Error::io("map", path, &cause))
+    }
+}
+
+/// Makes a directory and its missing parents; a directory that it makes is mode 0700.
+/// # Errors
+/// `Io` when it cannot be made.
+pub fn private_dir(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|cause| Error::io("make the directory", path, &cause))
+}
+
+/// A new file, mode 0600; an older one of that name is replaced.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Writes a private file whole: a temporary one beside it, synced, then renamed.
+/// # Errors
+/// `Io` when it cannot be written.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    let write = || -> io::Result<()> {
+        let mut file = create_private(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|cause| {
+        let _ = fs::remove_file(&beside);
+        Error::io("write", path, &cause)
+    })
+}
+
+/// Makes names in a directory durable.
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(|cause| Error::io("sync", path, &cause))
+}
+
+/// BLAKE3 of a whole file, in bounded memory, and its length.
+/// # Errors
+/// `Io` when it cannot be read.
+pub fn digest_file(path: &Path) -> Result<(crate::ids::Digest, u64)> {
+    let mut hash = blake3::Hasher::new();
+    let bytes = File::open(path)
+        .and_then(|file| io::copy(&mut io::BufReader::with_capacity(1 << 20, file), &mut hash))
+        .map_err(|cause| Error::io("read", path, &cause))?;
+    Ok((crate::ids::Digest(*hash.finalize().as_bytes()), bytes))
+}
+
+/// A whole file that a configuration names: at most `limit` bytes.
+/// # Errors
+/// `Io` when it cannot be read; `Input` when it is longer.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    use io::Read as _;
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(|cause| Error::io("read", path, &cause))?;
+    if bytes.len() as u64 > limit {
+        let message = format!("expected at most {limit} bytes in {}, got more", path.display());
+        return Err(Error::new(crate::error::ErrorKind::Input, message));
+    }
+    Ok(bytes)
+}
+
+/// A new file for output, buffered; mode 0600.
+/// # Errors
+/// `Io` when it cannot be made.
+pub fn create_output(path: &Path) -> Result<io::BufWriter<File>> {
+    create_private(path)
+        .map(|file| io::BufWriter::with_capacity(1 << 18, file))
+        .map_err(|c| Error::io("write", path, &c))
+}

@@ -1,0 +1,177 @@
+//! Logs in: paths, directories, globs and standard input → opened, decompressed streams.
+//!
+//! Compression is told by the first bytes, not by the name, so a renamed or rotated log reads the same. The digest of the
+//! file as it lies on disk names the source: the same file again is a no-op.
+#![allow(clippy::disallowed_methods)]
+
+use super::files::digest_file;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::Digest;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+/// One log to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Input {
+    /// The name shown in reports: the path as it was found.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdin => "-".into(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// Digest of the file as it lies on disk; `None` for standard input and pipes.
+    /// # Errors
+    /// `Io` when it cannot be read.
+    pub fn digest(&self) -> Result<Option<(Digest, u64)>> {
+        match self {
+            // A named pipe can be read once only, so it has no digest beforehand.
+            Self::File(path) if path.is_file() => digest_file(path).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Files that `arguments` name, in order of name within each: a file as it is, a directory's files that `is_log` accepts
+/// (recursively), a glob's matches, `-` for standard input.
+/// # Errors
+/// `Input` when an argument names nothing.
+pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for argument in arguments {
+        let path = Path::new(argument);
+        if argument == "-" {
+            inputs.push(Input::Stdin);
+        } else if path.is_dir() {
+            let before = inputs.len();
+            walk(path, is_log, &mut inputs)?;
+            if inputs.len() == before {
+                return Err(Error::new(
+                    ErrorKind::Input,
+                    format!("expected logs in the directory {argument}, found none"),
+                )
+                .hint("logs are files named .jsonl, .ndjson, .json, .csv or .parquet, also with .gz or .zst"));
+            }
+        } else if path.exists() {
+            inputs.push(Input::File(path.into()));
+        } else if argument.contains(['*', '?', '[']) {
+            let matches = glob::glob(argument)
+                .map_err(|cause| Error::new(ErrorKind::Input, format!("cannot read the glob {argument}: {cause}")))?;
+            let mut found: Vec<PathBuf> = matches.flatten().filter(|p| p.is_file()).collect();
+            found.sort();
+            if found.is_empty() {
+                return Err(Error::new(ErrorKind::Input, format!("expected files that match {argument}, found none")));
+            }
+            inputs.extend(found.into_iter().map(Input::File));
+        } else {
+            return Err(Error::new(ErrorKind::Input, format!("expected a log at {argument}, found nothing there")));
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    inputs.retain(|input| seen.insert(input.name()));
+    Ok(inputs)
+}
+
+fn walk(dir: &Path, is_log: &dyn Fn(&str) -> bool, inputs: &mut Vec<Input>) -> Result<()> {
+    let entries = std::fs::read_dir(dir).map_err(|cause| Error::io("list", dir, &cause))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        // Links to directories are not followed, so a loop of them ends.
+        if path.is_dir() && !path.is_symlink() {
+            walk(&path, is_log, inputs)?;
+        } else if path.is_file() && is_log(&path.to_string_lossy()) {
+            inputs.push(Input::File(path));
+        }
+    }
+    Ok(())
+}
+
+/// Opens a stream and takes off one layer of gzip or zstd, told by the magic number.
+/// # Errors
+/// `Io` when it cannot be opened.
+pub fn open_stream(input: &Input) -> Result<Box<dyn BufRead + Send>> {
+    let name = input.name();
+    let failed = |cause: io::Error| Error::io("read", &name, &cause);
+    let mut raw: Box<dyn BufRead + Send> = match input {
+        Input::Stdin => Box::new(BufReader::with_capacity(1 << 18, io::stdin())),
+        Input::File(path) => Box::new(BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?)),
+    };
+    let start = raw.fill_buf().map_err(failed)?;
+    Ok(if start.starts_with(&[0x1f, 0x8b]) {
+        Box::new(BufReader::with_capacity(1 << 18, flate2::bufread::MultiGzDecoder::new(raw)))
+    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Box::new(BufReader::with_capacity(1 << 18, zstd::stream::read::Decoder::with_buffer(raw).map_err(failed)?))
+    } else {
+        raw
+    })
+}
+
+/// Opens a file that is read out of order, as Parquet is.
+/// # Errors
+/// `Input` for standard input; `Io` when it cannot be opened.
+pub fn open_file(input: &Input) -> Result<File> {
+    match input {
+        Input::File(path) => File::open(path).map_err(|cause| Error::io("read", path, &cause)),
+        Input::Stdin => Err(Error::new(ErrorKind::Input, "expected JSON lines or CSV on standard input, got Parquet")
+            .hint("write it to a file first: Parquet is read from its end")),
+    }
+}
+
+/// Whether the file begins as Parquet does.
+#[must_use]
+pub fn is_parquet(input: &Input) -> bool {
+    let Input::File(path) = input else { return false };
+    let mut magic = [0; 4];
+    File::open(path).and_then(|mut file| file.rewind().and_then(|()| file.read_exact(&mut magic))).is_ok()
+        && &magic == b"PAR1"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn names_expand_in_order_and_nothing_is_an_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        for name in ["b.jsonl", "a.jsonl", "note.txt"] {
+            std::fs::write(at(name), "{}").expect("written");
+        }
+        let names = |arguments: &[String]| {
+            expand(arguments, &|n| n.ends_with(".jsonl")).map(|all| all.iter().map(Input::name).collect::<Vec<_>>())
+        };
+        let both = vec![at("a.jsonl"), at("b.jsonl")];
+        assert_eq!(names(&[dir.path().display().to_string()]).unwrap(), both);
+        assert_eq!(names(&[at("*.jsonl"), at("a.jsonl")]).unwrap(), both);
+        assert!(names(&[at("c.jsonl")]).is_err() && names(&[at("*.csv")]).is_err());
+        std::fs::create_dir(at("empty")).expect("made");
+        assert!(names(&[at("empty")]).unwrap_err().hint_text().is_some());
+    }
+
+    #[test]
+    fn compression_is_told_by_content() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log");
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(b"hello").expect("a vector");
+        let zst = zstd::encode_all(&b"hello"[..], 1).expect("a vector");
+        for bytes in [b"hello".to_vec(), gz.finish().expect("a vector"), zst] {
+            std::fs::write(&path, bytes).expect("written");
+            let mut text = String::new();
+            open_stream(&Input::File(path.clone())).unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "hello");
+        }
+    }
+}

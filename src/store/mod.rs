@@ -1,0 +1,380 @@
+//! The one door to the disk: logs in, a store of immutable files named by one catalog, outputs written whole.
+//!
+//! A night is written to a directory of its own, synced, and named in one SQLite transaction; until then no reader sees any of
+//! it, and what a killed writer left behind is swept by the next. One writer at a time holds an operating-system lock with
+//! its name inside; readers need no lock. Files are never changed after they are named: merges write new ones.
+//!
+//! ```text
+//! DIR/catalog.sqlite    what exists           DIR/lock             who is writing
+//! DIR/nights/000001/    rows.parquet prompts.parquet turns.parquet systems.parquet assigned.parquet texts.bin
+//! DIR/shared/           ids-000001.keys prompts-… turns-… systems-… whole-000001.index windows-…   (merged when many)
+//! ```
+
+pub mod catalog;
+pub mod files;
+pub mod input;
+pub mod key;
+pub mod keys;
+pub mod tables;
+pub mod texts;
+
+pub use catalog::{Catalog, FORMAT};
+pub use files::Mapped;
+
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::{self, File};
+use std::io::{BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// One committed night.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Night {
+    /// Its number, from 1.
+    pub night: u32,
+    /// Exchanges it added.
+    pub exchanges: u64,
+    /// Earliest moment of them, microseconds.
+    pub first_seen: i64,
+    /// Latest moment of them.
+    pub last_seen: i64,
+    /// Number of its first new prompt; prompts are numbered through the whole store.
+    pub first_prompt: u32,
+    /// New distinct prompts.
+    pub prompts: u32,
+    /// Number of its first new system prompt.
+    pub first_system: u32,
+    /// New distinct system prompts.
+    pub systems: u32,
+    /// Number of its first new account.
+    pub first_account: u32,
+    /// New accounts.
+    pub accounts: u32,
+}
+
+/// A file that the catalog names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Path below the store.
+    pub name: String,
+    /// What it is: `rows`, `ids`, `whole` …
+    pub kind: String,
+    /// The night that wrote it.
+    pub night: u32,
+    /// Length.
+    pub bytes: u64,
+    /// BLAKE3, hex.
+    pub blake3: String,
+}
+
+/// A store as of one commit.
+pub struct Store {
+    dir: PathBuf,
+    catalog: Catalog,
+    nights: Vec<Night>,
+    files: Vec<Named>,
+}
+
+impl Store {
+    /// Opens the store at `dir` to read it as of its last commit.
+    /// # Errors
+    /// `Store` when there is none, or it is damaged or of another format.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Self::load(dir, false)
+    }
+
+    fn load(dir: &Path, write: bool) -> Result<Self> {
+        let path = dir.join("catalog.sqlite");
+        if !path.is_file() {
+            return Err(Error::new(ErrorKind::Store, format!("expected a store at {}, found none", dir.display()))
+                .hint("stillhunt audit LOG --store DIR makes one"));
+        }
+        let catalog = Catalog::open(&path, write)?;
+        if !write {
+            catalog.snapshot()?;
+        }
+        let mut store = Self { dir: dir.into(), catalog, nights: Vec::new(), files: Vec::new() };
+        store.refresh()?;
+        Ok(store)
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        self.nights = self.catalog.all("SELECT * FROM nights ORDER BY night", [], |row| {
+            Ok(Night {
+                night: row.get(0)?,
+                exchanges: row.get::<_, i64>(1)?.unsigned_abs(),
+                first_seen: row.get(2)?,
+                last_seen: row.get(3)?,
+                first_prompt: row.get(4)?,
+                prompts: row.get(5)?,
+                first_system: row.get(6)?,
+                systems: row.get(7)?,
+                first_account: row.get(8)?,
+                accounts: row.get(9)?,
+            })
+        })?;
+        self.files = self.catalog.all("SELECT * FROM files ORDER BY night, name", [], |row| {
+            Ok(Named {
+                name: row.get(0)?,
+                kind: row.get(1)?,
+                night: row.get(2)?,
+                bytes: row.get::<_, i64>(3)?.unsigned_abs(),
+                blake3: row.get(4)?,
+            })
+        })?;
+        Ok(())
+    }
+
+    /// The catalog.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Nights, oldest first.
+    #[must_use]
+    pub fn nights(&self) -> &[Night] {
+        &self.nights
+    }
+
+    /// All named files.
+    #[must_use]
+    pub fn files(&self) -> &[Named] {
+        &self.files
+    }
+
+    /// Files of one kind, oldest first.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Named> {
+        self.files.iter().filter(move |file| file.kind == kind)
+    }
+
+    /// Where a named file lies.
+    #[must_use]
+    pub fn path(&self, file: &Named) -> PathBuf {
+        self.dir.join(&file.name)
+    }
+
+    /// Maps a named file; its length is checked, its content is `verify`'s work.
+    /// # Errors
+    /// `Store` when it is missing or of another length.
+    pub fn map(&self, file: &Named) -> Result<Mapped> {
+        let map = Mapped::open(&self.path(file))?;
+        let got = map.as_ref().len() as u64;
+        if got == file.bytes {
+            return Ok(map);
+        }
+        Err(Error::new(ErrorKind::Store, format!("expected {} bytes in {}, got {got}", file.bytes, file.name))
+            .hint("run: stillhunt store verify"))
+    }
+
+    /// Checks every named file against its digest, and the catalog against itself.
+    /// # Errors
+    /// `Store` with the name of the first file that is not as it was written.
+    pub fn verify(&self) -> Result<()> {
+        self.catalog.check()?;
+        for file in &self.files {
+            let (digest, bytes) = files::digest_file(&self.path(file))?;
+            if bytes != file.bytes || digest.to_string() != file.blake3 {
+                let message = format!(
+                    "{} is not as it was written: expected {} bytes with digest {}, got {bytes} with {digest}",
+                    file.name, file.bytes, file.blake3
+                );
+                return Err(Error::new(ErrorKind::Store, message)
+                    .hint("restore this file from a copy, or audit the logs again into a new store"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The one writer of a store.
+pub struct Writer {
+    /// The store as of the last commit.
+    pub store: Store,
+    _lock: File,
+}
+
+impl Writer {
+    /// Opens the store at `dir` to write, making it where there is none; `holder` names this writer to a second one, `meta`
+    /// is recorded in a new store (and anew in one without nights). Returns what an earlier writer left unfinished.
+    /// # Errors
+    /// `Store` when another writer holds it.
+    pub fn open(dir: &Path, holder: &str, meta: &[(&str, String)]) -> Result<(Self, Vec<String>)> {
+        files::private_dir(dir)?;
+        let lock = lock(&dir.join("lock"), holder)?;
+        let catalog = dir.join("catalog.sqlite");
+        let mut all = vec![("format", FORMAT.to_string())];
+        all.extend(meta.iter().map(|(name, value)| (*name, value.clone())));
+        let made = catalog.is_file() && Catalog::open(&catalog, false).is_ok();
+        if !made && !dir.join("nights").exists() {
+            // An empty file that a killed writer left is no catalog yet.
+            let _ = fs::remove_file(&catalog);
+            Catalog::create(&catalog, &all)?;
+        }
+        let mut store = Store::load(dir, true)?;
+        if store.nights.is_empty() {
+            store.catalog.commit(|change| {
+                all.iter().try_for_each(|(name, value)| {
+                    change.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", (name, value)).map(|_| ())
+                })
+            })?;
+        }
+        for below in ["nights", "shared"] {
+            files::private_dir(&dir.join(below))?;
+        }
+        let writer = Self { store, _lock: lock };
+        let swept = writer.sweep()?;
+        Ok((writer, swept))
+    }
+
+    /// Removes what the catalog does not name.
+    fn sweep(&self) -> Result<Vec<String>> {
+        let named: std::collections::BTreeSet<&str> = self.store.files.iter().map(|file| file.name.as_str()).collect();
+        let mut swept = Vec::new();
+        let list = |dir: &Path| -> Vec<PathBuf> {
+            let mut all: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+            all.sort();
+            all
+        };
+        let relative = |path: &Path| path.strip_prefix(&self.store.dir).unwrap_or(path).display().to_string();
+        for night in list(&self.store.dir.join("nights")) {
+            let prefix = format!("{}/", relative(&night));
+            if !named.iter().any(|name| name.starts_with(&prefix)) {
+                fs::remove_dir_all(&night).map_err(|cause| Error::io("sweep", &night, &cause))?;
+                swept.push(relative(&night));
+            }
+        }
+        for file in list(&self.store.dir.join("shared")) {
+            if !named.contains(relative(&file).as_str()) {
+                fs::remove_file(&file).map_err(|cause| Error::io("sweep", &file, &cause))?;
+                swept.push(relative(&file));
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Begins the next night.
+    /// # Errors
+    /// `Io` when its directory cannot be made.
+    pub fn begin(&self) -> Result<NewNight> {
+        let night = self.store.nights.last().map_or(1, |last| last.night + 1);
+        let dir = self.store.dir.join(format!("nights/{night:06}"));
+        if dir.exists() {
+            fs::remove_dir_all(&dir).map_err(|cause| Error::io("sweep", &dir, &cause))?;
+        }
+        files::private_dir(&dir)?;
+        Ok(NewNight { root: self.store.dir.clone(), night, files: Vec::new() })
+    }
+
+    /// Names the night's files and all of `change` in one transaction, and drops the names of `merged` files.
+    /// # Errors
+    /// `Io` or `Store` when something could not be made durable; then nothing of the night exists.
+    pub fn commit(
+        &mut self,
+        night: NewNight,
+        merged: &[String],
+        change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<()> {
+        let mut named = Vec::new();
+        for (name, kind) in &night.files {
+            let path = night.root.join(name);
+            #[allow(clippy::disallowed_methods)]
+            File::open(&path).and_then(|file| file.sync_all()).map_err(|cause| Error::io("sync", &path, &cause))?;
+            let (digest, bytes) = files::digest_file(&path)?;
+            named.push((name, *kind, bytes, digest.to_string()));
+        }
+        for dir in [format!("nights/{:06}", night.night), "nights".into(), "shared".into()] {
+            files::sync_dir(&night.root.join(dir))?;
+        }
+        self.store.catalog.commit(|transaction| {
+            for (name, kind, bytes, digest) in &named {
+                let row = (name, kind, night.night, *bytes as i64, digest);
+                transaction.execute("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5)", row)?;
+            }
+            for name in merged {
+                transaction.execute("DELETE FROM files WHERE name = ?1", [name])?;
+            }
+            change(transaction)
+        })?;
+        for name in merged {
+            // Readers that mapped it keep their pages; a failure here leaves a file that the next writer sweeps.
+            let _ = fs::remove_file(night.root.join(name));
+        }
+        self.store.refresh()
+    }
+
+    /// Gives up a night that was begun.
+    pub fn abandon(&self, night: &NewNight) {
+        let _ = fs::remove_dir_all(night.root.join(format!("nights/{:06}", night.night)));
+        for (name, _) in &night.files {
+            let _ = fs::remove_file(night.root.join(name));
+        }
+    }
+}
+
+/// Takes the operating system's lock on `path` and writes the holder's name into it.
+#[allow(clippy::disallowed_methods)]
+fn lock(path: &Path, holder: &str) -> Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(|cause| Error::io("open", path, &cause))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            let mut name = String::new();
+            let _ = std::io::Read::take(&mut file, 200).read_to_string(&mut name);
+            return Err(Error::new(ErrorKind::Store, format!("the store is being written by {}", name.trim()))
+                .hint("wait for it to end, or stop it; readers need not wait"));
+        }
+        Err(fs::TryLockError::Error(cause)) => return Err(Error::io("lock", path, &cause)),
+    }
+    file.set_len(0)
+        .and_then(|()| file.write_all(holder.as_bytes()))
+        .and_then(|()| file.sync_all())
+        .map_err(|cause| Error::io("write", path, &cause))?;
+    Ok(file)
+}
+
+/// A night that is being written.
+pub struct NewNight {
+    root: PathBuf,
+    /// Its number.
+    pub night: u32,
+    files: Vec<(String, &'static str)>,
+}
+
+impl NewNight {
+    fn add(&mut self, kind: &'static str, name: String) -> PathBuf {
+        let path = self.root.join(&name);
+        self.files.push((name, kind));
+        path
+    }
+
+    /// A file of the night's own directory, to be written in a stream.
+    /// # Errors
+    /// `Io` when it cannot be made.
+    pub fn create(&mut self, kind: &'static str, name: &str) -> Result<BufWriter<File>> {
+        let path = self.add(kind, format!("nights/{:06}/{name}", self.night));
+        files::create_output(&path)
+    }
+
+    /// Where a file of the night's own directory lies.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(format!("nights/{:06}/{name}", self.night))
+    }
+
+    /// Writes a file that later nights may merge.
+    /// # Errors
+    /// `Io` when it cannot be written.
+    pub fn write_shared(&mut self, kind: &'static str, bytes: &[u8]) -> Result<()> {
+        let ending = if matches!(kind, "whole" | "windows") { "index" } else { "keys" };
+        let path = self.add(kind, format!("shared/{kind}-{:06}.{ending}", self.night));
+        let write = files::create_private(&path).and_then(|mut file| file.write_all(bytes));
+        write.map_err(|cause| Error::io("write", &path, &cause))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+use super::*;
+
+fn night(writer: &mut Writer, text: &str) {
+    let mut new = writer.begin().expect("begun");
+    new.create("note", "note").expect("made").write_all(text.as_bytes()).expect("written");
+    new.write_shared("ids", b"shared").expect("written");
+    let number = new.night;
+    writer
+        .commit(new, &[], |db| {
+            let row = (number, 1, 5, 9, 0, 1, 0, 0, 0, 1);
+            db.execute("INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)", row).map(|_| ())
+        })
+        .expect("committed");
+}
+
+fn open(dir: &Path) -> (Writer, Vec<String>) {
+    Writer::open(dir, "a test", &[("model", "m".into())]).expect("opened")
+}
+
+#[test]
+fn a_night_is_seen_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("store");
+    let (mut writer, swept) = open(&root);
+    assert!(swept.is_empty() && Store::open(&root).unwrap().nights().is_empty());
+    night(&mut writer, "one");
+    let before = Store::open(&root).unwrap();
+    let mut new = writer.begin().unwrap();
+    new.create("note", "note").unwrap().write_all(b"half").unwrap();
+    new.write_shared("ids", b"half").unwrap();
+    assert_eq!(Store::open(&root).unwrap().nights().len(), 1, "nothing is named yet");
+    drop((new, writer));
+    let (mut writer, swept) = open(&root);
+    assert_eq!(swept, ["nights/000002", "shared/ids-000002.keys"]);
+    night(&mut writer, "two");
+    assert_eq!(before.nights().len(), 1, "a reader keeps its commit");
+    let after = Store::open(&root).unwrap();
+    assert_eq!((after.nights().len(), after.of_kind("note").count()), (2, 2));
+    after.verify().expect("whole");
+}
+
+#[test]
+fn a_second_writer_is_refused_and_told_of_the_first() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let _first = open(dir.path());
+    let second = Writer::open(dir.path(), "another", &[]).err().expect("refused");
+    assert!(second.to_string().contains("a test"), "{second}");
+}
+
+#[test]
+fn merged_files_lose_their_name_in_the_same_commit() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut writer, _) = open(dir.path());
+    night(&mut writer, "one");
+    let old: Vec<String> = writer.store.of_kind("ids").map(|f| f.name.clone()).collect();
+    let reader = Store::open(dir.path()).unwrap();
+    let mapped = reader.map(reader.of_kind("ids").next().unwrap()).unwrap();
+    let mut new = writer.begin().unwrap();
+    new.write_shared("ids", b"merged").unwrap();
+    writer.commit(new, &old, |_| Ok(())).unwrap();
+    assert_eq!(writer.store.of_kind("ids").count(), 1);
+    assert_eq!(mapped.as_ref(), b"shared", "an open reader keeps what it mapped");
+    Store::open(dir.path()).unwrap().verify().unwrap();
+}
+
+#[test]
+fn damage_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut writer, _) = open(dir.path());
+    night(&mut writer, "one");
+    let path = dir.path().join("nights/000001/note");
+    fs::write(&path, "onf").unwrap();
+    let found = Store::open(dir.path()).unwrap().verify().unwrap_err();
+    assert!(found.to_string().starts_with("nights/000001/note"), "{found}");
+    fs::remove_file(&path).unwrap();
+    assert!(Store::open(dir.path()).unwrap().verify().unwrap_err().to_string().contains("000001/note"));
+}
+
+#[test]
+fn another_format_and_no_store_say_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    assert!(Store::open(dir.path()).err().unwrap().hint_text().is_some());
+    let (writer, _) = open(dir.path());
+    drop(writer);
+    let db = rusqlite::Connection::open(dir.path().join("catalog.sqlite")).unwrap();
+    db.execute("UPDATE meta SET value = '99' WHERE name = 'format'", []).unwrap();
+    drop(db);
+    let found = Store::open(dir.path()).err().unwrap();
+    assert!(found.to_string().contains("format 99"), "{found}");
+    assert!(Writer::open(dir.path(), "x", &[]).is_err());
+}
+
+#[test]
+fn directories_and_files_are_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("a/b");
+    let (mut writer, _) = open(&root);
+    night(&mut writer, "one");
+    let mode = |name: &str| fs::metadata(root.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("nights/000001"), mode("nights/000001/note")), (0o700, 0o700, 0o600));
+    let key = dir.path().join("keys/account.key");
+    let made = key::AccountKey::create(&key).unwrap();
+    let read = key::AccountKey::read(&key).unwrap().unwrap();
+    assert_eq!(made.commitment(), read.commitment());
+    assert!(!format!("{made:?}").contains(&crate::ids::Digest(*made.bytes()).to_string()));
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(key::AccountKey::read(&key).unwrap_err().hint_text().unwrap().contains("chmod"));
+}
