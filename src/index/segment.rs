@@ -19,6 +19,12 @@ const MAGIC: &[u8; 8] = b"SHINDEX1";
 const HEADER: usize = 64;
 /// Queries that a thread takes at a time: enough to share the reading of a list, few enough to spread over cores.
 const CHUNK: usize = 1024;
+/// Lists up to this length are joined in full: 16 million products at most, 50 ms of one core.
+const LONG_LIST: usize = 4096;
+/// Similarity of vectors that k-means cannot tell apart.
+const NEAR_IDENTICAL: f32 = 0.98;
+/// Near-identical vectors that stand for the others of a long list.
+const REPRESENTED: usize = 16;
 
 /// Vectors filed under trained leaders, not yet written.
 #[derive(Debug)]
@@ -36,10 +42,49 @@ impl Built {
         Self { leaders, homes }
     }
 
-    /// Leader of each vector.
+    /// Which of the `joined` vectors stand for themselves in a join: all of them in ordinary lists; in a list longer than
+    /// [`LONG_LIST`], those without [`REPRESENTED`] near-identical ones before them. A clump of copies that no k-means can
+    /// divide then costs its length times a constant.
     #[must_use]
-    pub fn homes(&self) -> &[u32] {
-        &self.homes
+    pub fn thin(&self, vectors: &Vectors, joined: &[bool]) -> Vec<bool> {
+        let mut active = joined.to_vec();
+        let mut lists: Vec<Vec<u32>> = vec![Vec::new(); self.leaders.len()];
+        for (i, &home) in self.homes.iter().enumerate() {
+            if joined[i] {
+                lists[home as usize].push(i as u32);
+            }
+        }
+        let dropped: Vec<u32> = lists
+            .par_iter()
+            .filter(|list| list.len() > LONG_LIST)
+            .flat_map_iter(|list| {
+                let mut kept = Vectors::new(vectors.dim());
+                let mut dropped = Vec::new();
+                for block in list.chunks(64) {
+                    let rows = vectors.gather(block.iter().map(|&i| i as usize));
+                    let mut near = vec![0; rows.len()];
+                    rows.block().pairs(kept.block(), NEAR_IDENTICAL, |q, _, _| near[q] += 1);
+                    for (q, &i) in block.iter().enumerate() {
+                        if near[q] >= REPRESENTED {
+                            dropped.push(i);
+                        } else {
+                            kept.push_row(vectors.row(i as usize));
+                        }
+                    }
+                }
+                dropped
+            })
+            .collect();
+        dropped.iter().for_each(|&i| active[i as usize] = false);
+        active
+    }
+
+    /// Vectors in order of their lists, so that neighbours stand together.
+    #[must_use]
+    pub fn by_list(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.homes.len() as u32).collect();
+        order.sort_by_key(|&i| self.homes[i as usize]);
+        order
     }
 
     /// The segment's bytes. `ids[i]` names vector i (several vectors may share one), `active[i]` says whether later vectors
@@ -232,8 +277,8 @@ impl<B: AsRef<[u8]>> Segment<B> {
         first..last
     }
 
-    /// Similarity-at-or-above-`floor` entries for each query, among the lists of its `n_probes` nearest leaders: the best
-    /// `cap`, in order. Queries that are near each other in `queries` share the reading of the lists.
+    /// Entries at or above the floor for each of the chosen `rows` of `queries`, among the lists of its nearest leaders: the
+    /// best of them, in order. Rows that are near each other and stand together in `rows` share the reading of the lists.
     ///
     /// `keep` says which ids may be returned; it is asked only about entries above the floor.
     ///
@@ -245,31 +290,29 @@ impl<B: AsRef<[u8]>> Segment<B> {
         B: Sync,
     {
         assert_eq!(queries.dim(), self.dim, "dimensions of the queries");
-        let starts: Vec<usize> = (0..queries.len()).step_by(CHUNK).collect();
-        let parts: Vec<Vec<Vec<Hit>>> = starts
-            .par_iter()
-            .map(|&start| self.near_chunk(queries, start..(start + CHUNK).min(queries.len()), ask, keep))
-            .collect();
+        let parts: Vec<Vec<Vec<Hit>>> =
+            rows.par_chunks(CHUNK).map(|rows| self.near_chunk(queries, rows, ask, keep)).collect();
         parts.into_iter().flatten().collect()
     }
 
     fn near_chunk(
         &self,
         queries: &Vectors,
-        range: Range<usize>,
+        rows: &[u32],
         ask: &Ask,
         keep: &(dyn Fn(u32) -> bool + Sync),
     ) -> Vec<Vec<Hit>> {
-        let probes = leaders::nearest(queries.block().slice(range.start, range.end), self.leaders(), ask.n_probes);
+        let chunk = queries.gather(rows.iter().map(|&row| row as usize));
+        let probes = leaders::nearest(chunk.block(), self.leaders(), ask.n_probes);
         let mut asked: Vec<(u32, u32)> =
             probes.iter().enumerate().flat_map(|(q, near)| near.iter().map(move |hit| (hit.id, q as u32))).collect();
         asked.sort_unstable();
-        let mut best: Vec<Best> = range.clone().map(|_| Best::new(ask.cap)).collect();
+        let mut best: Vec<Best> = rows.iter().map(|_| Best::new(ask.cap)).collect();
         let ids = self.ids();
         for group in asked.chunk_by(|a, b| a.0 == b.0) {
             let entries = self.list(group[0].0 as usize, ask.active_only);
             let block = self.entries(entries.clone());
-            let gathered = queries.gather(group.iter().map(|&(_, q)| range.start + q as usize));
+            let gathered = chunk.gather(group.iter().map(|&(_, q)| q as usize));
             gathered.block().pairs(block, ask.floor, |q, t, similarity| {
                 let id = ids[entries.start + t];
                 if keep(id) {

@@ -19,6 +19,10 @@ fn open(bytes: Vec<u8>) -> Segment<Vec<u8>> {
     Segment::open(bytes).expect("a whole segment")
 }
 
+fn rows(vectors: &Vectors) -> Vec<u32> {
+    (0..vectors.len() as u32).collect()
+}
+
 fn all(n: usize) -> Vec<bool> {
     vec![true; n]
 }
@@ -50,7 +54,7 @@ fn asking_every_list_is_exact() {
     assert!(segment.n_leaders() > 50);
     let queries = vectors.gather((0..3000).step_by(13));
     let ask = Ask { n_probes: segment.n_leaders(), active_only: false, floor: 0.6, cap: usize::MAX / 4 };
-    let found = segment.near(&queries, &ask, &|_| true);
+    let found = segment.near(&queries, &rows(&queries), &ask, &|_| true);
     assert_eq!(found, exact::search(&vectors, &queries, 0.6));
     assert!(found.iter().map(Vec::len).sum::<usize>() > 3 * queries.len(), "the data has neighbours to find");
 }
@@ -62,7 +66,7 @@ fn sixteen_lists_find_most_neighbours() {
     let segment = open(Built::new(&vectors, 7).to_bytes(&vectors, &ids, &all(20_000)));
     let queries = vectors.gather((0..20_000).step_by(40));
     let truth = exact::search(&vectors, &queries, 0.6);
-    let found = segment.near(&queries, &Ask { n_probes: 16, active_only: false, floor: 0.6, cap: 10_000 }, &|_| true);
+    let found = segment.near(&queries, &rows(&queries), &Ask { n_probes: 16, active_only: false, floor: 0.6, cap: 10_000 }, &|_| true);
     let (kept, total) =
         truth.iter().zip(&found).fold((0, 0), |(k, t), (truth, found)| (k + found.len(), t + truth.len()));
     // Measured 0.999 on this seeded set; the floor leaves one point.
@@ -88,9 +92,9 @@ fn inactive_entries_are_searched_but_not_joined() {
     let active: Vec<bool> = (0..500).map(|i| i % 3 == 0).collect();
     let segment = open(Built::new(&vectors, 1).to_bytes(&vectors, &ids, &active));
     let ask = |active_only| Ask { n_probes: 1000, active_only, floor: -1.0, cap: 1000 };
-    let count = |active_only| segment.near(&vectors.gather(0..1), &ask(active_only), &|_| true)[0].len();
+    let count = |active_only| segment.near(&vectors, &[0], &ask(active_only), &|_| true)[0].len();
     assert_eq!((count(false), count(true)), (500, 167));
-    assert_eq!(segment.near(&vectors.gather(0..1), &ask(false), &|id| id == 1007)[0].len(), 1);
+    assert_eq!(segment.near(&vectors, &[0], &ask(false), &|id| id == 1007)[0].len(), 1);
     let (back, back_ids, back_active) = segment.to_vectors();
     for (i, id) in back_ids.iter().enumerate() {
         let original = (id - 1000) as usize;
@@ -111,7 +115,7 @@ fn damaged_bytes_are_errors_and_never_panics() {
         if let Ok(segment) = Segment::open(bytes) {
             let ask = Ask { n_probes: 4, active_only: true, floor: 0.5, cap: 10 };
             if segment.dim() == 64 {
-                let _ = segment.near(&vectors.gather(0..3), &ask, &|_| true);
+                let _ = segment.near(&vectors, &[0, 1, 2], &ask, &|_| true);
             }
         }
     }
@@ -123,5 +127,20 @@ fn an_empty_segment_opens() {
     let segment = open(Built::new(&none, 1).to_bytes(&none, &[], &[]));
     assert!(segment.is_empty());
     let ask = Ask { n_probes: 4, active_only: false, floor: 0.0, cap: 10 };
-    assert_eq!(segment.near(&clustered(2, 1, 1), &ask, &|_| true), vec![Vec::new(), Vec::new()]);
+    assert_eq!(segment.near(&clustered(2, 1, 1), &[0, 1], &ask, &|_| true), vec![Vec::new(), Vec::new()]);
+}
+
+#[test]
+fn a_clump_of_copies_is_thinned_and_the_rest_is_not() {
+    let mut vectors = clustered(3000, 40, 3);
+    let copy = vectors.gather(0..1);
+    for _ in 0..6000 {
+        vectors.append(&copy);
+    }
+    let built = Built::new(&vectors, 7);
+    let active = built.thin(&vectors, &all(9000));
+    assert_eq!(active[..3000].iter().filter(|&&a| a).count(), 3000);
+    let kept = active[3000..].iter().filter(|&&a| a).count();
+    // A block of 64 is compared with what came before it, so up to 64 more than the representatives stay.
+    assert!((15..=80).contains(&kept), "{kept}");
 }

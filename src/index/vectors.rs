@@ -111,9 +111,19 @@ impl Vectors {
     /// Similarity of two rows.
     #[must_use]
     pub fn similarity(&self, a: usize, b: usize) -> f32 {
+        self.similarity_of(a, self, b)
+    }
+
+    /// Similarity of row `a` to row `b` of `other`.
+    ///
+    /// # Panics
+    /// When the dimensions differ.
+    #[must_use]
+    pub fn similarity_of(&self, a: usize, other: &Self, b: usize) -> f32 {
+        assert_eq!(self.dim, other.dim, "dimensions of the vectors");
         let mut out = [0];
-        kernel::products(kernel::best_isa(), self.row(a), self.row(b), &self.sums[b..=b], self.stride, &mut out);
-        scaled(out[0], self.inverse_norms[a], self.inverse_norms[b])
+        kernel::products(kernel::best_isa(), self.row(a), other.row(b), &other.sums[b..=b], self.stride, &mut out);
+        scaled(out[0], self.inverse_norms[a], other.inverse_norms[b])
     }
 }
 

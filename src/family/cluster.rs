@@ -1,0 +1,328 @@
+//! Leader clustering with a checked diameter.
+//!
+//! Prompts are taken in the order they first came. A prompt joins the family of the candidate that accepts it with the best
+//! score, if it also lies within the diameter of that family's leader; else it stays single until somebody joins it, and then
+//! leads. A prompt that two of tonight's families accept brings them together, if every member of the younger one lies within
+//! the diameter of the elder's leader. Single linkage, which puts half of a corpus into one component, never decides.
+//!
+//! Identity: a leader leads for ever, so a family keeps its name from night to night and loses no member; a family that joins
+//! an older one is recorded as merged into it. Weakness: a prompt that comes first leads even where a later one would be more
+//! central. Guarantee: the result depends on the order of prompts only, not on threads.
+
+use super::judge::{Judge, Material, Rule};
+use crate::index::Hit;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+
+/// Members of a family that later prompts are compared with; the rest are near-copies that these stand for.
+pub const REPRESENTATIVES: usize = 16;
+/// Members that are held against a leader when families merge, evenly chosen.
+const CHECKED_AT_MERGE: usize = 256;
+
+/// What is known of families before tonight.
+pub struct Known<'a> {
+    /// Family of each earlier prompt, by number; `u32::MAX` where it is single.
+    pub family_of: &'a [u32],
+    /// Leader of each family.
+    pub leaders: &'a [u32],
+}
+
+/// What a night changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Leaders of tonight's new families; their numbers follow the known ones.
+    pub leaders: Vec<u32>,
+    /// (prompt, family) of every prompt, old or new, that tonight put into a family, in order of prompt.
+    pub assigned: Vec<(u32, u32)>,
+    /// (family, the older one it joined).
+    pub merged: Vec<(u32, u32)>,
+    /// New prompts that later nights need not be compared with.
+    pub inactive: Vec<u32>,
+    /// Pairs that were judged.
+    pub judged: u64,
+}
+
+/// Gathers the prompts numbered from `known.family_of.len()` on; `candidates[i]` are earlier prompts near the i-th of them.
+#[must_use]
+pub fn cluster(candidates: &[Vec<Hit>], known: &Known<'_>, material: &dyn Material, rule: &Rule) -> Outcome {
+    let first = known.family_of.len() as u32;
+    let accepted: Vec<Vec<(f32, u32)>> = candidates
+        .par_iter()
+        .enumerate()
+        .map_init(|| Judge::new(material), |judge, (i, near)| accept(judge, first + i as u32, near, rule))
+        .collect();
+    let mut gather = Gather::new(first, known, material, rule);
+    for (i, accepted) in accepted.iter().enumerate() {
+        gather.place(first + i as u32, accepted);
+    }
+    let mut outcome = gather.finish();
+    outcome.judged = candidates.iter().map(|near| near.len() as u64).sum();
+    outcome
+}
+
+/// Candidates whose score reaches the threshold, best first, ties by number.
+fn accept(judge: &mut Judge<'_>, prompt: u32, near: &[Hit], rule: &Rule) -> Vec<(f32, u32)> {
+    let mut accepted: Vec<(f32, u32)> = near
+        .iter()
+        .map(|hit| (super::judge::score(hit.similarity, judge.containment(prompt, hit.id)), hit.id))
+        .filter(|(score, _)| *score >= rule.threshold)
+        .collect();
+    accepted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    accepted
+}
+
+/// A family while the night is gathered: an older one that got new members, or a new one.
+struct Group {
+    leader: u32,
+    /// Its number, if it is of an earlier night.
+    known: Option<u32>,
+    /// Members that tonight added.
+    members: Vec<u32>,
+    /// The group it joined.
+    merged: Option<usize>,
+}
+
+struct Gather<'a> {
+    first: u32,
+    known: &'a Known<'a>,
+    judge: Judge<'a>,
+    material: &'a dyn Material,
+    rule: &'a Rule,
+    groups: Vec<Group>,
+    group_of: HashMap<u32, usize>,
+    group_of_family: HashMap<u32, usize>,
+    /// Pairs of groups that were tried and did not merge.
+    refused: HashSet<(usize, usize)>,
+}
+
+impl<'a> Gather<'a> {
+    fn new(first: u32, known: &'a Known<'a>, material: &'a dyn Material, rule: &'a Rule) -> Self {
+        Self {
+            first,
+            known,
+            judge: Judge::new(material),
+            material,
+            rule,
+            groups: Vec::new(),
+            group_of: HashMap::new(),
+            group_of_family: HashMap::new(),
+            refused: HashSet::new(),
+        }
+    }
+
+    /// The group of a prompt that is in one already.
+    fn find(&mut self, prompt: u32) -> Option<usize> {
+        let mut group = match self.group_of.get(&prompt) {
+            Some(&group) => group,
+            None => {
+                let family = *self.known.family_of.get(prompt as usize).filter(|&&family| family != u32::MAX)?;
+                let groups = &mut self.groups;
+                *self.group_of_family.entry(family).or_insert_with(|| {
+                    let leader = self.known.leaders[family as usize];
+                    groups.push(Group { leader, known: Some(family), members: Vec::new(), merged: None });
+                    groups.len() - 1
+                })
+            }
+        };
+        while let Some(next) = self.groups[group].merged {
+            group = next;
+        }
+        Some(group)
+    }
+
+    fn place(&mut self, prompt: u32, accepted: &[(f32, u32)]) {
+        let mut tried: Vec<(usize, bool)> = Vec::new();
+        let mut home = None;
+        for &(_, candidate) in accepted {
+            let Some(group) = self.find(candidate) else {
+                // The candidate is single: it leads a family of two, or joins the prompt's home if it lies within its bounds.
+                match home {
+                    None => home = Some(self.lead(candidate)),
+                    Some(group) => {
+                        if self.within(candidate, self.groups[group].leader) {
+                            self.join(candidate, group);
+                        }
+                    }
+                }
+                continue;
+            };
+            let fits = match tried.iter().find(|(g, _)| *g == group) {
+                Some(&(_, fits)) => fits,
+                None => {
+                    let fits = self.within(prompt, self.groups[group].leader);
+                    tried.push((group, fits));
+                    fits
+                }
+            };
+            match home {
+                None if fits => home = Some(group),
+                Some(mine) if mine != group && fits => home = Some(self.merge(mine, group)),
+                _ => {}
+            }
+        }
+        if let Some(group) = home {
+            self.join(prompt, group);
+        }
+    }
+
+    fn within(&mut self, prompt: u32, leader: u32) -> bool {
+        prompt == leader || self.judge.score(prompt, leader).is_some_and(|score| score >= self.rule.diameter)
+    }
+
+    fn lead(&mut self, leader: u32) -> usize {
+        self.groups.push(Group { leader, known: None, members: vec![leader], merged: None });
+        self.group_of.insert(leader, self.groups.len() - 1);
+        self.groups.len() - 1
+    }
+
+    fn join(&mut self, prompt: u32, group: usize) {
+        self.group_of.insert(prompt, group);
+        self.groups[group].members.push(prompt);
+    }
+
+    /// Brings two groups together where the diameter allows it, and returns the group that `a` is in afterwards.
+    fn merge(&mut self, a: usize, b: usize) -> usize {
+        if self.refused.contains(&(a.min(b), a.max(b))) {
+            return a;
+        }
+        let (elder, younger) = if self.groups[a].leader < self.groups[b].leader { (a, b) } else { (b, a) };
+        let mut members = self.groups[younger].members.clone();
+        if let Some(family) = self.groups[younger].known {
+            members.extend(self.material.members(family));
+        }
+        let leader = self.groups[elder].leader;
+        let step = members.len().div_ceil(CHECKED_AT_MERGE).max(1);
+        if !members.iter().step_by(step).all(|&member| self.within(leader, member)) {
+            self.refused.insert((a.min(b), a.max(b)));
+            return a;
+        }
+        let moved = std::mem::take(&mut self.groups[younger].members);
+        self.groups[elder].members.extend(moved);
+        self.groups[younger].merged = Some(elder);
+        elder
+    }
+
+    fn finish(self) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut numbers = vec![u32::MAX; self.groups.len()];
+        let mut order: Vec<usize> = (0..self.groups.len()).collect();
+        order.sort_by_key(|&group| self.groups[group].leader);
+        for &group in &order {
+            let here = &self.groups[group];
+            numbers[group] = match here.known {
+                Some(family) => family,
+                None if here.merged.is_none() => {
+                    outcome.leaders.push(here.leader);
+                    (self.known.leaders.len() + outcome.leaders.len() - 1) as u32
+                }
+                // It began and ended tonight, so nobody has seen its name.
+                None => continue,
+            };
+        }
+        for &group in &order {
+            let here = &self.groups[group];
+            if let Some(mut into) = here.merged {
+                while let Some(next) = self.groups[into].merged {
+                    into = next;
+                }
+                if here.known.is_some() {
+                    outcome.merged.push((numbers[group], numbers[into]));
+                }
+                continue;
+            }
+            let mut members = here.members.clone();
+            members.sort_unstable();
+            let before = here.known.map_or(0, |family| self.material.members(family).len());
+            let stand_in = REPRESENTATIVES.saturating_sub(before).min(members.len());
+            outcome.inactive.extend(members[stand_in..].iter().filter(|&&member| member >= self.first));
+            outcome.assigned.extend(members.iter().map(|&member| (member, numbers[group])));
+        }
+        outcome.assigned.sort_unstable();
+        outcome.inactive.sort_unstable();
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prompts on a line: similarity falls with distance, and texts agree with it.
+    struct Line(Vec<f32>);
+
+    impl Material for Line {
+        fn folded(&self, prompt: u32, out: &mut String) {
+            out.clear();
+            // Twenty letters from a long fixed sequence, so that near prompts share 4-grams.
+            let start = (self.0[prompt as usize] * 10.0) as usize;
+            out.extend((start..start + 20).map(|i| char::from(b'a' + ((i * i + i / 3) % 26) as u8)));
+        }
+        fn similarity(&self, a: u32, b: u32) -> Option<f32> {
+            Some(1.0 - (self.0[a as usize] - self.0[b as usize]).abs() / 2.0)
+        }
+        fn members(&self, _: u32) -> Vec<u32> {
+            vec![0, 1]
+        }
+    }
+
+    fn candidates(line: &Line, first: usize) -> Vec<Vec<Hit>> {
+        (first..line.0.len())
+            .map(|i| {
+                (0..i)
+                    .filter_map(|j| {
+                        let similarity = line.similarity(i as u32, j as u32)?;
+                        (similarity >= 0.5).then_some(Hit { id: j as u32, similarity })
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+
+    const RULE: Rule = Rule { threshold: 2.0, diameter: 1.6, floor: 0.5, window_floor: 0.8 };
+
+    #[test]
+    fn a_chain_is_cut_at_the_diameter() {
+        let line = Line((0..40).map(|i| i as f32 * 0.1).collect());
+        let known = Known { family_of: &[], leaders: &[] };
+        let outcome = cluster(&candidates(&line, 0), &known, &line, &RULE);
+        assert!(outcome.leaders.len() > 2, "one chain would be one family: {:?}", outcome.leaders);
+        let mut judge = Judge::new(&line);
+        for &(member, family) in &outcome.assigned {
+            let leader = outcome.leaders[family as usize];
+            assert!(member == leader || judge.score(member, leader).unwrap() >= RULE.diameter, "{member} {leader}");
+        }
+    }
+
+    #[test]
+    fn a_known_family_takes_new_members_and_keeps_its_number() {
+        let line = Line(vec![0.0, 0.1, 3.0, 0.1, 3.1]);
+        let known = Known { family_of: &[0, 0, u32::MAX], leaders: &[0] };
+        let outcome = cluster(&candidates(&line, 3), &known, &line, &RULE);
+        assert_eq!(outcome.leaders, [2], "the old single leads the new family");
+        assert_eq!(outcome.assigned, [(2, 1), (3, 0), (4, 1)]);
+        assert!(outcome.merged.is_empty());
+    }
+
+    #[test]
+    fn a_bridge_merges_families_only_within_the_diameter() {
+        let known = Known { family_of: &[0, 0, 1, 1], leaders: &[0, 2] };
+        // `members` answers 0 and 1 for both, so the check is against them and the leaders' distance decides.
+        let near = Line(vec![0.0, 0.0, 0.1, 0.1, 0.05]);
+        let outcome = cluster(&candidates(&near, 4), &known, &near, &RULE);
+        assert_eq!(outcome.merged, [(1, 0)]);
+        assert_eq!(outcome.assigned, [(4, 0)]);
+        let far = Line(vec![0.0, 1.5, 3.0, 3.0, 3.0]);
+        let outcome = cluster(&candidates(&far, 4), &known, &far, &RULE);
+        assert!(outcome.merged.is_empty());
+        assert_eq!(outcome.assigned, [(4, 1)]);
+    }
+
+    #[test]
+    fn copies_beyond_the_representatives_are_inactive() {
+        let line = Line(vec![0.0; 40]);
+        let outcome = cluster(&candidates(&line, 0), &Known { family_of: &[], leaders: &[] }, &line, &RULE);
+        assert_eq!(outcome.leaders, [0]);
+        assert_eq!(outcome.assigned.len(), 40);
+        assert_eq!(outcome.inactive, (16..40).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,296 @@
+//! Template induction: the fixed text of a family and the slots that vary.
+//!
+//! Every member is aligned with the leader, token by token; what nine in ten members keep is fixed, the rest is a slot, and a
+//! second pass reads each member's fillings. Linear in the members. Weakness: only the first [`MAX_TOKENS`] tokens of a prompt
+//! are aligned, and of a very large family an even sample of members (the result says how many). Texts are as they came.
+
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+use std::collections::HashSet;
+
+/// Tokens of a prompt that are aligned.
+pub const MAX_TOKENS: usize = 400;
+/// Members that are aligned, evenly chosen.
+pub const MAX_MEMBERS: usize = 2_000;
+/// Share of the members that keep a token, for it to be fixed.
+const FIXED_SHARE: f64 = 0.9;
+/// Examples kept of a slot.
+const MAX_EXAMPLES: usize = 5;
+/// Characters of an example.
+const EXAMPLE_CHARS: usize = 120;
+
+/// A piece of a template.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Text that the family shares.
+    Text(String),
+    /// A slot, by its number from 1.
+    Slot(u32),
+}
+
+/// What fills a slot.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Slot {
+    /// Its number in the template, from 1.
+    pub slot: u32,
+    /// Distinct fillings among the aligned members, letter case aside.
+    pub distinct_values: u64,
+    /// Aligned members that leave it empty.
+    pub absent: u64,
+    /// Some fillings, in the order they first came.
+    pub examples: Vec<String>,
+}
+
+/// Fixed text and slots of a family.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    /// Fixed text and slots, in order.
+    pub parts: Vec<Part>,
+    /// The slots, in order.
+    pub slots: Vec<Slot>,
+    /// Members that were aligned.
+    pub members: u64,
+}
+
+impl Template {
+    /// The template in one line of text, slots as `⟨1⟩`, `⟨2⟩` ….
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.parts
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => text.clone(),
+                Part::Slot(slot) => format!("⟨{slot}⟩"),
+            })
+            .collect()
+    }
+}
+
+/// A word, a sign or a run of white space, with what it is compared by.
+#[derive(Clone, Copy)]
+struct Token<'a> {
+    text: &'a str,
+    key: u64,
+}
+
+/// The first tokens of a text.
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    // A character of a script that is written without spaces is a token of its own.
+    let alone = |c: char| matches!(u32::from(c), 0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x3040..=0x30ff | 0x3400..=0x9fff | 0x20000..=0x3ffff);
+    let class = |c: char| match c {
+        c if c.is_whitespace() => 0,
+        c if alone(c) => 3,
+        c if c.is_alphanumeric() => 1,
+        _ => 2,
+    };
+    let mut out: Vec<Token<'_>> = Vec::new();
+    let mut start = 0;
+    let mut open = None;
+    for (at, c) in text.char_indices() {
+        let here = class(c);
+        if open.is_some_and(|class| class != here || class >= 2) {
+            out.push(token(&text[start..at]));
+            start = at;
+            if out.len() == MAX_TOKENS {
+                return out;
+            }
+        }
+        open = Some(here);
+    }
+    if start < text.len() {
+        out.push(token(&text[start..]));
+    }
+    out
+}
+
+fn token(text: &str) -> Token<'_> {
+    let blank = text.chars().all(char::is_whitespace);
+    let folded = if blank { " ".to_owned() } else { text.to_lowercase() };
+    let digest = blake3::hash(folded.as_bytes());
+    let mut key = [0; 8];
+    key.copy_from_slice(&digest.as_bytes()[..8]);
+    Token { text, key: u64::from_le_bytes(key) }
+}
+
+fn keys(tokens: &[Token<'_>]) -> Vec<u64> {
+    tokens.iter().map(|token| token.key).collect()
+}
+
+/// (index in `a`, index in `b`) of the tokens that an alignment pairs.
+fn aligned(a: &[u64], b: &[u64]) -> impl Iterator<Item = (usize, usize)> + use<> {
+    capture_diff_slices(Algorithm::Myers, a, b).into_iter().flat_map(|op| {
+        let (from, to, len) = match op {
+            DiffOp::Equal { old_index, new_index, len } => (old_index, new_index, len),
+            _ => (0, 0, 0),
+        };
+        (0..len).map(move |i| (from + i, to + i))
+    })
+}
+
+/// The template of a family: `leader` is its leader's text, `members` the texts of all its distinct prompts.
+///
+/// # Example
+/// ```
+/// use stillhunt::family::template::induce;
+/// let texts = ["Summarise the play Hamlet in five lines.", "Summarise the play Medea in five lines."];
+/// assert_eq!(induce(texts[0], &texts).text(), "Summarise the play ⟨1⟩ in five lines.");
+/// ```
+#[must_use]
+pub fn induce(leader: &str, members: &[&str]) -> Template {
+    let step = members.len().div_ceil(MAX_MEMBERS).max(1);
+    let chosen: Vec<Vec<Token<'_>>> = members.iter().step_by(step).map(|text| tokens(text)).collect();
+    let lead = tokens(leader);
+    let lead_keys = keys(&lead);
+    let mut kept = vec![0u32; lead.len()];
+    for member in &chosen {
+        aligned(&lead_keys, &keys(member)).for_each(|(i, _)| kept[i] += 1);
+    }
+    let enough = (FIXED_SHARE * chosen.len() as f64).ceil() as u32;
+    let mut fixed: Vec<bool> = kept.iter().map(|&k| k >= enough).collect();
+    drop_islands(&mut fixed, &lead);
+    // The skeleton: fixed tokens in order, each with the number of the gap before it.
+    let skeleton: Vec<usize> = (0..lead.len()).filter(|&i| fixed[i]).collect();
+    let skeleton_keys: Vec<u64> = skeleton.iter().map(|&i| lead_keys[i]).collect();
+    let mut gaps: Vec<Gap> = (0..=skeleton.len()).map(|_| Gap::default()).collect();
+    for member in &chosen {
+        let (mut gap, mut from) = (0, 0);
+        for (s, m) in aligned(&skeleton_keys, &keys(member)) {
+            // Members that leave out fixed tokens fill the gap before the next one they keep.
+            (gap..s).for_each(|skipped| gaps[skipped].take(&[]));
+            gaps[s].take(&member[from..m]);
+            (gap, from) = (s + 1, m + 1);
+        }
+        (gap..skeleton.len()).for_each(|skipped| gaps[skipped].take(&[]));
+        gaps[skeleton.len()].take(&member[from..]);
+    }
+    build(&lead, &skeleton, gaps, chosen.len() as u64)
+}
+
+/// Fixed white space and signs between two slots say nothing: they become part of one slot.
+fn drop_islands(fixed: &mut [bool], lead: &[Token<'_>]) {
+    let mut at = 0;
+    while at < fixed.len() {
+        if !fixed[at] {
+            at += 1;
+            continue;
+        }
+        let end = (at..fixed.len()).find(|&i| !fixed[i]).unwrap_or(fixed.len());
+        let words = lead[at..end].iter().any(|token| token.text.chars().any(char::is_alphanumeric));
+        if !words && at > 0 && end < fixed.len() {
+            fixed[at..end].fill(false);
+        }
+        at = end;
+    }
+}
+
+#[derive(Default)]
+struct Gap {
+    values: HashSet<u64>,
+    examples: Vec<String>,
+    filled: u64,
+    empty: u64,
+}
+
+impl Gap {
+    fn take(&mut self, tokens: &[Token<'_>]) {
+        let text: String = tokens.iter().map(|token| token.text).collect();
+        let text = text.trim();
+        if text.is_empty() {
+            self.empty += 1;
+            return;
+        }
+        self.filled += 1;
+        if self.values.insert(token(text).key) && self.examples.len() < MAX_EXAMPLES {
+            let mut example: String = text.chars().take(EXAMPLE_CHARS).collect();
+            if example.len() < text.len() {
+                example.push('…');
+            }
+            self.examples.push(example);
+        }
+    }
+}
+
+fn build(lead: &[Token<'_>], skeleton: &[usize], gaps: Vec<Gap>, members: u64) -> Template {
+    let mut template = Template { members, ..Template::default() };
+    let mut text = String::new();
+    // A gap that one member in ten or fewer fills is an insertion of theirs, not a slot.
+    let rare = members / 10;
+    for (g, gap) in gaps.into_iter().enumerate() {
+        if gap.filled > rare {
+            let slot = template.slots.len() as u32 + 1;
+            // White space beside a slot belongs to the fixed text where the leader has it.
+            let before = if g > 0 { skeleton[g - 1] + 1 } else { 0 };
+            let after = skeleton.get(g).copied().unwrap_or(lead.len());
+            let inside = &lead[before..after];
+            let blank = |token: Option<&Token<'_>>| token.is_some_and(|t| t.text.chars().all(char::is_whitespace));
+            if blank(inside.first()) && !text.is_empty() {
+                text.push_str(inside[0].text);
+            }
+            if !text.is_empty() {
+                template.parts.push(Part::Text(std::mem::take(&mut text)));
+            }
+            template.parts.push(Part::Slot(slot));
+            if inside.len() > 1 && blank(inside.last()) {
+                text.push_str(inside[inside.len() - 1].text);
+            }
+            template.slots.push(Slot {
+                slot,
+                distinct_values: gap.values.len() as u64,
+                absent: gap.empty,
+                examples: gap.examples,
+            });
+        }
+        if let Some(&token) = skeleton.get(g) {
+            text.push_str(lead[token].text);
+        }
+    }
+    if !text.is_empty() {
+        template.parts.push(Part::Text(text));
+    }
+    template
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(texts: &[&str], expected: &str) -> Template {
+        let template = induce(texts[0], texts);
+        assert_eq!(template.text(), expected);
+        template
+    }
+
+    #[test]
+    fn slots_are_what_varies() {
+        let template = check(
+            &[
+                "Write a poem about autumn leaves, in French.",
+                "Write a poem about the old harbour, in French.",
+                "write a poem about rain, in German.",
+            ],
+            "Write a poem about ⟨1⟩, in ⟨2⟩.",
+        );
+        assert_eq!(template.slots[0].distinct_values, 3);
+        assert_eq!(template.slots[1].examples, ["French", "German"]);
+        check(&["one and the same", "one and the same"], "one and the same");
+        check(&["写一首关于春天的诗", "写一首关于秋天的诗"], "写一首关于⟨1⟩天的诗");
+    }
+
+    #[test]
+    fn what_is_added_at_an_end_is_a_slot_and_a_rare_insertion_is_not() {
+        check(&["List the rivers of Spain", "List the rivers of Spain and Portugal"], "List the rivers of Spain⟨1⟩");
+        let mut texts = vec!["Name three birds that swim well"; 30];
+        texts.push("Name three very rare birds that swim well");
+        check(&texts, "Name three birds that swim well");
+    }
+
+    #[test]
+    fn hostile_texts_are_bounded() {
+        let long = "a b ".repeat(100_000);
+        let other = "b a ".repeat(100_000);
+        let template = induce(&long, &[&long, &other]);
+        assert!(template.text().chars().count() <= 4 * MAX_TOKENS);
+        assert_eq!(induce("", &[""]).parts, []);
+        assert_eq!(induce("", &[]).members, 0);
+    }
+}
