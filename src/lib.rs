@@ -3,6 +3,8 @@
 
 pub mod error;
 pub mod exchange;
+pub mod family;
 pub mod ids;
 pub mod index;
 pub mod store;
+pub mod text;
