@@ -6,5 +6,6 @@ pub mod exchange;
 pub mod family;
 pub mod ids;
 pub mod index;
+pub mod log;
 pub mod store;
 pub mod text;

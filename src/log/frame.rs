@@ -1,0 +1,222 @@
+//! Cutting a stream into rows, and the JSONL reader.
+//!
+//! One thread finds where rows end and gathers a batch of raw rows; then all threads parse the batch. Only the batch and
+//! the row being read are held: a row over the bound is digested as it passes and dropped. Weakness: parsing waits while
+//! the next batch is gathered, which costs little because finding line ends is far cheaper than parsing.
+
+use super::{BadRow, KEPT_OF_TOO_LONG, LogConfig, Place, Reason, Row, Sink, bad, rows_of};
+use crate::error::Result;
+use crate::ids::Digest;
+use rayon::prelude::*;
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// How much is asked of the input at once.
+const CHUNK: usize = 256 << 10;
+
+/// Finds the end of the current row: given its next bytes, how many of them belong to it, or `None` for all of them and
+/// more to come.
+pub(crate) trait Boundary {
+    /// Looks at the next bytes.
+    fn end(&mut self, bytes: &[u8]) -> Option<usize>;
+}
+
+/// Rows are lines.
+pub(crate) struct Lines;
+
+impl Boundary for Lines {
+    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1)
+    }
+}
+
+/// One raw row of a batch.
+pub(crate) enum Raw {
+    /// Its line and where its bytes are.
+    Whole(u64, Range<usize>),
+    /// A row that is bad as it stands.
+    Bad(Box<Row>),
+}
+
+/// Raw rows, gathered.
+#[derive(Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    rows: Vec<Raw>,
+}
+
+impl Batch {
+    /// Parses every row in parallel; the rows come out in order.
+    pub(crate) fn parse(&mut self, parse: impl Fn(u64, &[u8]) -> Vec<Row> + Sync) -> Vec<Row> {
+        let bytes = &self.bytes;
+        let one = |raw: Raw| match raw {
+            Raw::Whole(line, at) => parse(line, &bytes[at]),
+            Raw::Bad(row) => vec![*row],
+        };
+        let parsed: Vec<Vec<Row>> = std::mem::take(&mut self.rows).into_par_iter().map(one).collect();
+        parsed.into_iter().flatten().collect()
+    }
+}
+
+/// A row longer than the bound, as it passes.
+struct Overlong {
+    hash: blake3::Hasher,
+    kept: Vec<u8>,
+    bytes: u64,
+}
+
+/// Cuts `input` into rows and hands over batch after batch. Blank rows are passed over, a byte order mark is dropped.
+pub(crate) fn frame(
+    mut input: impl Read,
+    config: &LogConfig,
+    mut boundary: impl Boundary,
+    handle: &mut dyn FnMut(&mut Batch) -> Result<()>,
+) -> Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    let mut batch = Batch::default();
+    let (mut line, mut newlines, mut start) = (1, 0, 0);
+    let mut overlong: Option<Overlong> = None;
+    let mut first = true;
+    loop {
+        let filled = match fill(&mut input, &mut chunk) {
+            Ok(0) => break,
+            Ok(filled) => filled,
+            Err(cause) => {
+                // What came before stays; the row that was being read is the evidence of the break.
+                let reason = if first { Reason::UnreadableFile } else { Reason::TruncatedInput };
+                let rest = overlong.map_or_else(|| batch.bytes.split_off(start), |row| row.kept);
+                let row = bad(line, reason, format!("expected more input, got: {cause}"), &rest);
+                batch.rows.push(Raw::Bad(Box::new(row)));
+                return handle(&mut batch);
+            }
+        };
+        let mut rest = &chunk[..filled];
+        if std::mem::take(&mut first) {
+            rest = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
+        }
+        while !rest.is_empty() {
+            let end = boundary.end(rest);
+            let (piece, more) = rest.split_at(end.unwrap_or(rest.len()));
+            rest = more;
+            newlines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+            if let Some(row) = &mut overlong {
+                row.hash.update(piece);
+                row.bytes += piece.len() as u64;
+            } else {
+                batch.bytes.extend_from_slice(piece);
+                if trimmed(&batch.bytes[start..]).len() > config.max_row_bytes {
+                    let mut held = batch.bytes.split_off(start);
+                    let mut hash = blake3::Hasher::new();
+                    hash.update(&held);
+                    let bytes = held.len() as u64;
+                    held.truncate(KEPT_OF_TOO_LONG);
+                    held.shrink_to_fit();
+                    batch.bytes.shrink_to(config.batch_bytes);
+                    overlong = Some(Overlong { hash, kept: held, bytes });
+                }
+            }
+            if end.is_some() {
+                finish_row(&mut batch, &mut start, line, overlong.take(), config);
+                line += std::mem::take(&mut newlines);
+                if batch.rows.len() >= config.batch_rows.max(1) || batch.bytes.len() >= config.batch_bytes {
+                    handle(&mut batch)?;
+                    batch.bytes.clear();
+                    batch.bytes.shrink_to(config.batch_bytes.saturating_mul(2));
+                    batch.rows.clear();
+                    start = 0;
+                }
+            }
+        }
+    }
+    finish_row(&mut batch, &mut start, line, overlong.take(), config);
+    if batch.rows.is_empty() { Ok(()) } else { handle(&mut batch) }
+}
+
+/// Adds the row that ends here.
+fn finish_row(batch: &mut Batch, start: &mut usize, line: u64, overlong: Option<Overlong>, config: &LogConfig) {
+    if let Some(row) = overlong {
+        let detail = format!("expected at most {} bytes in a row, got {}", config.max_row_bytes, row.bytes);
+        let digest = Digest(*row.hash.finalize().as_bytes());
+        let result = Err(BadRow { reason: Reason::TooLong, detail, digest, raw: Arc::from(row.kept) });
+        batch.rows.push(Raw::Bad(Box::new(Row { place: Place { row: line, part: 0 }, result })));
+        return;
+    }
+    let end = *start + trimmed(&batch.bytes[*start..]).len();
+    if batch.bytes[*start..end].iter().all(u8::is_ascii_whitespace) {
+        batch.bytes.truncate(*start);
+    } else {
+        batch.rows.push(Raw::Whole(line, *start..end));
+        *start = batch.bytes.len();
+    }
+}
+
+/// A row without its line end.
+fn trimmed(row: &[u8]) -> &[u8] {
+    let row = row.strip_suffix(b"\n").unwrap_or(row);
+    row.strip_suffix(b"\r").unwrap_or(row)
+}
+
+/// Reads once, passing over interruptions.
+fn fill(input: &mut impl Read, chunk: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match input.read(chunk) {
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Reads JSON lines.
+///
+/// A break of the input keeps what came before it and adds one bad row. Blank lines, a byte order mark and carriage returns
+/// at line ends are passed over.
+/// # Errors
+/// Only those of `sink`.
+pub fn read_jsonl(input: impl Read, config: &LogConfig, sink: &mut Sink<'_>) -> Result<()> {
+    frame(input, config, Lines, &mut |batch| sink(batch.parse(|line, bytes| json_row(line, bytes, config))))
+}
+
+/// The exchanges of one line.
+fn json_row(line: u64, bytes: &[u8], config: &LogConfig) -> Vec<Row> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(cause) => {
+            let detail = format!(
+                "expected UTF-8, got byte {:#04x} at offset {}",
+                bytes[cause.valid_up_to()],
+                cause.valid_up_to()
+            );
+            return vec![bad(line, Reason::NotUtf8, detail, bytes)];
+        }
+    };
+    match serde_json::from_str(text) {
+        Ok(value) => rows_of(line, value, config, || Arc::from(bytes)),
+        Err(cause) => {
+            let reason = if has_lone_surrogate(text) { Reason::LoneSurrogate } else { Reason::NotJson };
+            vec![bad(line, reason, format!("expected JSON, got: {cause}"), bytes)]
+        }
+    }
+}
+
+/// Whether a JSON text escapes half of a surrogate pair.
+fn has_lone_surrogate(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let unit = |at: usize| {
+        let digits = text.get(at + 2..at + 6).filter(|_| bytes.get(at..at + 2) == Some(b"\\u"))?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] != b'\\' {
+            at += 1;
+            continue;
+        }
+        match unit(at) {
+            Some(0xd800..0xdc00) if matches!(unit(at + 6), Some(0xdc00..0xe000)) => at += 12,
+            Some(0xd800..0xe000) => return true,
+            _ => at += 2,
+        }
+    }
+    false
+}

@@ -1,0 +1,166 @@
+//! Logs in: bytes → exchanges, good rows and bad ones.
+//!
+//! A reader cuts the input into rows one after another and parses a batch of them in parallel; every row becomes the same
+//! JSON value, whatever format it came in, and one recogniser turns that value into exchanges. So a schema is written once
+//! and works in JSONL, CSV and Parquet alike.
+//!
+//! Guarantees: rows come out in input order, however they were batched; memory is bounded by one batch and one row, not by
+//! the input; any bytes give rows, good or bad, never a panic; a bad row is data with a reason, a place and a digest, and
+//! never ends the reading. Text is handed on exactly as it was logged.
+//!
+//! Weaknesses: a JSON key given twice counts with its last value; rows of one conversation are not joined across rows; a
+//! parsed row can take some ten times its raw size while it is being read.
+
+//@mod columns;
+//@mod convert;
+//@mod csv;
+mod frame;
+mod map;
+mod messages;
+mod name;
+//@mod otel;
+mod own;
+mod reason;
+mod request;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod time;
+mod value;
+//@mod wildchat;
+
+//@pub use columns::read_parquet;
+//@pub use csv::read_csv;
+pub use frame::read_jsonl;
+pub use map::ColumnMap;
+pub use name::{Compression, Format, recognise, sniff};
+pub use reason::Reason;
+pub use time::parse_time;
+
+use crate::exchange::Exchange;
+use crate::ids::{Digest, Time};
+use std::sync::Arc;
+
+/// How logs are read.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// Where the fields of an exchange are, for a log of no known schema; it replaces recognition.
+    pub map: Option<ColumnMap>,
+    /// The account of rows that name none; without it they are bad rows.
+    pub default_account: Option<String>,
+    /// The time of rows that have none; without it they are bad rows.
+    pub default_time: Option<Time>,
+    /// Most rows in a batch.
+    pub batch_rows: usize,
+    /// Raw bytes after which a batch is full.
+    pub batch_bytes: usize,
+    /// Longest row that is read; a longer one is a bad row and is not held in memory.
+    pub max_row_bytes: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            map: None,
+            default_account: None,
+            default_time: None,
+            batch_rows: 8192,
+            batch_bytes: 32 << 20,
+            max_row_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Where in its input an exchange was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Line of JSONL or CSV on which the row starts, or row of Parquet; the first is 1.
+    pub row: u64,
+    /// Which exchange of that row; the first is 0.
+    pub part: u32,
+}
+
+/// A row, or a part of one, that gave no exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Why.
+    pub reason: Reason,
+    /// What was expected and what came: one line of at most 240 characters, without control characters or prompt text.
+    pub detail: String,
+    /// Digest of the raw row, also where `raw` is cut.
+    pub digest: Digest,
+    /// The raw row (of Parquet: its JSON form), shared by the parts of one row; its first 64 KiB where it is too long.
+    pub raw: Arc<[u8]>,
+}
+
+/// One exchange or one bad row, with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Where it was.
+    pub place: Place,
+    /// What it was.
+    pub result: Result<Exchange, BadRow>,
+}
+
+/// Receives the rows of one batch; its error ends the reading.
+pub type Sink<'a> = dyn FnMut(Vec<Row>) -> crate::error::Result<()> + 'a;
+
+/// Longest part of an overlong row that a [`BadRow`] keeps.
+const KEPT_OF_TOO_LONG: usize = 64 << 10;
+
+/// Why a value gave no exchange, before it is known where it was.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    reason: Reason,
+    detail: String,
+}
+
+impl Fault {
+    fn new(reason: Reason, detail: impl AsRef<str>) -> Self {
+        Self { reason, detail: line(detail.as_ref()) }
+    }
+}
+
+/// `text` as one bounded line that is safe on a terminal.
+fn line(text: &str) -> String {
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == 240 {
+            out.push('…');
+            break;
+        }
+        // Bidirectional controls are not control characters to Unicode, yet they rewrite the line they stand in.
+        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        out.push(if c.is_control() || hidden { '\u{fffd}' } else { c });
+    }
+    out
+}
+
+/// The exchanges of one row's value, placed.
+fn rows_of(row: u64, value: serde_json::Value, config: &LogConfig, raw: impl FnOnce() -> Arc<[u8]>) -> Vec<Row> {
+    let found = schema::exchanges(value, config);
+    let mut kept: Option<(Arc<[u8]>, Digest)> = None;
+    let mut raw = Some(raw);
+    let mut rows = Vec::with_capacity(found.len());
+    for (part, result) in (0..).zip(found) {
+        let result = result.map_err(|fault| {
+            if let Some(make) = raw.take() {
+                let bytes = make();
+                let digest = Digest::of(&bytes);
+                kept = Some((bytes, digest));
+            }
+            let (raw, digest) = kept.clone().unwrap_or_else(|| (Arc::from([]), Digest::of(b"")));
+            BadRow { reason: fault.reason, detail: fault.detail, digest, raw }
+        });
+        rows.push(Row { place: Place { row, part }, result });
+    }
+    rows
+}
+
+/// One bad row that is not about a value.
+fn bad(row: u64, reason: Reason, detail: impl AsRef<str>, raw: &[u8]) -> Row {
+    let fault = Fault::new(reason, detail);
+    let kept = &raw[..raw.len().min(KEPT_OF_TOO_LONG)];
+    let raw_row = BadRow { reason, detail: fault.detail, digest: Digest::of(raw), raw: Arc::from(kept) };
+    Row { place: Place { row, part: 0 }, result: Err(raw_row) }
+}

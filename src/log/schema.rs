@@ -1,0 +1,147 @@
+//! One row's value → its exchanges: which schema it is, and the checks that every schema shares.
+//!
+//! The schema is decided row by row from the keys alone, so a file may mix several. The order of the questions is fixed:
+//! the most particular key first. Weakness: a log of its own kind that happens to use our key `prompt` for something else
+//! is read as ours; a column map settles it.
+
+use super::value::{Object, get, id, keys, kind, scalar, structure};
+use super::{Fault, LogConfig, Reason, own, parse_time, request};
+use crate::exchange::{Exchange, Turn};
+use crate::ids::Time;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a schema found in a row, before the shared checks.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    /// The id as it stands.
+    pub(crate) id: Option<Value>,
+    /// The account as it stands.
+    pub(crate) account: Option<Value>,
+    /// The reported identity.
+    pub(crate) end_user: Option<String>,
+    /// The time as it stands.
+    pub(crate) time: Option<Value>,
+    /// The model.
+    pub(crate) model: Option<String>,
+    /// The newest user text.
+    pub(crate) prompt: Option<String>,
+    /// The system prompt.
+    pub(crate) system: Option<String>,
+    /// The response.
+    pub(crate) response: Option<String>,
+    /// The conversation.
+    pub(crate) conversation: Option<String>,
+    /// Earlier turns.
+    pub(crate) turns: Vec<Turn>,
+    /// Everything else.
+    pub(crate) attributes: BTreeMap<String, Value>,
+}
+
+/// The exchanges of one row.
+pub(crate) fn exchanges(value: Value, config: &LogConfig) -> Vec<Result<Exchange, Fault>> {
+    let Value::Object(mut row) = value else {
+        return vec![Err(Fault::new(Reason::NotAnObject, format!("expected one object, got {}", kind(&value))))];
+    };
+    if let Some(map) = &config.map {
+        return vec![finish(map.draft(row), config)];
+    }
+    //@if otel::is_otlp(&row) {
+    //@    return finished(otel::drafts(row), config);
+    //@}
+    //@if wildchat::is_wildchat(&row) {
+    //@    return finished(wildchat::drafts(row), config);
+    //@}
+    if get(&row, "prompt").is_some() {
+        return vec![finish(own::draft(row), config)];
+    }
+    structure(&mut row, &["request", "messages"]);
+    if request::is_request(&row) {
+        return vec![finish(request::draft(row), config)];
+    }
+    if own::is_own(&row) {
+        return vec![finish(own::draft(row), config)];
+    }
+    //@if otel::is_flat(&row) {
+    //@    return vec![finish(otel::flat(row), config)];
+    //@}
+    vec![Err(Fault::new(
+        Reason::UnknownSchema,
+        format!("expected a known schema or a column map, got the keys {}", keys(&row)),
+    ))]
+}
+
+/// Checks every part of a row.
+fn finished(drafts: Result<Vec<Draft>, Fault>, config: &LogConfig) -> Vec<Result<Exchange, Fault>> {
+    match drafts {
+        Ok(drafts) => drafts.into_iter().map(|draft| finish(draft, config)).collect(),
+        Err(fault) => vec![Err(fault)],
+    }
+}
+
+/// The checks that every schema shares.
+fn finish(draft: Draft, config: &LogConfig) -> Result<Exchange, Fault> {
+    let id = id(draft.id.as_ref())?;
+    let account = account(draft.account.as_ref(), config)?;
+    let time = time(draft.time.as_ref(), config)?;
+    let prompt = draft
+        .prompt
+        .filter(|text| !text.trim().is_empty())
+        .ok_or_else(|| Fault::new(Reason::NoPrompt, "expected user text, got none"))?;
+    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    Ok(Exchange {
+        id,
+        account,
+        end_user: said(draft.end_user),
+        time,
+        model: said(draft.model),
+        prompt,
+        system: said(draft.system),
+        response: said(draft.response),
+        conversation: said(draft.conversation),
+        turns: draft.turns,
+        attributes: draft.attributes,
+    })
+}
+
+/// The account: text or number, 1 to 1,024 bytes.
+fn account(value: Option<&Value>, config: &LogConfig) -> Result<String, Fault> {
+    let Some(value) = value.filter(|v| !v.is_null() && v.as_str() != Some("")) else {
+        let fault = || Fault::new(Reason::NoAccount, "expected an account, got none and no default for it");
+        return config.default_account.clone().ok_or_else(fault);
+    };
+    let fault =
+        |got: &str| Fault::new(Reason::BadAccount, format!("expected an account of 1 to 1024 bytes, got {got}"));
+    let account = scalar(value).ok_or_else(|| fault(kind(value)))?;
+    if account.len() > 1024 { Err(fault(&format!("{} bytes", account.len()))) } else { Ok(account) }
+}
+
+/// The time, in any form that [`parse_time`] reads.
+fn time(value: Option<&Value>, config: &LogConfig) -> Result<Time, Fault> {
+    let Some(value) = value.filter(|v| !v.is_null() && v.as_str() != Some("")) else {
+        let fault = || Fault::new(Reason::NoTime, "expected a time, got none and no default for it");
+        return config.default_time.ok_or_else(fault);
+    };
+    parse_time(value).ok_or_else(|| {
+        let got = scalar(value).unwrap_or_else(|| kind(value).to_owned());
+        let got: String = got.chars().take(40).collect();
+        Fault::new(Reason::BadTime, format!("expected a time of the years 1990 to 2099, got {got:?}"))
+    })
+}
+
+/// Moves what is left of a row into the attributes: the object `attributes` first, then every other key that it does not
+/// name already.
+pub(crate) fn leftovers(mut row: Object) -> BTreeMap<String, Value> {
+    structure(&mut row, &["attributes"]);
+    let mut out = BTreeMap::new();
+    match row.remove("attributes") {
+        Some(Value::Object(fields)) => out.extend(fields),
+        Some(Value::Null) | None => {}
+        Some(other) => drop(out.insert("attributes".to_owned(), other)),
+    }
+    for (name, value) in row {
+        out.entry(name).or_insert(value);
+    }
+    out.retain(|_, value| !value.is_null());
+    out
+}

@@ -1,0 +1,126 @@
+//! Reading fields of a row's JSON value without trusting their types.
+//!
+//! A missing key, a null and an empty CSV cell are the same thing: absent. A number stands for its digits where a name is
+//! wanted. A JSON text inside a string counts as its value, but only where a schema expects structure: a prompt or a
+//! response that happens to be JSON stays text. Sizes are counted with an early end, so that asking is cheap.
+
+use super::{Fault, Reason};
+use serde_json::{Map, Value};
+
+/// One JSON object.
+pub(crate) type Object = Map<String, Value>;
+
+/// What a value is, for messages.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A present field.
+pub(crate) fn get<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+/// Takes a present field out.
+pub(crate) fn take(object: &mut Object, name: &str) -> Option<Value> {
+    object.remove(name).filter(|value| !value.is_null())
+}
+
+/// A text, or a number's digits.
+pub(crate) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A non-empty scalar field.
+pub(crate) fn word(object: &Object, name: &str) -> Option<String> {
+    object.get(name).and_then(scalar).filter(|text| !text.is_empty())
+}
+
+/// The first of several fields that is a non-empty scalar.
+pub(crate) fn first_word(object: &Object, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| word(object, name))
+}
+
+/// The value, decoded when it is the JSON text of an array or object.
+pub(crate) fn structured(value: Value) -> Value {
+    if let Value::String(text) = &value
+        && text.trim_start().starts_with(['{', '['])
+        && let Ok(inner) = serde_json::from_str(text)
+    {
+        return inner;
+    }
+    value
+}
+
+/// Decodes the named fields in place.
+pub(crate) fn structure(object: &mut Object, names: &[&str]) {
+    for name in names {
+        if let Some(value) = object.get_mut(*name) {
+            *value = structured(value.take());
+        }
+    }
+}
+
+/// Whether the value is at most about `bound` bytes of JSON; ends as soon as it is not.
+pub(crate) fn small(value: &Value, bound: usize) -> bool {
+    fn spend(value: &Value, left: &mut usize) -> bool {
+        let cost = match value {
+            Value::String(text) => text.len() + 2,
+            _ => 8,
+        };
+        if cost > *left {
+            return false;
+        }
+        *left -= cost;
+        match value {
+            Value::Array(items) => items.iter().all(|item| spend(item, left)),
+            Value::Object(fields) => fields.iter().all(|(name, item)| {
+                let fits = name.len() + 3 <= *left;
+                *left = left.saturating_sub(name.len() + 3);
+                fits && spend(item, left)
+            }),
+            _ => true,
+        }
+    }
+    let mut left = bound;
+    spend(value, &mut left)
+}
+
+/// The keys of an object as one bounded list, for messages.
+pub(crate) fn keys(object: &Object) -> String {
+    let mut out = String::new();
+    for key in object.keys() {
+        if out.len() > 240 {
+            break;
+        }
+        if !out.is_empty() {
+            out.push_str(", ");
+        }
+        out.extend(key.chars().take(40));
+    }
+    out
+}
+
+/// A log's own id: text or number, at most 256 bytes, no control characters; absent stays `None`.
+pub(crate) fn id(value: Option<&Value>) -> Result<Option<String>, Fault> {
+    let Some(value) = value.filter(|v| !v.is_null() && v.as_str() != Some("")) else { return Ok(None) };
+    let fault = |got: &str| Fault::new(Reason::BadId, format!("expected an id of 1 to 256 printable bytes, got {got}"));
+    let id = scalar(value).ok_or_else(|| fault(kind(value)))?;
+    if id.len() > 256 {
+        return Err(fault(&format!("{} bytes", id.len())));
+    }
+    if id.chars().any(char::is_control) {
+        return Err(fault("control characters"));
+    }
+    Ok(Some(id))
+}
