@@ -9,3 +9,4 @@ pub mod index;
 pub mod log;
 pub mod store;
 pub mod text;
+pub mod report;

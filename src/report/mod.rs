@@ -1,0 +1,384 @@
+//! What an audit found, as values, and the exporters that turn it into files: JSON, HTML, Markdown and CSV, one file each.
+//!
+//! The audit fills in a [`Report`] and calls [`Report::finish`], which puts the families in their order and bounds every
+//! text that came out of a log; after that each exporter is a function from `&Report` to text. Field names here are the
+//! names in `report.json`, and `report.schema.json` beside this file is their contract with programs.
+//!
+//! The order of families is **descriptive**: distinct accounts, then requests, then the name. Nothing here is a score or a
+//! probability, because similar text alone shows neither intent nor coordination: every customer of one app sends its
+//! template. Weakness: a text longer than the bounds is cut in the report (and says by how much); the store has all of it.
+//! Guaranteed: the same `Report` gives the same bytes, and no exporter reads the clock or opens a file.
+
+//CSV
+pub mod escape;
+//HTML
+pub mod json;
+//MD
+#[cfg(test)]
+mod sample;
+
+use crate::ids::{Digest, FamilyId, Level, Time};
+use serde::{Serialize, Serializer};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+#[cfg(test)]
+pub(crate) use sample::sample;
+
+/// The number of the report's format; a field that goes or changes its meaning raises it.
+pub const SCHEMA: u32 = 1;
+
+/// Characters of a template that a report keeps.
+pub const TEMPLATE_CHARS: usize = 8_000;
+
+/// Characters of one value of a slot that a report keeps.
+pub const EXAMPLE_CHARS: usize = 300;
+
+/// Parts of a template, and slots of a family, that a report keeps.
+pub const MOST_PARTS: usize = 200;
+
+/// Values shown for one slot.
+pub const MOST_EXAMPLES: usize = 8;
+
+/// Everything one audit has to say, about the rows it read and about the store as it then was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What the findings depend on.
+    pub parameters: Parameters,
+    /// Rows of this run.
+    pub counts: Counts,
+    /// The store after this run.
+    pub store: Totals,
+    /// Nights of the store, oldest first.
+    pub nights: Vec<Night>,
+    /// Families of the store at the exact and the near-duplicate level that are not trivial, listed below or not.
+    pub families_total: u64,
+    /// The leading families: most accounts first, then requests, then id.
+    pub families: Vec<Family>,
+    /// The largest families of trivial text ("thanks", "yes, go on"), which never head a report.
+    pub trivial_families: Vec<Family>,
+    /// The largest families of one system prompt.
+    pub system_families: Vec<Family>,
+    /// What folding took out of the prompts of the store.
+    pub removed: Removed,
+    /// What a reader must know about this run, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What the findings depend on: with the same logs, these give the same report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parameters {
+    /// Version of the program.
+    pub version: String,
+    /// Digest of the embedding model.
+    pub model_digest: Digest,
+    /// Name of the embedding model.
+    pub model_name: String,
+    /// Length of a vector.
+    pub dimension: u32,
+    /// Least score (similarity plus shared character 4-grams) at which two prompts count as near-duplicates.
+    pub threshold: f64,
+    /// Least score at which a member stays with a family that it joined through another member than the leader.
+    pub diameter: f64,
+    /// Least similarity at which the index offers a pair to the judge.
+    pub candidate_floor: f64,
+    /// Unrelated prompts that the judge is expected to accept for one prompt, in a store of this size.
+    pub expected_unrelated_neighbours: f64,
+    /// Where threshold and expectation come from.
+    pub calibration: String,
+    /// Seed of everything drawn at random.
+    pub seed: u64,
+    /// Rows held in memory at a time.
+    pub batch_rows: u64,
+    /// Commitment to the key of the account pseudonyms; the key itself lies outside the store.
+    pub account_key_commitment: Digest,
+}
+
+/// Rows of this run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Rows in the logs of this run.
+    pub rows_read: u64,
+    /// Exchanges added to the store.
+    pub rows_kept: u64,
+    /// Exchanges that the store had already.
+    pub rows_known: u64,
+    /// Rows set aside.
+    pub rows_quarantined: u64,
+    /// Rows set aside, by reason.
+    pub quarantined_by_reason: BTreeMap<String, u64>,
+    /// Logs given to this run.
+    pub inputs: u64,
+    /// Logs among them that the store had read whole before.
+    pub inputs_known: u64,
+}
+
+/// The store after this run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Distinct accounts.
+    pub accounts: u64,
+    /// Distinct folded prompts.
+    pub distinct_prompts: u64,
+    /// Distinct prompts too short to mean anything when they recur.
+    pub trivial_prompts: u64,
+    /// Distinct prompts that the model could not read; they take part in exact families only.
+    pub without_vector: u64,
+    /// Distinct prompts long enough to be compared by windows too.
+    pub long_prompts: u64,
+    /// Windows of those.
+    pub windows: u64,
+    /// Windows left out because a prompt had more than the limit.
+    pub windows_cut: u64,
+    /// Nights committed.
+    pub nights: u64,
+    /// Time of the earliest exchange.
+    pub first_seen: Option<Time>,
+    /// Time of the latest exchange.
+    pub last_seen: Option<Time>,
+    /// Families at the near-duplicate level, trivial ones included.
+    pub near_families: u64,
+    /// Families at the exact level, trivial ones included.
+    pub exact_families: u64,
+    /// Families of one system prompt.
+    pub system_families: u64,
+}
+
+/// One night: what one commit added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Night {
+    /// Its number in the store, from 1.
+    pub night: u32,
+    /// Time of its earliest exchange.
+    pub first_seen: Option<Time>,
+    /// Time of its latest exchange.
+    pub last_seen: Option<Time>,
+    /// Exchanges it added.
+    pub exchanges: u64,
+    /// Accounts active in it.
+    pub accounts: u64,
+    /// Accounts never seen before it.
+    pub new_accounts: u64,
+    /// Families that did not exist before it.
+    pub new_families: u64,
+}
+
+/// Requests whose texts resemble each other at one level.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Family {
+    /// Its name, the same from night to night.
+    pub id: FamilyId,
+    /// What makes its requests alike.
+    pub level: Level,
+    /// The near-duplicate family in which an exact family lies.
+    pub within: Option<FamilyId>,
+    /// Distinct accounts.
+    pub accounts: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Distinct folded prompts.
+    pub distinct_prompts: u64,
+    /// Accounts of this family that the store first saw in its newest night.
+    pub new_accounts: u64,
+    /// `new_accounts` as a share of `accounts`, in [0, 1].
+    pub new_account_share: f64,
+    /// Time of its earliest request.
+    pub first_seen: Time,
+    /// Time of its latest request.
+    pub last_seen: Time,
+    /// Its fixed text, with slots as ⟨1⟩, ⟨2⟩ …
+    pub template: String,
+    /// The same in parts, so that a slot is never confused with text that looks like one.
+    pub template_parts: Vec<Part>,
+    /// The parts that vary.
+    pub slots: Vec<Slot>,
+    /// Distinct prompts from which the template was read.
+    pub template_members: u64,
+    /// Id of one exchange, as the log named it.
+    pub example: Option<String>,
+    /// Its growth, oldest night first; nights without requests are left out.
+    pub nights: Vec<FamilyNight>,
+    /// Its timeline, oldest day first; days without requests are left out.
+    pub days: Vec<DayCount>,
+    /// The models it asked most.
+    pub models: Vec<ModelCount>,
+    /// Families that have become part of this one.
+    pub merged: Vec<FamilyId>,
+    /// The smallest similarity of a member to the leader, where the level has one.
+    pub smallest_similarity: Option<f32>,
+}
+
+/// A piece of a template; `{"text": …}` or `{"slot": n}` in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Text that the members have in common.
+    Text(String),
+    /// The place of the slot with this number.
+    Slot(u32),
+}
+
+/// A part of a template that varies from member to member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Slot {
+    /// Its number, from 1, as the template shows it.
+    pub slot: u32,
+    /// Distinct values among the members aligned.
+    pub distinct_values: u64,
+    /// Members in which it is empty.
+    pub absent: u64,
+    /// Some values.
+    pub examples: Vec<String>,
+}
+
+/// What a night added to a family.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FamilyNight {
+    /// The night.
+    pub night: u32,
+    /// Requests in it.
+    pub requests: u64,
+    /// Accounts active in it.
+    pub accounts: u64,
+    /// Accounts that were new to the family.
+    pub new_accounts: u64,
+}
+
+/// Requests of one day, in UTC; the day is a date in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DayCount {
+    /// Days since 1970-01-01, as [`Time::day`] counts them.
+    #[serde(serialize_with = "date")]
+    pub day: i64,
+    /// Requests.
+    pub requests: u64,
+}
+
+/// Requests to one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModelCount {
+    /// The model, as the log named it.
+    pub model: String,
+    /// Requests.
+    pub requests: u64,
+}
+
+/// What folding took out of prompts: characters by kind, and the prompts concerned. Evidence of evasion, or of a careless
+/// copy from a web page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// Default-ignorable characters, such as a zero-width space.
+    pub invisible: u64,
+    /// Controls of writing direction.
+    pub bidi: u64,
+    /// Tag characters, which carry hidden ASCII.
+    pub tags: u64,
+    /// Letters of another script that look Latin, inside Latin words.
+    pub lookalikes: u64,
+    /// Compatibility forms, such as full-width letters.
+    pub compatibility: u64,
+    /// Distinct prompts with any of these.
+    pub prompts_with_any: u64,
+    /// Distinct prompts with a run of base64 that decodes to text.
+    pub base64_prompts: u64,
+}
+
+impl Report {
+    /// Puts families in their order and bounds every text and list that a log decides, so that no exporter meets a prompt
+    /// of ten megabytes. Doing it twice changes nothing.
+    #[must_use]
+    pub fn finish(mut self) -> Self {
+        for families in [&mut self.families, &mut self.trivial_families, &mut self.system_families] {
+            families.sort_by(by_rank);
+            families.iter_mut().for_each(Family::bound);
+        }
+        self
+    }
+}
+
+impl Family {
+    /// Cuts what the log decides to the bounds of this module.
+    fn bound(&mut self) {
+        escape::clip_in_place(&mut self.template, TEMPLATE_CHARS);
+        let mut left = TEMPLATE_CHARS;
+        self.template_parts.truncate(MOST_PARTS);
+        self.template_parts.retain_mut(|part| match part {
+            Part::Text(_) if left == 0 => false,
+            Part::Text(text) => {
+                escape::clip_in_place(text, left);
+                left -= text.chars().count();
+                true
+            }
+            Part::Slot(_) => left > 0,
+        });
+        self.slots.truncate(MOST_PARTS);
+        for slot in &mut self.slots {
+            slot.examples.truncate(MOST_EXAMPLES);
+            slot.examples.iter_mut().for_each(|example| escape::clip_in_place(example, EXAMPLE_CHARS));
+        }
+        self.models.iter_mut().for_each(|count| escape::clip_in_place(&mut count.model, EXAMPLE_CHARS));
+        // An exchange's id is a key into the store, and a cut key finds nothing: one too long to show is left out.
+        self.example.take_if(|id| id.chars().count() > EXAMPLE_CHARS);
+    }
+}
+
+/// The order of families in a report: most accounts, then most requests, then the name.
+#[must_use]
+pub fn by_rank(a: &Family, b: &Family) -> Ordering {
+    b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(a.id.cmp(&b.id))
+}
+
+/// The date of a day counted from 1970-01-01, or the bare number outside the years 1 to 9999.
+#[must_use]
+pub fn date_of(day: i64) -> String {
+    match day.checked_mul(86_400_000_000).and_then(Time::new) {
+        Some(time) => time.to_string().chars().take(10).collect(),
+        None => day.to_string(),
+    }
+}
+
+/// A day as its date.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn date<S: Serializer>(day: &i64, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(&date_of(*day))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_are_ranked_by_accounts_then_requests_then_name() {
+        let mut report = sample();
+        report.families.reverse();
+        let finished = report.clone().finish();
+        let keys: Vec<_> =
+            finished.families.iter().map(|f| (u64::MAX - f.accounts, u64::MAX - f.requests, f.id)).collect();
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(finished.clone().finish(), finished, "finishing twice changes nothing");
+    }
+
+    #[test]
+    fn texts_of_a_log_are_bounded() {
+        let mut report = sample();
+        let family = &mut report.families[0];
+        family.template = "x".repeat(1_000_000);
+        family.template_parts = vec![Part::Text("y".repeat(1_000_000)); 1_000];
+        family.slots =
+            vec![Slot { slot: 1, distinct_values: 1, absent: 0, examples: vec!["z".repeat(9_999); 99] }; 999];
+        family.example = Some("i".repeat(1_000_000));
+        let (accounts, length) = (family.accounts, json::write(&report.finish()).len());
+        assert!(accounts > 0 && length < 1_000_000, "{length} bytes");
+    }
+
+    #[test]
+    fn days_are_dates() {
+        assert_eq!(date_of(0), "1970-01-01");
+        assert_eq!(date_of(20_148), "2025-03-01");
+        assert_eq!(date_of(i64::MAX), i64::MAX.to_string());
+    }
+}
