@@ -7,6 +7,6 @@ pub mod family;
 pub mod ids;
 pub mod index;
 pub mod log;
+pub mod stats;
 pub mod store;
 pub mod text;
-pub mod report;

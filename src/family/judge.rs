@@ -43,8 +43,15 @@ impl Rule {
     #[must_use]
     pub fn new(threshold: f32, diameter: f32, n: u64) -> Self {
         /// (floor, share of unrelated pairs that pass).
-        const PASS: [(f32, f64); 7] =
-            [(0.40, 2.0e-3), (0.45, 1.2e-3), (0.50, 6.8e-4), (0.55, 3.7e-4), (0.60, 1.9e-4), (0.65, 9.1e-5), (0.70, 3.8e-5)];
+        const PASS: [(f32, f64); 7] = [
+            (0.40, 2.0e-3),
+            (0.45, 1.2e-3),
+            (0.50, 6.8e-4),
+            (0.55, 3.7e-4),
+            (0.60, 1.9e-4),
+            (0.65, 9.1e-5),
+            (0.70, 3.8e-5),
+        ];
         let at_scale = PASS.iter().find(|(_, share)| share * n as f64 <= 40.0).map_or(0.65, |(floor, _)| *floor);
         let needed = (threshold - CONTAINMENT_WEIGHT).max(PASS[0].0);
         Self { threshold, diameter, floor: at_scale.min(0.65).max(needed), window_floor: 0.80 }

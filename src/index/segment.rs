@@ -285,7 +285,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
     /// # Panics
     /// When the dimensions differ.
     #[must_use]
-    pub fn near(&self, queries: &Vectors, ask: &Ask, keep: &(dyn Fn(u32) -> bool + Sync)) -> Vec<Vec<Hit>>
+    pub fn near(&self, queries: &Vectors, rows: &[u32], ask: &Ask, keep: &(dyn Fn(u32) -> bool + Sync)) -> Vec<Vec<Hit>>
     where
         B: Sync,
     {

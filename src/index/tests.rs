@@ -66,7 +66,12 @@ fn sixteen_lists_find_most_neighbours() {
     let segment = open(Built::new(&vectors, 7).to_bytes(&vectors, &ids, &all(20_000)));
     let queries = vectors.gather((0..20_000).step_by(40));
     let truth = exact::search(&vectors, &queries, 0.6);
-    let found = segment.near(&queries, &rows(&queries), &Ask { n_probes: 16, active_only: false, floor: 0.6, cap: 10_000 }, &|_| true);
+    let found = segment.near(
+        &queries,
+        &rows(&queries),
+        &Ask { n_probes: 16, active_only: false, floor: 0.6, cap: 10_000 },
+        &|_| true,
+    );
     let (kept, total) =
         truth.iter().zip(&found).fold((0, 0), |(k, t), (truth, found)| (k + found.len(), t + truth.len()));
     // Measured 0.999 on this seeded set; the floor leaves one point.
