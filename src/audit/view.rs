@@ -6,6 +6,7 @@ use crate::family::judge::Material;
 use crate::ids::{Digest, FamilyId, Level};
 use crate::index::{Segment, Vectors};
 use crate::store::keys::{KeyTable, Record};
+use crate::store::postings::{Posting, Postings};
 use crate::store::texts::Texts;
 use crate::store::{Mapped, Store, tables};
 use crate::text;
@@ -49,6 +50,8 @@ pub(crate) struct KnownFamily {
 /// Texts of all nights and families of all prompts.
 pub(crate) struct View {
     texts: Vec<(u32, Texts<Mapped>)>,
+    /// Postings of each night.
+    pub(crate) postings: Vec<Postings<Mapped>>,
     pub(crate) families: Vec<KnownFamily>,
     /// Family of each prompt, merges followed; [`SINGLE`] where it has none.
     pub(crate) family_of: Vec<u32>,
@@ -86,7 +89,8 @@ impl View {
                 }
             }
         }
-        let mut view = Self { texts, families, family_of, naming_key: naming.0 };
+        let postings = store.of_kind("postings").map(|file| Postings::open(store.map(file)?)).collect::<Result<_>>()?;
+        let mut view = Self { texts, postings, families, family_of, naming_key: naming.0 };
         if view.families.iter().any(|family| family.merged_into.is_some()) {
             let roots: Vec<u32> = (0..view.families.len() as u32).map(|family| view.root(family)).collect();
             for family in view.family_of.iter_mut().filter(|family| **family != SINGLE) {
@@ -136,6 +140,11 @@ impl View {
             Some(&family) if family != SINGLE => self.families[family as usize].leader,
             _ => prompt,
         }
+    }
+
+    /// Every exchange with this prompt, with the index of its night.
+    pub(crate) fn postings_of(&self, prompt: u32) -> impl Iterator<Item = (usize, &Posting)> {
+        self.postings.iter().enumerate().flat_map(move |(night, postings)| postings.of(prompt).iter().map(move |p| (night, p)))
     }
 
     pub(crate) fn members(&self, family: u32) -> Vec<u32> {

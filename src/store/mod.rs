@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! DIR/catalog.sqlite    what exists           DIR/lock             who is writing
-//! DIR/nights/000001/    rows.parquet prompts.parquet turns.parquet systems.parquet assigned.parquet texts.bin
+//! DIR/nights/000001/    rows.parquet prompts.parquet turns.parquet systems.parquet assigned.parquet texts.bin postings.bin
 //! DIR/shared/           ids-000001.keys prompts-… turns-… systems-… whole-000001.index windows-…   (merged when many)
 //! ```
 
@@ -15,6 +15,7 @@ pub mod files;
 pub mod input;
 pub mod key;
 pub mod keys;
+pub mod postings;
 pub mod tables;
 pub mod texts;
 
@@ -300,6 +301,13 @@ impl Writer {
             let _ = fs::remove_file(night.root.join(name));
         }
         self.store.refresh()
+    }
+
+    /// One transaction that adds no night.
+    /// # Errors
+    /// `Store` when the catalog cannot be written.
+    pub fn record(&mut self, change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {
+        self.store.catalog.commit(change)
     }
 
     /// Gives up a night that was begun.

@@ -1,0 +1,447 @@
+//! Rows of logs → the tables, texts and vectors of a night. Folding and digests run in parallel; numbering is sequential, so
+//! the same logs in the same order give the same store.
+
+use super::Progress;
+use super::quarantine::Quarantine;
+use super::view::KnownKeys;
+use crate::embed::Model;
+use crate::error::{Error, Result};
+use crate::exchange::Exchange;
+use crate::ids::{AccountId, Digest};
+use crate::index::Vectors;
+use crate::log::{BadRow, Place, Reason, Row};
+use crate::store::keys::{self, Record};
+use crate::store::postings::{self, Posting};
+use crate::store::tables::{self, Cell, TableWriter};
+use crate::store::texts::TextsWriter;
+use crate::store::{NewNight, Store};
+use crate::text;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+
+/// Earlier turns of one exchange that are kept: a longer conversation keeps its newest.
+const MAX_TURNS: usize = 4096;
+
+type Table = TableWriter<BufWriter<File>>;
+
+/// A row after the parallel part.
+struct Prepared {
+    exchange: Exchange,
+    id: String,
+    id_key: u128,
+    content: u64,
+    folded: String,
+    digest: Digest,
+    removed: text::Removed,
+    views: u32,
+    trivial: bool,
+    system: Option<Digest>,
+    turns: Vec<[u8; 16]>,
+}
+
+fn prepare(exchange: Exchange) -> Prepared {
+    let content = exchange.content_digest();
+    let short = |digest: &Digest| u64::from_be_bytes(digest.0[..8].try_into().unwrap_or_default());
+    let id = match &exchange.id {
+        Some(id) => id.clone(),
+        None => format!("c{:032x}", content.short()),
+    };
+    let folded = text::fold(&exchange.prompt);
+    let owner = exchange.conversation.as_deref().unwrap_or(&exchange.account);
+    let skip = exchange.turns.len().saturating_sub(MAX_TURNS);
+    let turns = exchange.turns[skip..]
+        .iter()
+        .map(|turn| {
+            let mut hash = blake3::Hasher::new();
+            for part in [owner, &turn.role, &turn.text] {
+                hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+            }
+            hash.finalize().as_bytes()[..16].try_into().unwrap_or_default()
+        })
+        .collect();
+    Prepared {
+        id_key: Digest::of(id.as_bytes()).short(),
+        content: short(&content),
+        digest: Digest::of(folded.text.as_bytes()),
+        views: text::decoded_views(&exchange.prompt).len() as u32,
+        trivial: text::is_trivial(&folded.text),
+        system: exchange.system.as_deref().map(|system| Digest::of(text::fold(system).text.as_bytes())),
+        removed: folded.removed,
+        folded: folded.text,
+        turns,
+        id,
+        exchange,
+    }
+}
+
+/// A new distinct prompt that is not embedded yet.
+struct Fresh {
+    folded: String,
+    digest: Digest,
+    row: u32,
+    trivial: bool,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) kept: u64,
+    pub(crate) known: u64,
+    pub(crate) quarantined: u64,
+}
+
+impl Tally {
+    pub(crate) fn read(&self) -> u64 {
+        self.kept + self.known + self.quarantined
+    }
+}
+
+/// A night while it is read.
+pub(crate) struct Ingest<'a> {
+    known: KnownKeys,
+    model: &'a Model,
+    account_key: &'a [u8; 32],
+    first_prompt: u32,
+    first_system: u32,
+    first_account: u32,
+    rows: Table,
+    prompts: Table,
+    turns: Table,
+    systems: Table,
+    texts: TextsWriter<BufWriter<File>>,
+    ids: HashMap<u128, Record>,
+    prompt_of: HashMap<u128, u32>,
+    system_of: HashMap<u128, u32>,
+    turn_seen: HashSet<u128>,
+    account_of: HashMap<AccountId, u32>,
+    new_accounts: Vec<AccountId>,
+    model_of: HashMap<String, u32>,
+    new_models: Vec<String>,
+    postings: Vec<Posting>,
+    first_seen: i64,
+    last_seen: i64,
+    n_rows: u64,
+    n_prompts: u32,
+    n_systems: u32,
+    vectors: Vectors,
+    /// Prompt of each vector.
+    vector_ids: Vec<u32>,
+    /// Whether the prompt of each vector may be joined: it is not trivial.
+    joined: Vec<bool>,
+    windows: Vectors,
+    window_ids: Vec<u32>,
+}
+
+impl<'a> Ingest<'a> {
+    pub(crate) fn new(store: &Store, night: &mut NewNight, model: &'a Model, account_key: &'a [u8; 32]) -> Result<Self> {
+        let last = store.nights().last();
+        let accounts: Vec<(u32, String)> =
+            store.catalog().all("SELECT account, id FROM accounts", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let account_of = accounts.iter().filter_map(|(number, id)| Some((id.parse().ok()?, *number))).collect();
+        let model_of: HashMap<String, u32> =
+            store.catalog().all("SELECT name, model FROM models", [], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
+        let mut table = |kind, name: &str, columns| TableWriter::new(columns, night.create(kind, name)?);
+        Ok(Self {
+            known: KnownKeys::open(store)?,
+            model,
+            account_key,
+            first_prompt: last.map_or(0, |n| n.first_prompt + n.prompts),
+            first_system: last.map_or(0, |n| n.first_system + n.systems),
+            first_account: last.map_or(0, |n| n.first_account + n.accounts),
+            rows: table("rows", "rows.parquet", tables::ROWS)?,
+            prompts: table("prompts-table", "prompts.parquet", tables::PROMPTS)?,
+            turns: table("turns-table", "turns.parquet", tables::TURNS)?,
+            systems: table("systems-table", "systems.parquet", tables::SYSTEMS)?,
+            texts: TextsWriter::new(night.create("texts", "texts.bin")?).map_err(|cause| written(&cause))?,
+            ids: HashMap::new(),
+            prompt_of: HashMap::new(),
+            system_of: HashMap::new(),
+            turn_seen: HashSet::new(),
+            account_of,
+            new_accounts: Vec::new(),
+            model_of,
+            new_models: Vec::new(),
+            postings: Vec::new(),
+            first_seen: i64::MAX,
+            last_seen: i64::MIN,
+            n_rows: 0,
+            n_prompts: 0,
+            n_systems: 0,
+            vectors: Vectors::new(model.dim()),
+            vector_ids: Vec::new(),
+            joined: Vec::new(),
+            windows: Vectors::new(model.dim()),
+            window_ids: Vec::new(),
+        })
+    }
+
+    /// Takes a batch of rows of one input; bad ones go to the quarantine.
+    pub(crate) fn batch(
+        &mut self,
+        input: &str,
+        rows: Vec<Row>,
+        tally: &mut Tally,
+        quarantine: &mut Quarantine,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let n = rows.len() as u64;
+        let prepared: Vec<(Place, std::result::Result<Prepared, BadRow>)> =
+            rows.into_par_iter().map(|row| (row.place, row.result.map(prepare))).collect();
+        let mut fresh = Vec::new();
+        let first_fresh = self.first_prompt + self.n_prompts;
+        for (place, row) in prepared {
+            match row {
+                Ok(row) => self.take(input, place, row, tally, quarantine, &mut fresh)?,
+                Err(bad) => {
+                    tally.quarantined += 1;
+                    quarantine.add(input, place, &bad)?;
+                }
+            }
+        }
+        self.embed(first_fresh, &fresh)?;
+        progress.advance(n);
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        input: &str,
+        place: Place,
+        mut row: Prepared,
+        tally: &mut Tally,
+        quarantine: &mut Quarantine,
+        fresh: &mut Vec<Fresh>,
+    ) -> Result<()> {
+        let seen = self.ids.get(&row.id_key).copied().or_else(|| self.known.ids.get(row.id_key));
+        if let Some(seen) = seen {
+            if seen.a == row.content {
+                tally.known += 1;
+                return Ok(());
+            }
+            tally.quarantined += 1;
+            let detail = "expected the content that this id came with before, got other content".to_owned();
+            let raw: Vec<u8> = row.id.into_bytes();
+            let bad = BadRow { reason: Reason::IdConflict, detail, digest: row.exchange.content_digest(), raw: raw.into() };
+            return quarantine.add(input, place, &bad);
+        }
+        let prompt = self.prompt(&mut row, fresh)?;
+        let system = self.system(&row)?;
+        let account = AccountId::derive(self.account_key, &row.exchange.account);
+        let next = self.first_account + self.new_accounts.len() as u32;
+        let account = *self.account_of.entry(account).or_insert_with(|| {
+            self.new_accounts.push(account);
+            next
+        });
+        let exchange = &row.exchange;
+        for (turn, key) in exchange.turns[exchange.turns.len() - row.turns.len()..].iter().zip(&row.turns) {
+            let short = u128::from_be_bytes(*key);
+            if self.known.turns.get(short).is_none() && self.turn_seen.insert(short) {
+                let conversation = Cell::Text(exchange.conversation.as_deref());
+                let cells = [conversation, Cell::Bytes(key), Cell::Text(Some(&turn.role)), Cell::Text(Some(&turn.text))];
+                self.turns.push(&cells)?;
+            }
+        }
+        let model = match &exchange.model {
+            None => postings::NONE,
+            Some(name) => match self.model_of.get(name) {
+                Some(&model) => model,
+                None => {
+                    let model = self.model_of.len() as u32;
+                    self.model_of.insert(name.clone(), model);
+                    self.new_models.push(name.clone());
+                    model
+                }
+            },
+        };
+        let end_user = exchange.end_user.as_deref().map(|name| AccountId::derive(self.account_key, name).to_string());
+        let attributes = (!exchange.attributes.is_empty())
+            .then(|| serde_json::to_string(&exchange.attributes))
+            .transpose()
+            .map_err(|cause| Error::new(crate::error::ErrorKind::Input, format!("attributes: {cause}")))?;
+        let number = self.rows.push(&[
+            Cell::Text(Some(&row.id)),
+            Cell::U32(Some(account)),
+            Cell::Text(end_user.as_deref()),
+            Cell::Time(exchange.time.micros()),
+            Cell::Text(exchange.model.as_deref()),
+            Cell::U32(Some(prompt)),
+            Cell::Text(Some(&exchange.prompt)),
+            Cell::U32(system),
+            Cell::Text(exchange.system.as_deref()),
+            Cell::Text(exchange.response.as_deref()),
+            Cell::Text(exchange.conversation.as_deref()),
+            Cell::Bytes(row.turns.as_flattened()),
+            Cell::Text(attributes.as_deref()),
+            Cell::U32(Some(row.removed.invisible)),
+            Cell::U32(Some(row.removed.bidi)),
+            Cell::U32(Some(row.removed.tags)),
+            Cell::U32(Some(row.removed.lookalikes)),
+            Cell::U32(Some(row.removed.compatibility)),
+            Cell::U32(Some(row.views)),
+            Cell::Text(Some(input)),
+            Cell::U64(place.row),
+        ])?;
+        self.ids.insert(row.id_key, Record { key: row.id_key, a: row.content, b: u64::from(number) });
+        self.postings.push(Posting {
+            prompt,
+            row: number,
+            time: exchange.time.micros(),
+            account,
+            system: system.unwrap_or(postings::NONE),
+            model,
+            zero: 0,
+        });
+        self.first_seen = self.first_seen.min(exchange.time.micros());
+        self.last_seen = self.last_seen.max(exchange.time.micros());
+        self.n_rows += 1;
+        tally.kept += 1;
+        Ok(())
+    }
+
+    /// Number of the row's prompt, new or known.
+    fn prompt(&mut self, row: &mut Prepared, fresh: &mut Vec<Fresh>) -> Result<u32> {
+        let key = row.digest.short();
+        if let Some(&prompt) = self.prompt_of.get(&key) {
+            return Ok(prompt);
+        }
+        if let Some(record) = self.known.prompts.get(key) {
+            return Ok(record.a as u32);
+        }
+        let prompt = self.first_prompt + self.n_prompts;
+        self.n_prompts += 1;
+        self.prompt_of.insert(key, prompt);
+        let raw = &row.exchange.prompt;
+        let stored = (!raw.is_ascii()).then_some(row.folded.as_str());
+        self.texts.push(raw, stored).map_err(|cause| written(&cause))?;
+        // The row of the prompt is the one that is about to be written.
+        let (folded, row_number) = (std::mem::take(&mut row.folded), self.n_rows as u32);
+        fresh.push(Fresh { folded, digest: row.digest, row: row_number, trivial: row.trivial });
+        Ok(prompt)
+    }
+
+    fn system(&mut self, row: &Prepared) -> Result<Option<u32>> {
+        let (Some(digest), Some(raw)) = (row.system, &row.exchange.system) else { return Ok(None) };
+        let key = digest.short();
+        if let Some(&system) = self.system_of.get(&key) {
+            return Ok(Some(system));
+        }
+        if let Some(record) = self.known.systems.get(key) {
+            return Ok(Some(record.a as u32));
+        }
+        let system = self.first_system + self.n_systems;
+        self.n_systems += 1;
+        self.system_of.insert(key, system);
+        self.systems.push(&[Cell::U32(Some(system)), Cell::Bytes(&digest.0), Cell::Text(Some(raw))])?;
+        Ok(Some(system))
+    }
+
+    /// Embeds the batch's new prompts, which are numbered from `first` on.
+    fn embed(&mut self, first: u32, fresh: &[Fresh]) -> Result<()> {
+        let texts: Vec<&str> = fresh.iter().map(|prompt| prompt.folded.as_str()).collect();
+        let embedded = self.model.embed_batch(&texts);
+        for (i, new) in fresh.iter().enumerate() {
+            let prompt = first + i as u32;
+            let windows = &embedded.windows[i];
+            if let Some(vector) = &embedded.whole[i] {
+                self.vectors.push(vector);
+                self.vector_ids.push(prompt);
+                self.joined.push(!new.trivial);
+            }
+            for window in windows {
+                self.windows.push(window);
+                self.window_ids.push(prompt);
+            }
+            self.prompts.push(&[
+                Cell::U32(Some(prompt)),
+                Cell::Bytes(&new.digest.0),
+                Cell::U32(Some(new.row)),
+                Cell::Bool(new.trivial),
+                Cell::Bool(embedded.whole[i].is_some()),
+                Cell::U32(Some(windows.len() as u32)),
+                Cell::U32(Some(embedded.cut[i])),
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Ends the tables and texts and writes the keys; where there are many older tables of a kind, they go into the new one.
+    pub(crate) fn finish(self, store: &Store, night: &mut NewNight) -> Result<Finished> {
+        for table in [self.rows, self.prompts, self.turns, self.systems] {
+            table.finish()?.flush().map_err(|cause| written(&cause))?;
+        }
+        self.texts.finish().and_then(|mut out| out.flush()).map_err(|cause| written(&cause))?;
+        let mut out = night.create("postings", "postings.bin")?;
+        out.write_all(&postings::to_bytes(self.postings)).and_then(|()| out.flush()).map_err(|cause| written(&cause))?;
+        let mut merged = Vec::new();
+        let place = u64::from(night.night) << 32;
+        let mut ids: Vec<Record> = self.ids.into_values().map(|r| Record { b: place | r.b, ..r }).collect();
+        let number = |(key, number): (u128, u32)| Record { key, a: u64::from(number), b: 0 };
+        let mut prompts: Vec<Record> = self.prompt_of.into_iter().map(number).collect();
+        let mut systems: Vec<Record> = self.system_of.into_iter().map(number).collect();
+        let mut turns: Vec<Record> = self.turn_seen.into_iter().map(|key| Record { key, a: 0, b: 0 }).collect();
+        for (kind, records, older) in [
+            ("ids", &mut ids, &self.known.ids),
+            ("prompts", &mut prompts, &self.known.prompts),
+            ("systems", &mut systems, &self.known.systems),
+            ("turns", &mut turns, &self.known.turns),
+        ] {
+            if older.count() >= MERGED_AT {
+                records.extend(older.records());
+                merged.extend(store.of_kind(kind).map(|file| file.name.clone()));
+            }
+            night.write_shared(kind, &keys::to_bytes(std::mem::take(records)))?;
+        }
+        Ok(Finished {
+            merged,
+            first_prompt: self.first_prompt,
+            prompts: self.n_prompts,
+            first_system: self.first_system,
+            systems: self.n_systems,
+            first_account: self.first_account,
+            new_accounts: self.new_accounts,
+            first_model: (self.model_of.len() - self.new_models.len()) as u32,
+            new_models: self.new_models,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            n_rows: self.n_rows,
+            whole: Filed { vectors: self.vectors, ids: self.vector_ids, joined: self.joined },
+            windows: Filed { joined: vec![true; self.window_ids.len()], vectors: self.windows, ids: self.window_ids },
+        })
+    }
+}
+
+/// Tables of a kind, or segments, after which they are merged into one.
+pub(crate) const MERGED_AT: usize = 8;
+
+/// Vectors with the prompts they are of.
+pub(crate) struct Filed {
+    pub(crate) vectors: Vectors,
+    pub(crate) ids: Vec<u32>,
+    /// Whether each takes part in the join.
+    pub(crate) joined: Vec<bool>,
+}
+
+/// A night whose rows are written and whose families are not found yet.
+pub(crate) struct Finished {
+    /// Files whose keys are in the new tables.
+    pub(crate) merged: Vec<String>,
+    pub(crate) first_prompt: u32,
+    pub(crate) prompts: u32,
+    pub(crate) first_system: u32,
+    pub(crate) systems: u32,
+    pub(crate) first_account: u32,
+    pub(crate) new_accounts: Vec<AccountId>,
+    pub(crate) first_model: u32,
+    pub(crate) new_models: Vec<String>,
+    pub(crate) first_seen: i64,
+    pub(crate) last_seen: i64,
+    pub(crate) n_rows: u64,
+    pub(crate) whole: Filed,
+    pub(crate) windows: Filed,
+}
+
+fn written(cause: &std::io::Error) -> Error {
+    Error::new(crate::error::ErrorKind::Io, format!("cannot write the night: {cause}"))
+}

@@ -1,0 +1,366 @@
+//! The flows, one function each: a night's audit, its report, an investigator's look-ups. No algorithm of its own.
+//!
+//! A night streams: rows are read in batches, written as they come, and only keys and vectors stay in memory. Nothing is
+//! visible before the one commit at the end; a job that stops earlier leaves the store as it was.
+
+mod ingest;
+mod lookup;
+mod members;
+mod night;
+mod quarantine;
+mod summary;
+mod view;
+
+pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SimilarHit, SimilarQuery};
+pub use members::{export_families, export_members};
+pub use summary::report;
+
+use crate::embed::Model;
+use crate::error::{Error, ErrorKind, Result};
+use crate::family::calibrate::Calibration;
+use crate::family::judge::Rule;
+use crate::log::{self, Format, LogConfig};
+use crate::report::Counts;
+use crate::store::input::{self, Input};
+use crate::store::key::AccountKey;
+use crate::store::{Store, Writer};
+use ingest::{Ingest, Tally};
+use quarantine::Quarantine;
+use std::collections::BTreeMap;
+use std::io::BufRead as _;
+use std::path::{Path, PathBuf};
+use view::View;
+
+/// Who is told how long work goes on.
+pub trait Progress: Sync {
+    /// A stage begins; `total` is the number of its units, where it is known.
+    fn stage(&self, name: &str, total: Option<u64>);
+    /// Units of the stage are done.
+    fn advance(&self, n: u64);
+    /// Something worth a line.
+    fn note(&self, text: &str);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: &str, _: Option<u64>) {}
+    fn advance(&self, _: u64) {}
+    fn note(&self, _: &str) {}
+}
+
+/// How a night is audited.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// How logs are read.
+    pub log: LogConfig,
+    /// Seed of the leaders.
+    pub seed: u64,
+    /// Largest share of bad rows, in [0, 1]; more of them stop the job before anything is committed.
+    pub max_bad_share: f64,
+    /// Whether the quarantine file holds the raw bytes of bad rows.
+    pub keep_bad_rows: bool,
+    /// Whether no rows at all are as good as some.
+    pub allow_empty: bool,
+    /// Unrelated neighbours of a prompt that the threshold may let through, at the store's size.
+    pub expected_neighbours: f64,
+    /// A threshold that replaces the calibrated one.
+    pub threshold: Option<f64>,
+    /// Names this writer to a second one.
+    pub holder: String,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self {
+            log: LogConfig::default(),
+            seed: 1,
+            max_bad_share: 0.5,
+            keep_bad_rows: false,
+            allow_empty: false,
+            expected_neighbours: 0.01,
+            threshold: None,
+            holder: "another stillhunt".into(),
+        }
+    }
+}
+
+/// The calibration that is used where the store has none of its own: measured on held-out prompts, shipped with the model.
+const SHIPPED: &str = include_str!("../../models/calibration.json");
+
+/// The store's calibration, or the shipped one.
+/// # Errors
+/// `Store` when the recorded one cannot be read.
+pub fn calibration(store: &Store) -> Result<Calibration> {
+    let recorded = store.catalog().meta("calibration")?;
+    serde_json::from_str(recorded.as_deref().unwrap_or(SHIPPED))
+        .map_err(|cause| Error::new(ErrorKind::Store, format!("calibration: {cause}")))
+}
+
+/// The rule of families for a store of `n` distinct prompts.
+pub(crate) fn rule(calibration: &Calibration, config: &AuditConfig, n: u64) -> Rule {
+    let threshold = config.threshold.unwrap_or_else(|| calibration.threshold(config.expected_neighbours, n));
+    let diameter = calibration.score_at_rate(DIAMETER_RATE).min(threshold);
+    Rule::new(threshold as f32, diameter as f32, n)
+}
+
+/// Share of unrelated pairs within a family's diameter. A member has passed the threshold with another member first, so this
+/// looser bound is met by chance once in ten thousand of the few pairs that get so far.
+pub(crate) const DIAMETER_RATE: f64 = 1e-4;
+
+/// What an audit did.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    /// Rows by what became of them.
+    pub counts: Counts,
+    /// The quarantine file, where there were bad rows.
+    pub quarantine: Option<PathBuf>,
+    /// The night that was committed, if there was anything new.
+    pub night: Option<u32>,
+}
+
+/// One input and what became of its rows.
+struct Done {
+    name: String,
+    digest: Option<String>,
+    tally: Tally,
+    by_reason: BTreeMap<String, u64>,
+}
+
+/// Reads logs, finds families, commits a night. Bad rows go to the file `quarantine`.
+/// # Errors
+/// `Nothing` without rows, `TooManyBadRows`, `Store` with another model or key, `Io`. The store is then as it was.
+pub fn audit(
+    inputs: &[Input],
+    dir: &Path,
+    quarantine: &Path,
+    key: &AccountKey,
+    model: &Model,
+    config: &AuditConfig,
+    progress: &dyn Progress,
+) -> Result<Audited> {
+    let (mut writer, swept) = Writer::open(dir, &config.holder, &identity(key, model, config))?;
+    if !swept.is_empty() {
+        progress.note(&format!("swept what an earlier run left unfinished: {}", swept.join(", ")));
+    }
+    check_identity(&writer.store, Some(key), model)?;
+    let mut night = writer.begin()?;
+    let audited = (|| {
+        let mut ingest = Ingest::new(&writer.store, &mut night, model, key.bytes())?;
+        let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows);
+        let mut done = Vec::new();
+        let mut counts = Counts { inputs: inputs.len() as u64, ..Counts::default() };
+        progress.stage("read", None);
+        for input in inputs {
+            read(input, &writer.store, &mut ingest, &mut quarantine, config, progress, &mut done, &mut counts)?;
+        }
+        let path = quarantine.finish()?;
+        check_share(&counts, config, path.as_deref())?;
+        if counts.rows_read == 0 && !config.allow_empty {
+            return Err(Error::new(ErrorKind::Nothing, "expected rows to audit, found none")
+                .hint("--allow-empty makes this a success"));
+        }
+        Ok((ingest, done, counts, path))
+    })();
+    let (ingest, done, counts, path) = match audited {
+        Ok(audited) => audited,
+        Err(error) => {
+            writer.abandon(&night);
+            return Err(error);
+        }
+    };
+    if counts.rows_kept == 0 {
+        writer.abandon(&night);
+        let last = writer.store.nights().last().map_or(0, |night| night.night);
+        writer.record(|db| record_inputs(db, &done, last))?;
+        return Ok(Audited { counts, quarantine: path, night: None });
+    }
+    progress.stage("join", None);
+    let view = View::open(&writer.store)?;
+    let finished = ingest.finish(&writer.store, &mut night)?;
+    let n_prompts = u64::from(finished.first_prompt + finished.prompts);
+    let rule = rule(&calibration(&writer.store)?, config, n_prompts);
+    let families = night::families(&writer.store, &view, model, &finished, &rule, config.seed, &mut night)?;
+    let number = night.night;
+    let mut merged = finished.merged.clone();
+    merged.extend(families.merged_files);
+    drop(view);
+    writer.commit(night, &merged, |db| {
+        let f = &finished;
+        db.execute(
+            "INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+            rusqlite::params![
+                number,
+                f.n_rows as i64,
+                f.first_seen,
+                f.last_seen,
+                f.first_prompt,
+                f.prompts,
+                f.first_system,
+                f.systems,
+                f.first_account,
+                f.new_accounts.len() as u32
+            ],
+        )?;
+        let mut insert = db.prepare("INSERT INTO accounts VALUES (?1, ?2, ?3)")?;
+        for (i, account) in f.new_accounts.iter().enumerate() {
+            insert.execute((f.first_account + i as u32, account.to_string(), number))?;
+        }
+        for (i, model) in f.new_models.iter().enumerate() {
+            db.execute("INSERT INTO models VALUES (?1, ?2)", (f.first_model + i as u32, model))?;
+        }
+        for (family, id, leader) in &families.new {
+            let row = (family, id.to_string(), leader, number);
+            db.execute("INSERT INTO families VALUES (?1, ?2, ?3, ?4, NULL, NULL)", row)?;
+        }
+        for (from, into) in &families.outcome.merged {
+            let row = (into, number, from);
+            db.execute("UPDATE families SET merged_into = ?1, merged_night = ?2 WHERE family = ?3", row)?;
+        }
+        let recorded = serde_json::json!({
+            "threshold": rule.threshold, "diameter": rule.diameter, "floor": rule.floor, "seed": config.seed,
+            "expected_neighbours": config.expected_neighbours, "judged_pairs": families.outcome.judged,
+            "replaced": config.threshold.is_some(), "batch_rows": config.log.batch_rows,
+        });
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('rule', ?1)", [recorded.to_string()])?;
+        record_inputs(db, &done, number)
+    })?;
+    Ok(Audited { counts, quarantine: path, night: Some(number) })
+}
+
+/// What a new store records of who made it.
+fn identity(key: &AccountKey, model: &Model, config: &AuditConfig) -> Vec<(&'static str, String)> {
+    vec![
+        ("key_commitment", key.commitment()),
+        ("naming_key", crate::ids::Digest(key.naming_key()).to_string()),
+        ("model_digest", model.digest().to_string()),
+        ("model_name", model.name().to_owned()),
+        ("dimension", model.dim().to_string()),
+        ("seed", config.seed.to_string()),
+    ]
+}
+
+/// Refuses a store that was made with another model or key. A reader may come without the key.
+/// # Errors
+/// `Store`, with the way to mend it.
+pub fn check_identity(store: &Store, key: Option<&AccountKey>, model: &Model) -> Result<()> {
+    let recorded = |name: &str| store.catalog().meta(name).map(Option::unwrap_or_default);
+    let (expected, got) = (recorded("model_digest")?, model.digest().to_string());
+    if expected != got {
+        let message = format!("expected the model {} that made the store, got {}", &expected[..expected.len().min(16)], &got[..16]);
+        return Err(Error::new(ErrorKind::Store, message)
+            .hint("give --model the directory of that model, or audit the logs again into a new store"));
+    }
+    if let Some(key) = key
+        && recorded("key_commitment")? != key.commitment()
+    {
+        return Err(Error::new(ErrorKind::Store, "expected the account key that made the store, got another")
+            .hint("give --key the file it was made with: with another key every account would be a stranger"));
+    }
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments)]
+fn read(
+    input: &Input,
+    store: &Store,
+    ingest: &mut Ingest<'_>,
+    quarantine: &mut Quarantine,
+    config: &AuditConfig,
+    progress: &dyn Progress,
+    done: &mut Vec<Done>,
+    counts: &mut Counts,
+) -> Result<()> {
+    let name = input.name();
+    let digest = input.digest()?.map(|(digest, _)| digest.to_string());
+    if let Some(digest) = &digest {
+        let known = store.catalog().all(
+            "SELECT rows_kept + rows_known, rows_quarantined, quarantined_by_reason FROM inputs WHERE digest = ?1",
+            [digest],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?)),
+        )?;
+        let twice = done.iter().find(|d| d.digest.as_ref() == Some(digest));
+        let known = known.into_iter().next().map(|(known, bad, reasons)| {
+            (known.unsigned_abs(), bad.unsigned_abs(), serde_json::from_str(&reasons).unwrap_or_default())
+        });
+        let known: Option<(u64, u64, BTreeMap<String, u64>)> =
+            known.or_else(|| twice.map(|d| (d.tally.kept + d.tally.known, d.tally.quarantined, d.by_reason.clone())));
+        if let Some((known, bad, reasons)) = known {
+            counts.inputs_known += 1;
+            counts.rows_read += known + bad;
+            counts.rows_known += known;
+            counts.rows_quarantined += bad;
+            reasons.into_iter().for_each(|(reason, n)| *counts.quarantined_by_reason.entry(reason).or_default() += n);
+            progress.note(&format!("{name}: read before, nothing new"));
+            return Ok(());
+        }
+    }
+    let before = quarantine.by_reason.clone();
+    let mut tally = Tally::default();
+    let mut sink = |rows| ingest.batch(&name, rows, &mut tally, quarantine, progress);
+    if input::is_parquet(input) {
+        log::read_parquet(input::open_file(input)?, &config.log, &mut sink)?;
+    } else {
+        let mut stream = input::open_stream(input)?;
+        // A stream that breaks off at once is a bad row of the reader, not an error here.
+        let csv = matches!(log::recognise(&name), Some((Format::Csv, _)))
+            || matches!(stream.fill_buf().map(log::sniff), Ok(Ok(Format::Csv)) if log::recognise(&name).is_none());
+        if csv { log::read_csv(stream, &config.log, &mut sink)? } else { log::read_jsonl(stream, &config.log, &mut sink)? }
+    }
+    let mut by_reason = quarantine.by_reason.clone();
+    for (reason, n) in &mut by_reason {
+        *n -= before.get(reason).copied().unwrap_or(0);
+    }
+    by_reason.retain(|_, n| *n > 0);
+    counts.rows_read += tally.read();
+    counts.rows_kept += tally.kept;
+    counts.rows_known += tally.known;
+    counts.rows_quarantined += tally.quarantined;
+    by_reason.iter().for_each(|(reason, n)| *counts.quarantined_by_reason.entry(reason.clone()).or_default() += n);
+    if tally.read() == 0 {
+        progress.note(&format!("{name}: empty"));
+    }
+    done.push(Done { name, digest, tally, by_reason });
+    Ok(())
+}
+
+fn check_share(counts: &Counts, config: &AuditConfig, quarantine: Option<&Path>) -> Result<()> {
+    if counts.rows_quarantined as f64 <= config.max_bad_share * counts.rows_read as f64 {
+        return Ok(());
+    }
+    let reasons: Vec<String> =
+        counts.quarantined_by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+    let message = format!(
+        "expected at most {}% bad rows, got {} of {} ({}); nothing was committed",
+        100.0 * config.max_bad_share,
+        counts.rows_quarantined,
+        counts.rows_read,
+        reasons.join(", ")
+    );
+    let place = quarantine.map(|path| format!("places and reasons are in {}; ", path.display())).unwrap_or_default();
+    Err(Error::new(ErrorKind::TooManyBadRows, message)
+        .hint(format!("{place}a log of another schema is read with --map, and --max-bad-share allows more")))
+}
+
+fn record_inputs(db: &rusqlite::Transaction<'_>, done: &[Done], night: u32) -> rusqlite::Result<()> {
+    let mut insert = db.prepare(
+        "INSERT OR IGNORE INTO inputs (digest, name, night, rows_read, rows_kept, rows_known, rows_quarantined, quarantined_by_reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for input in done {
+        let t = input.tally;
+        let reasons = serde_json::to_string(&input.by_reason).unwrap_or_else(|_| "{}".into());
+        insert.execute(rusqlite::params![
+            input.digest,
+            input.name,
+            night,
+            t.read() as i64,
+            t.kept as i64,
+            t.known as i64,
+            t.quarantined as i64,
+            reasons
+        ])?;
+    }
+    Ok(())
+}

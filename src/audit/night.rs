@@ -1,0 +1,229 @@
+//! A night's families: join with itself and with earlier nights, cluster, commit.
+
+use super::ingest::{Filed, Finished, MERGED_AT};
+use super::view::{Again, SINGLE, View, folded_of, segments};
+use crate::embed::Model;
+use crate::error::Result;
+use crate::family::cluster::{self, Known, Outcome};
+use crate::family::judge::{MAX_CANDIDATES, Material, Rule};
+use crate::ids::{FamilyId, Level};
+use crate::index::{Ask, Built, Hit, Segment, best_first};
+use crate::store::tables::{self, Cell, TableWriter};
+use crate::store::texts::Texts;
+use crate::store::{Mapped, NewNight, Store};
+use std::io::Write as _;
+
+/// Lists that a new prompt asks in tonight's own segment, where the neighbour asks back.
+const PROBES_BOTH_WAYS: usize = 8;
+/// Lists that it asks in an older segment, which does not ask back.
+const PROBES_ONE_WAY: usize = 16;
+/// Candidates that one window of a long prompt may bring.
+const MAX_WINDOW_CANDIDATES: usize = 16;
+
+/// Everything the judge reads on a night: older texts from the store, tonight's from the file just written.
+struct Tonight<'a> {
+    view: &'a View,
+    first: u32,
+    texts: Texts<Mapped>,
+    whole: &'a Filed,
+    /// Vector of each new prompt; `u32::MAX` where it has none.
+    row_of: Vec<u32>,
+    again: Again<'a>,
+}
+
+impl Material for Tonight<'_> {
+    fn folded(&self, prompt: u32, out: &mut String) {
+        match prompt.checked_sub(self.first) {
+            Some(i) => folded_of(self.texts.get(i as usize), out),
+            None => self.view.folded(prompt, out),
+        }
+    }
+
+    fn similarity(&self, a: u32, b: u32) -> Option<f32> {
+        let row = |prompt: u32| {
+            let row = *self.row_of.get(prompt.checked_sub(self.first)? as usize)?;
+            (row != u32::MAX).then_some(row as usize)
+        };
+        let old = |prompt: u32| {
+            let of_store = prompt < self.first;
+            of_store.then(|| self.again.vector(prompt, |out| self.view.folded(prompt, out))).flatten()
+        };
+        let vectors = &self.whole.vectors;
+        match (row(a), row(b)) {
+            (Some(a), Some(b)) => Some(vectors.similarity(a, b)),
+            (Some(a), None) => Some(vectors.similarity_of(a, &old(b)?, 0)),
+            (None, Some(b)) => Some(vectors.similarity_of(b, &old(a)?, 0)),
+            (None, None) => Some(old(a)?.similarity_of(0, &old(b)?, 0)),
+        }
+    }
+
+    fn members(&self, family: u32) -> Vec<u32> {
+        self.view.members(family)
+    }
+}
+
+/// What a night adds to the catalog's families.
+pub(crate) struct Families {
+    pub(crate) outcome: Outcome,
+    /// (number, name, leader) of the new ones.
+    pub(crate) new: Vec<(u32, FamilyId, u32)>,
+    /// Index files that went into tonight's.
+    pub(crate) merged_files: Vec<String>,
+}
+
+/// Finds the families of a finished night and writes its index and assignments.
+pub(crate) fn families(
+    store: &Store,
+    view: &View,
+    model: &Model,
+    finished: &Finished,
+    rule: &Rule,
+    seed: u64,
+    night: &mut NewNight,
+) -> Result<Families> {
+    let first = finished.first_prompt;
+    let mut row_of = vec![u32::MAX; finished.prompts as usize];
+    for (row, &prompt) in finished.whole.ids.iter().enumerate() {
+        row_of[(prompt - first) as usize] = row as u32;
+    }
+    let texts = Texts::open(Mapped::open(&night.path("texts.bin"))?)?;
+    let material = Tonight { view, first, texts, whole: &finished.whole, row_of, again: Again::new(model) };
+    let whole = Joined::new(&finished.whole, seed);
+    let windows = Joined::new(&finished.windows, seed);
+    let mut candidates: Vec<Vec<Hit>> = vec![Vec::new(); finished.prompts as usize];
+    whole.join(store, "whole", rule.floor, MAX_CANDIDATES, &mut |a, b, similarity| {
+        let (later, earlier) = (a.max(b), a.min(b));
+        candidates[(later - first) as usize].push(Hit { id: earlier, similarity });
+    })?;
+    let trivial = |prompt: u32| {
+        let row = material.row_of.get(prompt.wrapping_sub(first) as usize).copied();
+        row.is_some_and(|row| row == u32::MAX || !finished.whole.joined[row as usize])
+    };
+    windows.join(store, "windows", rule.window_floor, MAX_WINDOW_CANDIDATES, &mut |a, b, _| {
+        let (later, earlier) = (a.max(b), a.min(b));
+        if !trivial(a) && !trivial(b) && let Some(similarity) = material.similarity(later, earlier) {
+            candidates[(later - first) as usize].push(Hit { id: earlier, similarity });
+        }
+    })?;
+    for near in &mut candidates {
+        near.sort_unstable_by(best_first);
+        near.dedup_by_key(|hit| hit.id);
+        near.truncate(2 * MAX_CANDIDATES);
+    }
+    let leaders: Vec<u32> = view.families.iter().map(|family| family.leader).collect();
+    let known = Known { family_of: &view.family_of, leaders: &leaders };
+    let outcome = cluster::cluster(&candidates, &known, &material, rule);
+    drop(candidates);
+
+    let name = |leader: u32| {
+        let mut folded = String::new();
+        material.folded(leader, &mut folded);
+        FamilyId::derive(&view.naming_key, Level::NearDuplicate, &crate::ids::Digest::of(folded.as_bytes()))
+    };
+    let known_families = view.families.len() as u32;
+    let new: Vec<(u32, FamilyId, u32)> =
+        outcome.leaders.iter().enumerate().map(|(i, &leader)| (known_families + i as u32, name(leader), leader)).collect();
+    let mut table = TableWriter::new(tables::ASSIGNED, night.create("assigned", "assigned.parquet")?)?;
+    for &(prompt, family) in &outcome.assigned {
+        let leader = if family < known_families { leaders[family as usize] } else { new[(family - known_families) as usize].2 };
+        let similarity = material.similarity(prompt, leader).unwrap_or(0.0);
+        table.push(&[Cell::U32(Some(prompt)), Cell::U32(Some(family)), Cell::F32(similarity)])?;
+    }
+    table.finish()?.flush().map_err(|cause| crate::error::Error::io("write", night.path("assigned.parquet"), &cause))?;
+
+    let active = |prompt: u32| !trivial(prompt) && outcome.inactive.binary_search(&prompt).is_err();
+    let mut merged_files = whole.write(store, "whole", &active, seed, night)?;
+    merged_files.extend(windows.write(store, "windows", &active, seed, night)?);
+    Ok(Families { outcome, new, merged_files })
+}
+
+/// Vectors of a night under their leaders.
+struct Joined<'a> {
+    filed: &'a Filed,
+    built: Built,
+}
+
+impl<'a> Joined<'a> {
+    fn new(filed: &'a Filed, seed: u64) -> Self {
+        Self { filed, built: Built::new(&filed.vectors, seed) }
+    }
+
+    /// Calls `pair(new prompt, other prompt, similarity)` for pairs at or above the floor: each new vector's best `cap` in the
+    /// night itself, and in each older segment.
+    fn join(
+        &self,
+        store: &Store,
+        kind: &str,
+        floor: f32,
+        cap: usize,
+        pair: &mut dyn FnMut(u32, u32, f32),
+    ) -> Result<()> {
+        let Filed { vectors, ids, joined } = self.filed;
+        let mut rows = self.built.by_list();
+        rows.retain(|&row| joined[row as usize]);
+        let mut take = |hits: Vec<Vec<Hit>>| {
+            for (&row, hits) in rows.iter().zip(hits) {
+                let prompt = ids[row as usize];
+                hits.iter().filter(|hit| hit.id != prompt).for_each(|hit| pair(prompt, hit.id, hit.similarity));
+            }
+        };
+        let active = self.built.thin(vectors, joined);
+        let own = Segment::open(Aligned::new(&self.built.to_bytes(vectors, ids, &active)))?;
+        let ask = Ask { n_probes: PROBES_BOTH_WAYS, active_only: true, floor, cap: cap + 1 };
+        take(own.near(vectors, &rows, &ask, &|_| true));
+        drop(own);
+        for segment in segments(store, kind)? {
+            let ask = Ask { n_probes: PROBES_ONE_WAY, cap, ..ask };
+            take(segment.near(vectors, &rows, &ask, &|_| true));
+        }
+        Ok(())
+    }
+
+    /// Writes tonight's segment, with older ones in it where there are many; returns the names of those.
+    fn write(
+        &self,
+        store: &Store,
+        kind: &'static str,
+        active: &dyn Fn(u32) -> bool,
+        seed: u64,
+        night: &mut NewNight,
+    ) -> Result<Vec<String>> {
+        let Filed { vectors, ids, .. } = self.filed;
+        let mut flags: Vec<bool> = ids.iter().map(|&prompt| active(prompt)).collect();
+        if store.of_kind(kind).count() < MERGED_AT {
+            night.write_shared(kind, &self.built.to_bytes(vectors, ids, &flags))?;
+            return Ok(Vec::new());
+        }
+        let (mut vectors, mut ids) = (vectors.clone(), ids.clone());
+        for segment in segments(store, kind)? {
+            let (more, more_ids, more_flags) = segment.to_vectors();
+            vectors.append(&more);
+            ids.extend(more_ids);
+            flags.extend(more_flags);
+        }
+        night.write_shared(kind, &Built::new(&vectors, seed).to_bytes(&vectors, &ids, &flags))?;
+        Ok(store.of_kind(kind).map(|file| file.name.clone()).collect())
+    }
+}
+
+/// Bytes at an address that numbers can be read from.
+struct Aligned(Vec<u64>, usize);
+
+impl Aligned {
+    fn new(bytes: &[u8]) -> Self {
+        let mut words = vec![0u64; bytes.len().div_ceil(8)];
+        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Self(words, bytes.len())
+    }
+}
+
+impl AsRef<[u8]> for Aligned {
+    fn as_ref(&self) -> &[u8] {
+        &bytemuck::cast_slice::<u64, u8>(&self.0)[..self.1]
+    }
+}
+
+/// Whether a prompt number means a single one.
+pub(crate) fn is_single(view: &View, prompt: u32) -> bool {
+    view.family_of.get(prompt as usize).is_none_or(|&family| family == SINGLE)
+}

@@ -1,0 +1,54 @@
+//! Bad rows: counted by reason, and written aside with place, digest and reason, so that somebody can mend the exporter.
+//!
+//! The raw bytes are kept only where the caller asked for it: they are an attacker's text and a customer's data.
+
+use crate::error::{Error, Result};
+use crate::log::{BadRow, Place};
+use crate::store::files;
+use base64::Engine as _;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Where bad rows go.
+pub(crate) struct Quarantine {
+    path: PathBuf,
+    keep_raw: bool,
+    out: Option<BufWriter<File>>,
+    pub(crate) by_reason: BTreeMap<String, u64>,
+}
+
+impl Quarantine {
+    /// A quarantine that makes its file with the first bad row.
+    pub(crate) fn new(path: &Path, keep_raw: bool) -> Self {
+        Self { path: path.into(), keep_raw, out: None, by_reason: BTreeMap::new() }
+    }
+
+    pub(crate) fn add(&mut self, input: &str, place: Place, bad: &BadRow) -> Result<()> {
+        *self.by_reason.entry(bad.reason.word().into()).or_default() += 1;
+        let mut line = serde_json::json!({
+            "input": input, "row": place.row, "part": place.part,
+            "reason": bad.reason.word(), "detail": bad.detail, "digest": bad.digest,
+        });
+        if self.keep_raw {
+            line["raw_base64"] = base64::engine::general_purpose::STANDARD.encode(&bad.raw).into();
+        }
+        let out = match &mut self.out {
+            Some(out) => out,
+            none => none.insert(files::create_output(&self.path)?),
+        };
+        writeln!(out, "{line}").map_err(|cause| Error::io("write", &self.path, &cause))
+    }
+
+    /// Writes what is left and tells where the file is, if there is one.
+    pub(crate) fn finish(mut self) -> Result<Option<PathBuf>> {
+        match self.out.take() {
+            Some(mut out) => {
+                out.flush().map_err(|cause| Error::io("write", &self.path, &cause))?;
+                Ok(Some(self.path))
+            }
+            None => Ok(None),
+        }
+    }
+}
