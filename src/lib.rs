@@ -5,3 +5,4 @@ pub mod error;
 pub mod exchange;
 pub mod ids;
 pub mod text;
+pub mod token;
