@@ -1,6 +1,7 @@
 //! stillhunt audits the serving logs of a language-model provider for model distillation.
 #![allow(dead_code)]
 
+pub mod embed;
 pub mod error;
 pub mod exchange;
 pub mod ids;
