@@ -1,6 +1,7 @@
 //! stillhunt audits the serving logs of a language-model provider for model distillation.
 #![allow(dead_code)]
 
+pub mod embed;
 pub mod error;
 pub mod exchange;
 pub mod family;
@@ -10,3 +11,4 @@ pub mod log;
 pub mod stats;
 pub mod store;
 pub mod text;
+pub mod token;
