@@ -35,6 +35,14 @@ impl Talk {
         talk
     }
 
+    /// What one role said, where it is text.
+    pub(crate) fn one(role: &str, content: &Value) -> Option<Turn> {
+        let mut talk = Self::default();
+        talk.content(role, content);
+        let system = talk.system.pop().map(|text| Turn { role: "system".to_owned(), text });
+        system.or_else(|| talk.turns.pop())
+    }
+
     /// Adds one message.
     pub(crate) fn message(&mut self, message: &Object) {
         let item = get(message, "type").and_then(Value::as_str).unwrap_or("message");
