@@ -103,3 +103,6 @@ fn rows_in(batch: &RecordBatch, first: u64, config: &LogConfig) -> Vec<Row> {
         .collect();
     parsed.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,24 +183,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn splits_as_the_csv_crate_does(text in "[a\",\r\n é]{0,40}") {
+        fn splits_as_the_csv_crate_does(text in "([a\",\n é]|\r\n){0,40}") {
             let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
             let theirs: Vec<Vec<Vec<u8>>> = reader
                 .byte_records()
                 .map(|record| record.unwrap().iter().map(<[u8]>::to_vec).collect())
                 .filter(|cells: &Vec<Vec<u8>>| cells.iter().any(|cell| !cell.iter().all(u8::is_ascii_whitespace)))
                 .collect();
-            // The crate ends a row at a lone carriage return too; we do not, and neither does RFC 4180.
-            prop_assume!(!text.replace("\r\n", "").contains('\r'));
             let separator = OnceLock::from(b',');
-            let mut ours = Vec::new();
+            let (mut ours, mut closed) = (Vec::new(), true);
             let boundary = Records { separator: &separator, state: State::Start, head: Vec::new() };
             frame(text.as_bytes(), &LogConfig::default(), boundary, &mut |batch| {
                 while let Some(row) = batch.take_first() {
-                    ours.push(split(&row.unwrap().1, b',').0);
+                    let (cells, ok) = split(&row.unwrap().1, b',');
+                    closed &= ok;
+                    ours.push(cells);
                 }
                 Ok(())
             }).unwrap();
+            // At an open quote we differ on purpose: it makes a bad row.
+            prop_assume!(closed);
             ours.retain(|cells: &Vec<Vec<u8>>| cells.iter().any(|cell| !cell.iter().all(u8::is_ascii_whitespace)));
             prop_assert_eq!(ours, theirs);
         }
