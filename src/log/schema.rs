@@ -59,11 +59,12 @@ pub(crate) fn exchanges(value: Value, config: &LogConfig) -> Vec<Result<Exchange
     if request::is_request(&row) {
         return vec![finish(request::draft(row), config)];
     }
-    if own::is_own(&row) {
-        return vec![finish(own::draft(row), config)];
-    }
     if otel::is_flat(&row) {
         return vec![finish(otel::flat(row), config)];
+    }
+    if get(&row, "account").is_some() && get(&row, "time").is_some() {
+        let detail = format!("expected a prompt, got the keys {}; a column map can name it", keys(&row));
+        return vec![Err(Fault::new(Reason::NoPrompt, detail))];
     }
     vec![Err(Fault::new(
         Reason::UnknownSchema,

@@ -173,8 +173,8 @@ fn a_long_conversation_grows_linearly() {
     let rows = jsonl(&line);
     assert_eq!(rows.len(), 4000);
     let held: usize =
-        rows.iter().flat_map(|row| &row.result.as_ref().unwrap().turns).map(|turn| turn.text.len() + 64).sum();
-    assert!(held <= 17 * 4000 * (64 * 2 + 20), "{held}");
+        rows.iter().flat_map(|row| &row.result.as_ref().unwrap().turns).map(|turn| turn.text.len() + 128).sum();
+    assert!(held <= 16 << 20, "{held}");
     let last = rows[3999].result.as_ref().unwrap();
     let left_out = last.attributes["turns_left_out"].as_u64().unwrap();
     assert_eq!(left_out + last.turns.len() as u64, 2 * 3999);
@@ -279,6 +279,8 @@ fn bad_rows_have_their_reason() {
     assert_eq!(reason(r#"{"account":"a","time":"soon","prompt":"p"}"#), "bad-time");
     assert_eq!(reason(r#"{"account":"a","time":1795161600,"prompt":" \n"}"#), "no-prompt");
     assert_eq!(reason(r#"{"account":"a","time":1795161600,"response":"r"}"#), "no-prompt");
+    let turns = vec![r#"{"role":"user","content":"x"}"#; 10_001].join(",");
+    assert_eq!(reason(format!(r#"{{"hashed_ip":"a","timestamp":1795161600,"conversation":[{turns}]}}"#)), "too-long");
     assert_eq!(reason(own(r#","id":["x"]"#)), "bad-id");
     assert_eq!(reason(own(r#","id":"\u001b[2J""#)), "bad-id");
     assert_eq!(reason(own(&format!(r#","id":"{}""#, "x".repeat(257)))), "bad-id");

@@ -5,8 +5,8 @@
 //! the conversation.
 //!
 //! Weakness: handing every exchange the whole conversation before it would take memory quadratic in the row, so the copies
-//! of one row are bounded by 16 times its text; beyond about 32 user turns the oldest are left out, and the attribute
-//! `turns_left_out` says how many.
+//! of one row are bounded by four times its text or 16 MiB, whichever is more. What an ordinary conversation needs is far
+//! below that; beyond it the oldest turns are left out, and the attribute `turns_left_out` says how many.
 
 use super::messages::Talk;
 use super::schema::Draft;
@@ -16,8 +16,9 @@ use crate::exchange::Turn;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// How many times the text of a row its earlier turns may be copied.
-const COPIES: usize = 16;
+/// How many times the text of a row its earlier turns may be copied, and how many bytes they may always take.
+const COPIES: usize = 4;
+const ALWAYS: usize = 16 << 20;
 
 /// Most user turns of a row, and longest name that its exchanges share: together they bound what a row can grow to.
 const PARTS: usize = 10_000;
@@ -50,17 +51,18 @@ pub(crate) fn drafts(mut row: Object) -> Result<Vec<Draft>, Fault> {
     ["model", "conversation_hash", "turn", "conversation_id"].iter().for_each(|name| drop(row.remove(*name)));
     let shared = kept(&row, &[]);
 
-    let said: Vec<(usize, Turn)> =
-        turns.iter().enumerate().filter_map(|(at, turn)| spoken(turn).map(|t| (at, t))).collect();
+    // System turns are taken out first, so that no walk back over a conversation has to step over them.
+    let spoken = turns.iter().enumerate().filter_map(|(at, turn)| spoken(turn).map(|turn| (at, turn)));
+    let (system, said): (Vec<_>, Vec<_>) = spoken.partition(|(_, turn)| turn.role == "system");
+    let system = system.iter().map(|(_, turn)| turn.text.as_str()).collect::<Vec<_>>().join("\n");
     let asked: Vec<usize> = (0..said.len()).filter(|i| said[*i].1.role == "user").collect();
-    let cost = |turn: &Turn| turn.text.len() + 64;
+    let cost = |turn: &Turn| turn.text.len() + 128;
     if asked.len() > PARTS {
         let detail = format!("expected at most {PARTS} user turns in a row, got {}", asked.len());
         return Err(Fault::new(Reason::TooLong, detail));
     }
-    let budget = COPIES * said.iter().map(|(_, turn)| cost(turn)).sum::<usize>() / asked.len().max(1);
-    let system: Vec<&str> = said.iter().filter(|(_, t)| t.role == "system").map(|(_, t)| t.text.as_str()).collect();
-    let system = system.join("\n");
+    let text = system.len() + said.iter().map(|(_, turn)| cost(turn)).sum::<usize>();
+    let budget = (COPIES * text).max(ALWAYS) / asked.len().max(1);
     let mut drafts = Vec::new();
     for (nth, &at) in asked.iter().enumerate() {
         let until = asked.get(nth + 1).copied().unwrap_or(said.len());
@@ -69,14 +71,12 @@ pub(crate) fn drafts(mut row: Object) -> Result<Vec<Draft>, Fault> {
         let field = |index: usize, name: &str| turns[index].as_object().and_then(|turn| get(turn, name)).cloned();
         let mut left = budget;
         let mut earlier = Vec::new();
-        let before = said[..at].iter().filter(|(_, turn)| turn.role != "system");
-        let mut left_out = before.clone().count();
-        for (_, turn) in before.rev() {
+        for (_, turn) in said[..at].iter().rev() {
             let Some(rest) = left.checked_sub(cost(turn)) else { break };
             left = rest;
-            left_out -= 1;
             earlier.push(turn.clone());
         }
+        let left_out = at - earlier.len();
         earlier.reverse();
         let index = said[at].0;
         let mut attributes = shared.clone();
