@@ -47,6 +47,17 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Takes the first row out: a table's header.
+    pub(crate) fn take_first(&mut self) -> Option<std::result::Result<(u64, Vec<u8>), Row>> {
+        if self.rows.is_empty() {
+            return None;
+        }
+        match self.rows.remove(0) {
+            Raw::Whole(line, at) => Some(Ok((line, self.bytes[at].to_vec()))),
+            Raw::Bad(row) => Some(Err(*row)),
+        }
+    }
+
     /// Parses every row in parallel; the rows come out in order.
     pub(crate) fn parse(&mut self, parse: impl Fn(u64, &[u8]) -> Vec<Row> + Sync) -> Vec<Row> {
         let bytes = &self.bytes;

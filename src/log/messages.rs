@@ -35,6 +35,14 @@ impl Talk {
         talk
     }
 
+    /// What one role said, where it is text.
+    pub(crate) fn one(role: &str, content: &Value) -> Option<Turn> {
+        let mut talk = Self::default();
+        talk.content(role, content);
+        let system = talk.system.pop().map(|text| Turn { role: "system".to_owned(), text });
+        system.or_else(|| talk.turns.pop())
+    }
+
     /// Adds one message.
     pub(crate) fn message(&mut self, message: &Object) {
         let item = get(message, "type").and_then(Value::as_str).unwrap_or("message");
@@ -65,7 +73,7 @@ impl Talk {
         for block in blocks(content) {
             match block {
                 Block::Text(text) => join(&mut said, text),
-                Block::ToolResult(text) => self.say("tool", text),
+                Block::ToolResult(result) => self.say("tool", tool_text(result)),
                 Block::Other => {}
             }
         }
@@ -99,7 +107,8 @@ impl Talk {
 /// One block of a content.
 enum Block<'a> {
     Text(&'a str),
-    ToolResult(String),
+    /// What the tool gave; turned into text only once, for results may nest.
+    ToolResult(&'a Value),
     Other,
 }
 
@@ -128,31 +137,26 @@ fn block(value: &Value) -> Block<'_> {
         }
         "tool_result" | "tool_call_response" | "function_call_output" | "server_tool_call_response" => {
             let result = ["content", "response", "result", "output"].iter().find_map(|name| get(item, name));
-            result.map_or(Block::Other, |result| Block::ToolResult(tool_text(result)))
+            result.map_or(Block::Other, Block::ToolResult)
         }
         _ => Block::Other,
     }
 }
 
-/// A tool's result as text: its text blocks, or the JSON of anything else.
+/// A tool's result as text: the texts of its blocks, or the JSON of anything else.
 fn tool_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.iter().any(|item| matches!(block(item), Block::Text(_))) => {
-            let mut said = String::new();
-            for item in items {
-                if let Block::Text(text) = block(item) {
-                    join(&mut said, text);
-                }
-            }
-            said
-        }
-        Value::Object(_) if matches!(block(value), Block::Text(_)) => match block(value) {
-            Block::Text(text) => text.to_owned(),
-            _ => String::new(),
-        },
-        other => other.to_string(),
+    if let Value::String(text) = value {
+        return text.clone();
     }
+    let mut said = String::new();
+    for block in blocks(value) {
+        match block {
+            Block::Text(text) => join(&mut said, text),
+            Block::ToolResult(inner) => join(&mut said, &tool_text(inner)),
+            Block::Other => {}
+        }
+    }
+    if said.is_empty() { value.to_string() } else { said }
 }
 
 /// Appends a text on a line of its own.

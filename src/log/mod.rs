@@ -11,14 +11,14 @@
 //! Weaknesses: a JSON key given twice counts with its last value; rows of one conversation are not joined across rows; a
 //! parsed row can take some ten times its raw size while it is being read.
 
-//@mod columns;
-//@mod convert;
-//@mod csv;
+mod columns;
+mod convert;
+mod csv;
 mod frame;
 mod map;
 mod messages;
 mod name;
-//@mod otel;
+mod otel;
 mod own;
 mod reason;
 mod request;
@@ -27,10 +27,10 @@ mod schema;
 mod tests;
 mod time;
 mod value;
-//@mod wildchat;
+mod wildchat;
 
-//@pub use columns::read_parquet;
-//@pub use csv::read_csv;
+pub use columns::read_parquet;
+pub use csv::read_csv;
 pub use frame::read_jsonl;
 pub use map::ColumnMap;
 pub use name::{Compression, Format, recognise, sniff};

@@ -6,13 +6,8 @@
 
 use super::messages::{Talk, response_text, system_text};
 use super::schema::{Draft, leftovers};
-use super::value::{Object, first_word, get, scalar, take};
+use super::value::{Object, first_word, scalar, take};
 use serde_json::Value;
-
-/// Whether a row is ours: it says what was asked, or who asked and when.
-pub(crate) fn is_own(row: &Object) -> bool {
-    get(row, "prompt").is_some() || (row.contains_key("account") && row.contains_key("time"))
-}
 
 /// The exchange of one of our rows.
 pub(crate) fn draft(mut row: Object) -> Draft {

@@ -5,7 +5,7 @@
 //! is read as ours; a column map settles it.
 
 use super::value::{Object, get, id, keys, kind, scalar, structure};
-use super::{Fault, LogConfig, Reason, own, parse_time, request};
+use super::{Fault, LogConfig, Reason, otel, own, parse_time, request, wildchat};
 use crate::exchange::{Exchange, Turn};
 use crate::ids::Time;
 use serde_json::Value;
@@ -46,12 +46,12 @@ pub(crate) fn exchanges(value: Value, config: &LogConfig) -> Vec<Result<Exchange
     if let Some(map) = &config.map {
         return vec![finish(map.draft(row), config)];
     }
-    //@if otel::is_otlp(&row) {
-    //@    return finished(otel::drafts(row), config);
-    //@}
-    //@if wildchat::is_wildchat(&row) {
-    //@    return finished(wildchat::drafts(row), config);
-    //@}
+    if otel::is_otlp(&row) {
+        return finished(otel::drafts(row), config);
+    }
+    if wildchat::is_wildchat(&row) {
+        return finished(wildchat::drafts(row), config);
+    }
     if get(&row, "prompt").is_some() {
         return vec![finish(own::draft(row), config)];
     }
@@ -59,12 +59,13 @@ pub(crate) fn exchanges(value: Value, config: &LogConfig) -> Vec<Result<Exchange
     if request::is_request(&row) {
         return vec![finish(request::draft(row), config)];
     }
-    if own::is_own(&row) {
-        return vec![finish(own::draft(row), config)];
+    if otel::is_flat(&row) {
+        return vec![finish(otel::flat(row), config)];
     }
-    //@if otel::is_flat(&row) {
-    //@    return vec![finish(otel::flat(row), config)];
-    //@}
+    if get(&row, "account").is_some() && get(&row, "time").is_some() {
+        let detail = format!("expected a prompt, got the keys {}; a column map can name it", keys(&row));
+        return vec![Err(Fault::new(Reason::NoPrompt, detail))];
+    }
     vec![Err(Fault::new(
         Reason::UnknownSchema,
         format!("expected a known schema or a column map, got the keys {}", keys(&row)),
