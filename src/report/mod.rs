@@ -11,7 +11,7 @@
 
 //CSV
 pub mod escape;
-//HTML
+pub mod html;
 pub mod json;
 //MD
 #[cfg(test)]
