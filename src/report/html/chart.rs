@@ -101,19 +101,14 @@ pub(super) fn nights(title: &str, note: &str, first: u32, back: &[u64], front: &
 
 /// A horizontal bar: `whole` of `most`, of which `part` is drawn stronger.
 pub(super) fn line(whole: u64, part: u64, most: u64) -> String {
-    let width = |n: u64| 100.0 * n as f64 / most.max(1) as f64;
-    let back = format!(
-        "<rect class=\"{}\" width=\"{:.2}\" height=\"8\"/>",
-        if part > 0 { "faint" } else { "bar" },
-        width(whole)
-    );
-    let front = if part > 0 {
-        format!("<rect class=\"bar\" width=\"{:.2}\" height=\"8\"/>", width(part))
-    } else {
-        String::new()
+    let bar = |class: &str, n: u64| {
+        let width = 100.0 * n as f64 / most.max(1) as f64;
+        if n > 0 { format!("<rect class=\"{class}\" width=\"{width:.2}\" height=\"8\"/>") } else { String::new() }
     };
     format!(
-        "<svg class=\"line\" viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{back}{front}</svg>"
+        "<svg class=\"line\" viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{}{}</svg>",
+        bar("faint", whole),
+        bar("bar", part),
     )
 }
 

@@ -3,8 +3,8 @@
 use super::chart::{self, Span};
 use super::prose::{self, Lines, count, day, inline, moment, percent};
 use crate::ids::Level;
+use crate::report::Family;
 use crate::report::escape::grouped;
-use crate::report::{Family, Part};
 use std::fmt::Write as _;
 
 /// Characters of a template that a card shows.
@@ -58,30 +58,30 @@ pub(super) fn card(rank: usize, family: &Family, copies: &[&Family], span: Span,
 
 /// The line of facts below the headline.
 fn facts(family: &Family) -> String {
-    let mut facts = vec![(
-        "alike",
-        match family.level {
-            Level::NearDuplicate => count(family.distinct_prompts, "distinct prompt", "distinct prompts"),
-            Level::Exact | Level::System => "the same text each time".into(),
-        },
-    )];
-    facts.push(("new accounts", format!("{} ({})", grouped(family.new_accounts), percent(family.new_account_share))));
-    facts.push(("seen", format!("{} – {}", moment(family.first_seen), moment(family.last_seen))));
+    let mut facts = Vec::new();
+    if family.level == Level::NearDuplicate {
+        facts.push(("Distinct prompts", grouped(family.distinct_prompts)));
+    } else {
+        facts.push(("Distinct prompts", "1, sent again and again".into()));
+    }
+    facts.push(("New accounts", format!("{} ({})", grouped(family.new_accounts), percent(family.new_account_share))));
+    facts.push(("First seen", moment(family.first_seen)));
+    facts.push(("Last seen", moment(family.last_seen)));
     if let Some(similarity) = family.smallest_similarity {
-        facts.push(("least similarity to its leader", format!("{similarity:.2}")));
+        facts.push(("Least similarity to the leader", format!("{similarity:.2}")));
     }
     let total = family.requests.max(1) as f64;
     let models: Vec<String> = family
         .models
         .iter()
-        .take(3)
+        .take(2)
         .map(|m| format!("{} {}", inline(&m.model, 40), percent((m.requests as f64 / total).min(1.0))))
         .collect();
     if !models.is_empty() {
-        facts.push(("asked", models.join(", ")));
+        facts.push(("Models", models.join(", ")));
     }
     if let Some(example) = &family.example {
-        facts.push(("example", format!("<span class=\"mono\">{}</span>", inline(example, 48))));
+        facts.push(("One exchange", format!("<span class=\"mono\">{}</span>", inline(example, 48))));
     }
     let facts = facts.into_iter().fold(String::new(), |mut out, (name, value)| {
         let _ = write!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>");
@@ -170,14 +170,12 @@ pub(super) fn table(families: &[&Family], first: usize, span: Span) -> String {
          <th class=\"n\" scope=\"col\">Requests</th><th scope=\"col\">Seen</th></tr></thead><tbody>",
     );
     for (rank, family) in (first..).zip(families) {
-        let text = family.template_parts.iter().any(|part| matches!(part, Part::Text(_)));
         let _ = write!(
             out,
-            "<tr id=\"{}\"><td class=\"n soft\">{rank}</td><td class=\"t{}\"><span class=\"clamp\">{}</span></td><td class=\"s\">{}</td>\
+            "<tr id=\"{}\"><td class=\"n soft\">{rank}</td><td class=\"t\"><span class=\"clamp\">{}</span></td><td class=\"s\">{}</td>\
              <td class=\"n\" data-of=\"accounts\">{}</td><td class=\"n\" data-of=\"new\">{}</td><td class=\"n\" data-of=\"requests\">{}</td>\
              <td class=\"d\">{} – {}</td></tr>",
             family.id,
-            if text { "" } else { " soft" },
             prose::template(family, LINE_CHARS, Lines::Join),
             chart::spark(&family.days, span),
             grouped(family.accounts),

@@ -209,7 +209,7 @@ fn rows(report: &Report) -> String {
                 out,
                 "<tr><td>{}</td><td class=\"s\">{}</td><td class=\"n\">{}</td></tr>",
                 inline(why, NOTE_CHARS),
-                chart::line(*n, 0, most),
+                chart::line(*n, *n, most),
                 grouped(*n),
             );
             out

@@ -3,7 +3,7 @@ use crate::report::{Part, Slot, sample};
 
 /// The page without its style sheet, which is ours.
 fn body(report: &Report) -> String {
-    write(report).replace(STYLE, "")
+    write(report).replace(&format!("<style>{STYLE}</style>"), "")
 }
 
 /// Opening and closing tags, in order, without the values of their attributes; panics on one not closed in its turn.
