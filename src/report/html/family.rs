@@ -52,7 +52,8 @@ pub(super) fn card(rank: usize, family: &Family, copies: &[&Family], span: Span,
     );
     let _ = write!(out, "<div class=\"duo\">{}{}</div>", chart::timeline(&family.days, span), growth(family, newest));
     out.push_str(&slots(family));
-    out.push_str(&inside(family, copies));
+    out.push_str(&inside(copies));
+    out.push_str(&foot(family));
     out + "</article>"
 }
 
@@ -62,14 +63,11 @@ fn facts(family: &Family) -> String {
     if family.level == Level::NearDuplicate {
         facts.push(("Distinct prompts", grouped(family.distinct_prompts)));
     } else {
-        facts.push(("Distinct prompts", "1, sent again and again".into()));
+        facts.push(("Distinct prompts", "1, the same each time".into()));
     }
     facts.push(("New accounts", format!("{} ({})", grouped(family.new_accounts), percent(family.new_account_share))));
     facts.push(("First seen", moment(family.first_seen)));
     facts.push(("Last seen", moment(family.last_seen)));
-    if let Some(similarity) = family.smallest_similarity {
-        facts.push(("Least similarity to the leader", format!("{similarity:.2}")));
-    }
     let total = family.requests.max(1) as f64;
     let models: Vec<String> = family
         .models
@@ -79,9 +77,6 @@ fn facts(family: &Family) -> String {
         .collect();
     if !models.is_empty() {
         facts.push(("Models", models.join(", ")));
-    }
-    if let Some(example) = &family.example {
-        facts.push(("One exchange", format!("<span class=\"mono\">{}</span>", inline(example, 48))));
     }
     let facts = facts.into_iter().fold(String::new(), |mut out, (name, value)| {
         let _ = write!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>");
@@ -123,12 +118,11 @@ fn slots(family: &Family) -> String {
     if family.slots.len() > CARD_SLOTS {
         let _ = write!(out, "<p class=\"more\">{} slots more</p>", grouped((family.slots.len() - CARD_SLOTS) as u64));
     }
-    let read = grouped(family.template_members);
-    out + &format!("<p class=\"hide\">The template was read from {read} distinct prompts.</p>")
+    out
 }
 
-/// Exact copies and merged families.
-fn inside(family: &Family, copies: &[&Family]) -> String {
+/// Exact copies.
+fn inside(copies: &[&Family]) -> String {
     let mut out = String::new();
     if !copies.is_empty() {
         out.push_str("<div class=\"sub\"><h4>Exact copies inside</h4><ul>");
@@ -149,17 +143,25 @@ fn inside(family: &Family, copies: &[&Family]) -> String {
         }
         out.push_str("</div>");
     }
+    out
+}
+
+/// What an investigator may need next, in small print.
+fn foot(family: &Family) -> String {
+    let mut facts = vec![format!("Template read from {}", count(family.template_members, "prompt", "prompts"))];
+    if let Some(similarity) = family.smallest_similarity {
+        facts.push(format!("similarity to the leader at least {similarity:.2}"));
+    }
+    if let Some(example) = &family.example {
+        facts.push(format!("one exchange <span class=\"mono\">{}</span>", inline(example, 64)));
+    }
     if !family.merged.is_empty() {
         let names: Vec<String> = family.merged.iter().take(12).map(ToString::to_string).collect();
-        let more = family.merged.len().saturating_sub(names.len());
+        let more = family.merged.len() - names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let _ = write!(
-            out,
-            "<p class=\"sub soft\">Merged into it: <span class=\"mono\">{}</span>{more}</p>",
-            names.join(" ")
-        );
+        facts.push(format!("merged into it: <span class=\"mono\">{}</span>{more}", names.join(" ")));
     }
-    out
+    format!("<p class=\"foot\">{}</p>", facts.join(" · "))
 }
 
 /// A table of families with ranks from `first`.

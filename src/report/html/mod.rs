@@ -56,10 +56,10 @@ pub fn write(report: &Report) -> String {
     ));
     out.push_str(&rows(report));
     out.push_str(&parameters(report));
-    let _ = write!(
+    let _ = writeln!(
         out,
         "</main><footer>Drawn by stillhunt {} from <span class=\"mono\">report.json</span>, schema {}, which holds all of it for \
-         programs. The same logs and parameters give the same page.</footer></body></html>\n",
+         programs. The same logs and parameters give the same page.</footer></body></html>",
         html(&report.parameters.version),
         report.schema,
     );
@@ -171,12 +171,9 @@ fn families(report: &Report, span: Span) -> String {
     let in_json = (report.families.len() - shown) as u64;
     let in_store = report.families_total.saturating_sub(report.families.len() as u64);
     if in_json + in_store > 0 {
-        let _ = write!(
-            out,
-            "<p class=\"soft more\">Not on this page: {}, {} of them in report.json and all of them in the store.</p>",
-            count(in_json + in_store, "family", "families"),
-            grouped(in_json),
-        );
+        let also = if in_json > 0 { format!("; report.json has {} of them", grouped(in_json)) } else { String::new() };
+        let families = count(in_json + in_store, "family", "families");
+        let _ = write!(out, "<p class=\"soft left\">Not on this page: {families}, kept in the store{also}.</p>");
     }
     out
 }
@@ -237,7 +234,7 @@ fn rows(report: &Report) -> String {
     let share = report.store.distinct_prompts.max(1) as f64;
     format!(
         "<section class=\"pair\"><div><h2>Rows of this run</h2><p class=\"soft\">{} read from {}, {} of them known before: {} added, {} known, {} set aside.</p>\
-         <div class=\"scroll\">{aside}</div></div><div><h2>Characters that folding removed</h2><p class=\"soft\">In {} ({} of them all). Traces of \
+         <div class=\"scroll\">{aside}</div></div><div><h2>What folding removed or decoded</h2><p class=\"soft\">Characters were removed from {} ({} of all): traces of \
          evasion, or of a careless copy from a web page.</p><div class=\"scroll\"><table class=\"plain\"><tbody>{kinds}</tbody></table></div></div></section>",
         count(counts.rows_read, "row", "rows"),
         count(counts.inputs, "log", "logs"),
@@ -290,7 +287,7 @@ fn parameters(report: &Report) -> String {
     format!(
         "<section><h2>Parameters</h2><p class=\"soft\">Two prompts are near-duplicates when their score, the similarity of their embeddings plus \
          a part for the runs of characters they share, reaches the threshold. In a store of this size that rule is expected to join a prompt with \
-         {expected:.4} unrelated ones, about {total} over all of them: single members can be strangers, large families hardly.</p><dl class=\"params\">{items}</dl></section>"
+         {expected:.4} unrelated ones, about {total} over all of them: a single member can be a stranger, and a family of two an accident.</p><dl class=\"params\">{items}</dl></section>"
     )
 }
 

@@ -96,7 +96,7 @@ pub(super) fn day(time: Time) -> String {
 /// A share in percent: `4.8%`, and never a zero or a whole that it is not.
 pub(super) fn percent(share: f64) -> String {
     match share {
-        s if s > 0.0 && s < 0.001 => "<\u{2060}0.1%".replace('<', "&lt;").replace('\u{2060}', ""),
+        s if s > 0.0 && s < 0.001 => "&lt;0.1%".into(),
         s if s > 0.999 && s < 1.0 => "99.9%".into(),
         s if s == 0.0 || s == 1.0 => format!("{:.0}%", 100.0 * s),
         s => format!("{:.1}%", 100.0 * s),

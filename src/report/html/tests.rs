@@ -112,10 +112,3 @@ fn an_empty_store_has_a_page() {
     tags(&page);
     assert!(page.contains("No two exchanges") && page.contains("No row was set aside"));
 }
-
-#[test]
-#[ignore = "writes the sample's page to standard output for a person to look at"]
-#[allow(clippy::print_stdout, reason = "that is its purpose")]
-fn page_of_the_sample() {
-    println!("{}", write(&sample().finish()));
-}
