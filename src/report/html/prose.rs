@@ -38,7 +38,9 @@ pub(super) fn inline(text: &str, most: usize) -> String {
 
 /// The template with its slots as chips, up to `most` characters of its fixed text; what is left out is counted.
 pub(super) fn template(family: &Family, most: usize, lines: Lines) -> String {
-    let (mut out, mut left, mut cut) = (String::from("<bdi>"), most, 0);
+    // A block with `dir="auto"` finds its direction in its own text and would skip a `bdi`.
+    let tag = if lines == Lines::Keep { "span" } else { "bdi" };
+    let (mut out, mut left, mut cut) = (format!("<{tag}>"), most, 0);
     for (i, part) in family.template_parts.iter().enumerate() {
         // Slots alone have no characters, so their number needs a bound of its own.
         let full = left == 0 || i >= 60;
@@ -61,7 +63,7 @@ pub(super) fn template(family: &Family, most: usize, lines: Lines) -> String {
     } else if cut > 0 {
         out.push('…');
     }
-    out + "</bdi>"
+    out + &format!("</{tag}>")
 }
 
 /// A slot's mark: its number, and how much it varies where there is room to say so.
@@ -72,7 +74,9 @@ pub(super) fn chip(n: u32, slot: Option<&Slot>, lines: Lines) -> String {
     let title = if title.is_empty() { values.clone() } else { format!("{values}, such as: {}", title.join(" · ")) };
     let words = if lines == Lines::Keep && !values.is_empty() { format!("<em>{values}</em>") } else { String::new() };
     let hue = n.wrapping_sub(1) % 6;
-    format!("<span class=\"slot s{hue}\" title=\"{title}\"><span class=\"hide\">slot </span><b>{n}</b>{words}</span>")
+    format!(
+        "<span class=\"slot s{hue}\" dir=\"ltr\" title=\"{title}\"><span class=\"hide\">slot </span><b>{n}</b>{words}</span>"
+    )
 }
 
 /// A count with its noun.

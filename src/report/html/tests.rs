@@ -55,6 +55,15 @@ fn hostile_text_is_shown_and_does_nothing() {
 }
 
 #[test]
+fn a_template_gives_its_block_its_direction() {
+    let page = body(&sample().finish());
+    assert!(
+        page.contains("dir=\"auto\"") && page.contains("><span>اكتب"),
+        "not inside a bdi, which `auto` does not look into"
+    );
+}
+
+#[test]
 fn links_lead_somewhere_and_ids_are_unique() {
     let page = write(&sample().finish());
     let values = |name: &str| -> Vec<String> {
