@@ -216,7 +216,7 @@ pub fn csv_cell(text: &str) -> String {
 /// ```
 /// use stillhunt::report::escape::clip;
 /// assert_eq!(clip("short", 24), "short");
-/// assert_eq!(clip(&"long ".repeat(10), 24), "long lo… (+43 characters)");
+/// assert_eq!(clip(&"long ".repeat(10), 24), "long l… (+44 characters)");
 /// ```
 #[must_use]
 pub fn clip(text: &str, max_chars: usize) -> String {
