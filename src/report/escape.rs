@@ -216,7 +216,7 @@ pub fn csv_cell(text: &str) -> String {
 /// ```
 /// use stillhunt::report::escape::clip;
 /// assert_eq!(clip("short", 24), "short");
-/// assert_eq!(clip(&"long ".repeat(10), 24), "long lo… (+43 characters)");
+/// assert_eq!(clip(&"long ".repeat(10), 24), "long l… (+44 characters)");
 /// ```
 #[must_use]
 pub fn clip(text: &str, max_chars: usize) -> String {
@@ -258,7 +258,7 @@ pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() * 2);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(digit);

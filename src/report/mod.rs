@@ -9,11 +9,11 @@
 //! template. Weakness: a text longer than the bounds is cut in the report (and says by how much); the store has all of it.
 //! Guaranteed: the same `Report` gives the same bytes, and no exporter reads the clock or opens a file.
 
-//CSV
+pub mod csv;
 pub mod escape;
-//HTML
+pub mod html;
 pub mod json;
-//MD
+pub mod markdown;
 #[cfg(test)]
 mod sample;
 
