@@ -4,3 +4,4 @@
 pub mod error;
 pub mod exchange;
 pub mod ids;
+pub mod simulate;
