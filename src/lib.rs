@@ -12,3 +12,4 @@ pub mod stats;
 pub mod store;
 pub mod text;
 pub mod token;
+pub mod simulate;

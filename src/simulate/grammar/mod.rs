@@ -1,0 +1,339 @@
+//! Prompts written for this project: word lists, sentence frames and the small engine that joins them.
+//!
+//! A frame is a sentence with holes. `{dish}` takes an entry of the list of that name (which may have holes itself),
+//! `{an dish}` puts the article before it, `{dish#1}` takes the same entry wherever it stands in one prompt, `{12-480}`
+//! and `{0.50-9.90}` are numbers (`{100-900/50}` in steps), `{who|what}` is a choice. `«dish»` is a hole that stays open in
+//! the first round and is filled in the second: that is how a campaign or an app fixes most of a text and varies the rest.
+//! `‹` and `›` become braces, for code. A topic has tasks, contexts and wishes about the answer; a prompt joins some of
+//! them. Weakness: frames come back, so the prompts of one topic are more alike than those of real people. Guarantees: the
+//! same stream gives the same text; every hole of the tables names a list (tested); nesting is bounded.
+
+mod apps;
+mod campaigns;
+mod code;
+mod everyday;
+mod languages;
+mod small_talk;
+mod study;
+mod words;
+mod work;
+
+use super::draw::{below, chance, pick};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+
+pub(super) use apps::{APP_INPUTS, APP_MARKERS, APP_SYSTEMS, APP_TASKS};
+pub(super) use campaigns::{CAMPAIGN_FORMS, CAMPAIGN_ROLES, CAMPAIGN_RULES, CAMPAIGN_TASKS};
+pub(super) use small_talk::{EXERCISES, FOLLOW_UPS, RESPONSES, STOCK, TRENDS};
+
+/// A list of words or sentences under its name.
+pub(super) type List = (&'static str, &'static [&'static str]);
+
+/// What people of one interest ask.
+pub(super) struct Topic {
+    /// Its name, for people who read the tables.
+    pub(super) name: &'static str,
+    /// How often people have it, against the others.
+    pub(super) weight: f64,
+    /// What is asked; a prompt has exactly one, and it can stand alone.
+    pub(super) tasks: &'static [&'static str],
+    /// What may come before it.
+    pub(super) contexts: &'static [&'static str],
+    /// What may come after it.
+    pub(super) wishes: &'static [&'static str],
+}
+
+/// Every topic, in a fixed order.
+pub(super) fn topics() -> impl Iterator<Item = &'static Topic> {
+    [everyday::TOPICS, work::TOPICS, study::TOPICS, code::TOPICS, languages::TOPICS].into_iter().flatten()
+}
+
+/// The lists by name.
+pub(super) struct Grammar {
+    lists: BTreeMap<&'static str, &'static [&'static str]>,
+    /// The topics by position, as [`topics`] gives them.
+    pub(super) topics: Vec<&'static Topic>,
+}
+
+/// How deep lists may name lists.
+const MAX_DEPTH: usize = 8;
+
+impl Grammar {
+    pub(super) fn new() -> Self {
+        let tables: [&[List]; 7] =
+            [words::LISTS, everyday::LISTS, work::LISTS, study::LISTS, code::LISTS, apps::LISTS, campaigns::LISTS];
+        let lists = tables.into_iter().flatten().copied().collect();
+        Self { lists, topics: topics().collect() }
+    }
+
+    /// One prompt of a topic; a short one is the bare task.
+    pub(super) fn prompt(&self, topic: usize, short: bool, rng: &mut ChaCha8Rng) -> String {
+        let topic = self.topics[topic];
+        let mut parts: Vec<&str> = Vec::new();
+        let mut memory = BTreeMap::new();
+        if !short {
+            if chance(rng, 0.1) {
+                parts.push(pick(rng, small_talk::OPENINGS));
+            }
+            if !topic.contexts.is_empty() && chance(rng, 0.55) {
+                parts.push(pick(rng, topic.contexts));
+            }
+        }
+        parts.push(pick(rng, topic.tasks));
+        if !short && !topic.wishes.is_empty() {
+            for p in [0.5, 0.12] {
+                let wish: &str = pick(rng, topic.wishes);
+                if chance(rng, p) && !parts.contains(&wish) {
+                    parts.push(wish);
+                }
+            }
+            if chance(rng, 0.08) {
+                parts.push(pick(rng, small_talk::CLOSINGS));
+            }
+        }
+        let mut text = String::new();
+        for part in parts {
+            // A block (code, a letter) stands on lines of its own.
+            if !text.is_empty() {
+                text.push_str(if part.contains('\n') || text.ends_with("```") { "\n\n" } else { " " });
+            }
+            self.expand(part, rng, &mut memory, 0, &mut text);
+        }
+        habit(text, rng)
+    }
+
+    /// `frame` with its holes filled; `«…»` stays.
+    pub(super) fn fill(&self, frame: &str, rng: &mut ChaCha8Rng) -> String {
+        let mut out = String::new();
+        self.expand(frame, rng, &mut BTreeMap::new(), 0, &mut out);
+        out
+    }
+
+    /// `frame` with its open holes `«…»` filled as well.
+    pub(super) fn fill_open(&self, frame: &str, rng: &mut ChaCha8Rng) -> String {
+        let mut out = String::new();
+        let mut memory = BTreeMap::new();
+        let mut rest = frame;
+        while let Some((before, hole, after)) = rest
+            .split_once('«')
+            .and_then(|(before, tail)| tail.split_once('»').map(|(hole, after)| (before, hole, after)))
+        {
+            out.push_str(before);
+            self.hole(hole, rng, &mut memory, 0, &mut out);
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    fn expand(
+        &self,
+        frame: &str,
+        rng: &mut ChaCha8Rng,
+        memory: &mut BTreeMap<String, String>,
+        depth: usize,
+        out: &mut String,
+    ) {
+        let mut rest = frame;
+        while let Some(open) = rest.find('{') {
+            plain(&rest[..open], out);
+            let inside = &rest[open + 1..];
+            let Some(close) = closing(inside) else { break };
+            self.hole(&inside[..close], rng, memory, depth, out);
+            rest = &inside[close + 1..];
+        }
+        plain(rest, out);
+    }
+
+    fn hole(
+        &self,
+        hole: &str,
+        rng: &mut ChaCha8Rng,
+        memory: &mut BTreeMap<String, String>,
+        depth: usize,
+        out: &mut String,
+    ) {
+        if depth >= MAX_DEPTH {
+            return;
+        }
+        let choices = choices(hole);
+        if choices.len() > 1 {
+            return self.expand(choices[below(rng, choices.len())], rng, memory, depth + 1, out);
+        }
+        if let Some(name) = hole.strip_prefix("an ") {
+            let mut word = String::new();
+            self.hole(name, rng, memory, depth + 1, &mut word);
+            out.push_str(if word.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an " } else { "a " });
+            out.push_str(&word);
+        } else if let Some((name, _)) = hole.split_once('#') {
+            if let Some(known) = memory.get(hole) {
+                out.push_str(known);
+                return;
+            }
+            // Two numbered holes of one list hold two values, as far as a few tries can see to it.
+            let mut word = String::new();
+            for _ in 0..6 {
+                word.clear();
+                self.hole(name, rng, memory, depth + 1, &mut word);
+                if !memory.iter().any(|(key, value)| *value == word && key.starts_with(name)) {
+                    break;
+                }
+            }
+            out.push_str(&word);
+            memory.insert(hole.to_owned(), word);
+        } else if let Some(list) = self.lists.get(hole) {
+            self.expand(pick(rng, list), rng, memory, depth + 1, out);
+        } else if let Some(number) = number(hole, rng) {
+            out.push_str(&number);
+        } else {
+            out.push_str(hole);
+        }
+    }
+}
+
+/// Text between holes; the marks that stand for braces become braces.
+fn plain(text: &str, out: &mut String) {
+    out.extend(text.chars().map(|c| match c {
+        '‹' => '{',
+        '›' => '}',
+        c => c,
+    }));
+}
+
+/// Where the hole that has just been opened ends.
+fn closing(inside: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, byte) in inside.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 0 => return Some(at),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The parts of a choice; one part where it is none.
+fn choices(hole: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_usize);
+    for (at, byte) in hole.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            b'|' if depth == 0 => {
+                parts.push(&hole[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&hole[start..]);
+    parts
+}
+
+/// `12-480`, `100-900/50` or `0.50-9.90` drawn as a number.
+fn number(hole: &str, rng: &mut ChaCha8Rng) -> Option<String> {
+    let (range, step) = hole.split_once('/').unwrap_or((hole, "1"));
+    let (low, high) = range.split_once('-')?;
+    if let (Ok(low), Ok(high), Ok(step)) = (low.parse::<u32>(), high.parse::<u32>(), step.parse::<u32>()) {
+        let count = high.checked_sub(low)?.checked_div(step)? + 1;
+        return Some((low + step * below(rng, count as usize) as u32).to_string());
+    }
+    let cents =
+        |text: &str| text.split_once('.').and_then(|(whole, part)| format!("{whole}{part}").parse::<u32>().ok());
+    let (low, high) = (cents(low)?, cents(high)?);
+    let drawn = low + below(rng, high.checked_sub(low)? as usize + 1) as u32;
+    Some(format!("{}.{:02}", drawn / 100, drawn % 100))
+}
+
+/// How people type: some without capitals, some without the last full stop.
+fn habit(mut text: String, rng: &mut ChaCha8Rng) -> String {
+    let draw = below(rng, 100);
+    if draw < 9 && !text.contains('\n') {
+        text = text.to_lowercase();
+    }
+    if (6..20).contains(&draw) && text.ends_with(['.', '?']) {
+        text.pop();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draw::stream;
+    use super::*;
+
+    /// Every hole of `frame` names a list, a number, or a choice of frames.
+    fn check(grammar: &Grammar, frame: &str) {
+        let mut rest = frame;
+        while let Some(open) = rest.find(['{', '«']) {
+            let delayed = rest[open..].starts_with('«');
+            let inside = &rest[open + if delayed { '«'.len_utf8() } else { 1 }..];
+            let close = if delayed { inside.find('»') } else { closing(inside) };
+            let Some(close) = close else { panic!("hole without end: {frame}") };
+            let hole = &inside[..close];
+            let parts = choices(hole);
+            if parts.len() > 1 {
+                parts.iter().for_each(|part| check(grammar, part));
+            } else {
+                let name = hole.strip_prefix("an ").unwrap_or(hole);
+                let name = name.split_once('#').map_or(name, |(name, _)| name);
+                let mut rng = stream(0, "check", 0, 0);
+                let known = grammar.lists.contains_key(name) || number(name, &mut rng).is_some() || name == "input";
+                assert!(known, "hole {hole:?} of {frame:?} names no list");
+            }
+            rest = &inside[close..];
+        }
+    }
+
+    #[test]
+    fn every_hole_names_a_list() {
+        let grammar = Grammar::new();
+        for (name, list) in &grammar.lists {
+            assert!(!list.is_empty(), "{name}");
+            list.iter().for_each(|frame| check(&grammar, frame));
+        }
+        for topic in &grammar.topics {
+            assert!(topic.weight > 0.0 && topic.tasks.len() >= 4, "{}", topic.name);
+            [topic.tasks, topic.contexts, topic.wishes].into_iter().flatten().for_each(|frame| check(&grammar, frame));
+        }
+        let tables = [APP_SYSTEMS, APP_TASKS, CAMPAIGN_ROLES, CAMPAIGN_TASKS, CAMPAIGN_RULES, CAMPAIGN_FORMS];
+        tables.into_iter().flatten().for_each(|frame| check(&grammar, frame));
+        [FOLLOW_UPS, RESPONSES, TRENDS, EXERCISES].into_iter().flatten().for_each(|frame| check(&grammar, frame));
+        assert!(grammar.topics.len() >= 30, "{} topics", grammar.topics.len());
+    }
+
+    #[test]
+    fn holes_are_filled() {
+        let grammar = Grammar::new();
+        let mut rng = stream(5, "fill", 0, 0);
+        assert_eq!(grammar.fill("{7-7} {a|a} {an city}, ‹x› «city»", &mut rng).split(',').nth(1), Some(" {x} «city»"));
+        let twice = grammar.fill("{city#1} {city#1} {city#2}", &mut rng);
+        let half = twice.len() / 2;
+        assert!(twice.is_char_boundary(half) || half > 0);
+        let same = grammar.fill("{city#1}/{city#1}", &mut rng);
+        assert!(same.split_once('/').is_some_and(|(a, b)| a == b), "{same}");
+        assert!(grammar.fill_open("in «city» today", &mut rng).starts_with("in "));
+        for _ in 0..100 {
+            let price = grammar.fill("{1.50-2.25}", &mut rng);
+            assert!(price.parse::<f64>().is_ok_and(|p| (1.5..=2.25).contains(&p)), "{price}");
+        }
+    }
+
+    #[test]
+    fn two_prompts_of_a_topic_are_rarely_alike() {
+        let grammar = Grammar::new();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut total = 0;
+        for topic in 0..grammar.topics.len() {
+            for number in 0..300 {
+                let text = grammar.prompt(topic, false, &mut stream(9, "text", topic as u64, number));
+                assert!(!text.contains(['«', '‹']) && !text.trim().is_empty(), "{text}");
+                total += 1;
+                seen.insert(text);
+            }
+        }
+        assert!(seen.len() * 100 >= total * 95, "{} distinct of {total}", seen.len());
+    }
+}
