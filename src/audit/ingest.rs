@@ -125,6 +125,7 @@ pub(crate) struct Ingest<'a> {
     n_rows: u64,
     n_prompts: u32,
     n_systems: u32,
+    windows_cut: u64,
     vectors: Vectors,
     /// Prompt of each vector.
     vector_ids: Vec<u32>,
@@ -169,6 +170,7 @@ impl<'a> Ingest<'a> {
             n_rows: 0,
             n_prompts: 0,
             n_systems: 0,
+            windows_cut: 0,
             vectors: Vectors::new(model.dim()),
             vector_ids: Vec::new(),
             joined: Vec::new(),
@@ -341,26 +343,28 @@ impl<'a> Ingest<'a> {
     fn embed(&mut self, first: u32, fresh: &[Fresh]) -> Result<()> {
         let texts: Vec<&str> = fresh.iter().map(|prompt| prompt.folded.as_str()).collect();
         let embedded = self.model.embed_batch(&texts);
+        let mut windows = vec![0u32; fresh.len()];
+        for (window, &text) in embedded.windows.rows().into_iter().zip(&embedded.window_text) {
+            self.windows.push(&window.to_vec());
+            self.window_ids.push(first + text);
+            windows[text as usize] += 1;
+        }
+        self.windows_cut += embedded.n_windows_cut;
         for (i, new) in fresh.iter().enumerate() {
             let prompt = first + i as u32;
-            let windows = &embedded.windows[i];
-            if let Some(vector) = &embedded.whole[i] {
-                self.vectors.push(vector);
+            if embedded.readable[i] {
+                self.vectors.push(&embedded.whole.row(i).to_vec());
                 self.vector_ids.push(prompt);
                 self.joined.push(!new.trivial);
-            }
-            for window in windows {
-                self.windows.push(window);
-                self.window_ids.push(prompt);
             }
             self.prompts.push(&[
                 Cell::U32(Some(prompt)),
                 Cell::Bytes(&new.digest.0),
                 Cell::U32(Some(new.row)),
                 Cell::Bool(new.trivial),
-                Cell::Bool(embedded.whole[i].is_some()),
-                Cell::U32(Some(windows.len() as u32)),
-                Cell::U32(Some(embedded.cut[i])),
+                Cell::Bool(embedded.readable[i]),
+                Cell::U32(Some(embedded.n_tokens[i])),
+                Cell::U32(Some(windows[i])),
             ])?;
         }
         Ok(())
@@ -406,6 +410,7 @@ impl<'a> Ingest<'a> {
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             n_rows: self.n_rows,
+            windows_cut: self.windows_cut,
             whole: Filed { vectors: self.vectors, ids: self.vector_ids, joined: self.joined },
             windows: Filed { joined: vec![true; self.window_ids.len()], vectors: self.windows, ids: self.window_ids },
         })
@@ -438,6 +443,7 @@ pub(crate) struct Finished {
     pub(crate) first_seen: i64,
     pub(crate) last_seen: i64,
     pub(crate) n_rows: u64,
+    pub(crate) windows_cut: u64,
     pub(crate) whole: Filed,
     pub(crate) windows: Filed,
 }

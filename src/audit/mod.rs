@@ -13,7 +13,7 @@ mod view;
 
 pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SimilarHit, SimilarQuery};
 pub use members::{export_families, export_members};
-pub use summary::report;
+pub use summary::{ListQuery, report};
 
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -67,6 +67,8 @@ pub struct AuditConfig {
     pub expected_neighbours: f64,
     /// A threshold that replaces the calibrated one.
     pub threshold: Option<f64>,
+    /// What the model is called in reports.
+    pub model_name: String,
     /// Names this writer to a second one.
     pub holder: String,
 }
@@ -81,6 +83,7 @@ impl Default for AuditConfig {
             allow_empty: false,
             expected_neighbours: 0.01,
             threshold: None,
+            model_name: "shipped".into(),
             holder: "another stillhunt".into(),
         }
     }
@@ -189,7 +192,7 @@ pub fn audit(
     writer.commit(night, &merged, |db| {
         let f = &finished;
         db.execute(
-            "INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+            "INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
             rusqlite::params![
                 number,
                 f.n_rows as i64,
@@ -200,7 +203,8 @@ pub fn audit(
                 f.first_system,
                 f.systems,
                 f.first_account,
-                f.new_accounts.len() as u32
+                f.new_accounts.len() as u32,
+                f.windows_cut as i64
             ],
         )?;
         let mut insert = db.prepare("INSERT INTO accounts VALUES (?1, ?2, ?3)")?;
@@ -235,7 +239,7 @@ fn identity(key: &AccountKey, model: &Model, config: &AuditConfig) -> Vec<(&'sta
         ("key_commitment", key.commitment()),
         ("naming_key", crate::ids::Digest(key.naming_key()).to_string()),
         ("model_digest", model.digest().to_string()),
-        ("model_name", model.name().to_owned()),
+        ("model_name", config.model_name.clone()),
         ("dimension", model.dim().to_string()),
         ("seed", config.seed.to_string()),
     ]
@@ -300,7 +304,7 @@ fn read(
     let mut tally = Tally::default();
     let mut sink = |rows| ingest.batch(&name, rows, &mut tally, quarantine, progress);
     if input::is_parquet(input) {
-        log::read_parquet(input::open_file(input)?, &config.log, &mut sink)?;
+        log::read_parquet(&input::open_file(input)?, &config.log, &mut sink)?;
     } else {
         let mut stream = input::open_stream(input)?;
         // A stream that breaks off at once is a bad row of the reader, not an error here.

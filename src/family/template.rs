@@ -127,6 +127,25 @@ fn aligned(a: &[u64], b: &[u64]) -> impl Iterator<Item = (usize, usize)> + use<>
     })
 }
 
+/// Byte ranges of `text` that it shares with `with`, white space and signs alone aside: what a reader should look at. Of the
+/// first [`MAX_TOKENS`] tokens of each.
+#[must_use]
+pub fn shared_ranges(with: &str, text: &str) -> Vec<std::ops::Range<usize>> {
+    let (a, b) = (tokens(with), tokens(text));
+    let mut starts = Vec::with_capacity(b.len() + 1);
+    starts.push(0);
+    b.iter().for_each(|token| starts.push(starts[starts.len() - 1] + token.text.len()));
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    for (_, j) in aligned(&keys(&a), &keys(&b)) {
+        match ranges.last_mut() {
+            Some(last) if last.end == starts[j] => last.end = starts[j + 1],
+            _ => ranges.push(starts[j]..starts[j + 1]),
+        }
+    }
+    ranges.retain(|range| text[range.clone()].chars().any(char::is_alphanumeric));
+    ranges
+}
+
 /// The template of a family: `leader` is its leader's text, `members` the texts of all its distinct prompts.
 ///
 /// # Example
@@ -282,6 +301,15 @@ mod tests {
         let mut texts = vec!["Name three birds that swim well"; 30];
         texts.push("Name three very rare birds that swim well");
         check(&texts, "Name three birds that swim well");
+    }
+
+    #[test]
+    fn shared_text_is_marked_in_the_other_text() {
+        let text = "Please list the rivers of Portugal now";
+        let shared: Vec<&str> =
+            shared_ranges("List the rivers of Spain", text).into_iter().map(|range| text[range].trim()).collect();
+        assert_eq!(shared, ["list the rivers of"]);
+        assert!(shared_ranges("", "a").is_empty());
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod markdown;
 mod sample;
 
 use crate::ids::{Digest, FamilyId, Level, Time};
+pub use crate::family::template::{Part, Slot};
 use serde::{Serialize, Serializer};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -210,29 +211,6 @@ pub struct Family {
     pub merged: Vec<FamilyId>,
     /// The smallest similarity of a member to the leader, where the level has one.
     pub smallest_similarity: Option<f32>,
-}
-
-/// A piece of a template; `{"text": …}` or `{"slot": n}` in JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// Text that the members have in common.
-    Text(String),
-    /// The place of the slot with this number.
-    Slot(u32),
-}
-
-/// A part of a template that varies from member to member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Slot {
-    /// Its number, from 1, as the template shows it.
-    pub slot: u32,
-    /// Distinct values among the members aligned.
-    pub distinct_values: u64,
-    /// Members in which it is empty.
-    pub absent: u64,
-    /// Some values.
-    pub examples: Vec<String>,
 }
 
 /// What a night added to a family.

@@ -50,6 +50,8 @@ pub struct Night {
     pub first_account: u32,
     /// New accounts.
     pub accounts: u32,
+    /// Windows of very long prompts that were left out of the index.
+    pub windows_cut: u64,
 }
 
 /// A file that the catalog names.
@@ -111,6 +113,7 @@ impl Store {
                 systems: row.get(7)?,
                 first_account: row.get(8)?,
                 accounts: row.get(9)?,
+                windows_cut: row.get::<_, i64>(10)?.unsigned_abs(),
             })
         })?;
         self.files = self.catalog.all("SELECT * FROM files ORDER BY night, name", [], |row| {

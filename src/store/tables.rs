@@ -113,8 +113,8 @@ pub const PROMPTS: &Columns = &[
     ("row", Kind::U32, false),
     ("trivial", Kind::Bool, false),
     ("vector", Kind::Bool, false),
+    ("tokens", Kind::U32, false),
     ("windows", Kind::U32, false),
-    ("windows_cut", Kind::U32, false),
 ];
 
 /// Earlier turns, once for each conversation.

@@ -1,0 +1,499 @@
+//! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
+
+use super::summary::{Facts, exchange_ids, one};
+use super::view::{SINGLE, Stored, View, segments};
+use super::{AuditConfig, calibration, rule, view};
+use crate::embed::Model;
+use crate::error::{Error, ErrorKind, Result};
+use crate::family::judge::{Rule, score};
+use crate::family::template;
+use crate::ids::{AccountId, Digest, FamilyId, Level, Time};
+use crate::index::{Ask, Best, Hit, Segment, Vectors};
+use crate::report::Family;
+use crate::store::postings::{NONE, Posting};
+use crate::store::{Mapped, Store};
+use crate::text::{self, Grams};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Lists that a single search asks in each segment.
+const PROBES: usize = 24;
+/// Most hits that the family rule returns.
+const MOST_ACCEPTED: usize = 100_000;
+/// Accounts named with a hit.
+const MOST_ACCOUNTS: usize = 20;
+
+/// A store, opened for look-ups.
+pub struct Opened<'a> {
+    store: Store,
+    view: View,
+    model: &'a Model,
+    whole: Vec<Segment<Mapped>>,
+    rule: Rule,
+}
+
+/// What is searched for.
+#[derive(Clone, Debug, Default)]
+pub struct SimilarQuery {
+    /// The text.
+    pub text: String,
+    /// Most hits; 0 for all that the family rule accepts.
+    pub k: usize,
+    /// Only exchanges at or after this time.
+    pub since: Option<Time>,
+    /// Only exchanges before this time.
+    pub until: Option<Time>,
+    /// Only this account's.
+    pub account: Option<AccountId>,
+    /// Only those that asked this model.
+    pub model: Option<String>,
+    /// Only members of this family.
+    pub family: Option<FamilyId>,
+}
+
+/// One similar prompt: the first exchange that sent it and passes the filters stands for the others.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SimilarHit {
+    /// Cosine, in [−1, 1], higher nearer.
+    pub similarity: f32,
+    /// The judge's score, in [−1, 2.5].
+    pub score: f32,
+    /// Whether the family rule accepts the pair.
+    pub accepted: bool,
+    /// The log's own id.
+    pub exchange_id: String,
+    /// Who sent it.
+    pub account: AccountId,
+    /// Its near-duplicate family, else its exact family, where it has one.
+    pub family_id: Option<FamilyId>,
+    /// The prompt as it came.
+    pub prompt: String,
+    /// When.
+    pub time: Time,
+    /// Exchanges with this prompt that pass the filters.
+    pub requests: u64,
+    /// Distinct accounts behind them.
+    pub accounts: u64,
+    /// The first of them.
+    pub account_ids: Vec<AccountId>,
+    /// Byte ranges of `prompt` that it shares with the query.
+    pub shared: Vec<(usize, usize)>,
+}
+
+/// Hits of a search.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hits {
+    /// Version of this form.
+    pub schema: u32,
+    /// Score from which the family rule accepts.
+    pub threshold: f32,
+    /// Similarity first, then the order in which prompts first came.
+    pub hits: Vec<SimilarHit>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// A family with its accounts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FamilyPage {
+    /// Version of this form.
+    pub schema: u32,
+    /// What a report says of it.
+    pub family: Family,
+    /// Accounts, most requests first.
+    pub members: Vec<FamilyAccount>,
+    /// Some exchanges, spread over its time.
+    pub exchanges: Vec<FamilyExchange>,
+}
+
+/// An account in a family.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FamilyAccount {
+    /// Its pseudonym.
+    pub account: AccountId,
+    /// Its exchanges in the family.
+    pub requests: u64,
+    /// The earliest of them.
+    pub first_seen: Time,
+    /// The latest.
+    pub last_seen: Time,
+}
+
+/// An exchange of a family.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FamilyExchange {
+    /// The log's own id.
+    pub exchange_id: String,
+    /// Who sent it.
+    pub account: AccountId,
+    /// When.
+    pub time: Time,
+    /// The prompt as its text first came.
+    pub prompt: String,
+}
+
+/// An account with its families.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AccountPage {
+    /// Version of this form.
+    pub schema: u32,
+    /// Its pseudonym.
+    pub account: AccountId,
+    /// Its exchanges.
+    pub requests: u64,
+    /// Its distinct prompts.
+    pub distinct_prompts: u64,
+    /// The earliest exchange.
+    pub first_seen: Time,
+    /// The latest.
+    pub last_seen: Time,
+    /// Models it asked, most requests first.
+    pub models: Vec<(String, u64)>,
+    /// Families it shares with others, or repeats itself in, most accounts first.
+    pub families: Vec<AccountFamily>,
+}
+
+/// A family of an account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AccountFamily {
+    /// Its name.
+    pub family_id: FamilyId,
+    /// The account's exchanges in it.
+    pub requests: u64,
+    /// All accounts in it.
+    pub accounts: u64,
+    /// All exchanges in it.
+    pub family_requests: u64,
+    /// Its leader's text.
+    pub prompt: String,
+}
+
+/// Exchanges shown with a family, and families with an account.
+const SHOWN: usize = 50;
+
+impl<'a> Opened<'a> {
+    /// Opens the store at `dir`: by mapping, whatever its size.
+    /// # Errors
+    /// `Store` when there is none, or it was made with another model.
+    pub fn open(dir: &Path, model: &'a Model, config: &AuditConfig) -> Result<Self> {
+        let store = Store::open(dir)?;
+        super::check_identity(&store, None, model)?;
+        let view = View::open(&store)?;
+        let whole = segments(&store, "whole")?;
+        let n = view.family_of.len() as u64;
+        let mut rule = rule(&calibration(&store)?, config, n);
+        // The rule that the families were made with, where a night recorded it.
+        let recorded: serde_json::Value =
+            serde_json::from_str(&store.catalog().meta("rule")?.unwrap_or_default()).unwrap_or_default();
+        if let Some(threshold) = recorded["threshold"].as_f64().filter(|_| config.threshold.is_none()) {
+            rule = Rule::new(threshold as f32, rule.diameter, n);
+        }
+        Ok(Self { store, view, model, whole, rule })
+    }
+
+    /// Prompts similar to a text.
+    /// # Errors
+    /// `Input` when an account, model or family of the filters is not in the store.
+    pub fn similar(&self, query: &SimilarQuery) -> Result<Hits> {
+        let filter = Filter::new(self, query)?;
+        let folded = text::fold(&query.text).text;
+        let mut notes = Vec::new();
+        let hits = match self.model.vector(&folded) {
+            Some(vector) => self.search(&view::one(&vector), query.k, &filter),
+            None => {
+                notes.push("The model knows no piece of this text; only exact copies of it can be found.".into());
+                self.exact(&folded, &filter)
+            }
+        };
+        let mut grams = Grams::new();
+        grams.set(&folded);
+        let mut text = String::new();
+        let judged = hits.into_iter().map(|hit| {
+            self.view.folded(hit.id, &mut text);
+            (hit, score(hit.similarity, grams.containment(&text)))
+        });
+        let judged: Vec<(Hit, f32)> =
+            judged.filter(|(_, score)| query.k > 0 || *score >= self.rule.threshold).collect();
+        Ok(Hits { schema: 1, threshold: self.rule.threshold, hits: self.show(&judged, query, &filter)?, notes })
+    }
+
+    /// The nearest `k` prompts, or all at or above the rule's floor.
+    fn search(&self, vector: &Vectors, k: usize, filter: &Filter<'_>) -> Vec<Hit> {
+        let (floor, cap) = if k == 0 { (self.rule.floor, MOST_ACCEPTED) } else { (-1.0, k) };
+        let ask = Ask { n_probes: PROBES, active_only: false, floor, cap };
+        let mut best = Best::new(cap);
+        for segment in &self.whole {
+            let found = segment.near(vector, &[0], &ask, &|prompt| filter.keeps(prompt));
+            found.into_iter().flatten().for_each(|hit| best.offer(hit));
+        }
+        best.into_sorted()
+    }
+
+    /// The prompt with exactly this folded text.
+    fn exact(&self, folded: &str, filter: &Filter<'_>) -> Vec<Hit> {
+        let wanted = Digest::of(folded.as_bytes());
+        let find = || -> Result<Option<u32>> {
+            let keys = view::KnownKeys::open(&self.store)?;
+            Ok(keys.prompts.get(wanted.short()).map(|record| record.a as u32))
+        };
+        let prompt = find().ok().flatten().filter(|&prompt| filter.keeps(prompt));
+        prompt.map(|id| Hit { id, similarity: 1.0 }).into_iter().collect()
+    }
+
+    fn show(&self, judged: &[(Hit, f32)], query: &SimilarQuery, filter: &Filter<'_>) -> Result<Vec<SimilarHit>> {
+        let postings: Vec<Vec<(usize, &Posting)>> = judged
+            .iter()
+            .map(|(hit, _)| {
+                let mut all: Vec<(usize, &Posting)> =
+                    self.view.postings_of(hit.id).filter(|(_, posting)| filter.passes(posting)).collect();
+                all.sort_by_key(|(night, posting)| (posting.time, *night, posting.row));
+                all
+            })
+            .collect();
+        let firsts: Vec<(u16, u32)> =
+            postings.iter().map(|all| all.first().map_or((0, 0), |(night, p)| (*night as u16, p.row))).collect();
+        let ids = exchange_ids(&self.store, &firsts)?;
+        let mut hits = Vec::with_capacity(judged.len());
+        for (((hit, score), all), exchange_id) in judged.iter().zip(&postings).zip(ids) {
+            let Some((_, first)) = all.first() else { continue };
+            let mut accounts: Vec<u32> = Vec::new();
+            let mut seen = std::collections::HashSet::new();
+            for (_, posting) in all {
+                if seen.insert(posting.account) && accounts.len() < MOST_ACCOUNTS {
+                    accounts.push(posting.account);
+                }
+            }
+            let prompt = self.view.text(hit.id).0;
+            let shared = template::shared_ranges(&query.text, prompt);
+            hits.push(SimilarHit {
+                similarity: hit.similarity,
+                score: *score,
+                accepted: *score >= self.rule.threshold,
+                exchange_id,
+                account: self.account_id(first.account)?,
+                family_id: self.family_of(hit.id),
+                prompt: prompt.to_owned(),
+                time: moment(first.time),
+                requests: all.len() as u64,
+                accounts: seen.len() as u64,
+                account_ids: accounts.iter().map(|&account| self.account_id(account)).collect::<Result<_>>()?,
+                shared: shared.into_iter().map(|range| (range.start, range.end)).collect(),
+            });
+        }
+        Ok(hits)
+    }
+
+    fn family_of(&self, prompt: u32) -> Option<FamilyId> {
+        if self.view.family_of[prompt as usize] != SINGLE {
+            return Some(self.view.family_id(Level::NearDuplicate, self.view.near_leader(prompt)));
+        }
+        let repeated = self.view.postings_of(prompt).nth(1).is_some();
+        repeated.then(|| self.view.family_id(Level::Exact, prompt))
+    }
+
+    fn account_id(&self, number: u32) -> Result<AccountId> {
+        let found = self.store.catalog().all("SELECT id FROM accounts WHERE account = ?1", [number], |row| {
+            row.get::<_, String>(0)
+        })?;
+        let missing = || Error::new(ErrorKind::Store, format!("catalog: expected the account {number}, found none"));
+        found.first().and_then(|id| id.parse().ok()).ok_or_else(missing)
+    }
+
+    fn account_number(&self, account: AccountId) -> Result<u32> {
+        let query = "SELECT account FROM accounts WHERE id = ?1";
+        let found = self.store.catalog().all(query, [account.to_string()], |row| row.get(0))?;
+        found.first().copied().ok_or_else(|| {
+            Error::new(ErrorKind::Input, format!("expected an account of the store, got {account}"))
+                .hint("an account is given by its pseudonym, or by its own name together with the key")
+        })
+    }
+
+    /// The prompt of the exchange with this id of the log.
+    /// # Errors
+    /// `Input` when the store has no such exchange.
+    pub fn prompt_of(&self, exchange_id: &str) -> Result<String> {
+        let keys = view::KnownKeys::open(&self.store)?;
+        let record = keys.ids.get(Digest::of(exchange_id.as_bytes()).short()).ok_or_else(|| {
+            Error::new(ErrorKind::Input, format!("expected the id of an exchange of the store, got {exchange_id:?}"))
+        })?;
+        let (night, row) = ((record.b >> 32) as u32, record.b as u32);
+        let files = self.store.nights().iter().zip(self.store.of_kind("rows"));
+        for (_, file) in files.filter(|(known, _)| known.night == night) {
+            if let Some(batch) = crate::store::tables::read(&self.store.path(file), &["prompt_text"], Some(&[row]))?.next() {
+                use arrow_array::cast::AsArray as _;
+                return Ok(batch?.column(0).as_string::<i32>().value(0).to_owned());
+            }
+        }
+        Err(Error::new(ErrorKind::Store, format!("night {night} has no row {row}")).hint("run: stillhunt store verify"))
+    }
+
+    /// A family with its accounts.
+    /// # Errors
+    /// `Input` when the store has no family of this name.
+    pub fn family(&self, id: FamilyId) -> Result<FamilyPage> {
+        let facts = Facts::read(&self.store, &self.view)?;
+        let (family, members) = one(&self.store, &self.view, &facts, id)?.ok_or_else(|| {
+            Error::new(ErrorKind::Input, format!("expected a family of the store, got {id}"))
+                .hint("stillhunt family list shows them")
+        })?;
+        let mut accounts: BTreeMap<u32, (u64, i64, i64)> = BTreeMap::new();
+        for member in &members {
+            let time = member.posting.time;
+            let entry = accounts.entry(member.posting.account).or_insert((0, time, time));
+            *entry = (entry.0 + 1, entry.1.min(time), entry.2.max(time));
+        }
+        let mut listed = accounts
+            .into_iter()
+            .map(|(account, (requests, first, last))| {
+                let account = self.account_id(account)?;
+                Ok(FamilyAccount { account, requests, first_seen: moment(first), last_seen: moment(last) })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        listed.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.first_seen.cmp(&b.first_seen)).then(a.account.cmp(&b.account)));
+        let step = members.len().div_ceil(SHOWN).max(1);
+        let shown: Vec<_> = members.iter().step_by(step).collect();
+        let ids = exchange_ids(&self.store, &shown.iter().map(|m| (m.night, m.posting.row)).collect::<Vec<_>>())?;
+        let exchanges = shown
+            .iter()
+            .zip(ids)
+            .map(|(member, exchange_id)| {
+                Ok(FamilyExchange {
+                    exchange_id,
+                    account: self.account_id(member.posting.account)?,
+                    time: moment(member.posting.time),
+                    prompt: self.view.text(member.posting.prompt).0.to_owned(),
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(FamilyPage { schema: 1, family, members: listed, exchanges })
+    }
+
+    /// An account with its families.
+    /// # Errors
+    /// `Input` when the store has no such account.
+    pub fn account(&self, account: AccountId) -> Result<AccountPage> {
+        let number = self.account_number(account)?;
+        let all = self.view.postings.iter().flat_map(|postings| postings.all());
+        let postings: Vec<&Posting> = all.filter(|posting| posting.account == number).collect();
+        let (Some(first), Some(last)) =
+            (postings.iter().map(|p| p.time).min(), postings.iter().map(|p| p.time).max())
+        else {
+            return Err(Error::new(ErrorKind::Store, format!("the account {account} has no exchanges")));
+        };
+        let mut models: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut prompts: BTreeMap<u32, u64> = BTreeMap::new();
+        for posting in &postings {
+            *models.entry(posting.model).or_default() += 1;
+            *prompts.entry(posting.prompt).or_default() += 1;
+        }
+        let names: Vec<String> =
+            self.store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?;
+        let mut models: Vec<(String, u64)> = models
+            .into_iter()
+            .filter(|(model, _)| *model != NONE)
+            .map(|(model, n)| (names.get(model as usize).cloned().unwrap_or_default(), n))
+            .collect();
+        models.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        // Requests of the account by the leader of the prompt's family.
+        let mut leaders: BTreeMap<u32, u64> = BTreeMap::new();
+        for (&prompt, &n) in &prompts {
+            *leaders.entry(self.view.near_leader(prompt)).or_default() += n;
+        }
+        let mut families = Vec::new();
+        for (leader, requests) in leaders {
+            let Some(family_id) = self.family_of(leader) else { continue };
+            let members = match self.view.family_of[leader as usize] {
+                SINGLE => vec![leader],
+                family => self.view.members(family),
+            };
+            let mut accounts: Vec<u32> = Vec::new();
+            members.iter().for_each(|&m| accounts.extend(self.view.postings_of(m).map(|(_, posting)| posting.account)));
+            let family_requests = accounts.len() as u64;
+            accounts.sort_unstable();
+            accounts.dedup();
+            let prompt = self.view.text(leader).0.to_owned();
+            families.push(AccountFamily { family_id, requests, accounts: accounts.len() as u64, family_requests, prompt });
+        }
+        families.sort_by(|a, b| b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(a.family_id.cmp(&b.family_id)));
+        families.truncate(SHOWN);
+        Ok(AccountPage {
+            schema: 1,
+            account,
+            requests: postings.len() as u64,
+            distinct_prompts: prompts.len() as u64,
+            first_seen: moment(first),
+            last_seen: moment(last),
+            models,
+            families,
+        })
+    }
+
+    /// The judge over stored texts, for measurements.
+    #[must_use]
+    pub fn material(&self) -> impl crate::family::judge::Material + '_ {
+        Stored { view: &self.view, again: view::Again::new(self.model) }
+    }
+}
+
+fn moment(micros: i64) -> Time {
+    Time::new(micros).unwrap_or_else(|| Time::new(0).expect("the epoch is a time"))
+}
+
+/// The filters of a query, as numbers of the store.
+struct Filter<'a> {
+    view: &'a View,
+    since: i64,
+    until: i64,
+    account: Option<u32>,
+    model: Option<u32>,
+    /// Leader of the family, and its level.
+    family: Option<(Level, u32)>,
+    /// Whether any exchange passes.
+    open: bool,
+}
+
+impl<'a> Filter<'a> {
+    fn new(opened: &'a Opened<'_>, query: &SimilarQuery) -> Result<Self> {
+        let model = match &query.model {
+            None => None,
+            Some(name) => {
+                let found = opened.store.catalog().all("SELECT model FROM models WHERE name = ?1", [name], |row| row.get(0))?;
+                let unknown = || Error::new(ErrorKind::Input, format!("expected a model of the store, got {name:?}"));
+                Some(found.first().copied().ok_or_else(unknown)?)
+            }
+        };
+        let family = match query.family {
+            None => None,
+            Some(id) => {
+                let page = opened.family(id)?;
+                let lead = page.exchanges.first().map(|e| Digest::of(text::fold(&e.prompt).text.as_bytes()).short());
+                let keys = view::KnownKeys::open(&opened.store)?;
+                let prompt = lead.and_then(|key| keys.prompts.get(key)).map_or(u32::MAX, |record| record.a as u32);
+                let leader = if id.level == Level::NearDuplicate { opened.view.near_leader(prompt) } else { prompt };
+                Some((id.level, leader))
+            }
+        };
+        let account = query.account.map(|account| opened.account_number(account)).transpose()?;
+        let since = query.since.map_or(i64::MIN, Time::micros);
+        let until = query.until.map_or(i64::MAX, Time::micros);
+        let open = account.is_none() && model.is_none() && query.since.is_none() && query.until.is_none();
+        Ok(Self { view: &opened.view, since, until, account, model, family, open })
+    }
+
+    fn passes(&self, posting: &Posting) -> bool {
+        (self.since..self.until).contains(&posting.time)
+            && self.account.is_none_or(|account| account == posting.account)
+            && self.model.is_none_or(|model| model == posting.model)
+    }
+
+    fn keeps(&self, prompt: u32) -> bool {
+        let in_family = match self.family {
+            None => true,
+            Some((Level::NearDuplicate, leader)) => self.view.near_leader(prompt) == leader,
+            Some((_, leader)) => prompt == leader,
+        };
+        in_family && (self.open || self.view.postings_of(prompt).any(|(_, posting)| self.passes(posting)))
+    }
+}
+

@@ -1,0 +1,103 @@
+//! Exports: the members of families, and the families, as CSV that any tool reads.
+
+use super::summary::{Counting, Facts, ListQuery};
+use super::view::View;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{FamilyId, Level};
+use crate::report::Family;
+use crate::store::{Store, tables};
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use std::borrow::Cow;
+use std::io::Write;
+use std::path::Path;
+
+/// One row for each exchange and level: `exchange_id,account,family_id,level,similarity`, in the order of the logs.
+///
+/// A family has at least two exchanges. Similarity is that of the exchange's prompt to the family's leader, in [−1, 1]. No
+/// column needs quoting: an id's comma, quote, blank or control character, its `%`, and a first `=`, `+`, `-` or `@` (which a
+/// spreadsheet would run) are written as `%` and two hex digits a byte.
+/// # Errors
+/// `Store` when it is damaged, `Io` when `out` cannot be written.
+pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Result<u64> {
+    let store = Store::open(dir)?;
+    let view = View::open(&store)?;
+    let facts = Facts::read(&store, &view)?;
+    let mut requests = vec![0u32; view.family_of.len()];
+    view.postings.iter().flat_map(|p| p.all()).for_each(|posting| requests[posting.prompt as usize] += 1);
+    let mut near_requests = vec![0u32; view.family_of.len()];
+    for (prompt, &n) in requests.iter().enumerate() {
+        if let Some(leader) = facts.near(&view, prompt as u32) {
+            near_requests[leader as usize] += n;
+        }
+    }
+    let accounts: Vec<String> = store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0))?;
+    let mut names: std::collections::HashMap<(Level, u32), FamilyId> = std::collections::HashMap::new();
+    let mut written = 0;
+    let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the export: {cause}"));
+    writeln!(out, "exchange_id,account,family_id,level,similarity").map_err(failed)?;
+    for file in store.of_kind("rows") {
+        for batch in tables::read(&store.path(file), &["exchange_id", "account", "prompt"], None)? {
+            let batch = batch?;
+            let ids = batch.column(0).as_string::<i32>();
+            let (row_accounts, prompts) =
+                (batch.column(1).as_primitive::<UInt32Type>(), batch.column(2).as_primitive::<UInt32Type>());
+            for row in 0..batch.num_rows() {
+                let prompt = prompts.value(row);
+                let lead = |level| match level {
+                    Level::Exact => (requests[prompt as usize] > 1).then_some(prompt),
+                    Level::NearDuplicate => facts.near(&view, prompt).filter(|&leader| near_requests[leader as usize] > 1),
+                    Level::System => None,
+                };
+                for &level in levels {
+                    let Some(leader) = lead(level) else { continue };
+                    let name = names.entry((level, leader)).or_insert_with(|| view.family_id(level, leader));
+                    let similarity = if level == Level::Exact { 1.0 } else { facts.similarity(prompt) };
+                    let account = accounts.get(row_accounts.value(row) as usize).map_or("", String::as_str);
+                    let id = plain(ids.value(row));
+                    writeln!(out, "{id},{account},{name},{},{similarity:.4}", level.word()).map_err(failed)?;
+                    written += 1;
+                }
+            }
+        }
+    }
+    out.flush().map_err(failed)?;
+    Ok(written)
+}
+
+/// An id that needs no quoting and that no spreadsheet takes for a formula.
+fn plain(id: &str) -> Cow<'_, str> {
+    let special = |i: usize, b: u8| {
+        matches!(b, b',' | b'"' | b'\'' | b'%' | b'\\' | 0..=b' ' | 0x7f) || (i == 0 && matches!(b, b'=' | b'+' | b'-' | b'@'))
+    };
+    if !id.bytes().enumerate().any(|(i, b)| special(i, b)) {
+        return Cow::Borrowed(id);
+    }
+    let mut out = String::with_capacity(id.len() + 8);
+    for (i, c) in id.char_indices() {
+        if c.is_ascii() && special(i, c as u8) { out.push_str(&format!("%{:02X}", c as u32)) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// Families that a list shows, most accounts first.
+/// # Errors
+/// `Store` when it is damaged.
+pub fn export_families(dir: &Path, wanted: &ListQuery) -> Result<Vec<Family>> {
+    let store = Store::open(dir)?;
+    let view = View::open(&store)?;
+    let facts = Facts::read(&store, &view)?;
+    Counting::new(&store, &view, &facts)?.list(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn ids_need_no_quotes_and_run_in_no_spreadsheet() {
+        for (id, expected) in [("req-1", "req-1"), ("=cmd()", "%3Dcmd()"), ("a,b\"c", "a%2Cb%22c"), ("-1", "%2D1"), ("日本", "日本"), ("50%", "50%25")] {
+            assert_eq!(plain(id), expected);
+        }
+    }
+}

@@ -1,0 +1,601 @@
+//! A store → the values of a report: every family counted, the leading ones described. Descriptive, not a score: families
+//! are ranked by accounts, then requests, then name.
+
+use super::view::{SINGLE, View};
+use super::{AuditConfig, calibration, rule};
+use crate::error::{Error, ErrorKind, Result};
+use crate::family::template::{self, Part, Template};
+use crate::ids::{Digest, FamilyId, Level, Time};
+use crate::report::{
+    Counts, DayCount, Family, FamilyNight, ModelCount, Night, Parameters, Removed, Report, SCHEMA, Totals,
+};
+use crate::store::postings::{NONE, Posting};
+use crate::store::{Store, tables};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, UInt32Type};
+use std::collections::BTreeMap;
+
+/// Families described at most in each list of a report.
+pub const MOST_FAMILIES: usize = 5_000;
+/// Trivial and system families described at most.
+const MOST_APART: usize = 200;
+/// Members of a family that a template is made of are read at most; an even sample of more.
+const MOST_MEMBERS: usize = template::MAX_MEMBERS;
+
+/// What the ranking looks at, for every exchange of the store.
+#[derive(Clone, Copy)]
+struct Row {
+    posting: Posting,
+    night: u16,
+}
+
+/// Facts of the store that counting needs.
+pub(crate) struct Facts {
+    rows: Vec<Row>,
+    /// Whether a prompt's text is trivial.
+    trivial: Vec<bool>,
+    /// Whether it has a vector.
+    vector: Vec<bool>,
+    /// Similarity of a prompt to its family's leader.
+    similarity: Vec<f32>,
+    models: Vec<String>,
+    long_prompts: u64,
+    windows: u64,
+}
+
+impl Facts {
+    pub(crate) fn read(store: &Store, view: &View) -> Result<Self> {
+        let n_prompts = view.family_of.len();
+        let mut facts = Self {
+            rows: Vec::new(),
+            trivial: Vec::with_capacity(n_prompts),
+            vector: Vec::with_capacity(n_prompts),
+            similarity: vec![1.0; n_prompts],
+            models: store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?,
+            long_prompts: 0,
+            windows: 0,
+        };
+        for (night, postings) in view.postings.iter().enumerate() {
+            facts.rows.extend(postings.all().iter().map(|&posting| Row { posting, night: night as u16 }));
+        }
+        for file in store.of_kind("prompts-table") {
+            for batch in tables::read(&store.path(file), &["trivial", "vector", "windows"], None)? {
+                let batch = batch?;
+                facts.trivial.extend(batch.column(0).as_boolean().iter().map(|x| x == Some(true)));
+                facts.vector.extend(batch.column(1).as_boolean().iter().map(|x| x == Some(true)));
+                for &windows in batch.column(2).as_primitive::<UInt32Type>().values() {
+                    facts.windows += u64::from(windows);
+                    facts.long_prompts += u64::from(windows > 0);
+                }
+            }
+        }
+        for file in store.of_kind("assigned") {
+            for batch in tables::read(&store.path(file), &["prompt", "similarity"], None)? {
+                let batch = batch?;
+                let prompts = batch.column(0).as_primitive::<UInt32Type>().values();
+                for (&prompt, &similarity) in prompts.iter().zip(batch.column(1).as_primitive::<Float32Type>().values()) {
+                    if let Some(slot) = facts.similarity.get_mut(prompt as usize) {
+                        *slot = similarity;
+                    }
+                }
+            }
+        }
+        let whole = facts.trivial.len() == n_prompts
+            && facts.rows.iter().all(|row| (row.posting.prompt as usize) < n_prompts);
+        if whole { Ok(facts) } else { Err(Error::new(ErrorKind::Store, "its tables of prompts and exchanges do not agree").hint("run: stillhunt store verify")) }
+    }
+
+    /// The near-duplicate family of a prompt, named by its leader; `None` for a text that resembles nothing.
+    pub(crate) fn near(&self, view: &View, prompt: u32) -> Option<u32> {
+        let fit = self.vector[prompt as usize] && !self.trivial[prompt as usize];
+        fit.then(|| view.near_leader(prompt))
+    }
+
+    pub(crate) fn similarity(&self, prompt: u32) -> f32 {
+        self.similarity[prompt as usize]
+    }
+
+    /// Exchanges grouped by `key`, groups of two or more, each in order of time.
+    fn groups(&self, key: impl Fn(&Posting) -> Option<u32>) -> Vec<(u32, Vec<Row>)> {
+        let mut keyed: Vec<(u32, u32)> = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter_map(|(i, row)| Some((key(&row.posting)?, i as u32)))
+            .collect();
+        keyed.sort_unstable();
+        keyed
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter(|group| group.len() > 1)
+            .map(|group| {
+                let mut rows: Vec<Row> = group.iter().map(|&(_, i)| self.rows[i as usize]).collect();
+                rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
+                (group[0].0, rows)
+            })
+            .collect()
+    }
+}
+
+/// A family before it is described.
+struct Counted {
+    level: Level,
+    key: u32,
+    id: FamilyId,
+    rows: Vec<Row>,
+    accounts: u64,
+    new_accounts: u64,
+    prompts: Vec<u32>,
+}
+
+struct Describe<'a> {
+    store: &'a Store,
+    view: &'a View,
+    facts: &'a Facts,
+    night_of_account: Vec<u16>,
+}
+
+impl<'a> Describe<'a> {
+    fn new(store: &'a Store, view: &'a View, facts: &'a Facts) -> Self {
+        let n_accounts = store.nights().last().map_or(0, |night| night.first_account + night.accounts);
+        let mut night_of_account = vec![0u16; n_accounts as usize];
+        for (i, night) in store.nights().iter().enumerate() {
+            let accounts = night.first_account as usize..(night.first_account + night.accounts) as usize;
+            night_of_account[accounts].fill(i as u16);
+        }
+        Self { store, view, facts, night_of_account }
+    }
+
+    fn count(&self, level: Level, key: u32, id: FamilyId, rows: Vec<Row>) -> Counted {
+        let mut accounts: Vec<u32> = rows.iter().map(|row| row.posting.account).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        let newest = self.store.nights().len().saturating_sub(1);
+        let new = accounts.iter().filter(|&&account| self.night_of(account) == newest).count();
+        let mut prompts: Vec<u32> = rows.iter().map(|row| row.posting.prompt).collect();
+        prompts.sort_unstable();
+        prompts.dedup();
+        Counted { level, key, id, rows, accounts: accounts.len() as u64, new_accounts: new as u64, prompts }
+    }
+
+    fn night_of(&self, account: u32) -> usize {
+        self.night_of_account.get(account as usize).map_or(0, |&night| usize::from(night))
+    }
+
+    /// Everything a report says of a family.
+    fn describe(&self, family: &Counted, template: Template, example: Option<String>) -> Family {
+        let (first, last) = (family.rows[0].posting.time, family.rows[family.rows.len() - 1].posting.time);
+        let time = |micros| Time::new(micros).unwrap_or_else(|| Time::new(0).expect("the epoch is a time"));
+        let mut days: BTreeMap<i64, u64> = BTreeMap::new();
+        let mut models: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut nights: BTreeMap<u16, (u64, Vec<u32>)> = BTreeMap::new();
+        for row in &family.rows {
+            *days.entry(time(row.posting.time).day()).or_default() += 1;
+            *models.entry(row.posting.model).or_default() += 1;
+            let night = nights.entry(row.night).or_default();
+            night.0 += 1;
+            night.1.push(row.posting.account);
+        }
+        let mut seen: std::collections::HashSet<u32> = std::collections::HashSet::new();
+        let nights = nights
+            .into_iter()
+            .map(|(night, (requests, mut accounts))| {
+                accounts.sort_unstable();
+                accounts.dedup();
+                let new = accounts.iter().filter(|&&account| seen.insert(account)).count() as u64;
+                let number = self.store.nights()[usize::from(night)].night;
+                FamilyNight { night: number, requests, accounts: accounts.len() as u64, new_accounts: new }
+            })
+            .collect();
+        let mut models: Vec<ModelCount> = models
+            .into_iter()
+            .filter(|(model, _)| *model != NONE)
+            .map(|(model, requests)| {
+                ModelCount { model: self.facts.models.get(model as usize).cloned().unwrap_or_default(), requests }
+            })
+            .collect();
+        models.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.model.cmp(&b.model)));
+        models.truncate(5);
+        let near = family.level == Level::NearDuplicate;
+        let merged = if near { self.merged_into(family.key) } else { Vec::new() };
+        let smallest = family.prompts.iter().map(|&prompt| self.facts.similarity(prompt)).fold(1f32, f32::min);
+        let within = (family.level == Level::Exact)
+            .then(|| self.view.family_of[family.key as usize])
+            .filter(|&number| number != SINGLE)
+            .map(|number| self.view.family_id(Level::NearDuplicate, self.view.families[number as usize].leader));
+        Family {
+            id: family.id,
+            level: family.level,
+            within,
+            accounts: family.accounts,
+            requests: family.rows.len() as u64,
+            distinct_prompts: family.prompts.len() as u64,
+            new_accounts: family.new_accounts,
+            new_account_share: family.new_accounts as f64 / family.accounts.max(1) as f64,
+            first_seen: time(first),
+            last_seen: time(last),
+            template: template.text(),
+            template_members: template.members,
+            template_parts: template.parts,
+            slots: template.slots,
+            example,
+            nights,
+            days: days.into_iter().map(|(day, requests)| DayCount { day, requests }).collect(),
+            models,
+            merged,
+            smallest_similarity: near.then_some(smallest),
+        }
+    }
+
+    /// Older names of the family that this prompt leads.
+    fn merged_into(&self, leader: u32) -> Vec<FamilyId> {
+        let families = &self.view.families;
+        (0..families.len() as u32)
+            .filter(|&f| families[f as usize].merged_into.is_some())
+            .filter(|&f| families[self.view.root(f) as usize].leader == leader)
+            .map(|f| self.view.family_id(Level::NearDuplicate, families[f as usize].leader))
+            .collect()
+    }
+
+    fn template(&self, family: &Counted) -> Template {
+        if family.level != Level::NearDuplicate {
+            let (text, _) = self.view.text(family.key);
+            return fixed(text);
+        }
+        let step = family.prompts.len().div_ceil(MOST_MEMBERS).max(1);
+        let members: Vec<&str> = family.prompts.iter().step_by(step).map(|&prompt| self.view.text(prompt).0).collect();
+        template::induce(self.view.text(family.key).0, &members)
+    }
+}
+
+/// A family without slots.
+fn fixed(text: &str) -> Template {
+    Template { parts: vec![Part::Text(text.to_owned())], slots: Vec::new(), members: 1 }
+}
+
+fn rank(a: &Counted, b: &Counted) -> std::cmp::Ordering {
+    b.accounts.cmp(&a.accounts).then(b.rows.len().cmp(&a.rows.len())).then(a.id.cmp(&b.id))
+}
+
+/// Which families a list shows.
+#[derive(Clone, Copy, Debug)]
+pub struct ListQuery {
+    /// At most this many.
+    pub most: usize,
+    /// Only of this level; without it all but system prompts.
+    pub level: Option<Level>,
+    /// Only those seen at or after this time.
+    pub since: Option<Time>,
+    /// Only those whose exchanges are all of the newest night.
+    pub new_tonight: bool,
+    /// Only those with at least this many accounts.
+    pub least_accounts: u64,
+    /// Trivial texts too.
+    pub trivial: bool,
+}
+
+/// All families of a store, counted; the levels that a report lists together come first.
+pub(crate) struct Counting<'a> {
+    describe: Describe<'a>,
+    listed: Vec<Counted>,
+    trivial: Vec<Counted>,
+    systems: Vec<Counted>,
+}
+
+impl<'a> Counting<'a> {
+    pub(crate) fn new(store: &'a Store, view: &'a View, facts: &'a Facts) -> Result<Self> {
+        let describe = Describe::new(store, view, facts);
+        let mut listed = Vec::new();
+        for (key, rows) in facts.groups(|posting| facts.near(view, posting.prompt)) {
+            // A near-duplicate family of one distinct prompt is an exact family, and is listed as that.
+            if rows.iter().any(|row| row.posting.prompt != rows[0].posting.prompt) {
+                let id = view.family_id(Level::NearDuplicate, key);
+                listed.push(describe.count(Level::NearDuplicate, key, id, rows));
+            }
+        }
+        let (mut trivial, mut systems) = (Vec::new(), Vec::new());
+        for (key, rows) in facts.groups(|posting| Some(posting.prompt)) {
+            let list = if facts.trivial[key as usize] { &mut trivial } else { &mut listed };
+            list.push(describe.count(Level::Exact, key, view.family_id(Level::Exact, key), rows));
+        }
+        let digests = system_digests(store)?;
+        for (key, rows) in facts.groups(|posting| (posting.system != NONE).then_some(posting.system)) {
+            let digest = digests.get(key as usize).copied().unwrap_or(Digest([0; 32]));
+            systems.push(describe.count(Level::System, key, FamilyId::derive(&view.naming_key, Level::System, &digest), rows));
+        }
+        for list in [&mut listed, &mut trivial, &mut systems] {
+            list.sort_by(rank);
+        }
+        Ok(Self { describe, listed, trivial, systems })
+    }
+
+    /// Families that a list shows, best ranked first, described.
+    pub(crate) fn list(&self, wanted: &ListQuery) -> Result<Vec<Family>> {
+        let all = self.listed.iter().chain(&self.trivial).chain(&self.systems);
+        let newest = self.describe.store.nights().len().saturating_sub(1);
+        let level = |family: &Counted| wanted.level.map_or(family.level != Level::System, |level| level == family.level);
+        let since = |family: &Counted| {
+            wanted.since.is_none_or(|since| family.rows[family.rows.len() - 1].posting.time >= since.micros())
+        };
+        let new = |family: &Counted| !wanted.new_tonight || family.rows.iter().all(|row| usize::from(row.night) == newest);
+        let trivial = |family: &Counted| {
+            wanted.trivial || family.level == Level::System || !self.describe.facts.trivial[family.key as usize]
+        };
+        let mut picked: Vec<&Counted> = all
+            .filter(|family| family.accounts >= wanted.least_accounts)
+            .filter(|family| level(family) && since(family) && new(family) && trivial(family))
+            .collect();
+        picked.sort_by(|a, b| rank(a, b));
+        picked.truncate(wanted.most);
+        self.describe_all(&picked)
+    }
+
+    fn describe_all(&self, families: &[&Counted]) -> Result<Vec<Family>> {
+        let wanted: Vec<(u16, u32)> = families.iter().map(|f| (f.rows[0].night, f.rows[0].posting.row)).collect();
+        let examples = exchange_ids(self.describe.store, &wanted)?;
+        let systems: Vec<u32> = families.iter().filter(|f| f.level == Level::System).map(|f| f.key).collect();
+        let system_texts = system_texts(self.describe.store, &systems)?;
+        Ok(families
+            .iter()
+            .zip(examples)
+            .map(|(family, example)| {
+                let template = match family.level {
+                    Level::System => fixed(system_texts.get(&family.key).map_or("", String::as_str)),
+                    _ => self.describe.template(family),
+                };
+                self.describe.describe(family, template, Some(example))
+            })
+            .collect())
+    }
+}
+
+/// One family, described; `None` where the store has none of this name.
+pub(crate) fn one(store: &Store, view: &View, facts: &Facts, id: FamilyId) -> Result<Option<(Family, Vec<Member>)>> {
+    let Some(key) = key_of(store, view, id)? else { return Ok(None) };
+    let prompts: Vec<u32> = match id.level {
+        Level::NearDuplicate => match view.family_of.get(key as usize) {
+            Some(&family) if family != SINGLE => view.members(family),
+            _ => vec![key],
+        },
+        _ => vec![key],
+    };
+    let mut rows: Vec<Row> = if id.level == Level::System {
+        facts.rows.iter().filter(|row| row.posting.system == key).copied().collect()
+    } else {
+        let of = |&prompt: &u32| view.postings_of(prompt).map(|(night, &posting)| Row { posting, night: night as u16 });
+        prompts.iter().flat_map(of).collect()
+    };
+    rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
+    if rows.len() < 2 {
+        return Ok(None);
+    }
+    let describe = Describe::new(store, view, facts);
+    let members = rows.iter().map(|row| Member { posting: row.posting, night: row.night }).collect();
+    let counting = Counting { describe, listed: Vec::new(), trivial: Vec::new(), systems: Vec::new() };
+    let lead = if id.level == Level::NearDuplicate { view.near_leader(key) } else { key };
+    let name = if id.level == Level::NearDuplicate { view.family_id(id.level, lead) } else { id };
+    let counted = counting.describe.count(id.level, lead, name, rows);
+    let mut described = counting.describe_all(&[&counted])?;
+    Ok(described.pop().map(|family| (family, members)))
+}
+
+/// One exchange of a family.
+#[derive(Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) posting: Posting,
+    pub(crate) night: u16,
+}
+
+/// The leading prompt, or the system prompt, of a family by its name. A merged family's name leads to the one it joined.
+fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<u32>> {
+    if id.level == Level::NearDuplicate {
+        let leader: Vec<u32> =
+            store.catalog().all("SELECT leader FROM families WHERE id = ?1", [id.to_string()], |row| row.get(0))?;
+        if let Some(&leader) = leader.first() {
+            return Ok(Some(leader));
+        }
+    }
+    let (kind, column) = if id.level == Level::System { ("systems-table", "digest") } else { ("prompts-table", "digest") };
+    let mut number = 0;
+    for file in store.of_kind(kind) {
+        for batch in tables::read(&store.path(file), &[column], None)? {
+            let batch = batch?;
+            for digest in batch.column(0).as_binary::<i32>() {
+                let digest = Digest(digest.and_then(|d| d.try_into().ok()).unwrap_or([0; 32]));
+                if FamilyId::derive(&view.naming_key, id.level, &digest) == id {
+                    return Ok(Some(number));
+                }
+                number += 1;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Digest of each system prompt, by number.
+fn system_digests(store: &Store) -> Result<Vec<Digest>> {
+    let mut digests = Vec::new();
+    for file in store.of_kind("systems-table") {
+        for batch in tables::read(&store.path(file), &["digest"], None)? {
+            let batch = batch?;
+            let column = batch.column(0).as_binary::<i32>();
+            digests.extend(column.iter().map(|d| Digest(d.and_then(|d| d.try_into().ok()).unwrap_or([0; 32]))));
+        }
+    }
+    Ok(digests)
+}
+
+fn system_texts(store: &Store, wanted: &[u32]) -> Result<BTreeMap<u32, String>> {
+    let mut texts = BTreeMap::new();
+    for (night, file) in store.nights().iter().zip(store.of_kind("systems-table")) {
+        let mut rows: Vec<u32> = wanted
+            .iter()
+            .filter_map(|&system| system.checked_sub(night.first_system).filter(|&row| row < night.systems))
+            .collect();
+        rows.sort_unstable();
+        rows.dedup();
+        if rows.is_empty() {
+            continue;
+        }
+        for batch in tables::read(&store.path(file), &["system", "text"], Some(&rows))? {
+            let batch = batch?;
+            let numbers = batch.column(0).as_primitive::<UInt32Type>();
+            let column = batch.column(1).as_string::<i32>();
+            texts.extend(numbers.values().iter().copied().zip(column.iter().map(|text| text.unwrap_or_default().to_owned())));
+        }
+    }
+    Ok(texts)
+}
+
+/// The log's own ids of exchanges, each given by (index of its night, row).
+pub(crate) fn exchange_ids(store: &Store, wanted: &[(u16, u32)]) -> Result<Vec<String>> {
+    let mut ids = vec![String::new(); wanted.len()];
+    for (night, file) in store.of_kind("rows").enumerate() {
+        let mut here: Vec<(u32, usize)> =
+            wanted.iter().enumerate().filter(|(_, w)| usize::from(w.0) == night).map(|(i, w)| (w.1, i)).collect();
+        here.sort_unstable();
+        let mut rows: Vec<u32> = here.iter().map(|(row, _)| *row).collect();
+        rows.dedup();
+        if rows.is_empty() {
+            continue;
+        }
+        let mut found = Vec::with_capacity(rows.len());
+        for batch in tables::read(&store.path(file), &["exchange_id"], Some(&rows))? {
+            found.extend(batch?.column(0).as_string::<i32>().iter().map(|id| id.unwrap_or_default().to_owned()));
+        }
+        for (row, i) in here {
+            if let Ok(at) = rows.binary_search(&row) {
+                ids[i] = found.get(at).cloned().unwrap_or_default();
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// The report on a store as it is, after a run that did `counts`.
+/// # Errors
+/// `Store` when it is damaged, `Io` when it cannot be read.
+pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> Result<Report> {
+    let store = Store::open(dir)?;
+    let view = View::open(&store)?;
+    let facts = Facts::read(&store, &view)?;
+    let counting = Counting::new(&store, &view, &facts)?;
+    let listed: Vec<&Counted> = counting.listed.iter().take(MOST_FAMILIES).collect();
+    let apart = |list: &'_ [Counted]| -> Result<Vec<Family>> {
+        counting.describe_all(&list.iter().take(MOST_APART).collect::<Vec<_>>())
+    };
+    let levels = |level| counting.listed.iter().filter(|family| family.level == level).count() as u64;
+    let totals = Totals {
+        exchanges: facts.rows.len() as u64,
+        accounts: counting.describe.night_of_account.len() as u64,
+        distinct_prompts: view.family_of.len() as u64,
+        trivial_prompts: facts.trivial.iter().filter(|&&x| x).count() as u64,
+        without_vector: facts.vector.iter().filter(|&&x| !x).count() as u64,
+        long_prompts: facts.long_prompts,
+        windows: facts.windows,
+        windows_cut: store.nights().iter().map(|night| night.windows_cut).sum(),
+        nights: store.nights().len() as u64,
+        first_seen: store.nights().iter().map(|night| night.first_seen).min().and_then(Time::new),
+        last_seen: store.nights().iter().map(|night| night.last_seen).max().and_then(Time::new),
+        near_families: levels(Level::NearDuplicate),
+        exact_families: levels(Level::Exact) + counting.trivial.len() as u64,
+        system_families: counting.systems.len() as u64,
+    };
+    let (parameters, notes) = parameters(&store, &view, config)?;
+    Ok(Report {
+        schema: SCHEMA,
+        parameters,
+        counts: counts.clone(),
+        store: totals,
+        nights: nights(&store, &view, &facts),
+        families_total: counting.listed.len() as u64,
+        families: counting.describe_all(&listed)?,
+        trivial_families: apart(&counting.trivial)?,
+        system_families: apart(&counting.systems)?,
+        removed: removed(&store)?,
+        notes,
+    }
+    .finish())
+}
+
+fn nights(store: &Store, view: &View, facts: &Facts) -> Vec<Night> {
+    let mut accounts: Vec<Vec<u32>> = vec![Vec::new(); store.nights().len()];
+    facts.rows.iter().for_each(|row| accounts[usize::from(row.night)].push(row.posting.account));
+    let count = |mut list: Vec<u32>| {
+        list.sort_unstable();
+        list.dedup();
+        list.len() as u64
+    };
+    store
+        .nights()
+        .iter()
+        .zip(accounts)
+        .map(|(night, accounts)| Night {
+            night: night.night,
+            first_seen: Time::new(night.first_seen),
+            last_seen: Time::new(night.last_seen),
+            exchanges: night.exchanges,
+            accounts: count(accounts),
+            new_accounts: u64::from(night.accounts),
+            new_families: view.families.iter().filter(|family| family.night == night.night).count() as u64,
+        })
+        .collect()
+}
+
+fn parameters(store: &Store, view: &View, config: &AuditConfig) -> Result<(Parameters, Vec<String>)> {
+    let meta = |name: &str| store.catalog().meta(name).map(Option::unwrap_or_default);
+    let digest = |hex: &str| hex.parse().unwrap_or(Digest([0; 32]));
+    let calibration = calibration(store)?;
+    let n = view.family_of.len() as u64;
+    let used = rule(&calibration, config, n);
+    let recorded: serde_json::Value = serde_json::from_str(&meta("rule")?).unwrap_or_default();
+    let number = |name: &str, otherwise: f32| recorded[name].as_f64().unwrap_or_else(|| f64::from(otherwise));
+    let round = |x: f64| (x * 1e4).round() / 1e4;
+    let threshold = number("threshold", used.threshold);
+    let expected = calibration.neighbours(threshold, n);
+    let mut notes = Vec::new();
+    if calibration.model != meta("model_digest")? {
+        notes.push("The threshold was calibrated with another model: run stillhunt calibrate on this traffic.".into());
+    }
+    if expected.extrapolated {
+        notes.push(format!(
+            "The threshold lies beyond the scores that were measured; unrelated neighbours per prompt are extrapolated: {:.2e} (95% interval {:.2e} to {:.2e}).",
+            expected.point, expected.low, expected.high
+        ));
+    }
+    let parameters = Parameters {
+        version: env!("CARGO_PKG_VERSION").into(),
+        model_digest: digest(&meta("model_digest")?),
+        model_name: meta("model_name")?,
+        dimension: meta("dimension")?.parse().unwrap_or(0),
+        threshold: round(threshold),
+        diameter: round(number("diameter", used.diameter)),
+        candidate_floor: round(number("floor", used.floor)),
+        expected_unrelated_neighbours: expected.high,
+        calibration: calibration.source.clone(),
+        seed: recorded["seed"].as_u64().unwrap_or(config.seed),
+        batch_rows: recorded["batch_rows"].as_u64().unwrap_or(config.log.batch_rows as u64),
+        account_key_commitment: digest(&meta("key_commitment")?),
+    };
+    Ok((parameters, notes))
+}
+
+fn removed(store: &Store) -> Result<Removed> {
+    let mut removed = Removed::default();
+    let columns = ["removed_invisible", "removed_bidi", "removed_tags", "removed_lookalikes", "removed_compatibility", "base64_texts"];
+    for file in store.of_kind("rows") {
+        for batch in tables::read(&store.path(file), &columns, None)? {
+            let batch = batch?;
+            let column = |i: usize| batch.column(i).as_primitive::<UInt32Type>().values().as_ref();
+            let sum = |i: usize| column(i).iter().map(|&x| u64::from(x)).sum::<u64>();
+            removed.invisible += sum(0);
+            removed.bidi += sum(1);
+            removed.tags += sum(2);
+            removed.lookalikes += sum(3);
+            removed.compatibility += sum(4);
+            let any = |row: usize| (0..5).any(|i| column(i)[row] > 0);
+            removed.prompts_with_any += (0..batch.num_rows()).filter(|&row| any(row)).count() as u64;
+            removed.base64_prompts += column(5).iter().filter(|&&x| x > 0).count() as u64;
+        }
+    }
+    Ok(removed)
+}
