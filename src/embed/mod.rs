@@ -121,7 +121,7 @@ impl Model {
         let parts: Vec<Part> = tasks.map(|(task, texts)| self.embed_part(task * TEXTS_PER_TASK, texts)).collect();
         let dim = self.dim();
         let join = |numbers: fn(&Part) -> &[f32]| {
-            let all: Vec<f32> = parts.iter().flat_map(numbers).copied().collect();
+            let all = parts.iter().map(numbers).collect::<Vec<_>>().concat();
             // Every part holds full rows, so the shape always fits.
             Array2::from_shape_vec((all.len() / dim, dim), all).unwrap_or_default()
         };

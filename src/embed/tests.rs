@@ -188,6 +188,9 @@ fn other_directories_of_the_format_are_read() {
     assert!((vector[0] / vector[1] - 3.0).abs() < 1e-6);
 }
 
+/// Configuration, table, spellings, and what the error says.
+type Case<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>, &'a str);
+
 #[test]
 fn files_that_do_not_fit_say_what_was_expected() {
     let rows = |shape: Vec<usize>, data: &[f32]| table(&[("embeddings", Dtype::F32, shape, f32s(data))]);
@@ -198,7 +201,7 @@ fn files_that_do_not_fit_say_what_was_expected() {
     };
     let strange = table(&[("embeddings", Dtype::U8, vec![3, 2], vec![0; 6])]);
     let unnamed = table(&[("other", Dtype::F32, vec![1], f32s(&[1.0]))]);
-    let cases: [(&[u8], &[u8], Option<&[u8]>, &str); 15] = [
+    let cases: [Case<'_>; 15] = [
         (b"", &good, None, "expected config.json to be an object of settings, got EOF"),
         (b"[]", &good, None, "expected config.json"),
         (
