@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod audit;
+pub mod cli;
 pub mod embed;
 pub mod error;
 pub mod exchange;

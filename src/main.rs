@@ -1,3 +1,5 @@
-//! The stillhunt program.
+//! The stillhunt program: parse, call, exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    stillhunt::cli::main()
+}

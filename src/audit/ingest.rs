@@ -1,7 +1,6 @@
 //! Rows of logs → the tables, texts and vectors of a night. Folding and digests run in parallel; numbering is sequential, so
 //! the same logs in the same order give the same store.
 
-use super::Progress;
 use super::quarantine::Quarantine;
 use super::view::KnownKeys;
 use crate::embed::Model;
@@ -186,9 +185,7 @@ impl<'a> Ingest<'a> {
         rows: Vec<Row>,
         tally: &mut Tally,
         quarantine: &mut Quarantine,
-        progress: &dyn Progress,
     ) -> Result<()> {
-        let n = rows.len() as u64;
         let prepared: Vec<(Place, std::result::Result<Prepared, BadRow>)> =
             rows.into_par_iter().map(|row| (row.place, row.result.map(prepare))).collect();
         let mut fresh = Vec::new();
@@ -203,7 +200,6 @@ impl<'a> Ingest<'a> {
             }
         }
         self.embed(first_fresh, &fresh)?;
-        progress.advance(n);
         Ok(())
     }
 

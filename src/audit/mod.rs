@@ -5,6 +5,7 @@
 
 mod ingest;
 mod lookup;
+mod measure;
 mod members;
 mod night;
 mod quarantine;
@@ -12,6 +13,7 @@ mod summary;
 mod view;
 
 pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SimilarHit, SimilarQuery};
+pub use measure::{Measured, calibrate_store, record_calibration};
 pub use members::{export_families, export_members};
 pub use summary::{ListQuery, report};
 
@@ -29,14 +31,16 @@ use quarantine::Quarantine;
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use view::View;
 
 /// Who is told how long work goes on.
 pub trait Progress: Sync {
-    /// A stage begins; `total` is the number of its units, where it is known.
+    /// A stage begins; `total` is the number of its bytes, where it is known.
     fn stage(&self, name: &str, total: Option<u64>);
-    /// Units of the stage are done.
-    fn advance(&self, n: u64);
+    /// So many more rows are done, which makes so many bytes in all.
+    fn advance(&self, rows: u64, bytes: u64);
     /// Something worth a line.
     fn note(&self, text: &str);
 }
@@ -46,7 +50,7 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn stage(&self, _: &str, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
+    fn advance(&self, _: u64, _: u64) {}
     fn note(&self, _: &str) {}
 }
 
@@ -154,9 +158,11 @@ pub fn audit(
         let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows);
         let mut done = Vec::new();
         let mut counts = Counts { inputs: inputs.len() as u64, ..Counts::default() };
-        progress.stage("read", None);
+        progress.stage("read", input::total_bytes(inputs));
+        let position = Arc::new(AtomicU64::new(0));
         for input in inputs {
-            read(input, &writer.store, &mut ingest, &mut quarantine, config, progress, &mut done, &mut counts)?;
+            let source = Source { input, position: &position, progress };
+            read(&source, &writer.store, &mut ingest, &mut quarantine, config, &mut done, &mut counts)?;
         }
         let path = quarantine.finish()?;
         check_share(&counts, config, path.as_deref())?;
@@ -256,26 +262,38 @@ pub fn check_identity(store: &Store, key: Option<&AccountKey>, model: &Model) ->
         return Err(Error::new(ErrorKind::Store, message)
             .hint("give --model the directory of that model, or audit the logs again into a new store"));
     }
-    if let Some(key) = key
-        && recorded("key_commitment")? != key.commitment()
-    {
-        return Err(Error::new(ErrorKind::Store, "expected the account key that made the store, got another")
-            .hint("give --key the file it was made with: with another key every account would be a stranger"));
-    }
-    Ok(())
+    key.map_or(Ok(()), |key| check_key(store, key))
 }
 
-#[allow(clippy::too_many_arguments)]
+/// Refuses an account key that the store was not made with.
+/// # Errors
+/// `Store`, with the way to mend it.
+pub fn check_key(store: &Store, key: &AccountKey) -> Result<()> {
+    if store.catalog().meta("key_commitment")?.unwrap_or_default() == key.commitment() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Store, "expected the account key that made the store, got another")
+        .hint("give --key the file it was made with: with another key every account would be a stranger"))
+}
+
+/// An input while it is read.
+struct Source<'a> {
+    input: &'a Input,
+    /// Raw bytes read of all inputs.
+    position: &'a Arc<AtomicU64>,
+    progress: &'a dyn Progress,
+}
+
 fn read(
-    input: &Input,
+    source: &Source<'_>,
     store: &Store,
     ingest: &mut Ingest<'_>,
     quarantine: &mut Quarantine,
     config: &AuditConfig,
-    progress: &dyn Progress,
     done: &mut Vec<Done>,
     counts: &mut Counts,
 ) -> Result<()> {
+    let Source { input, position, progress } = *source;
     let name = input.name();
     let digest = input.digest()?.map(|(digest, _)| digest.to_string());
     if let Some(digest) = &digest {
@@ -302,11 +320,16 @@ fn read(
     }
     let before = quarantine.by_reason.clone();
     let mut tally = Tally::default();
-    let mut sink = |rows| ingest.batch(&name, rows, &mut tally, quarantine, progress);
+    let mut sink = |rows: Vec<log::Row>| {
+        let n = rows.len() as u64;
+        ingest.batch(&name, rows, &mut tally, quarantine)?;
+        progress.advance(n, position.load(Ordering::Relaxed));
+        Ok(())
+    };
     if input::is_parquet(input) {
         log::read_parquet(&input::open_file(input)?, &config.log, &mut sink)?;
     } else {
-        let mut stream = input::open_stream(input)?;
+        let mut stream = input::open_stream(input, position)?;
         // A stream that breaks off at once is a bad row of the reader, not an error here.
         let csv = matches!(log::recognise(&name), Some((Format::Csv, _)))
             || matches!(stream.fill_buf().map(log::sniff), Ok(Ok(Format::Csv)) if log::recognise(&name).is_none());

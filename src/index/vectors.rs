@@ -87,6 +87,15 @@ impl Vectors {
         self.sums.extend_from_slice(&other.sums);
     }
 
+    /// The chosen ones, in the order given.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn chosen(&self, rows: &[usize]) -> Self {
+        self.gather(rows.iter().copied())
+    }
+
     /// One row.
     pub(crate) fn row(&self, i: usize) -> &[i8] {
         &self.rows[i * self.stride..(i + 1) * self.stride]

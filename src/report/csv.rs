@@ -32,13 +32,21 @@ const TEMPLATE_CHARS: usize = 2_000;
 /// The families of a report: the ranked ones, then the trivial ones, then those of system prompts, as `list` says.
 #[must_use]
 pub fn write(report: &Report) -> String {
+    lists(&[("ranked", &report.families), ("trivial", &report.trivial_families), ("system", &report.system_families)])
+}
+
+/// Families of one list, in the same columns.
+#[must_use]
+pub fn families(families: &[Family]) -> String {
+    lists(&[("chosen", families)])
+}
+
+fn lists(lists: &[(&str, &[Family])]) -> String {
     let mut writer = WriterBuilder::new().quote_style(QuoteStyle::NonNumeric).from_writer(Vec::new());
     // Writing to memory records of one length cannot fail, and a text of UTF-8 fields is UTF-8.
     let _ = writer.write_record(HEADER);
-    let lists =
-        [("ranked", &report.families), ("trivial", &report.trivial_families), ("system", &report.system_families)];
     for (list, families) in lists {
-        for family in families {
+        for family in *families {
             let _ = writer.write_record(row(list, family));
         }
     }

@@ -10,6 +10,8 @@ use crate::ids::Digest;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One log to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,15 +99,41 @@ fn walk(dir: &Path, is_log: &dyn Fn(&str) -> bool, inputs: &mut Vec<Input>) -> R
     Ok(())
 }
 
-/// Opens a stream and takes off one layer of gzip or zstd, told by the magic number.
+/// Bytes of all files as they lie on disk; `None` when one of the inputs has no length.
+#[must_use]
+pub fn total_bytes(inputs: &[Input]) -> Option<u64> {
+    inputs
+        .iter()
+        .map(|input| match input {
+            Input::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len()),
+            Input::Stdin => None,
+        })
+        .sum()
+}
+
+/// Counts the bytes that pass.
+struct Counted<R>(R, Arc<AtomicU64>);
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.0.read(buffer)?;
+        self.1.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// Opens a stream, adding what is read of it to `position`, and takes off one layer of gzip or zstd, told by the magic number.
 /// # Errors
 /// `Io` when it cannot be opened.
-pub fn open_stream(input: &Input) -> Result<Box<dyn BufRead + Send>> {
+pub fn open_stream(input: &Input, position: &Arc<AtomicU64>) -> Result<Box<dyn BufRead + Send>> {
     let name = input.name();
     let failed = |cause: io::Error| Error::io("read", &name, &cause);
     let mut raw: Box<dyn BufRead + Send> = match input {
-        Input::Stdin => Box::new(BufReader::with_capacity(1 << 18, io::stdin())),
-        Input::File(path) => Box::new(BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?)),
+        Input::Stdin => Box::new(BufReader::with_capacity(1 << 18, Counted(io::stdin(), position.clone()))),
+        Input::File(path) => {
+            let file = File::open(path).map_err(failed)?;
+            Box::new(BufReader::with_capacity(1 << 18, Counted(file, position.clone())))
+        }
     };
     let start = raw.fill_buf().map_err(failed)?;
     Ok(if start.starts_with(&[0x1f, 0x8b]) {
@@ -170,7 +198,7 @@ mod tests {
         for bytes in [b"hello".to_vec(), gz.finish().expect("a vector"), zst] {
             std::fs::write(&path, bytes).expect("written");
             let mut text = String::new();
-            open_stream(&Input::File(path.clone())).unwrap().read_to_string(&mut text).unwrap();
+            open_stream(&Input::File(path.clone()), &Arc::default()).unwrap().read_to_string(&mut text).unwrap();
             assert_eq!(text, "hello");
         }
     }

@@ -1,0 +1,304 @@
+//! The command line as types: each flag with its default, unit and an example.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Finds, in an LLM provider's serving logs, families of similar prompts that spread over many accounts.
+///
+/// Results go to standard output, everything else to standard error. Exit status: 0 ran, 2 could not run.
+#[derive(Debug, Parser)]
+#[command(name = "stillhunt", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read logs, find families, commit a night to the store, write a report
+    Audit(Audit),
+    /// Find prompts similar to a text, and the accounts behind them
+    Similar(Similar),
+    /// List families, or show one with its accounts
+    Family(Family),
+    /// Show an account with its families
+    Account(Account),
+    /// Write members of families, or families, as CSV or JSON
+    Export(Export),
+    /// Check or describe a store
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Measure the threshold on the prompts of a store
+    Calibrate(Calibrate),
+    /// Write a seeded log with its truth
+    Simulate(Simulate),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+    /// Markdown
+    Md,
+    /// The self-contained page
+    Html,
+    /// Comma-separated values
+    Csv,
+}
+
+/// Where the embedding model and the account key are.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Store directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: PathBuf,
+    /// Embedding model in the model2vec format [default: the one in the program]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Account key, 64 hex digits, owner-only; made on first use
+    /// [default: $XDG_CONFIG_HOME/stillhunt/account.key, else ~/.config/stillhunt/account.key]
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
+    pub(crate) key: Option<PathBuf>,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// Logs: files, directories, globs, or - for standard input (JSONL, CSV; .gz, .zst; Parquet)
+    #[arg(value_name = "LOG", required = true)]
+    pub(crate) logs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Directory for report.html, report.json, report.md, families.csv and quarantine.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// TOML file with any of these settings; a flag here wins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the fields are in a log of no known schema, for example prompt=body.text,account=key_id,time=ts
+    #[arg(long, value_name = "FIELD=PATH,…")]
+    pub(crate) map: Option<String>,
+    /// Account of rows that name none; without it they are bad rows
+    #[arg(long, value_name = "NAME")]
+    pub(crate) default_account: Option<String>,
+    /// Time of rows that have none, for example 2026-11-21T00:00:00Z; without it they are bad rows
+    #[arg(long, value_name = "TIME")]
+    pub(crate) default_time: Option<String>,
+    /// Share of bad rows, 0 to 1, above which nothing is committed [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) max_bad_share: Option<f64>,
+    /// Keep the raw bytes of bad rows in the quarantine file
+    #[arg(long)]
+    pub(crate) keep_bad_rows: bool,
+    /// Succeed when there is nothing to read
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+    /// Unrelated neighbours of a prompt that the threshold may let through, at the store's size [default: 0.01]
+    #[arg(long, value_name = "N")]
+    pub(crate) expected_neighbours: Option<f64>,
+    /// A threshold on the judge's score, 0.5 to 2.5, in place of the calibrated one
+    #[arg(long, value_name = "SCORE")]
+    pub(crate) threshold: Option<f64>,
+    /// Seed of the index's leaders [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Rows in a batch, which bounds the memory of reading [default: 8192]
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_rows: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Similar {
+    /// The text to search for, or - to read it from standard input
+    #[arg(value_name = "TEXT", required_unless_present_any = ["file", "id"], conflicts_with_all = ["file", "id"])]
+    pub(crate) text: Option<String>,
+    /// Search for the text of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "id")]
+    pub(crate) file: Option<PathBuf>,
+    /// Search for the prompt of the exchange with this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// How many prompts, nearest first
+    #[arg(short, long, value_name = "N", default_value_t = 10, conflicts_with = "all")]
+    pub(crate) k: usize,
+    /// All prompts that the family rule accepts
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only exchanges at or after this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only exchanges before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only this account, by pseudonym or (with the key) by name
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+    /// Only exchanges that asked this served model
+    #[arg(long, value_name = "NAME")]
+    pub(crate) served_model: Option<String>,
+    /// Only members of this family
+    #[arg(long, value_name = "FAMILY")]
+    pub(crate) family: Option<String>,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Family {
+    /// The family's name, or the word list
+    #[arg(value_name = "FAMILY|list")]
+    pub(crate) family: String,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// text, json or csv
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Families at most
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) most: usize,
+    /// exact, near-duplicate or system
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<String>,
+    /// Only families seen at or after this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only families whose exchanges are all of the newest night
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Only families of at least this many accounts
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) accounts: u64,
+    /// Trivial texts too ("thanks", "yes, go on")
+    #[arg(long)]
+    pub(crate) trivial: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Account {
+    /// The account, by pseudonym or (with the key) by name
+    #[arg(value_name = "ACCOUNT")]
+    pub(crate) account: String,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// One row for each exchange and level
+    Members,
+    /// One row for each family
+    Families,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// What to write
+    #[arg(value_enum)]
+    pub(crate) what: What,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// csv, or json for families
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Check every file against its digest, and the catalog against itself
+    Verify {
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+    },
+    /// Print nights, files and sizes
+    Stats {
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Calibrate {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Prompts that are compared with all others
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub(crate) queries: usize,
+    /// Attribute whose equal values make two prompts related, besides the same account; for example source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<String>,
+    /// Seed of the choice of queries
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Record it in the store, for the nights to come
+    #[arg(long)]
+    pub(crate) record: bool,
+    /// Write the calibration to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Directory for night-1.jsonl … (or one log.jsonl) and truth.csv
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Exchanges
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub(crate) exchanges: u64,
+    /// Accounts [default: a tenth of the exchanges]
+    #[arg(long, value_name = "N")]
+    pub(crate) accounts: Option<u32>,
+    /// Days, one log each
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) days: u32,
+    /// Campaigns [default: one for 3,500 exchanges]
+    #[arg(long, value_name = "N")]
+    pub(crate) campaigns: Option<u32>,
+    /// Accounts of the largest campaign
+    #[arg(long, value_name = "N")]
+    pub(crate) large_campaign: Option<u32>,
+    /// Share of the exchanges that campaign accounts send, 0 to 0.5
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) campaign_share: Option<f64>,
+    /// Seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Draw the prompts from this file (Parquet with a column text, TSV, JSONL or plain lines) in place of the grammars
+    #[arg(long, value_name = "FILE")]
+    pub(crate) texts: Option<PathBuf>,
+    /// One log for all days
+    #[arg(long)]
+    pub(crate) one_log: bool,
+    /// Compress the logs and the truth with zstd
+    #[arg(long)]
+    pub(crate) compress: bool,
+}

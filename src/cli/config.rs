@@ -1,0 +1,140 @@
+//! Settings: flags over one TOML file over defaults; the account key and the model.
+#![allow(clippy::disallowed_methods)]
+
+use super::args::{Audit, Common};
+use crate::audit::AuditConfig;
+use crate::embed::Model;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::Time;
+use crate::log::{ColumnMap, LogConfig, parse_time};
+use crate::store::files::read_bounded;
+use crate::store::key::AccountKey;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// The settings that a TOML file may hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    map: Option<ColumnMap>,
+    default_account: Option<String>,
+    default_time: Option<String>,
+    max_bad_share: Option<f64>,
+    keep_bad_rows: Option<bool>,
+    allow_empty: Option<bool>,
+    expected_neighbours: Option<f64>,
+    threshold: Option<f64>,
+    seed: Option<u64>,
+    batch_rows: Option<usize>,
+    max_row_bytes: Option<usize>,
+}
+
+/// The settings of an audit.
+pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
+    let file = match &args.config {
+        None => Settings::default(),
+        Some(path) => {
+            let bytes = read_bounded(path, 1 << 20)?;
+            let text = String::from_utf8_lossy(&bytes);
+            toml::from_str(&text)
+                .map_err(|cause| Error::new(ErrorKind::Config, format!("{}: {}", path.display(), cause.message())))?
+        }
+    };
+    let default = AuditConfig::default();
+    let share = range("max_bad_share", args.max_bad_share.or(file.max_bad_share).unwrap_or(default.max_bad_share), 0.0, 1.0)?;
+    let expected = args.expected_neighbours.or(file.expected_neighbours).unwrap_or(default.expected_neighbours);
+    let threshold = args.threshold.or(file.threshold);
+    let time = args.default_time.as_deref().or(file.default_time.as_deref());
+    Ok(AuditConfig {
+        log: LogConfig {
+            map: args.map.as_deref().map(str::parse).transpose()?.or(file.map),
+            default_account: args.default_account.clone().or(file.default_account),
+            default_time: time.map(moment).transpose()?,
+            batch_rows: args.batch_rows.or(file.batch_rows).unwrap_or(default.log.batch_rows).clamp(1, 1 << 20),
+            max_row_bytes: file.max_row_bytes.unwrap_or(default.log.max_row_bytes).max(1024),
+            ..default.log
+        },
+        seed: args.seed.or(file.seed).unwrap_or(default.seed),
+        max_bad_share: share,
+        keep_bad_rows: args.keep_bad_rows || file.keep_bad_rows == Some(true),
+        allow_empty: args.allow_empty || file.allow_empty == Some(true),
+        expected_neighbours: range("expected_neighbours", expected, 1e-9, 1e3)?,
+        threshold: threshold.map(|t| range("threshold", t, 0.5, 2.5)).transpose()?,
+        model_name: args.common.model.as_ref().map_or_else(|| default.model_name, |dir| dir.display().to_string()),
+        holder: format!("process {}", std::process::id()),
+    })
+}
+
+fn range(name: &str, value: f64, low: f64, high: f64) -> Result<f64> {
+    if (low..=high).contains(&value) {
+        return Ok(value);
+    }
+    Err(Error::new(ErrorKind::Config, format!("expected {name} between {low} and {high}, got {value}")))
+}
+
+/// A time given on the command line.
+pub(crate) fn moment(text: &str) -> Result<Time> {
+    parse_time(&serde_json::Value::String(text.to_owned())).ok_or_else(|| {
+        Error::new(ErrorKind::Config, format!("expected a time, got {text:?}")).hint("for example 2026-11-21T08:00:00Z")
+    })
+}
+
+/// The model of a directory, or the one in the program.
+pub(crate) fn model(common: &Common) -> Result<Model> {
+    let Some(dir) = &common.model else { return shipped() };
+    let read = |name: &str| read_bounded(&dir.join(name), 4 << 30);
+    let romanise = dir.join("romanise.json").is_file().then(|| read("romanise.json")).transpose()?;
+    Model::from_parts(&read("config.json")?, &read("tokenizer.json")?, &read("model.safetensors")?, romanise.as_deref())
+}
+
+/// The model that the program carries.
+fn shipped() -> Result<Model> {
+    Model::from_parts(
+        include_bytes!("../../models/config.json"),
+        include_bytes!("../../models/tokenizer.json"),
+        include_bytes!("../../models/model.safetensors"),
+        Some(include_bytes!("../../models/romanise.json")),
+    )
+}
+
+/// Where the account key is.
+pub(crate) fn key_path(common: &Common) -> Result<PathBuf> {
+    if let Some(path) = &common.key {
+        return Ok(path.clone());
+    }
+    let home = |name: &str| std::env::var_os(name).filter(|dir| Path::new(dir).is_absolute()).map(PathBuf::from);
+    let config = home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config")));
+    config.map(|dir| dir.join("stillhunt/account.key")).ok_or_else(|| {
+        Error::new(ErrorKind::Config, "expected HOME or XDG_CONFIG_HOME to find the account key, got neither")
+            .hint("give --key FILE")
+    })
+}
+
+/// The account key; made where there is none and the store has no rows yet.
+pub(crate) fn key_or_new(common: &Common) -> Result<(AccountKey, bool)> {
+    let path = key_path(common)?;
+    if let Some(key) = AccountKey::read(&path)? {
+        return Ok((key, false));
+    }
+    let has_rows = common.store.join("catalog.sqlite").is_file()
+        && !crate::store::Store::open(&common.store)?.nights().is_empty();
+    if has_rows {
+        return Err(Error::new(ErrorKind::Store, format!("expected the account key of the store at {}, found none", path.display()))
+            .hint("give --key the file it was made with: with a new key every account would be a stranger"));
+    }
+    AccountKey::create(&path).map(|key| (key, true))
+}
+
+/// An account given by its pseudonym, or by its name with the key.
+pub(crate) fn account(common: &Common, text: &str) -> Result<crate::ids::AccountId> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let path = key_path(common)?;
+    let key = AccountKey::read(&path)?.ok_or_else(|| {
+        let message = format!("expected a pseudonym (a and 24 hex digits), or a name with its key at {}", path.display());
+        Error::new(ErrorKind::Config, message)
+    })?;
+    crate::audit::check_key(&crate::store::Store::open(&common.store)?, &key)?;
+    Ok(crate::ids::AccountId::derive(key.bytes(), text))
+}

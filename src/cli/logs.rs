@@ -1,0 +1,188 @@
+//! The commands that read or write logs: `audit` and `simulate`.
+
+use super::args::{Audit, Format, Simulate};
+use super::progress::Meter;
+use super::{config, print, threads};
+use crate::audit::{self, Progress as _};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::recognise;
+use crate::report::{self, Report};
+use crate::simulate::{SimulateConfig, Summary, TextForm, Texts, World, texts_from_lines, texts_from_parquet};
+use crate::store::files::{create_output, private_dir, write_private};
+use crate::store::input::{self, Input};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+pub(crate) fn audit(args: &Audit) -> Result<()> {
+    threads(args.common.threads)?;
+    let settings = config::audit(args)?;
+    let inputs = match input::expand(&args.logs, &|name| recognise(name).is_some()) {
+        // A directory without logs is nothing to do, like a log without rows.
+        Err(error) if settings.allow_empty && error.kind() == ErrorKind::Nothing => Vec::new(),
+        other => other?,
+    };
+    let model = config::model(&args.common)?;
+    let (key, made) = config::key_or_new(&args.common)?;
+    if made {
+        let path = config::key_path(&args.common)?;
+        print::say(&format!("made the account key {}: keep it, and keep it secret", path.display()));
+    }
+    if let Some(dir) = &args.report {
+        private_dir(dir)?;
+    }
+    private_dir(&args.common.store)?;
+    let quarantine = args.report.as_ref().unwrap_or(&args.common.store).join("quarantine.jsonl");
+    let meter = Meter::new();
+    let audited = audit::audit(&inputs, &args.common.store, &quarantine, &key, &model, &settings, &meter);
+    let audited = audited.inspect_err(|_| meter.end())?;
+    meter.stage("report", None);
+    let report = audit::report(&args.common.store, &audited.counts, &settings);
+    meter.end();
+    let report = report?;
+    if let Some(dir) = &args.report {
+        write_report(dir, &report)?;
+    }
+    if let Some(path) = &audited.quarantine {
+        let n = audited.counts.rows_quarantined;
+        print::say(&format!("{n} bad rows were left out; places and reasons are in {}", path.display()));
+    }
+    match args.format {
+        Format::Text => print::out(&summary(&report, args.report.as_deref(), audited.night)),
+        Format::Json => print::out(&report::json::write(&report)),
+        Format::Md => print::out(&report::markdown::write(&report)),
+        Format::Html => print::out(&report::html::write(&report)),
+        Format::Csv => print::out(&report::csv::write(&report)),
+    }
+}
+
+fn write_report(dir: &Path, report: &Report) -> Result<()> {
+    write_private(&dir.join("report.json"), report::json::write(report).as_bytes())?;
+    write_private(&dir.join("report.html"), report::html::write(report).as_bytes())?;
+    write_private(&dir.join("report.md"), report::markdown::write(report).as_bytes())?;
+    write_private(&dir.join("families.csv"), report::csv::write(report).as_bytes())
+}
+
+/// What a person wants to know when the job ends.
+fn summary(report: &Report, dir: Option<&Path>, night: Option<u32>) -> String {
+    let (c, s) = (&report.counts, &report.store);
+    let mut out = match night {
+        Some(night) => format!("night {night}: "),
+        None => "nothing new: ".to_owned(),
+    };
+    out += &format!(
+        "{} rows read, {} kept, {} known, {} bad\nstore: {} exchanges of {} accounts, {} distinct prompts, {} nights\n",
+        c.rows_read, c.rows_kept, c.rows_known, c.rows_quarantined, s.exchanges, s.accounts, s.distinct_prompts, s.nights
+    );
+    out += &format!(
+        "families: {} near-duplicate, {} exact ({} unrelated neighbours expected for a prompt at most)\n\n",
+        s.near_families,
+        s.exact_families,
+        report.parameters.expected_unrelated_neighbours
+    );
+    out += "accounts requests prompts   new  family             template\n";
+    for family in report.families.iter().filter(|family| family.within.is_none()).take(15) {
+        out += &format!(
+            "{:>8} {:>8} {:>7} {:>4.0}%  {}  {}\n",
+            family.accounts,
+            family.requests,
+            family.distinct_prompts,
+            100.0 * family.new_account_share,
+            family.id,
+            print::line(&family.template, 70)
+        );
+    }
+    if let Some(dir) = dir {
+        out += &format!("\nreport: {}\n", dir.join("report.html").display());
+    }
+    out
+}
+
+pub(crate) fn simulate(args: &Simulate) -> Result<()> {
+    let mut settings = SimulateConfig::sized(args.seed, args.exchanges);
+    settings.days = args.days;
+    settings.accounts = args.accounts.unwrap_or(settings.accounts);
+    settings.campaigns = args.campaigns.unwrap_or(settings.campaigns);
+    settings.large_campaign = args.large_campaign.unwrap_or(settings.large_campaign);
+    settings.campaign_share = args.campaign_share.unwrap_or(settings.campaign_share);
+    let texts = match &args.texts {
+        None => Texts::Grammar,
+        Some(path) => read_texts(path)?,
+    };
+    private_dir(&args.out)?;
+    let world = World::new(&settings, &texts)?;
+    let ending = if args.compress { ".zst" } else { "" };
+    let mut truth = Sink::new(&args.out.join(format!("truth.csv{ending}")), args.compress)?;
+    world.write_truth_header(&mut truth)?;
+    let mut summary = Summary::default();
+    let mut all = args.one_log.then(|| Sink::new(&args.out.join(format!("log.jsonl{ending}")), args.compress)).transpose()?;
+    for night in 0..world.nights() {
+        match &mut all {
+            Some(log) => world.write_night(night, log, &mut truth, &mut summary)?,
+            None => {
+                let path = args.out.join(format!("night-{}.jsonl{ending}", night + 1));
+                let mut log = Sink::new(&path, args.compress)?;
+                world.write_night(night, &mut log, &mut truth, &mut summary)?;
+                log.end()?;
+            }
+        }
+    }
+    if let Some(log) = all {
+        log.end()?;
+    }
+    truth.end()?;
+    print::json(&serde_json::json!({ "config": settings, "summary": summary }))
+}
+
+fn read_texts(path: &Path) -> Result<Texts> {
+    let source = Input::File(path.into());
+    if input::is_parquet(&source) {
+        return texts_from_parquet(input::open_file(&source)?);
+    }
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let form = match name.trim_end_matches(".zst").trim_end_matches(".gz").rsplit('.').next() {
+        Some("tsv") => TextForm::Tsv,
+        Some("jsonl" | "ndjson" | "json") => TextForm::JsonLines,
+        _ => TextForm::Plain,
+    };
+    texts_from_lines(input::open_stream(&source, &std::sync::Arc::default())?, form)
+}
+
+/// A file that is written plain or compressed.
+enum Sink {
+    Plain(BufWriter<std::fs::File>),
+    Zstd(zstd::stream::write::Encoder<'static, BufWriter<std::fs::File>>),
+}
+
+impl Sink {
+    fn new(path: &Path, compress: bool) -> Result<Self> {
+        let out = create_output(path)?;
+        if !compress {
+            return Ok(Self::Plain(out));
+        }
+        zstd::stream::write::Encoder::new(out, 19).map(Self::Zstd).map_err(|cause| Error::io("write", path, &cause))
+    }
+
+    fn end(self) -> Result<()> {
+        let ended = match self {
+            Self::Plain(mut out) => out.flush(),
+            Self::Zstd(out) => out.finish().and_then(|mut out| out.flush()),
+        };
+        ended.map_err(|cause| Error::new(ErrorKind::Io, format!("cannot write the log: {cause}")))
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(out) => out.write(bytes),
+            Self::Zstd(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plain(out) => out.flush(),
+            Self::Zstd(out) => out.flush(),
+        }
+    }
+}

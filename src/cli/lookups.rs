@@ -1,0 +1,356 @@
+//! The commands that read a store: `similar`, `family`, `account`, `export`, `store`, `calibrate`.
+
+use super::args::{Account, Calibrate, Export, Family, Format, ListArgs, Similar, StoreCommand, What};
+use super::{config, print, threads};
+use crate::audit::{self, AuditConfig, ListQuery, Opened, SimilarHit, SimilarQuery};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{FamilyId, Level};
+use crate::report::escape::{Lines, terminal};
+use crate::report::{self, Part};
+use crate::store::Store;
+use crate::store::files::{read_bounded, write_private};
+use std::io::{BufWriter, Read as _, Write as _};
+
+/// Longest text that is searched for.
+const LONGEST_QUERY: u64 = 64 << 20;
+
+fn only(format: Format, allowed: &[Format]) -> Result<()> {
+    if allowed.contains(&format) {
+        return Ok(());
+    }
+    let names: Vec<String> = allowed.iter().map(|f| format!("{f:?}").to_lowercase()).collect();
+    Err(Error::new(ErrorKind::Config, format!("expected --format {}, got {}", names.join(" or "), format!("{format:?}").to_lowercase())))
+}
+
+fn family_id(text: &str) -> Result<FamilyId> {
+    text.parse().map_err(|()| {
+        Error::new(ErrorKind::Config, format!("expected the name of a family (n, x or s and 16 hex digits), got {text:?}"))
+            .hint("stillhunt family list shows them")
+    })
+}
+
+pub(crate) fn similar(args: &Similar) -> Result<()> {
+    only(args.format, &[Format::Text, Format::Json])?;
+    threads(args.common.threads)?;
+    let model = config::model(&args.common)?;
+    let opened = Opened::open(&args.common.store, &model, &AuditConfig::default())?;
+    let text = match (&args.text, &args.file, &args.id) {
+        (_, _, Some(id)) => opened.prompt_of(id)?,
+        (_, Some(path), _) => utf8(read_bounded(path, LONGEST_QUERY)?)?,
+        (Some(dash), ..) if dash == "-" => {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().take(LONGEST_QUERY).read_to_end(&mut bytes);
+            read.map_err(|cause| Error::new(ErrorKind::Io, format!("cannot read standard input: {cause}")))?;
+            utf8(bytes)?
+        }
+        (text, ..) => text.clone().unwrap_or_default(),
+    };
+    if text.trim().is_empty() {
+        return Err(Error::new(ErrorKind::Input, "expected a text to search for, got an empty one"));
+    }
+    let hits = opened.similar(&SimilarQuery {
+        text,
+        k: if args.all { 0 } else { args.k.max(1) },
+        since: args.since.as_deref().map(config::moment).transpose()?,
+        until: args.until.as_deref().map(config::moment).transpose()?,
+        account: args.account.as_deref().map(|account| config::account(&args.common, account)).transpose()?,
+        model: args.served_model.clone(),
+        family: args.family.as_deref().map(family_id).transpose()?,
+    })?;
+    if args.format == Format::Json {
+        return print::json(&hits);
+    }
+    let mut out = String::new();
+    for note in &hits.notes {
+        out += &format!("{note}\n");
+    }
+    for hit in &hits.hits {
+        let family = hit.family_id.map_or_else(|| "no family".to_owned(), |id| id.to_string());
+        let accepted = if hit.accepted { "near-duplicate" } else { "below the family rule" };
+        out += &format!(
+            "{:.3}  {}  {}  {}\n       score {:.3} ({accepted}), {family}, {} requests of {} accounts\n       {}\n",
+            hit.similarity,
+            print::line(&hit.exchange_id, 64),
+            hit.account,
+            hit.time,
+            hit.score,
+            hit.requests,
+            hit.accounts,
+            marked(hit)
+        );
+    }
+    if hits.hits.is_empty() {
+        out += "nothing similar\n";
+    }
+    print::out(&out)
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|cause| Error::new(ErrorKind::Input, format!("expected UTF-8 text: {cause}")))
+}
+
+/// The start of a hit's prompt, what it shares with the query in «».
+fn marked(hit: &SimilarHit) -> String {
+    const SHOWN: usize = 400;
+    let end = hit.prompt.char_indices().nth(SHOWN).map_or(hit.prompt.len(), |(at, _)| at);
+    let plain = |text: &str| terminal(text, Lines::Join).to_string();
+    let (mut out, mut at) = (String::new(), 0);
+    for &(from, to) in hit.shared.iter().filter(|(from, _)| *from < end) {
+        out += &plain(&hit.prompt[at..from]);
+        out += &format!("«{}»", plain(&hit.prompt[from..to.min(end)]));
+        at = to.min(end);
+    }
+    out += &plain(&hit.prompt[at..end]);
+    if end < hit.prompt.len() {
+        out.push('…');
+    }
+    out
+}
+
+fn list_query(args: &ListArgs) -> Result<ListQuery> {
+    let level = args.level.as_deref().map(|level| {
+        level.parse::<Level>().map_err(|()| {
+            Error::new(ErrorKind::Config, format!("expected the level exact, near-duplicate or system, got {level:?}"))
+        })
+    });
+    Ok(ListQuery {
+        most: args.most,
+        level: level.transpose()?,
+        since: args.since.as_deref().map(config::moment).transpose()?,
+        new_tonight: args.new,
+        least_accounts: args.accounts,
+        trivial: args.trivial,
+    })
+}
+
+pub(crate) fn family(args: &Family) -> Result<()> {
+    threads(args.common.threads)?;
+    if args.family == "list" {
+        only(args.format, &[Format::Text, Format::Json, Format::Csv])?;
+        let families = audit::export_families(&args.common.store, &list_query(&args.list)?)?;
+        return match args.format {
+            Format::Json => print::json(&serde_json::json!({ "schema": 1, "families": families })),
+            Format::Csv => print::out(&report::csv::families(&families)),
+            _ => print::out(&table(&families)),
+        };
+    }
+    only(args.format, &[Format::Text, Format::Json])?;
+    let model = config::model(&args.common)?;
+    let opened = Opened::open(&args.common.store, &model, &AuditConfig::default())?;
+    let page = opened.family(family_id(&args.family)?)?;
+    if args.format == Format::Json {
+        return print::json(&page);
+    }
+    let f = &page.family;
+    let mut out = format!(
+        "{} ({})\n{} accounts ({} new), {} requests, {} distinct prompts, {} to {}\n",
+        f.id,
+        f.level.word(),
+        f.accounts,
+        f.new_accounts,
+        f.requests,
+        f.distinct_prompts,
+        f.first_seen,
+        f.last_seen
+    );
+    if let Some(within) = f.within {
+        out += &format!("lies within {within}\n");
+    }
+    if let Some(least) = f.smallest_similarity {
+        out += &format!("similarity to the leader at least {least:.3}\n");
+    }
+    out += "\ntemplate\n  ";
+    for part in &f.template_parts {
+        out += &match part {
+            Part::Text(text) => terminal(text, Lines::Join).to_string(),
+            Part::Slot(slot) => format!("⟨{slot}⟩"),
+        };
+    }
+    out += "\n";
+    for slot in &f.slots {
+        let examples: Vec<String> = slot.examples.iter().map(|example| print::line(example, 60)).collect();
+        out += &format!("  ⟨{}⟩ {} values: {}\n", slot.slot, slot.distinct_values, examples.join(" · "));
+    }
+    out += "\nrequests  account                    first seen            last seen\n";
+    for member in page.members.iter().take(30) {
+        out += &format!("{:>8}  {}  {}  {}\n", member.requests, member.account, member.first_seen, member.last_seen);
+    }
+    if page.members.len() > 30 {
+        out += &format!("          and {} more accounts (--format json has them all)\n", page.members.len() - 30);
+    }
+    out += "\nexchanges, evenly chosen\n";
+    for exchange in page.exchanges.iter().take(10) {
+        let id = print::line(&exchange.exchange_id, 40);
+        out += &format!("  {}  {id}  {}\n    {}\n", exchange.time, exchange.account, print::line(&exchange.prompt, 160));
+    }
+    print::out(&out)
+}
+
+fn table(families: &[report::Family]) -> String {
+    let mut out = "accounts requests prompts   new  last seen             family             template\n".to_owned();
+    for f in families {
+        out += &format!(
+            "{:>8} {:>8} {:>7} {:>4.0}%  {:.20}  {}  {}\n",
+            f.accounts,
+            f.requests,
+            f.distinct_prompts,
+            100.0 * f.new_account_share,
+            f.last_seen.to_string(),
+            f.id,
+            print::line(&f.template, 70)
+        );
+    }
+    out
+}
+
+pub(crate) fn account(args: &Account) -> Result<()> {
+    only(args.format, &[Format::Text, Format::Json])?;
+    threads(args.common.threads)?;
+    let model = config::model(&args.common)?;
+    let opened = Opened::open(&args.common.store, &model, &AuditConfig::default())?;
+    let page = opened.account(config::account(&args.common, &args.account)?)?;
+    if args.format == Format::Json {
+        return print::json(&page);
+    }
+    let models: Vec<String> = page.models.iter().take(5).map(|(name, n)| format!("{} ({n})", print::line(name, 40))).collect();
+    let mut out = format!(
+        "{}\n{} requests, {} distinct prompts, {} to {}\nmodels: {}\n\nfamilies\naccounts requests   own  family             leader\n",
+        page.account,
+        page.requests,
+        page.distinct_prompts,
+        page.first_seen,
+        page.last_seen,
+        if models.is_empty() { "none named".to_owned() } else { models.join(", ") }
+    );
+    for family in &page.families {
+        out += &format!(
+            "{:>8} {:>8} {:>5}  {}  {}\n",
+            family.accounts,
+            family.family_requests,
+            family.requests,
+            family.family_id,
+            print::line(&family.prompt, 80)
+        );
+    }
+    print::out(&out)
+}
+
+pub(crate) fn export(args: &Export) -> Result<()> {
+    threads(args.common.threads)?;
+    match args.what {
+        What::Members => {
+            only(args.format, &[Format::Csv])?;
+            let levels = match list_query(&args.list)?.level {
+                None => vec![Level::Exact, Level::NearDuplicate],
+                Some(level) => vec![level],
+            };
+            let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+            audit::export_members(&args.common.store, &levels, &mut out)?;
+            out.flush().map_err(|cause| print::write_failed(&cause))
+        }
+        What::Families => {
+            only(args.format, &[Format::Csv, Format::Json])?;
+            let wanted = ListQuery { most: usize::MAX, trivial: true, ..list_query(&args.list)? };
+            let families = audit::export_families(&args.common.store, &wanted)?;
+            match args.format {
+                Format::Json => print::json(&serde_json::json!({ "schema": 1, "families": families })),
+                _ => print::out(&report::csv::families(&families)),
+            }
+        }
+    }
+}
+
+pub(crate) fn store(args: &StoreCommand) -> Result<()> {
+    match args {
+        StoreCommand::Verify { store } => {
+            let opened = Store::open(store)?;
+            opened.verify()?;
+            print::out(&format!("whole: {} nights, {} files\n", opened.nights().len(), opened.files().len()))
+        }
+        StoreCommand::Stats { store, format } => {
+            only(*format, &[Format::Text, Format::Json])?;
+            let opened = Store::open(store)?;
+            let bytes: u64 = opened.files().iter().map(|file| file.bytes).sum();
+            let mut kinds: std::collections::BTreeMap<&str, (u64, u64)> = std::collections::BTreeMap::new();
+            for file in opened.files() {
+                let entry = kinds.entry(&file.kind).or_default();
+                *entry = (entry.0 + 1, entry.1 + file.bytes);
+            }
+            let exchanges: u64 = opened.nights().iter().map(|night| night.exchanges).sum();
+            let (prompts, accounts) =
+                opened.nights().last().map_or((0, 0), |n| (n.first_prompt + n.prompts, n.first_account + n.accounts));
+            if *format == Format::Json {
+                let kinds: serde_json::Map<String, serde_json::Value> = kinds
+                    .iter()
+                    .map(|(kind, (n, bytes))| ((*kind).to_owned(), serde_json::json!({ "files": n, "bytes": bytes })))
+                    .collect();
+                return print::json(&serde_json::json!({
+                    "schema": 1, "nights": opened.nights().len(), "exchanges": exchanges, "distinct_prompts": prompts,
+                    "accounts": accounts, "bytes": bytes, "kinds": kinds,
+                }));
+            }
+            let mut out = format!(
+                "{} nights, {exchanges} exchanges, {prompts} distinct prompts, {accounts} accounts, {bytes} bytes\n\n",
+                opened.nights().len()
+            );
+            for (kind, (n, bytes)) in kinds {
+                out += &format!("{kind:<14} {n:>5} files {bytes:>14} bytes\n");
+            }
+            print::out(&out)
+        }
+    }
+}
+
+pub(crate) fn calibrate(args: &Calibrate) -> Result<()> {
+    only(args.format, &[Format::Text, Format::Json])?;
+    threads(args.common.threads)?;
+    let model = config::model(&args.common)?;
+    let source = match &args.group {
+        Some(group) => format!("prompts of the store, different {group}"),
+        None => "prompts of the store, different accounts".to_owned(),
+    };
+    let measured =
+        audit::calibrate_store(&args.common.store, &model, args.queries, args.group.as_deref(), args.seed, &source)?;
+    let calibration = &measured.calibration;
+    let json = serde_json::to_string(calibration)
+        .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot write JSON: {cause}")))?;
+    if let Some(path) = &args.out {
+        write_private(path, (json.clone() + "\n").as_bytes())?;
+    }
+    if args.record {
+        audit::record_calibration(&args.common.store, &format!("process {}", std::process::id()), calibration)?;
+    }
+    let sizes = [10_000u64, 100_000, 1_000_000, 10_000_000];
+    let rows: Vec<(u64, f64, crate::family::calibrate::Rate)> = sizes
+        .iter()
+        .map(|&n| {
+            let threshold = calibration.threshold(AuditConfig::default().expected_neighbours, n);
+            (n, threshold, calibration.neighbours(threshold, n))
+        })
+        .collect();
+    if args.format == Format::Json {
+        let thresholds: Vec<serde_json::Value> = rows
+            .iter()
+            .map(|(n, threshold, rate)| serde_json::json!({ "prompts": n, "threshold": threshold, "unrelated_neighbours": rate }))
+            .collect();
+        return print::json(&serde_json::json!({
+            "schema": 1, "prompts": calibration.prompts, "queries": calibration.queries, "pairs": calibration.pairs,
+            "related": calibration.related, "thresholds": thresholds,
+            "highest": measured.highest.iter().map(|(s, a, b)| serde_json::json!({ "score": s, "a": a, "b": b })).collect::<Vec<_>>(),
+        }));
+    }
+    let mut out = format!(
+        "{} prompts compared with {}: {} pairs, {} of them related by a shared run of five words\n\n",
+        calibration.queries, calibration.prompts, calibration.pairs, calibration.related
+    );
+    out += "prompts in store   threshold   unrelated neighbours of a prompt (95% interval)\n";
+    for (n, threshold, rate) in &rows {
+        let beyond = if rate.extrapolated { ", beyond the scores seen" } else { "" };
+        out += &format!("{n:>16}   {threshold:>9.3}   {:.2e} ({:.2e} to {:.2e}{beyond})\n", rate.point, rate.low, rate.high);
+    }
+    out += "\nhighest unrelated pairs, to be read\n";
+    for (score, a, b) in measured.highest.iter().take(10) {
+        out += &format!("  {score:.3}\n    {}\n    {}\n", print::line(a, 150), print::line(b, 150));
+    }
+    print::out(&out)
+}

@@ -1,0 +1,61 @@
+//! The command line: parse, call `audit`, render. The only place that knows the clock, the environment and the terminal.
+
+mod args;
+mod config;
+mod logs;
+mod lookups;
+mod print;
+mod progress;
+
+use crate::error::{Error, ErrorKind};
+use args::{Cli, Command};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs the program and returns its exit status: 0 ran, 2 could not run.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Nothing is visible in a store before its one commit, so stopping at any moment is safe; only the sentence is missing.
+    let _ = ctrlc::set_handler(|| {
+        print::say("stopped; the store is as it was before this command");
+        std::process::exit(130);
+    });
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::Io && error.to_string() == print::CLOSED => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> crate::error::Result<()> {
+    match command {
+        Command::Audit(args) => logs::audit(&args),
+        Command::Simulate(args) => logs::simulate(&args),
+        Command::Similar(args) => lookups::similar(&args),
+        Command::Family(args) => lookups::family(&args),
+        Command::Account(args) => lookups::account(&args),
+        Command::Export(args) => lookups::export(&args),
+        Command::Store(args) => lookups::store(&args),
+        Command::Calibrate(args) => lookups::calibrate(&args),
+    }
+}
+
+fn report(error: &Error) {
+    print::say(&format!("error: {error}"));
+    if let Some(hint) = error.hint_text() {
+        print::say(&format!("hint: {hint}"));
+    }
+}
+
+/// Sets the number of threads, where one was asked for.
+fn threads(n: Option<usize>) -> crate::error::Result<()> {
+    let Some(n) = n else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(n)
+        .build_global()
+        .map_err(|cause| Error::new(ErrorKind::Config, format!("cannot start {n} threads: {cause}")))
+}

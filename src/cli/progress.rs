@@ -1,0 +1,84 @@
+//! Long work shows itself: a bar with rate and time left on a terminal, a line a minute elsewhere.
+#![allow(clippy::disallowed_methods, clippy::print_stderr)]
+
+use crate::audit::Progress;
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Seconds between lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(60);
+
+pub(crate) struct Meter {
+    bar: ProgressBar,
+    terminal: bool,
+    rows: AtomicU64,
+    began: Instant,
+    said: Mutex<(Instant, String)>,
+}
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let now = Instant::now();
+        Self { bar, terminal, rows: AtomicU64::new(0), began: now, said: Mutex::new((now, String::new())) }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Progress for Meter {
+    fn stage(&self, name: &str, total: Option<u64>) {
+        self.rows.store(0, Ordering::Relaxed);
+        self.bar.reset();
+        let style = match total {
+            Some(total) => {
+                self.bar.set_length(total);
+                "{prefix:9} {bar:30} {bytes}/{total_bytes} {msg} {eta} left"
+            }
+            None => {
+                self.bar.unset_length();
+                "{prefix:9} {spinner} {elapsed} {msg}"
+            }
+        };
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_prefix(name.to_owned());
+        self.bar.set_message("");
+        if let Ok(mut said) = self.said.lock() {
+            said.1 = name.to_owned();
+        }
+    }
+
+    fn advance(&self, rows: u64, units: u64) {
+        let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
+        self.bar.set_position(units);
+        let rate = rows as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
+        let message = format!("{} rows, {} a second,", HumanCount(rows), HumanCount(rate as u64));
+        if self.terminal {
+            self.bar.set_message(message);
+            return;
+        }
+        let Ok(mut said) = self.said.lock() else { return };
+        if said.0.elapsed() >= LINE_EVERY {
+            said.0 = Instant::now();
+            let share = self.bar.length().filter(|&all| all > 0).map(|all| format!(" {}%,", 100 * units / all));
+            let elapsed = self.began.elapsed().as_secs();
+            eprintln!("{}:{} {message} {elapsed} s", said.1, share.unwrap_or_default());
+        }
+    }
+
+    fn note(&self, text: &str) {
+        let text = crate::report::escape::terminal(text, crate::report::escape::Lines::Join);
+        self.bar.suspend(|| eprintln!("stillhunt: {text}"));
+    }
+}
