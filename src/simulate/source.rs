@@ -131,7 +131,7 @@ impl<'a> Source<'a> {
             return self.text(interest, rank);
         }
         let mut rng = stream(self.seed, "input", u64::from(interest), u64::from(rank));
-        if chance(&mut rng, 0.1) {
+        if chance(&mut rng, 0.04) {
             return self.text(interest, rank);
         }
         Cow::Owned(self.grammar.fill(frame, &mut rng))
@@ -152,7 +152,7 @@ const KINDS: &[(&str, f64)] = &[
 ];
 
 /// The texts by interest, each in a seeded order, and how common each interest is. An interest is a group, or several small
-/// groups of one kind; a kind weighs as in [`KINDS`] and an interest by its share of its kind.
+/// groups of one kind; kinds weigh as in [`KINDS`], as far as there are texts.
 fn interests(seed: u64, texts: &[GivenText]) -> (Vec<Vec<u32>>, Vec<f64>) {
     let mut groups: BTreeMap<(&str, &str), Vec<u32>> = BTreeMap::new();
     for (number, text) in (0..).zip(texts) {
@@ -171,7 +171,10 @@ fn interests(seed: u64, texts: &[GivenText]) -> (Vec<Vec<u32>>, Vec<f64>) {
     }
     let weight = |kind: &str, size: usize| {
         let of_kind = KINDS.iter().find(|(name, _)| *name == kind).map_or(5.0, |(_, weight)| *weight);
-        of_kind * size as f64 / sizes.get(kind).copied().unwrap_or(1) as f64
+        let own = size as f64 / sizes.get(kind).copied().unwrap_or(1) as f64;
+        // Halfway (by the geometric mean) between the kinds' weights and what there is: a kind with few texts would
+        // otherwise be asked through at once.
+        libm::sqrt(of_kind * own * size as f64)
     };
     let weights = joined.iter().map(|(kind, list)| weight(kind, list.len())).collect();
     let mut lists: Vec<Vec<u32>> = joined.into_iter().map(|(_, list)| list).collect();
