@@ -246,8 +246,8 @@ fn sessions(
         for (turn, offset) in offsets.into_iter().enumerate() {
             let what = match turn {
                 0 => deck.text(account, rng),
-                _ if chance(rng, 0.45) => deck.text(account, rng),
-                _ if chance(rng, 0.45) => What::Stock(zipf(rng, super::grammar::STOCK.len() as u32, TEXT_ZIPF)),
+                _ if chance(rng, 0.5) => deck.text(account, rng),
+                _ if chance(rng, 0.5) => What::Stock(zipf(rng, super::grammar::STOCK.len() as u32, TEXT_ZIPF)),
                 _ if deck.source.is_given() => deck.text(account, rng),
                 _ => What::FollowUp(if chance(rng, 0.03) {
                     zipf(rng, 300, TEXT_ZIPF)

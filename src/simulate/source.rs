@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// everybody who has it repeat them.
 const FEWEST: usize = 40;
 /// How many popular texts an interest has.
-pub(super) const POPULAR: u32 = 400;
+pub(super) const POPULAR: u32 = 200;
 /// How text popularity falls with its rank (measured on open dialogue data: 0.85).
 pub(super) const TEXT_ZIPF: f64 = 0.85;
 
@@ -91,7 +91,11 @@ impl<'a> Source<'a> {
     /// What somebody says after an answer; given texts have none of their own, so `None` for them.
     pub(super) fn follow_up(&self, rank: u32) -> Option<String> {
         let mut rng = stream(self.seed, "follow-up", u64::from(rank), 0);
-        self.given.is_none().then(|| self.grammar.fill(pick(&mut rng, FOLLOW_UPS), &mut rng))
+        self.given.is_none().then(|| {
+            let (one, two) = (pick(&mut rng, FOLLOW_UPS), pick(&mut rng, FOLLOW_UPS));
+            let both = one != two && chance(&mut rng, 0.6);
+            self.grammar.fill(&if both { format!("{one} {two}") } else { one.to_owned() }, &mut rng)
+        })
     }
 
     /// A text that goes round or that a class is given.
