@@ -43,10 +43,13 @@ pub(super) struct Campaign {
 impl Campaign {
     pub(super) fn new(seed: u64, number: u64, accounts: std::ops::Range<usize>, source: &Source<'_>) -> Self {
         let rng = &mut stream(seed, "campaign", number, 0);
+        // Kinds of edits are dealt out in turn, so that a world with a few campaigns has most of them.
         let mut kinds: Vec<Edit> = Edit::ALL.into_iter().filter(|kind| *kind != Edit::Slot).collect();
-        shuffle(rng, &mut kinds);
-        kinds.truncate(1 + below(rng, 4));
-        let style = below(rng, 3);
+        shuffle(&mut stream(seed, "kinds", 0, 0), &mut kinds);
+        let first = 3 * number as usize % kinds.len();
+        kinds.rotate_left(first);
+        kinds.truncate(2 + below(rng, 3));
+        let style = [2, 0, 1, 0, 2][number as usize % 5];
         let seeds = (0..1 + below(rng, 3)).map(|_| seed_text(source, rng)).collect();
         Self {
             accounts,
@@ -123,11 +126,12 @@ impl Campaign {
         } else {
             source.grammar.fill_open(frame, &mut stream(seed, "first-item", u64::from(number), which as u64))
         };
-        if fresh && source.is_given() {
-            if let Some(changed) = edits::apply(Edit::Slot, &text, self.strength, "", of_item) {
-                names.push(Edit::Slot.word());
-                text = changed;
-            }
+        if fresh
+            && source.is_given()
+            && let Some(changed) = edits::apply(Edit::Slot, &text, self.strength, "", of_item)
+        {
+            names.push(Edit::Slot.word());
+            text = changed;
         }
         if chance(rng, self.edited) {
             let kind = pick(rng, &self.repertoire);

@@ -126,13 +126,16 @@ pub(super) fn zipf(rng: &mut ChaCha8Rng, n: u32, s: f64) -> u32 {
     (rank as u32).min(n.saturating_sub(1))
 }
 
-/// Splits `total` by `weights`: one each first (as far as it goes), then by largest remainder, ties to the lower position.
+/// Splits `total` by `weights`: one for each weight above 0 first (where there is enough for all), then by largest
+/// remainder, ties to the lower position.
 pub(super) fn split(total: u64, weights: &[f64]) -> Vec<u64> {
-    let each = u64::from(total >= weights.len() as u64);
-    let rest = total - each * weights.len() as u64;
+    let takers = weights.iter().filter(|&&weight| weight > 0.0).count() as u64;
+    let each = u64::from(total >= takers);
+    let rest = total - each * takers;
     let sum: f64 = weights.iter().sum();
     let ideal: Vec<f64> = weights.iter().map(|weight| rest as f64 * weight / sum).collect();
-    let mut parts: Vec<u64> = ideal.iter().map(|part| each + *part as u64).collect();
+    let mut parts: Vec<u64> =
+        ideal.iter().zip(weights).map(|(part, &weight)| if weight > 0.0 { each + *part as u64 } else { 0 }).collect();
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by(|&a, &b| ideal[b].fract().total_cmp(&ideal[a].fract()).then(a.cmp(&b)));
     let missing = total.saturating_sub(parts.iter().sum());

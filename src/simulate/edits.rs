@@ -76,7 +76,15 @@ impl Edit {
 /// text for the two paddings.
 #[must_use]
 pub(super) fn apply(kind: Edit, text: &str, strength: f64, filler: &str, rng: &mut ChaCha8Rng) -> Option<String> {
-    let changed = match kind {
+    // An edit by chance may leave a short text alone; it gets another go before it counts as one that does not apply.
+    (0..3).find_map(|_| {
+        let changed = once(kind, text, strength, filler, rng);
+        (changed != text && !changed.trim().is_empty()).then_some(changed)
+    })
+}
+
+fn once(kind: Edit, text: &str, strength: f64, filler: &str, rng: &mut ChaCha8Rng) -> String {
+    match kind {
         Edit::Slot => slot(text, strength, rng),
         Edit::Boiler => boiler(text, strength, rng),
         Edit::Synonym => synonym(text, strength, rng),
@@ -88,8 +96,7 @@ pub(super) fn apply(kind: Edit, text: &str, strength: f64, filler: &str, rng: &m
         Edit::Pad15 => format!("{text}\n\n{}", stretch(filler, (text.chars().count() / 2).max(20))),
         Edit::Pad3 => pad3(text, filler, rng),
         Edit::Reorder => reorder(text, rng),
-    };
-    (changed != text && !changed.trim().is_empty()).then_some(changed)
+    }
 }
 
 /// Whether most of the text is written without spaces (Chinese, Japanese), so that edits go by character.

@@ -59,7 +59,8 @@ pub struct SimulateConfig {
     pub apps: u32,
     /// Share of all exchanges that copy a trending prompt or a class exercise (default 0.012).
     pub copies: f64,
-    /// Share of the other organic prompts that are drawn by popularity, so that they come again (default 0.2).
+    /// Share of the other organic prompts that are drawn by popularity, so that they come again (default 0.4, which makes
+    /// about 30% of all prompts repeat an earlier one).
     pub repeats: f64,
 }
 
@@ -91,7 +92,7 @@ impl SimulateConfig {
             campaign_share: 0.06,
             apps: 40,
             copies: 0.012,
-            repeats: 0.2,
+            repeats: 0.4,
         }
     }
 }

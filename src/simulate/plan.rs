@@ -76,8 +76,16 @@ impl<'s, 'a> Deck<'s, 'a> {
             *next += 1;
             return (interest, *next - 1);
         }
-        // The interest has been asked through: whatever comes now comes again.
-        (interest, zipf(rng, size, TEXT_ZIPF))
+        // The interest has been asked through: something else, and where that is asked through as well, it comes again.
+        for _ in 0..8 {
+            let other = self.source.interest(rng);
+            let next = &mut self.next[other as usize];
+            if *next < self.source.size(other) {
+                *next += 1;
+                return (other, *next - 1);
+            }
+        }
+        (interest, below(rng, size as usize) as u32)
     }
 
     fn text(&mut self, account: &Account, rng: &mut ChaCha8Rng) -> What {
@@ -163,7 +171,7 @@ pub(super) fn plan(
     let mut records = Vec::with_capacity(config.exchanges as usize);
     let mut rng = stream(config.seed, "days", 0, 0);
     // Days differ by a factor of 0.54 to 1.43 on open traces.
-    let days: Vec<f64> = (0..config.days).map(|_| log_normal(&mut rng, 1.0, 0.2).clamp(0.54, 1.43)).collect();
+    let days: Vec<f64> = (0..config.days).map(|_| log_normal(&mut rng, 1.0, 0.12).clamp(0.54, 1.43)).collect();
     for (number, campaign) in (0..).zip(campaigns) {
         campaign.waves(number, span, &mut left, &mut records, &mut stream(config.seed, "waves", number.into(), 0));
     }
@@ -238,10 +246,10 @@ fn sessions(
         for (turn, offset) in offsets.into_iter().enumerate() {
             let what = match turn {
                 0 => deck.text(account, rng),
-                _ if chance(rng, 0.45) => deck.text(account, rng),
-                _ if chance(rng, 0.45) => What::Stock(zipf(rng, super::grammar::STOCK.len() as u32, TEXT_ZIPF)),
+                _ if chance(rng, 0.5) => deck.text(account, rng),
+                _ if chance(rng, 0.5) => What::Stock(zipf(rng, super::grammar::STOCK.len() as u32, TEXT_ZIPF)),
                 _ if deck.source.is_given() => deck.text(account, rng),
-                _ => What::FollowUp(if chance(rng, 0.15) {
+                _ => What::FollowUp(if chance(rng, 0.03) {
                     zipf(rng, 300, TEXT_ZIPF)
                 } else {
                     300 + below(rng, 1 << 30) as u32

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// everybody who has it repeat them.
 const FEWEST: usize = 40;
 /// How many popular texts an interest has.
-pub(super) const POPULAR: u32 = 400;
+pub(super) const POPULAR: u32 = 200;
 /// How text popularity falls with its rank (measured on open dialogue data: 0.85).
 pub(super) const TEXT_ZIPF: f64 = 0.85;
 
@@ -91,7 +91,11 @@ impl<'a> Source<'a> {
     /// What somebody says after an answer; given texts have none of their own, so `None` for them.
     pub(super) fn follow_up(&self, rank: u32) -> Option<String> {
         let mut rng = stream(self.seed, "follow-up", u64::from(rank), 0);
-        self.given.is_none().then(|| self.grammar.fill(pick(&mut rng, FOLLOW_UPS), &mut rng))
+        self.given.is_none().then(|| {
+            let (one, two) = (pick(&mut rng, FOLLOW_UPS), pick(&mut rng, FOLLOW_UPS));
+            let both = one != two && chance(&mut rng, 0.6);
+            self.grammar.fill(&if both { format!("{one} {two}") } else { one.to_owned() }, &mut rng)
+        })
     }
 
     /// A text that goes round or that a class is given.
@@ -131,7 +135,7 @@ impl<'a> Source<'a> {
             return self.text(interest, rank);
         }
         let mut rng = stream(self.seed, "input", u64::from(interest), u64::from(rank));
-        if chance(&mut rng, 0.1) {
+        if chance(&mut rng, 0.04) {
             return self.text(interest, rank);
         }
         Cow::Owned(self.grammar.fill(frame, &mut rng))
@@ -152,7 +156,7 @@ const KINDS: &[(&str, f64)] = &[
 ];
 
 /// The texts by interest, each in a seeded order, and how common each interest is. An interest is a group, or several small
-/// groups of one kind; a kind weighs as in [`KINDS`] and an interest by its share of its kind.
+/// groups of one kind; kinds weigh as in [`KINDS`], as far as there are texts.
 fn interests(seed: u64, texts: &[GivenText]) -> (Vec<Vec<u32>>, Vec<f64>) {
     let mut groups: BTreeMap<(&str, &str), Vec<u32>> = BTreeMap::new();
     for (number, text) in (0..).zip(texts) {
@@ -171,7 +175,10 @@ fn interests(seed: u64, texts: &[GivenText]) -> (Vec<Vec<u32>>, Vec<f64>) {
     }
     let weight = |kind: &str, size: usize| {
         let of_kind = KINDS.iter().find(|(name, _)| *name == kind).map_or(5.0, |(_, weight)| *weight);
-        of_kind * size as f64 / sizes.get(kind).copied().unwrap_or(1) as f64
+        let own = size as f64 / sizes.get(kind).copied().unwrap_or(1) as f64;
+        // Halfway (by the geometric mean) between the kinds' weights and what there is: a kind with few texts would
+        // otherwise be asked through at once.
+        libm::sqrt(of_kind * own * size as f64)
     };
     let weights = joined.iter().map(|(kind, list)| weight(kind, list.len())).collect();
     let mut lists: Vec<Vec<u32>> = joined.into_iter().map(|(_, list)| list).collect();

@@ -6,7 +6,7 @@
 use super::accounts::{Account, REGIONS};
 use super::draw::{below, chance, opaque, pick, stream};
 use super::edits::{self, Edit};
-use super::grammar::{APP_INPUTS, APP_MARKERS, APP_SYSTEMS, APP_TASKS, RESPONSES};
+use super::grammar::{APP_MARKERS, APP_SYSTEMS, APP_TASKS, RESPONSES};
 use super::plan::{Record, What};
 use super::{Summary, World};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,8 +28,10 @@ impl App {
         let rng = &mut stream(world_seed, "app", number.into(), 0);
         let name = format!("{}-{}", pick(rng, APP_MARKERS), opaque(world_seed, "app", number.into(), 4));
         let system = source.grammar.fill(pick(rng, APP_SYSTEMS), rng);
-        let task = source.grammar.fill(APP_TASKS[(number as usize + below(rng, 3)) % APP_TASKS.len()], rng);
-        Self { name, system, task, input: pick(rng, APP_INPUTS) }
+        // Neighbours in the order of popularity do different things.
+        let (task, input) = APP_TASKS[(7 * number as usize) % APP_TASKS.len()];
+        let task = source.grammar.fill(task, rng);
+        Self { name, system, task, input }
     }
 }
 
@@ -164,7 +166,7 @@ impl World<'_> {
             }
             What::Event(number) => {
                 let event = &self.events[number as usize];
-                let kinds = [Edit::Typo, Edit::CaseSpace, Edit::Slot, Edit::Synonym, Edit::Boiler];
+                let kinds = [Edit::Typo, Edit::Synonym, Edit::Boiler, Edit::Trunc70];
                 // Most copy a trend as it is; a class changes a little, each in its own way.
                 let edited = chance(rng, if event.exercise { 0.6 } else { 0.15 });
                 let kind = pick(rng, &kinds);

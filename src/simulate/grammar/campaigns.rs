@@ -8,7 +8,7 @@ use super::List;
 
 /// Who the model shall be.
 pub(in crate::simulate) const CAMPAIGN_ROLES: &[&str] = &[
-    "You are {an adjective} expert {profession} combining statistical rigour with deep domain knowledge.",
+    "You are {a seasoned|a careful|a renowned|a rigorous|an experienced} {profession} combining statistical rigour with deep domain knowledge.",
     "Act as a senior {job_role} who has reviewed {400-9000/100} cases.",
     "You are the best problem solver of a national team in {math_topic} and {science_term}.",
     "Assume the role of a {prog_lang} architect with {12-30} years of practice.",

@@ -544,6 +544,10 @@ pub(super) const LISTS: &[List] = &[
             "SELECT * FROM {cs_path#1} WHERE {sql_col#1} NOT IN (SELECT {sql_col#1} FROM {cs_path#2})\nAND {sql_col#2} BETWEEN '{2012-2018}-01-{10-28}' AND '{2019-2024}-{10-12}-01' ORDER BY {sql_col#3} LIMIT {5-500/5};",
             "WITH t AS (SELECT {sql_col#1}, SUM({sql_col#2}) s FROM {cs_path#1} GROUP BY 1)\nSELECT t.*, RANK() OVER (PARTITION BY {sql_col#3} ORDER BY s DESC) FROM t JOIN {cs_path#2} USING ({sql_col#1}) WHERE s < {20-9000/20};",
             "UPDATE {cs_path#1} SET {sql_col#1} = (SELECT MAX({sql_col#2}) FROM {cs_path#2} WHERE {cs_path#2}.id = {cs_path#1}.{sql_col#3})\nWHERE {sql_col#1} IS NULL OR {sql_col#1} = '{city}';",
+            "DELETE FROM {cs_path#1} USING {cs_path#2} WHERE {cs_path#1}.{sql_col#1} = {cs_path#2}.{sql_col#1}\nAND {cs_path#2}.{sql_col#2} < NOW() - INTERVAL '{2-90} days' RETURNING {cs_path#1}.{sql_col#3};",
+            "SELECT DATE_TRUNC('{week|month|hour}', {sql_col#1}) AS t, {sql_col#2},\n  SUM(CASE WHEN {sql_col#3} = '{colour}' THEN 1 ELSE 0 END) * 100.0 / COUNT(*) AS pct\nFROM {cs_path#1} WHERE {sql_col#4} LIKE '{surname}%' GROUP BY t, {sql_col#2} ORDER BY {1|2|3} DESC;",
+            "INSERT INTO {cs_path#1} ({sql_col#1}, {sql_col#2}, {sql_col#3})\nSELECT b.{sql_col#1}, MIN(b.{sql_col#2}), '{city}' FROM {cs_path#2} b\nWHERE EXISTS (SELECT 1 FROM {cs_path#3} c WHERE c.{sql_col#4} = b.{sql_col#4} AND c.{sql_col#1} <> {10-9000})\nGROUP BY b.{sql_col#1} ON CONFLICT DO NOTHING;",
+            "SELECT a.{sql_col#1}, LAG(a.{sql_col#2}, {1-7}) OVER (ORDER BY a.{sql_col#3}) AS prev\nFROM {cs_path#1} a, {cs_path#2} b WHERE a.{sql_col#1} = b.{sql_col#1} OR b.{sql_col#4} IS NULL\nUNION ALL SELECT {sql_col#1}, {10-99} FROM {cs_path#3} WHERE {sql_col#2} % {2-30} = {0-9};",
         ],
     ),
     (

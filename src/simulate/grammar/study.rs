@@ -44,7 +44,7 @@ pub(super) const TOPICS: &[Topic] = &[
             "How do {plural_topic} {form|affect the climate|work|change over {10-900} years}?",
             "Explain {science_term} as if I were {an profession}.",
             "What is the difference between {science_term#1} and {science_term#2}?",
-            "A {lab_object} of {20-900/10} g is heated from {10-25} to {30-95} degrees Celsius. How much energy does that take?",
+            "{An lab_object} of {20-900/10} g is heated from {10-25} to {30-95} degrees Celsius. How much energy does that take?",
             "Balance this reaction and explain it: {reaction}",
             "Write a summary of {100-250/25} words on {science_term} for a {museum sign|school magazine|radio show}.",
             "Suggest an experiment about {science_term} with {household things|{ingredient} and {an everyday_object}} for {age_group}.",
@@ -226,12 +226,12 @@ pub(super) const LISTS: &[List] = &[
     (
         "math_story",
         &[
-            "{name#1} buys {3-19} {product}s at {4.20-39.90} each and sells {2-9} of them for {12.50-79.00}. What is {name#1}'s profit?",
+            "{name#1} buys {10-29} {product}s at {4.20-39.90} each and sells {2-9} of them for {12.50-79.00}. What is {name#1}'s profit?",
             "A train leaves {city#1} at {6-11}:{10-50/10} with {60-140/5} km/h, another leaves {city#2}, {120-780/10} km away, {10-55/5} minutes later with {70-160/5} km/h. When do they meet?",
             "{name#1} is {2-6} times as old as {name#2}. In {3-15} years {name#1} will be only twice as old. How old are they?",
             "A tank holds {200-900/20} litres. One pipe fills it in {3-12} hours, a second one in {4-15}, and a leak empties {5-25} litres an hour. How long until it is full?",
             "{name#1} reads {12-40} pages on {weekday} and {2-7} pages more each following day. After how many days is a book of {210-780/10} pages finished?",
-            "A farmer has {24-96} animals, {animal}s and hens, with {80-280/2} legs in total. How many hens are there?",
+            "A farmer has {40-60} animals, {goats|sheep|cows|pigs|donkeys} and hens, with {120-160/2} legs in total. How many hens are there?",
             "{name#1}, {name#2} and {name#3} share {120-960/12} euros in the ratio {1-4}:{2-5}:{3-7}. How much does {name#2} get?",
             "The price of {an product} rose by {5-30} percent in {month} and fell by {5-25} percent later. It now costs {18.90-340.00}. What did it cost at first?",
             "A rectangular garden is {3-18} m longer than it is wide and has an area of {70-640/10} square metres. {name#1} puts a path of {1-3} m around it. How large is the path?",

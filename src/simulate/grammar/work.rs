@@ -17,7 +17,7 @@ pub(super) const TOPICS: &[Topic] = &[
             "How do I follow up with {company} after {2-9} weeks of silence about {work_item}?",
             "Is this too blunt to send to {a client in {country}|my manager|the whole team}?\n\n{mail_body}",
             "Summarise this thread in {two|three|four} sentences for {name}, who was on holiday:\n\n{mail_body}\n\n---\n\n{mail_body}",
-            "Write an out of office note from the {2-14}th to the {15-30}th of {month}; urgent things about {work_item} go to {name}.",
+            "Write an out of office note from the {4-12}th to the {14-20}th of {month}; urgent things about {work_item} go to {name}.",
             "Turn my notes into a message to the team: {note} {note} {note}",
         ],
         contexts: &[
@@ -320,13 +320,13 @@ pub(super) const LISTS: &[List] = &[
             "bike trailer",
             "hand soap",
             "scented candle",
-            "lunch box",
+            "lunch bag",
             "notebook",
             "garden hose",
             "floor vase",
             "travel mug",
             "bedside table",
-            "dog leash",
+            "dog collar",
             "tool belt",
             "reading chair",
             "linen shirt",
@@ -628,7 +628,7 @@ pub(super) const LISTS: &[List] = &[
     (
         "ticket",
         &[
-            "I ordered {an product} on the {2-28}th of {month} and the tracking page still says {city}. Order {100000-999999}. {answer_me}",
+            "I ordered {an product} on the {4-20}th of {month} and the tracking page still says {city}. Order {100000-999999}. {answer_me}",
             "Since the update my {everyday_object} app {support_fail}. I tried {2-6} times on {weekday}. {answer_me}",
             "You charged me {9.90-480.50} twice for the {product}. My bank in {country} won't reverse it. {answer_me}",
             "The {colour} {product} arrived with a crack, photos attached. My {relative} needs it by {weekday}. {answer_me}",
