@@ -135,13 +135,21 @@ pub(crate) struct Ingest<'a> {
 }
 
 impl<'a> Ingest<'a> {
-    pub(crate) fn new(store: &Store, night: &mut NewNight, model: &'a Model, account_key: &'a [u8; 32]) -> Result<Self> {
+    pub(crate) fn new(
+        store: &Store,
+        night: &mut NewNight,
+        model: &'a Model,
+        account_key: &'a [u8; 32],
+    ) -> Result<Self> {
         let last = store.nights().last();
         let accounts: Vec<(u32, String)> =
             store.catalog().all("SELECT account, id FROM accounts", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let account_of = accounts.iter().filter_map(|(number, id)| Some((id.parse().ok()?, *number))).collect();
-        let model_of: HashMap<String, u32> =
-            store.catalog().all("SELECT name, model FROM models", [], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
+        let model_of: HashMap<String, u32> = store
+            .catalog()
+            .all("SELECT name, model FROM models", [], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect();
         let mut table = |kind, name: &str, columns| TableWriter::new(columns, night.create(kind, name)?);
         Ok(Self {
             known: KnownKeys::open(store)?,
@@ -221,7 +229,8 @@ impl<'a> Ingest<'a> {
             tally.quarantined += 1;
             let detail = "expected the content that this id came with before, got other content".to_owned();
             let raw: Vec<u8> = row.id.into_bytes();
-            let bad = BadRow { reason: Reason::IdConflict, detail, digest: row.exchange.content_digest(), raw: raw.into() };
+            let bad =
+                BadRow { reason: Reason::IdConflict, detail, digest: row.exchange.content_digest(), raw: raw.into() };
             return quarantine.add(input, place, &bad);
         }
         let prompt = self.prompt(&mut row, fresh)?;
@@ -237,7 +246,8 @@ impl<'a> Ingest<'a> {
             let short = u128::from_be_bytes(*key);
             if self.known.turns.get(short).is_none() && self.turn_seen.insert(short) {
                 let conversation = Cell::Text(exchange.conversation.as_deref());
-                let cells = [conversation, Cell::Bytes(key), Cell::Text(Some(&turn.role)), Cell::Text(Some(&turn.text))];
+                let cells =
+                    [conversation, Cell::Bytes(key), Cell::Text(Some(&turn.role)), Cell::Text(Some(&turn.text))];
                 self.turns.push(&cells)?;
             }
         }
@@ -373,7 +383,9 @@ impl<'a> Ingest<'a> {
         }
         self.texts.finish().and_then(|mut out| out.flush()).map_err(|cause| written(&cause))?;
         let mut out = night.create("postings", "postings.bin")?;
-        out.write_all(&postings::to_bytes(self.postings)).and_then(|()| out.flush()).map_err(|cause| written(&cause))?;
+        out.write_all(&postings::to_bytes(self.postings))
+            .and_then(|()| out.flush())
+            .map_err(|cause| written(&cause))?;
         let mut merged = Vec::new();
         let place = u64::from(night.night) << 32;
         let mut ids: Vec<Record> = self.ids.into_values().map(|r| Record { b: place | r.b, ..r }).collect();

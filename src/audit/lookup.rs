@@ -293,9 +293,10 @@ impl<'a> Opened<'a> {
     }
 
     fn account_id(&self, number: u32) -> Result<AccountId> {
-        let found = self.store.catalog().all("SELECT id FROM accounts WHERE account = ?1", [number], |row| {
-            row.get::<_, String>(0)
-        })?;
+        let found = self
+            .store
+            .catalog()
+            .all("SELECT id FROM accounts WHERE account = ?1", [number], |row| row.get::<_, String>(0))?;
         let missing = || Error::new(ErrorKind::Store, format!("catalog: expected the account {number}, found none"));
         found.first().and_then(|id| id.parse().ok()).ok_or_else(missing)
     }
@@ -320,7 +321,9 @@ impl<'a> Opened<'a> {
         let (night, row) = ((record.b >> 32) as u32, record.b as u32);
         let files = self.store.nights().iter().zip(self.store.of_kind("rows"));
         for (_, file) in files.filter(|(known, _)| known.night == night) {
-            if let Some(batch) = crate::store::tables::read(&self.store.path(file), &["prompt_text"], Some(&[row]))?.next() {
+            if let Some(batch) =
+                crate::store::tables::read(&self.store.path(file), &["prompt_text"], Some(&[row]))?.next()
+            {
                 use arrow_array::cast::AsArray as _;
                 return Ok(batch?.column(0).as_string::<i32>().value(0).to_owned());
             }
@@ -350,7 +353,9 @@ impl<'a> Opened<'a> {
                 Ok(FamilyAccount { account, requests, first_seen: moment(first), last_seen: moment(last) })
             })
             .collect::<Result<Vec<_>>>()?;
-        listed.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.first_seen.cmp(&b.first_seen)).then(a.account.cmp(&b.account)));
+        listed.sort_by(|a, b| {
+            b.requests.cmp(&a.requests).then(a.first_seen.cmp(&b.first_seen)).then(a.account.cmp(&b.account))
+        });
         let step = members.len().div_ceil(SHOWN).max(1);
         let shown: Vec<_> = members.iter().step_by(step).collect();
         let ids = exchange_ids(&self.store, &shown.iter().map(|m| (m.night, m.posting.row)).collect::<Vec<_>>())?;
@@ -376,8 +381,7 @@ impl<'a> Opened<'a> {
         let number = self.account_number(account)?;
         let all = self.view.postings.iter().flat_map(|postings| postings.all());
         let postings: Vec<&Posting> = all.filter(|posting| posting.account == number).collect();
-        let (Some(first), Some(last)) =
-            (postings.iter().map(|p| p.time).min(), postings.iter().map(|p| p.time).max())
+        let (Some(first), Some(last)) = (postings.iter().map(|p| p.time).min(), postings.iter().map(|p| p.time).max())
         else {
             return Err(Error::new(ErrorKind::Store, format!("the account {account} has no exchanges")));
         };
@@ -413,9 +417,17 @@ impl<'a> Opened<'a> {
             accounts.sort_unstable();
             accounts.dedup();
             let prompt = self.view.text(leader).0.to_owned();
-            families.push(AccountFamily { family_id, requests, accounts: accounts.len() as u64, family_requests, prompt });
+            families.push(AccountFamily {
+                family_id,
+                requests,
+                accounts: accounts.len() as u64,
+                family_requests,
+                prompt,
+            });
         }
-        families.sort_by(|a, b| b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(a.family_id.cmp(&b.family_id)));
+        families.sort_by(|a, b| {
+            b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(a.family_id.cmp(&b.family_id))
+        });
         families.truncate(SHOWN);
         Ok(AccountPage {
             schema: 1,
@@ -458,7 +470,8 @@ impl<'a> Filter<'a> {
         let model = match &query.model {
             None => None,
             Some(name) => {
-                let found = opened.store.catalog().all("SELECT model FROM models WHERE name = ?1", [name], |row| row.get(0))?;
+                let found =
+                    opened.store.catalog().all("SELECT model FROM models WHERE name = ?1", [name], |row| row.get(0))?;
                 let unknown = || Error::new(ErrorKind::Input, format!("expected a model of the store, got {name:?}"));
                 Some(found.first().copied().ok_or_else(unknown)?)
             }
@@ -496,4 +509,3 @@ impl<'a> Filter<'a> {
         in_family && (self.open || self.view.postings_of(prompt).any(|(_, posting)| self.passes(posting)))
     }
 }
-

@@ -58,8 +58,7 @@ pub fn calibrate_store(
     chosen.sort_unstable();
     let material = Stored { view: &view, again: Again::new(model) };
     let digest = model.digest().to_string();
-    let (calibration, pairs) =
-        calibrate::measure(source, &digest, &vectors, &prompts, &group, &chosen, &material);
+    let (calibration, pairs) = calibrate::measure(source, &digest, &vectors, &prompts, &group, &chosen, &material);
     let text = |prompt| view.text(prompt).0.to_owned();
     let highest = pairs.into_iter().map(|(a, b, score)| (score, text(a), text(b))).collect();
     Ok(Measured { calibration, highest })
@@ -78,7 +77,8 @@ fn groups(store: &Store, view: &View, attribute: Option<&str>) -> Result<Vec<u64
         for batch in tables::read(&store.path(rows), &["account", "prompt", "attributes"], None)? {
             let batch = batch?;
             let accounts = batch.column(0).as_primitive::<UInt32Type>();
-            let (numbers, attributes) = (batch.column(1).as_primitive::<UInt32Type>(), batch.column(2).as_string::<i32>());
+            let (numbers, attributes) =
+                (batch.column(1).as_primitive::<UInt32Type>(), batch.column(2).as_string::<i32>());
             for row in 0..batch.num_rows() {
                 let prompt = numbers.value(row);
                 let Some(&trivial) = prompt.checked_sub(first).and_then(|i| trivial.get(i as usize)) else { continue };

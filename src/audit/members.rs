@@ -31,7 +31,8 @@ pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Resu
             near_requests[leader as usize] += n;
         }
     }
-    let accounts: Vec<String> = store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0))?;
+    let accounts: Vec<String> =
+        store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0))?;
     let mut names: std::collections::HashMap<(Level, u32), FamilyId> = std::collections::HashMap::new();
     let mut written = 0;
     let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the export: {cause}"));
@@ -46,7 +47,9 @@ pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Resu
                 let prompt = prompts.value(row);
                 let lead = |level| match level {
                     Level::Exact => (requests[prompt as usize] > 1).then_some(prompt),
-                    Level::NearDuplicate => facts.near(&view, prompt).filter(|&leader| near_requests[leader as usize] > 1),
+                    Level::NearDuplicate => {
+                        facts.near(&view, prompt).filter(|&leader| near_requests[leader as usize] > 1)
+                    }
                     Level::System => None,
                 };
                 for &level in levels {
@@ -68,7 +71,8 @@ pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Resu
 /// An id that needs no quoting and that no spreadsheet takes for a formula.
 fn plain(id: &str) -> Cow<'_, str> {
     let special = |i: usize, b: u8| {
-        matches!(b, b',' | b'"' | b'\'' | b'%' | b'\\' | 0..=b' ' | 0x7f) || (i == 0 && matches!(b, b'=' | b'+' | b'-' | b'@'))
+        matches!(b, b',' | b'"' | b'\'' | b'%' | b'\\' | 0..=b' ' | 0x7f)
+            || (i == 0 && matches!(b, b'=' | b'+' | b'-' | b'@'))
     };
     if !id.bytes().enumerate().any(|(i, b)| special(i, b)) {
         return Cow::Borrowed(id);
@@ -96,7 +100,14 @@ mod tests {
 
     #[test]
     fn ids_need_no_quotes_and_run_in_no_spreadsheet() {
-        for (id, expected) in [("req-1", "req-1"), ("=cmd()", "%3Dcmd()"), ("a,b\"c", "a%2Cb%22c"), ("-1", "%2D1"), ("日本", "日本"), ("50%", "50%25")] {
+        for (id, expected) in [
+            ("req-1", "req-1"),
+            ("=cmd()", "%3Dcmd()"),
+            ("a,b\"c", "a%2Cb%22c"),
+            ("-1", "%2D1"),
+            ("日本", "日本"),
+            ("50%", "50%25"),
+        ] {
             assert_eq!(plain(id), expected);
         }
     }

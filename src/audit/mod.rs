@@ -258,7 +258,11 @@ pub fn check_identity(store: &Store, key: Option<&AccountKey>, model: &Model) ->
     let recorded = |name: &str| store.catalog().meta(name).map(Option::unwrap_or_default);
     let (expected, got) = (recorded("model_digest")?, model.digest().to_string());
     if expected != got {
-        let message = format!("expected the model {} that made the store, got {}", &expected[..expected.len().min(16)], &got[..16]);
+        let message = format!(
+            "expected the model {} that made the store, got {}",
+            &expected[..expected.len().min(16)],
+            &got[..16]
+        );
         return Err(Error::new(ErrorKind::Store, message)
             .hint("give --model the directory of that model, or audit the logs again into a new store"));
     }
@@ -333,7 +337,11 @@ fn read(
         // A stream that breaks off at once is a bad row of the reader, not an error here.
         let csv = matches!(log::recognise(&name), Some((Format::Csv, _)))
             || matches!(stream.fill_buf().map(log::sniff), Ok(Ok(Format::Csv)) if log::recognise(&name).is_none());
-        if csv { log::read_csv(stream, &config.log, &mut sink)? } else { log::read_jsonl(stream, &config.log, &mut sink)? }
+        if csv {
+            log::read_csv(stream, &config.log, &mut sink)?
+        } else {
+            log::read_jsonl(stream, &config.log, &mut sink)?
+        }
     }
     let mut by_reason = quarantine.by_reason.clone();
     for (reason, n) in &mut by_reason {
@@ -356,8 +364,7 @@ fn check_share(counts: &Counts, config: &AuditConfig, quarantine: Option<&Path>)
     if counts.rows_quarantined as f64 <= config.max_bad_share * counts.rows_read as f64 {
         return Ok(());
     }
-    let reasons: Vec<String> =
-        counts.quarantined_by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+    let reasons: Vec<String> = counts.quarantined_by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
     let message = format!(
         "expected at most {}% bad rows, got {} of {} ({}); nothing was committed",
         100.0 * config.max_bad_share,

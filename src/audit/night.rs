@@ -101,7 +101,10 @@ pub(crate) fn families(
     };
     windows.join(store, "windows", rule.window_floor, MAX_WINDOW_CANDIDATES, &mut |a, b, _| {
         let (later, earlier) = (a.max(b), a.min(b));
-        if !trivial(a) && !trivial(b) && let Some(similarity) = material.similarity(later, earlier) {
+        if !trivial(a)
+            && !trivial(b)
+            && let Some(similarity) = material.similarity(later, earlier)
+        {
             candidates[(later - first) as usize].push(Hit { id: earlier, similarity });
         }
     })?;
@@ -121,15 +124,23 @@ pub(crate) fn families(
         FamilyId::derive(&view.naming_key, Level::NearDuplicate, &crate::ids::Digest::of(folded.as_bytes()))
     };
     let known_families = view.families.len() as u32;
-    let new: Vec<(u32, FamilyId, u32)> =
-        outcome.leaders.iter().enumerate().map(|(i, &leader)| (known_families + i as u32, name(leader), leader)).collect();
+    let new: Vec<(u32, FamilyId, u32)> = outcome
+        .leaders
+        .iter()
+        .enumerate()
+        .map(|(i, &leader)| (known_families + i as u32, name(leader), leader))
+        .collect();
     let mut table = TableWriter::new(tables::ASSIGNED, night.create("assigned", "assigned.parquet")?)?;
     for &(prompt, family) in &outcome.assigned {
-        let leader = if family < known_families { leaders[family as usize] } else { new[(family - known_families) as usize].2 };
+        let leader =
+            if family < known_families { leaders[family as usize] } else { new[(family - known_families) as usize].2 };
         let similarity = material.similarity(prompt, leader).unwrap_or(0.0);
         table.push(&[Cell::U32(Some(prompt)), Cell::U32(Some(family)), Cell::F32(similarity)])?;
     }
-    table.finish()?.flush().map_err(|cause| crate::error::Error::io("write", night.path("assigned.parquet"), &cause))?;
+    table
+        .finish()?
+        .flush()
+        .map_err(|cause| crate::error::Error::io("write", night.path("assigned.parquet"), &cause))?;
 
     let active = |prompt: u32| !trivial(prompt) && outcome.inactive.binary_search(&prompt).is_err();
     let mut merged_files = whole.write(store, "whole", &active, seed, night)?;

@@ -16,7 +16,7 @@ use arrow_array::types::{Float32Type, UInt32Type};
 use std::collections::BTreeMap;
 
 /// Families described at most in each list of a report.
-pub const MOST_FAMILIES: usize = 5_000;
+const MOST_FAMILIES: usize = 5_000;
 /// Trivial and system families described at most.
 const MOST_APART: usize = 200;
 /// Members of a family that a template is made of are read at most; an even sample of more.
@@ -73,16 +73,22 @@ impl Facts {
             for batch in tables::read(&store.path(file), &["prompt", "similarity"], None)? {
                 let batch = batch?;
                 let prompts = batch.column(0).as_primitive::<UInt32Type>().values();
-                for (&prompt, &similarity) in prompts.iter().zip(batch.column(1).as_primitive::<Float32Type>().values()) {
+                for (&prompt, &similarity) in prompts.iter().zip(batch.column(1).as_primitive::<Float32Type>().values())
+                {
                     if let Some(slot) = facts.similarity.get_mut(prompt as usize) {
                         *slot = similarity;
                     }
                 }
             }
         }
-        let whole = facts.trivial.len() == n_prompts
-            && facts.rows.iter().all(|row| (row.posting.prompt as usize) < n_prompts);
-        if whole { Ok(facts) } else { Err(Error::new(ErrorKind::Store, "its tables of prompts and exchanges do not agree").hint("run: stillhunt store verify")) }
+        let whole =
+            facts.trivial.len() == n_prompts && facts.rows.iter().all(|row| (row.posting.prompt as usize) < n_prompts);
+        if whole {
+            Ok(facts)
+        } else {
+            Err(Error::new(ErrorKind::Store, "its tables of prompts and exchanges do not agree")
+                .hint("run: stillhunt store verify"))
+        }
     }
 
     /// The near-duplicate family of a prompt, named by its leader; `None` for a text that resembles nothing.
@@ -97,12 +103,8 @@ impl Facts {
 
     /// Exchanges grouped by `key`, groups of two or more, each in order of time.
     fn groups(&self, key: impl Fn(&Posting) -> Option<u32>) -> Vec<(u32, Vec<Row>)> {
-        let mut keyed: Vec<(u32, u32)> = self
-            .rows
-            .iter()
-            .enumerate()
-            .filter_map(|(i, row)| Some((key(&row.posting)?, i as u32)))
-            .collect();
+        let mut keyed: Vec<(u32, u32)> =
+            self.rows.iter().enumerate().filter_map(|(i, row)| Some((key(&row.posting)?, i as u32))).collect();
         keyed.sort_unstable();
         keyed
             .chunk_by(|a, b| a.0 == b.0)
@@ -189,8 +191,9 @@ impl<'a> Describe<'a> {
         let mut models: Vec<ModelCount> = models
             .into_iter()
             .filter(|(model, _)| *model != NONE)
-            .map(|(model, requests)| {
-                ModelCount { model: self.facts.models.get(model as usize).cloned().unwrap_or_default(), requests }
+            .map(|(model, requests)| ModelCount {
+                model: self.facts.models.get(model as usize).cloned().unwrap_or_default(),
+                requests,
             })
             .collect();
         models.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.model.cmp(&b.model)));
@@ -300,7 +303,12 @@ impl<'a> Counting<'a> {
         let digests = system_digests(store)?;
         for (key, rows) in facts.groups(|posting| (posting.system != NONE).then_some(posting.system)) {
             let digest = digests.get(key as usize).copied().unwrap_or(Digest([0; 32]));
-            systems.push(describe.count(Level::System, key, FamilyId::derive(&view.naming_key, Level::System, &digest), rows));
+            systems.push(describe.count(
+                Level::System,
+                key,
+                FamilyId::derive(&view.naming_key, Level::System, &digest),
+                rows,
+            ));
         }
         for list in [&mut listed, &mut trivial, &mut systems] {
             list.sort_by(rank);
@@ -312,11 +320,13 @@ impl<'a> Counting<'a> {
     pub(crate) fn list(&self, wanted: &ListQuery) -> Result<Vec<Family>> {
         let all = self.listed.iter().chain(&self.trivial).chain(&self.systems);
         let newest = self.describe.store.nights().len().saturating_sub(1);
-        let level = |family: &Counted| wanted.level.map_or(family.level != Level::System, |level| level == family.level);
+        let level =
+            |family: &Counted| wanted.level.map_or(family.level != Level::System, |level| level == family.level);
         let since = |family: &Counted| {
             wanted.since.is_none_or(|since| family.rows[family.rows.len() - 1].posting.time >= since.micros())
         };
-        let new = |family: &Counted| !wanted.new_tonight || family.rows.iter().all(|row| usize::from(row.night) == newest);
+        let new =
+            |family: &Counted| !wanted.new_tonight || family.rows.iter().all(|row| usize::from(row.night) == newest);
         let trivial = |family: &Counted| {
             wanted.trivial || family.level == Level::System || !self.describe.facts.trivial[family.key as usize]
         };
@@ -394,7 +404,8 @@ fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<u32>> {
             return Ok(Some(leader));
         }
     }
-    let (kind, column) = if id.level == Level::System { ("systems-table", "digest") } else { ("prompts-table", "digest") };
+    let (kind, column) =
+        if id.level == Level::System { ("systems-table", "digest") } else { ("prompts-table", "digest") };
     let mut number = 0;
     for file in store.of_kind(kind) {
         for batch in tables::read(&store.path(file), &[column], None)? {
@@ -440,7 +451,9 @@ fn system_texts(store: &Store, wanted: &[u32]) -> Result<BTreeMap<u32, String>> 
             let batch = batch?;
             let numbers = batch.column(0).as_primitive::<UInt32Type>();
             let column = batch.column(1).as_string::<i32>();
-            texts.extend(numbers.values().iter().copied().zip(column.iter().map(|text| text.unwrap_or_default().to_owned())));
+            texts.extend(
+                numbers.values().iter().copied().zip(column.iter().map(|text| text.unwrap_or_default().to_owned())),
+            );
         }
     }
     Ok(texts)
@@ -581,7 +594,14 @@ fn parameters(store: &Store, view: &View, config: &AuditConfig) -> Result<(Param
 
 fn removed(store: &Store) -> Result<Removed> {
     let mut removed = Removed::default();
-    let columns = ["removed_invisible", "removed_bidi", "removed_tags", "removed_lookalikes", "removed_compatibility", "base64_texts"];
+    let columns = [
+        "removed_invisible",
+        "removed_bidi",
+        "removed_tags",
+        "removed_lookalikes",
+        "removed_compatibility",
+        "base64_texts",
+    ];
     for file in store.of_kind("rows") {
         for batch in tables::read(&store.path(file), &columns, None)? {
             let batch = batch?;

@@ -144,7 +144,10 @@ impl View {
 
     /// Every exchange with this prompt, with the index of its night.
     pub(crate) fn postings_of(&self, prompt: u32) -> impl Iterator<Item = (usize, &Posting)> {
-        self.postings.iter().enumerate().flat_map(move |(night, postings)| postings.of(prompt).iter().map(move |p| (night, p)))
+        self.postings
+            .iter()
+            .enumerate()
+            .flat_map(move |(night, postings)| postings.of(prompt).iter().map(move |p| (night, p)))
     }
 
     pub(crate) fn members(&self, family: u32) -> Vec<u32> {

@@ -268,7 +268,7 @@ pub(crate) struct Calibrate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// Directory for night-1.jsonl … (or one log.jsonl) and truth.csv
+    /// Directory for logs/night-1.jsonl … (or one logs/log.jsonl) and truth.csv
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Exchanges

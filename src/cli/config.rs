@@ -41,7 +41,8 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
         }
     };
     let default = AuditConfig::default();
-    let share = range("max_bad_share", args.max_bad_share.or(file.max_bad_share).unwrap_or(default.max_bad_share), 0.0, 1.0)?;
+    let share =
+        range("max_bad_share", args.max_bad_share.or(file.max_bad_share).unwrap_or(default.max_bad_share), 0.0, 1.0)?;
     let expected = args.expected_neighbours.or(file.expected_neighbours).unwrap_or(default.expected_neighbours);
     let threshold = args.threshold.or(file.threshold);
     let time = args.default_time.as_deref().or(file.default_time.as_deref());
@@ -116,11 +117,14 @@ pub(crate) fn key_or_new(common: &Common) -> Result<(AccountKey, bool)> {
     if let Some(key) = AccountKey::read(&path)? {
         return Ok((key, false));
     }
-    let has_rows = common.store.join("catalog.sqlite").is_file()
-        && !crate::store::Store::open(&common.store)?.nights().is_empty();
+    let has_rows =
+        common.store.join("catalog.sqlite").is_file() && !crate::store::Store::open(&common.store)?.nights().is_empty();
     if has_rows {
-        return Err(Error::new(ErrorKind::Store, format!("expected the account key of the store at {}, found none", path.display()))
-            .hint("give --key the file it was made with: with a new key every account would be a stranger"));
+        return Err(Error::new(
+            ErrorKind::Store,
+            format!("expected the account key of the store at {}, found none", path.display()),
+        )
+        .hint("give --key the file it was made with: with a new key every account would be a stranger"));
     }
     AccountKey::create(&path).map(|key| (key, true))
 }
@@ -132,7 +136,8 @@ pub(crate) fn account(common: &Common, text: &str) -> Result<crate::ids::Account
     }
     let path = key_path(common)?;
     let key = AccountKey::read(&path)?.ok_or_else(|| {
-        let message = format!("expected a pseudonym (a and 24 hex digits), or a name with its key at {}", path.display());
+        let message =
+            format!("expected a pseudonym (a and 24 hex digits), or a name with its key at {}", path.display());
         Error::new(ErrorKind::Config, message)
     })?;
     crate::audit::check_key(&crate::store::Store::open(&common.store)?, &key)?;

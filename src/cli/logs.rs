@@ -71,13 +71,18 @@ fn summary(report: &Report, dir: Option<&Path>, night: Option<u32>) -> String {
     };
     out += &format!(
         "{} rows read, {} kept, {} known, {} bad\nstore: {} exchanges of {} accounts, {} distinct prompts, {} nights\n",
-        c.rows_read, c.rows_kept, c.rows_known, c.rows_quarantined, s.exchanges, s.accounts, s.distinct_prompts, s.nights
+        c.rows_read,
+        c.rows_kept,
+        c.rows_known,
+        c.rows_quarantined,
+        s.exchanges,
+        s.accounts,
+        s.distinct_prompts,
+        s.nights
     );
     out += &format!(
-        "families: {} near-duplicate, {} exact ({} unrelated neighbours expected for a prompt at most)\n\n",
-        s.near_families,
-        s.exact_families,
-        report.parameters.expected_unrelated_neighbours
+        "families: {} near-duplicate, {} exact (at most {:.1e} unrelated neighbours expected for a prompt)\n\n",
+        s.near_families, s.exact_families, report.parameters.expected_unrelated_neighbours
     );
     out += "accounts requests prompts   new  family             template\n";
     for family in report.families.iter().filter(|family| family.within.is_none()).take(15) {
@@ -108,18 +113,20 @@ pub(crate) fn simulate(args: &Simulate) -> Result<()> {
         None => Texts::Grammar,
         Some(path) => read_texts(path)?,
     };
-    private_dir(&args.out)?;
+    let logs = args.out.join("logs");
+    private_dir(&logs)?;
     let world = World::new(&settings, &texts)?;
     let ending = if args.compress { ".zst" } else { "" };
     let mut truth = Sink::new(&args.out.join(format!("truth.csv{ending}")), args.compress)?;
     world.write_truth_header(&mut truth)?;
     let mut summary = Summary::default();
-    let mut all = args.one_log.then(|| Sink::new(&args.out.join(format!("log.jsonl{ending}")), args.compress)).transpose()?;
+    let mut all =
+        args.one_log.then(|| Sink::new(&logs.join(format!("log.jsonl{ending}")), args.compress)).transpose()?;
     for night in 0..world.nights() {
         match &mut all {
             Some(log) => world.write_night(night, log, &mut truth, &mut summary)?,
             None => {
-                let path = args.out.join(format!("night-{}.jsonl{ending}", night + 1));
+                let path = logs.join(format!("night-{}.jsonl{ending}", night + 1));
                 let mut log = Sink::new(&path, args.compress)?;
                 world.write_night(night, &mut log, &mut truth, &mut summary)?;
                 log.end()?;

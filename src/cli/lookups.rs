@@ -19,13 +19,19 @@ fn only(format: Format, allowed: &[Format]) -> Result<()> {
         return Ok(());
     }
     let names: Vec<String> = allowed.iter().map(|f| format!("{f:?}").to_lowercase()).collect();
-    Err(Error::new(ErrorKind::Config, format!("expected --format {}, got {}", names.join(" or "), format!("{format:?}").to_lowercase())))
+    Err(Error::new(
+        ErrorKind::Config,
+        format!("expected --format {}, got {}", names.join(" or "), format!("{format:?}").to_lowercase()),
+    ))
 }
 
 fn family_id(text: &str) -> Result<FamilyId> {
     text.parse().map_err(|()| {
-        Error::new(ErrorKind::Config, format!("expected the name of a family (n, x or s and 16 hex digits), got {text:?}"))
-            .hint("stillhunt family list shows them")
+        Error::new(
+            ErrorKind::Config,
+            format!("expected the name of a family (n, x or s and 16 hex digits), got {text:?}"),
+        )
+        .hint("stillhunt family list shows them")
     })
 }
 
@@ -181,7 +187,8 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     out += "\nexchanges, evenly chosen\n";
     for exchange in page.exchanges.iter().take(10) {
         let id = print::line(&exchange.exchange_id, 40);
-        out += &format!("  {}  {id}  {}\n    {}\n", exchange.time, exchange.account, print::line(&exchange.prompt, 160));
+        out +=
+            &format!("  {}  {id}  {}\n    {}\n", exchange.time, exchange.account, print::line(&exchange.prompt, 160));
     }
     print::out(&out)
 }
@@ -212,7 +219,8 @@ pub(crate) fn account(args: &Account) -> Result<()> {
     if args.format == Format::Json {
         return print::json(&page);
     }
-    let models: Vec<String> = page.models.iter().take(5).map(|(name, n)| format!("{} ({n})", print::line(name, 40))).collect();
+    let models: Vec<String> =
+        page.models.iter().take(5).map(|(name, n)| format!("{} ({n})", print::line(name, 40))).collect();
     let mut out = format!(
         "{}\n{} requests, {} distinct prompts, {} to {}\nmodels: {}\n\nfamilies\naccounts requests   own  family             leader\n",
         page.account,
@@ -346,7 +354,10 @@ pub(crate) fn calibrate(args: &Calibrate) -> Result<()> {
     out += "prompts in store   threshold   unrelated neighbours of a prompt (95% interval)\n";
     for (n, threshold, rate) in &rows {
         let beyond = if rate.extrapolated { ", beyond the scores seen" } else { "" };
-        out += &format!("{n:>16}   {threshold:>9.3}   {:.2e} ({:.2e} to {:.2e}{beyond})\n", rate.point, rate.low, rate.high);
+        out += &format!(
+            "{n:>16}   {threshold:>9.3}   {:.2e} ({:.2e} to {:.2e}{beyond})\n",
+            rate.point, rate.low, rate.high
+        );
     }
     out += "\nhighest unrelated pairs, to be read\n";
     for (score, a, b) in measured.highest.iter().take(10) {

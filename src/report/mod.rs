@@ -17,8 +17,8 @@ pub mod markdown;
 #[cfg(test)]
 mod sample;
 
-use crate::ids::{Digest, FamilyId, Level, Time};
 pub use crate::family::template::{Part, Slot};
+use crate::ids::{Digest, FamilyId, Level, Time};
 use serde::{Serialize, Serializer};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
