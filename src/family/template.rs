@@ -127,8 +127,8 @@ fn aligned(a: &[u64], b: &[u64]) -> impl Iterator<Item = (usize, usize)> + use<>
     })
 }
 
-/// Byte ranges of `text` that it shares with `with`, white space and signs alone aside: what a reader should look at. Of the
-/// first [`MAX_TOKENS`] tokens of each.
+/// Byte ranges of `text` that it shares with `with`, two words or more each: what a reader should look at. Of the first
+/// [`MAX_TOKENS`] tokens of each.
 #[must_use]
 pub fn shared_ranges(with: &str, text: &str) -> Vec<std::ops::Range<usize>> {
     let (a, b) = (tokens(with), tokens(text));
@@ -142,8 +142,18 @@ pub fn shared_ranges(with: &str, text: &str) -> Vec<std::ops::Range<usize>> {
             _ => ranges.push(starts[j]..starts[j + 1]),
         }
     }
-    ranges.retain(|range| text[range.clone()].chars().any(char::is_alphanumeric));
-    ranges
+    // A word in common says nothing; two words do, and so do a few characters of a script without blanks.
+    let trimmed = ranges.into_iter().map(|range| {
+        let piece = &text[range.clone()];
+        let start = range.start + piece.len() - piece.trim_start().len();
+        start..start + piece.trim().len()
+    });
+    trimmed
+        .filter(|range| {
+            text[range.clone()].chars().count() >= 8 && text[range.clone()].contains(' ')
+                || !text[range.clone()].is_ascii() && text[range.clone()].chars().count() >= 4
+        })
+        .collect()
 }
 
 /// The template of a family: `leader` is its leader's text, `members` the texts of all its distinct prompts.
@@ -307,8 +317,8 @@ mod tests {
     fn shared_text_is_marked_in_the_other_text() {
         let text = "Please list the rivers of Portugal now";
         let shared: Vec<&str> =
-            shared_ranges("List the rivers of Spain", text).into_iter().map(|range| text[range].trim()).collect();
-        assert_eq!(shared, ["list the rivers of"]);
+            shared_ranges("List the rivers of Spain now", text).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(shared, ["list the rivers of"], "a single word in common is not marked");
         assert!(shared_ranges("", "a").is_empty());
     }
 
