@@ -113,8 +113,8 @@ pub(crate) fn rule(calibration: &Calibration, config: &AuditConfig, n: u64) -> R
 }
 
 /// Share of unrelated pairs within a family's diameter. A member has passed the threshold with another member first, so this
-/// looser bound is met by chance once in ten thousand of the few pairs that get so far.
-pub(crate) const DIAMETER_RATE: f64 = 1e-4;
+/// looser bound is met by chance once in a million of the few pairs that get so far.
+pub(crate) const DIAMETER_RATE: f64 = 1e-6;
 
 /// What an audit did.
 #[derive(Clone, Debug)]
