@@ -1,7 +1,7 @@
 //! Leader clustering with a checked diameter.
 //!
 //! Prompts are taken in the order they first came. A prompt joins the family of the candidate that accepts it with the best
-//! score, if it also lies within the diameter of that family's leader and of half of its representatives; else it stays single
+//! score, if it also lies within the diameter of that family's leader and of most of its representatives; else it stays single
 //! until somebody joins it, and then leads. A prompt that two of tonight's families accept brings them together, if every member of the younger one fits
 //! the elder so. Single linkage, which puts half of a corpus into one component, never decides.
 //!
@@ -175,7 +175,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Whether a prompt lies within the diameter of a family's leader and of at least half of its representatives. The leader
+    /// Whether a prompt lies within the diameter of a family's leader and of most of its representatives. The leader
     /// alone is not enough: a long one may contain two texts that have nothing to do with each other.
     fn fits(&mut self, prompt: u32, group: usize) -> bool {
         let leader = self.groups[group].leader;
@@ -184,7 +184,7 @@ impl<'a> Gather<'a> {
         }
         let representatives = std::mem::take(&mut self.groups[group].representatives);
         let n_near = representatives.iter().filter(|&&other| self.within(prompt, other)).count();
-        let fits = 2 * n_near >= representatives.len();
+        let fits = 2 * n_near > representatives.len();
         self.groups[group].representatives = representatives;
         fits
     }
