@@ -9,7 +9,7 @@ use crate::report::escape::{Lines, terminal};
 use crate::report::{self, Part};
 use crate::store::Store;
 use crate::store::files::{read_bounded, write_private};
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::Read as _;
 
 /// Longest text that is searched for.
 const LONGEST_QUERY: u64 = 64 << 20;
@@ -265,9 +265,9 @@ pub(crate) fn export(args: &Export) -> Result<()> {
                 None => vec![Level::Exact, Level::NearDuplicate],
                 Some(level) => vec![level],
             };
-            let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-            audit::export_members(&args.common.store, &levels, &mut out)?;
-            out.flush().map_err(|cause| print::write_failed(&cause))
+            let mut out = print::Long::new();
+            let answer = audit::export_members(&args.common.store, &levels, &mut out);
+            out.end(answer)
         }
         What::Families => {
             only(args.format, &[Format::Csv, Format::Json])?;

@@ -214,7 +214,9 @@ impl<'a> Gather<'a> {
         if self.refused.contains(&(a.min(b), a.max(b))) {
             return a;
         }
-        let (elder, younger) = if self.groups[a].leader < self.groups[b].leader { (a, b) } else { (b, a) };
+        // A family that has a name already keeps it, also where tonight's other group is led by an older single prompt.
+        let age = |group: &Group| (group.known.is_none(), group.leader);
+        let (elder, younger) = if age(&self.groups[a]) < age(&self.groups[b]) { (a, b) } else { (b, a) };
         let mut members = self.groups[younger].members.clone();
         if let Some(family) = self.groups[younger].known {
             members.extend(self.material.members(family));
@@ -371,6 +373,17 @@ mod tests {
         let outcome = cluster(&candidates, &Known { family_of: &[], leaders: &[] }, &scores, &RULE);
         let members = |family| outcome.assigned.iter().filter(|a| a.1 == family).map(|a| a.0).collect::<Vec<_>>();
         assert_eq!((members(0), members(1)), (vec![0, 1, 2, 3], vec![4, 5, 6]));
+    }
+
+    #[test]
+    fn a_named_family_is_elder_than_a_group_of_tonight() {
+        // Prompt 0 was single; 1 and 2 are a family. Prompt 3 leans on 0 and then meets the family.
+        let line = Line(vec![0.0, 0.2, 0.2, 0.0]);
+        let known = Known { family_of: &[u32::MAX, 0, 0], leaders: &[1] };
+        let candidates = vec![vec![Hit { id: 0, similarity: 1.0 }, Hit { id: 1, similarity: 0.9 }]];
+        let outcome = cluster(&candidates, &known, &line, &Rule { threshold: 1.0, diameter: 0.5, ..RULE });
+        assert_eq!((outcome.leaders.len(), outcome.merged.len()), (0, 0), "no name is lost and none is made");
+        assert_eq!(outcome.assigned, [(0, 0), (3, 0)]);
     }
 
     #[test]

@@ -120,21 +120,18 @@ fn files_that_are_no_logs_are_refused_or_counted() {
 
 #[test]
 fn truncated_streams_keep_what_came_before() {
-    let text: String = super::lines(&campaign("c", 400));
+    let text: String = super::lines(&campaign("c", 4000));
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gz.write_all(text.as_bytes()).expect("a vector");
     let gz = gz.finish().expect("a vector");
     let zst = zstd::encode_all(text.as_bytes(), 3).expect("a vector");
     for (name, bytes) in [("log.jsonl.gz", gz), ("log.jsonl.zst", zst)] {
         let (kept, reasons) = read(name, &bytes[..bytes.len() * 9 / 10]);
-        assert!(kept < 400 && reasons["truncated-input"] == 1, "{name}: {kept} {reasons}");
-        if name.ends_with("gz") {
-            assert!(kept > 200, "{kept}");
-        }
-        assert_eq!(read(name, &bytes), (400, json!({})));
+        assert!(kept < 4000 && kept > 1000 && reasons["truncated-input"] == 1, "{name}: {kept} {reasons}");
+        assert_eq!(read(name, &bytes), (4000, json!({})));
     }
     let (kept, reasons) = read("log.jsonl", &text.as_bytes()[..text.len() - 20]);
-    assert_eq!((kept, reasons), (399, json!({ "not-json": 1 })), "half a last line");
+    assert_eq!((kept, reasons), (3999, json!({ "not-json": 1 })), "half a last line");
 }
 
 #[test]

@@ -37,32 +37,38 @@ fn ten_nights_keep_their_families_and_equal_one_audit_of_all() {
     let site = Site::new();
     let logs = simulated(&site, "6000");
     let mut before: Option<Members> = None;
-    let mut merged: BTreeMap<String, String> = BTreeMap::new();
     for (i, log) in logs.iter().enumerate() {
         let report = site.audit(&[log]).ok().json();
         let [read, kept, ..] = counts(&report);
         assert!(read == kept && read > 0 && report["store"]["nights"] == i as u64 + 1);
-        for family in report["families"].as_array().expect("families") {
-            let into = family["id"].as_str().expect("a name");
-            for old in family["merged"].as_array().expect("names") {
-                merged.insert(old.as_str().expect("a name").to_owned(), into.to_owned());
-            }
-        }
         let now = site.members("store");
         if let Some(before) = &before {
-            let (mut same, mut moved) = (0, 0);
+            let old_names: BTreeSet<&str> = before.families("near-duplicate").into_keys().collect();
+            let mut moved: BTreeMap<(&str, &str), u64> = BTreeMap::new();
             for ((id, level), (family, account, _)) in &before.0 {
                 let (name, same_account, _) = now.0.get(&(id.clone(), level.clone())).expect("a member stays a member");
                 assert_eq!(account, same_account);
-                if name == family {
-                    same += 1;
-                } else {
-                    // A family changes its name only where the report says which one took it in.
-                    assert!(level == "near-duplicate" && merged.contains_key(family), "{id}: {family} became {name}");
-                    moved += 1;
+                if name != family {
+                    assert_eq!(level, "near-duplicate", "an exact family never changes");
+                    *moved.entry((family, name)).or_default() += 1;
                 }
             }
-            assert!(moved * 20 <= same, "night {}: {moved} of {} members changed family", i + 1, same + moved);
+            let n: u64 = moved.values().sum();
+            assert!(
+                n * 20 <= before.0.len() as u64,
+                "night {}: {n} of {} members changed family",
+                i + 1,
+                before.0.len()
+            );
+            for (old, new) in moved.into_keys() {
+                // A family of several prompts changes its name only into that of an older one, and the old name leads there.
+                let members = &before.families("near-duplicate")[old];
+                let texts: BTreeSet<_> = members.iter().map(|id| before.of(id, "exact")).collect();
+                let copies = texts.len() == 1 && !texts.contains(&None);
+                assert!(copies || old_names.contains(new), "night {}: {old} became {new}, which is new", i + 1);
+                let page = site.run(&["family", old, "--store", "store", "--format", "json"]).ok().json();
+                assert_eq!(page["family"]["id"], new, "{old} leads to the family that took it in");
+            }
         }
         before = Some(now);
     }
