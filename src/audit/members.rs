@@ -1,6 +1,7 @@
 //! Exports: the members of families, and the families, as CSV that any tool reads.
 
-use super::summary::{Counting, Facts, ListQuery};
+use super::facts::Facts;
+use super::summary::{Counting, ListQuery};
 use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{FamilyId, Level};

@@ -3,6 +3,7 @@
 //! A night streams: rows are read in batches, written as they come, and only keys and vectors stay in memory. Nothing is
 //! visible before the one commit at the end; a job that stops earlier leaves the store as it was.
 
+mod facts;
 mod ingest;
 mod lookup;
 mod measure;

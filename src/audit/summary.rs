@@ -1,18 +1,17 @@
 //! A store → the values of a report: every family counted, the leading ones described. Descriptive, not a score: families
 //! are ranked by accounts, then requests, then name.
 
+use super::facts::{Facts, Row, exchange_ids, removed, system_digests, system_texts};
 use super::view::{SINGLE, View};
 use super::{AuditConfig, calibration, rule};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::family::template::{self, Part, Template};
 use crate::ids::{Digest, FamilyId, Level, Time};
-use crate::report::{
-    Counts, DayCount, Family, FamilyNight, ModelCount, Night, Parameters, Removed, Report, SCHEMA, Totals,
-};
+use crate::report::{Counts, DayCount, Family, FamilyNight, ModelCount, Night, Parameters, Report, SCHEMA, Totals};
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::types::UInt32Type;
 use std::collections::BTreeMap;
 
 /// Families described at most in each list of a report.
@@ -21,102 +20,6 @@ const MOST_FAMILIES: usize = 5_000;
 const MOST_APART: usize = 200;
 /// Members of a family that a template is made of are read at most; an even sample of more.
 const MOST_MEMBERS: usize = template::MAX_MEMBERS;
-
-/// What the ranking looks at, for every exchange of the store.
-#[derive(Clone, Copy)]
-struct Row {
-    posting: Posting,
-    night: u16,
-}
-
-/// Facts of the store that counting needs.
-pub(crate) struct Facts {
-    rows: Vec<Row>,
-    /// Whether a prompt's text is trivial.
-    trivial: Vec<bool>,
-    /// Whether it has a vector.
-    vector: Vec<bool>,
-    /// Similarity of a prompt to its family's leader.
-    similarity: Vec<f32>,
-    models: Vec<String>,
-    long_prompts: u64,
-    windows: u64,
-}
-
-impl Facts {
-    pub(crate) fn read(store: &Store, view: &View) -> Result<Self> {
-        let n_prompts = view.family_of.len();
-        let mut facts = Self {
-            rows: Vec::new(),
-            trivial: Vec::with_capacity(n_prompts),
-            vector: Vec::with_capacity(n_prompts),
-            similarity: vec![1.0; n_prompts],
-            models: store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?,
-            long_prompts: 0,
-            windows: 0,
-        };
-        for (night, postings) in view.postings.iter().enumerate() {
-            facts.rows.extend(postings.all().iter().map(|&posting| Row { posting, night: night as u16 }));
-        }
-        for file in store.of_kind("prompts-table") {
-            for batch in tables::read(&store.path(file), &["trivial", "vector", "windows"], None)? {
-                let batch = batch?;
-                facts.trivial.extend(batch.column(0).as_boolean().iter().map(|x| x == Some(true)));
-                facts.vector.extend(batch.column(1).as_boolean().iter().map(|x| x == Some(true)));
-                for &windows in batch.column(2).as_primitive::<UInt32Type>().values() {
-                    facts.windows += u64::from(windows);
-                    facts.long_prompts += u64::from(windows > 0);
-                }
-            }
-        }
-        for file in store.of_kind("assigned") {
-            for batch in tables::read(&store.path(file), &["prompt", "similarity"], None)? {
-                let batch = batch?;
-                let prompts = batch.column(0).as_primitive::<UInt32Type>().values();
-                for (&prompt, &similarity) in prompts.iter().zip(batch.column(1).as_primitive::<Float32Type>().values())
-                {
-                    if let Some(slot) = facts.similarity.get_mut(prompt as usize) {
-                        *slot = similarity;
-                    }
-                }
-            }
-        }
-        let whole =
-            facts.trivial.len() == n_prompts && facts.rows.iter().all(|row| (row.posting.prompt as usize) < n_prompts);
-        if whole {
-            Ok(facts)
-        } else {
-            Err(Error::new(ErrorKind::Store, "its tables of prompts and exchanges do not agree")
-                .hint("run: stillhunt store verify"))
-        }
-    }
-
-    /// The near-duplicate family of a prompt, named by its leader; `None` for a text that resembles nothing.
-    pub(crate) fn near(&self, view: &View, prompt: u32) -> Option<u32> {
-        let fit = self.vector[prompt as usize] && !self.trivial[prompt as usize];
-        fit.then(|| view.near_leader(prompt))
-    }
-
-    pub(crate) fn similarity(&self, prompt: u32) -> f32 {
-        self.similarity[prompt as usize]
-    }
-
-    /// Exchanges grouped by `key`, groups of two or more, each in order of time.
-    fn groups(&self, key: impl Fn(&Posting) -> Option<u32>) -> Vec<(u32, Vec<Row>)> {
-        let mut keyed: Vec<(u32, u32)> =
-            self.rows.iter().enumerate().filter_map(|(i, row)| Some((key(&row.posting)?, i as u32))).collect();
-        keyed.sort_unstable();
-        keyed
-            .chunk_by(|a, b| a.0 == b.0)
-            .filter(|group| group.len() > 1)
-            .map(|group| {
-                let mut rows: Vec<Row> = group.iter().map(|&(_, i)| self.rows[i as usize]).collect();
-                rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
-                (group[0].0, rows)
-            })
-            .collect()
-    }
-}
 
 /// A family before it is described.
 struct Counted {
@@ -134,6 +37,8 @@ struct Describe<'a> {
     view: &'a View,
     facts: &'a Facts,
     night_of_account: Vec<u16>,
+    /// Older names of a family, by its leader.
+    merged: BTreeMap<u32, Vec<FamilyId>>,
 }
 
 impl<'a> Describe<'a> {
@@ -144,7 +49,12 @@ impl<'a> Describe<'a> {
             let accounts = night.first_account as usize..(night.first_account + night.accounts) as usize;
             night_of_account[accounts].fill(i as u16);
         }
-        Self { store, view, facts, night_of_account }
+        let mut merged: BTreeMap<u32, Vec<FamilyId>> = BTreeMap::new();
+        for (number, family) in view.families.iter().enumerate().filter(|(_, family)| family.merged_into.is_some()) {
+            let into = view.families[view.root(number as u32) as usize].leader;
+            merged.entry(into).or_default().push(view.family_id(Level::NearDuplicate, family.leader));
+        }
+        Self { store, view, facts, night_of_account, merged }
     }
 
     fn count(&self, level: Level, key: u32, id: FamilyId, rows: Vec<Row>) -> Counted {
@@ -199,7 +109,7 @@ impl<'a> Describe<'a> {
         models.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.model.cmp(&b.model)));
         models.truncate(5);
         let near = family.level == Level::NearDuplicate;
-        let merged = if near { self.merged_into(family.key) } else { Vec::new() };
+        let merged = if near { self.merged.get(&family.key).cloned().unwrap_or_default() } else { Vec::new() };
         let smallest = family.prompts.iter().map(|&prompt| self.facts.similarity(prompt)).fold(1f32, f32::min);
         let within = (family.level == Level::Exact)
             .then(|| self.view.family_of[family.key as usize])
@@ -227,16 +137,6 @@ impl<'a> Describe<'a> {
             merged,
             smallest_similarity: near.then_some(smallest),
         }
-    }
-
-    /// Older names of the family that this prompt leads.
-    fn merged_into(&self, leader: u32) -> Vec<FamilyId> {
-        let families = &self.view.families;
-        (0..families.len() as u32)
-            .filter(|&f| families[f as usize].merged_into.is_some())
-            .filter(|&f| families[self.view.root(f) as usize].leader == leader)
-            .map(|f| self.view.family_id(Level::NearDuplicate, families[f as usize].leader))
-            .collect()
     }
 
     fn template(&self, family: &Counted) -> Template {
@@ -422,68 +322,6 @@ fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<u32>> {
     Ok(None)
 }
 
-/// Digest of each system prompt, by number.
-fn system_digests(store: &Store) -> Result<Vec<Digest>> {
-    let mut digests = Vec::new();
-    for file in store.of_kind("systems-table") {
-        for batch in tables::read(&store.path(file), &["digest"], None)? {
-            let batch = batch?;
-            let column = batch.column(0).as_binary::<i32>();
-            digests.extend(column.iter().map(|d| Digest(d.and_then(|d| d.try_into().ok()).unwrap_or([0; 32]))));
-        }
-    }
-    Ok(digests)
-}
-
-fn system_texts(store: &Store, wanted: &[u32]) -> Result<BTreeMap<u32, String>> {
-    let mut texts = BTreeMap::new();
-    for (night, file) in store.nights().iter().zip(store.of_kind("systems-table")) {
-        let mut rows: Vec<u32> = wanted
-            .iter()
-            .filter_map(|&system| system.checked_sub(night.first_system).filter(|&row| row < night.systems))
-            .collect();
-        rows.sort_unstable();
-        rows.dedup();
-        if rows.is_empty() {
-            continue;
-        }
-        for batch in tables::read(&store.path(file), &["system", "text"], Some(&rows))? {
-            let batch = batch?;
-            let numbers = batch.column(0).as_primitive::<UInt32Type>();
-            let column = batch.column(1).as_string::<i32>();
-            texts.extend(
-                numbers.values().iter().copied().zip(column.iter().map(|text| text.unwrap_or_default().to_owned())),
-            );
-        }
-    }
-    Ok(texts)
-}
-
-/// The log's own ids of exchanges, each given by (index of its night, row).
-pub(crate) fn exchange_ids(store: &Store, wanted: &[(u16, u32)]) -> Result<Vec<String>> {
-    let mut ids = vec![String::new(); wanted.len()];
-    for (night, file) in store.of_kind("rows").enumerate() {
-        let mut here: Vec<(u32, usize)> =
-            wanted.iter().enumerate().filter(|(_, w)| usize::from(w.0) == night).map(|(i, w)| (w.1, i)).collect();
-        here.sort_unstable();
-        let mut rows: Vec<u32> = here.iter().map(|(row, _)| *row).collect();
-        rows.dedup();
-        if rows.is_empty() {
-            continue;
-        }
-        let mut found = Vec::with_capacity(rows.len());
-        for batch in tables::read(&store.path(file), &["exchange_id"], Some(&rows))? {
-            found.extend(batch?.column(0).as_string::<i32>().iter().map(|id| id.unwrap_or_default().to_owned()));
-        }
-        for (row, i) in here {
-            if let Ok(at) = rows.binary_search(&row) {
-                ids[i] = found.get(at).cloned().unwrap_or_default();
-            }
-        }
-    }
-    Ok(ids)
-}
-
 /// The report on a store as it is, after a run that did `counts`.
 /// # Errors
 /// `Store` when it is damaged, `Io` when it cannot be read.
@@ -590,32 +428,4 @@ fn parameters(store: &Store, view: &View, config: &AuditConfig) -> Result<(Param
         account_key_commitment: digest(&meta("key_commitment")?),
     };
     Ok((parameters, notes))
-}
-
-fn removed(store: &Store) -> Result<Removed> {
-    let mut removed = Removed::default();
-    let columns = [
-        "removed_invisible",
-        "removed_bidi",
-        "removed_tags",
-        "removed_lookalikes",
-        "removed_compatibility",
-        "base64_texts",
-    ];
-    for file in store.of_kind("rows") {
-        for batch in tables::read(&store.path(file), &columns, None)? {
-            let batch = batch?;
-            let column = |i: usize| batch.column(i).as_primitive::<UInt32Type>().values().as_ref();
-            let sum = |i: usize| column(i).iter().map(|&x| u64::from(x)).sum::<u64>();
-            removed.invisible += sum(0);
-            removed.bidi += sum(1);
-            removed.tags += sum(2);
-            removed.lookalikes += sum(3);
-            removed.compatibility += sum(4);
-            let any = |row: usize| (0..5).any(|i| column(i)[row] > 0);
-            removed.prompts_with_any += (0..batch.num_rows()).filter(|&row| any(row)).count() as u64;
-            removed.base64_prompts += column(5).iter().filter(|&&x| x > 0).count() as u64;
-        }
-    }
-    Ok(removed)
 }
