@@ -76,3 +76,12 @@ pub(crate) fn say(text: &str) {
 pub(crate) fn line(text: &str, width: usize) -> String {
     terminal(&clip(text, width), Lines::Join).to_string()
 }
+
+/// A moment to the second, for people.
+pub(crate) fn second(time: crate::ids::Time) -> String {
+    let text = time.to_string();
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
+    }
+}

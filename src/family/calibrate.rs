@@ -15,6 +15,7 @@ use crate::stats;
 use crate::text;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// Scores that the tail is fitted to.
 pub const TAIL: usize = 200;
@@ -40,6 +41,9 @@ pub struct Calibration {
     pub pairs: u64,
     /// Pairs left out because they share a run of five words.
     pub related: u64,
+    /// Every unrelated pair at or above this score is among `scores`; of lower ones nothing is known.
+    #[serde(default = "judged_from")]
+    pub floor: f32,
     /// The highest scores of unrelated pairs, highest first: at most 20,000.
     pub scores: Vec<f32>,
 }
@@ -62,6 +66,12 @@ pub type Pair = (u32, u32, f32);
 
 /// Most scores kept.
 const KEPT: usize = 20_000;
+/// Scores below this are not looked at.
+const JUDGED_FROM: f32 = 1.0;
+
+fn judged_from() -> f32 {
+    JUDGED_FROM
+}
 
 /// Compares `queries` (rows of `vectors`) with every prompt of another group.
 ///
@@ -77,25 +87,35 @@ pub fn measure(
     queries: &[u32],
     material: &dyn Material,
 ) -> (Calibration, Vec<Pair>) {
-    let mut sizes: std::collections::HashMap<u64, u64> = std::collections::HashMap::new();
-    group.iter().for_each(|&g| *sizes.entry(g).or_default() += 1);
-    let pairs = queries.iter().map(|&q| prompts.len() as u64 - sizes[&group[q as usize]]).sum();
+    let mut is_query = vec![false; prompts.len()];
+    queries.iter().for_each(|&q| is_query[q as usize] = true);
+    let pairs = n_pairs(group, queries, &is_query);
     let mut judged: Vec<Pair> = Vec::new();
-    let mut related = 0;
+    let (mut related, mut floor) = (0, JUDGED_FROM);
     // A block of queries at a time, so that the hits of all of them are never held at once.
     for block in queries.chunks(512) {
         let near = exact::search(vectors, &vectors.gather(block.iter().map(|&q| q as usize)), FLOOR);
         let parts: Vec<(u64, Vec<Pair>)> = block
             .par_iter()
             .zip(near)
-            .map_init(|| Judge::new(material), |judge, (&q, hits)| judge_one(judge, q, &hits, prompts, group, material))
+            .map_init(
+                || Judge::new(material),
+                |judge, (&q, hits)| {
+                    // Two queries meet twice; the pair is the lower one's.
+                    let hits: Vec<Hit> = hits.into_iter().filter(|h| !is_query[h.id as usize] || q < h.id).collect();
+                    judge_one(judge, q, &hits, prompts, group, material)
+                },
+            )
             .collect();
         for (related_here, scored) in parts {
             related += related_here;
             judged.extend(scored);
         }
         judged.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
-        judged.truncate(KEPT);
+        if judged.len() > KEPT {
+            judged.truncate(KEPT);
+            floor = judged[KEPT - 1].2;
+        }
     }
     let scores = judged.iter().map(|pair| pair.2).collect();
     judged.truncate(20);
@@ -106,9 +126,24 @@ pub fn measure(
         queries: queries.len() as u64,
         pairs,
         related,
+        floor,
         scores,
     };
     (calibration, judged)
+}
+
+/// Pairs of a query and another prompt of another group, each once.
+fn n_pairs(group: &[u64], queries: &[u32], is_query: &[bool]) -> u64 {
+    let (mut all, mut asked) = (HashMap::new(), HashMap::new());
+    for (&group, &query) in group.iter().zip(is_query) {
+        *all.entry(group).or_insert(0u64) += 1;
+        *asked.entry(group).or_insert(0u64) += u64::from(query);
+    }
+    let (n, n_queries) = (group.len() as u64, queries.len() as u64);
+    let of = |q: &u32| group[*q as usize];
+    let ordered: u64 = queries.iter().map(|q| n - all[&of(q)]).sum();
+    let among_queries: u64 = queries.iter().map(|q| n_queries - asked[&of(q)]).sum();
+    ordered - among_queries / 2
 }
 
 fn judge_one(
@@ -127,7 +162,7 @@ fn judge_one(
         let other = prompts[hit.id as usize];
         let score = score(hit.similarity, judge.containment(query, other));
         // Only pairs that matter to a tail are worth the look for common runs.
-        if score < 1.0 {
+        if score < JUDGED_FROM {
             continue;
         }
         material.folded(other, &mut b);
@@ -145,10 +180,15 @@ impl Calibration {
     ///
     /// * Exact Poisson interval where at least [`TAIL`] scores lie above; else the exponential tail, its scale at the ends of
     ///   its own interval (a sum of exponentials is a gamma; the normal approximation to it at 200 terms errs by under 1%).
+    /// * Below the floor only the lower end is known; the others are 1.
     #[must_use]
     pub fn rate(&self, at: f64) -> Rate {
         let share = |count: f64| count / self.pairs.max(1) as f64;
         let above = self.scores.partition_point(|&score| f64::from(score) >= at);
+        if at < f64::from(self.floor) {
+            let (low, _) = stats::poisson_interval(above as u64, LEVEL);
+            return Rate { point: 1.0, low: share(low), high: 1.0, extrapolated: true };
+        }
         let tail = TAIL.min(self.scores.len() / 2);
         if above > tail || tail == 0 {
             let (low, high) = stats::poisson_interval(above as u64, LEVEL);
@@ -165,6 +205,17 @@ impl Calibration {
             high: at(excess * (1.0 + spread), high),
             extrapolated: true,
         }
+    }
+
+    /// The same with at most `n` scores, of four decimals each: what is shipped.
+    #[must_use]
+    pub fn shortened(mut self, n: usize) -> Self {
+        self.scores.iter_mut().for_each(|score| *score = (*score * 1e4).round() / 1e4);
+        if self.scores.len() > n {
+            self.scores.truncate(n);
+            self.floor = self.scores.last().copied().unwrap_or(self.floor);
+        }
+        self
     }
 
     /// Unrelated neighbours for each prompt at a threshold, in a store of `n` distinct prompts.
@@ -216,7 +267,8 @@ mod tests {
         let mut scores: Vec<f32> = (0..n).map(|_| (1.0 - 0.1 * rng.random::<f64>().ln()) as f32).collect();
         scores.sort_by(|a, b| b.total_cmp(a));
         let word = String::new();
-        Calibration { source: word.clone(), model: word, prompts: 0, queries: 0, pairs, related: 0, scores }
+        let (source, model) = (word.clone(), word);
+        Calibration { source, model, prompts: 0, queries: 0, pairs, related: 0, floor: 1.0, scores }
     }
 
     fn truth(at: f64) -> f64 {
@@ -253,5 +305,30 @@ mod tests {
             last = threshold;
         }
         assert!((calibration.score_at_rate(1e-4) - 1.23).abs() < 0.02);
+    }
+
+    #[test]
+    fn a_shortened_list_answers_the_same_above_its_floor_and_nothing_below() {
+        let whole = exponential(2_000_000, 2);
+        let short = whole.clone().shortened(500);
+        assert!(short.scores.len() == 500 && short.floor > 1.1);
+        for at in [1.2, 1.5, 1.9] {
+            let (a, b) = (whole.rate(at), short.rate(at));
+            assert!((a.point / b.point - 1.0).abs() < 0.01, "{at}: {a:?} {b:?}");
+        }
+        assert!(short.rate(1.05).high >= 1.0, "no rate is claimed where scores were dropped");
+        // Without the floor this would be the lowest score there is.
+        assert!((short.score_at_rate(1e-3) - f64::from(short.floor)).abs() < 0.002);
+        assert_eq!(short.threshold(0.01, 1_000_000), whole.clone().shortened(usize::MAX).threshold(0.01, 1_000_000));
+    }
+
+    #[test]
+    fn a_pair_of_two_queries_counts_once() {
+        // Groups of 2, 3 and 1; rows 0, 2 and 5 ask. Pairs between groups: 0 with 2..6 (4), 2 with 1 and 5 (0 had it) (2), 5
+        // with the rest but 0 and 2 (3).
+        let group = [0, 0, 1, 1, 1, 2];
+        let queries = [0, 2, 5];
+        let is_query = [true, false, true, false, false, true];
+        assert_eq!(n_pairs(&group, &queries, &is_query), 9);
     }
 }
