@@ -1,5 +1,6 @@
 //! The command line as types: each flag with its default, unit and an example.
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -61,8 +62,8 @@ pub(crate) struct Common {
     /// [default: $XDG_CONFIG_HOME/stillhunt/account.key, else ~/.config/stillhunt/account.key]
     #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     pub(crate) key: Option<PathBuf>,
-    /// Threads [default: one a core]
-    #[arg(long, value_name = "N")]
+    /// Threads, 1 to 1024 [default: one a core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) threads: Option<usize>,
 }
 
@@ -110,7 +111,7 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Rows in a batch, which bounds the memory of reading [default: 8192]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 20))]
     pub(crate) batch_rows: Option<usize>,
 }
 
@@ -128,7 +129,7 @@ pub(crate) struct Similar {
     #[command(flatten)]
     pub(crate) common: Common,
     /// How many prompts, nearest first
-    #[arg(short, long, value_name = "N", default_value_t = 10, conflicts_with = "all")]
+    #[arg(short, long, value_name = "N", default_value_t = 10, conflicts_with = "all", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) k: usize,
     /// All prompts that the family rule accepts
     #[arg(long)]
@@ -247,7 +248,7 @@ pub(crate) struct Calibrate {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Prompts that are compared with all others
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) queries: usize,
     /// Attribute whose equal values make two prompts related, besides the same account; for example source
     #[arg(long, value_name = "NAME")]
@@ -280,8 +281,8 @@ pub(crate) struct Simulate {
     /// Days, one log each
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) days: u32,
-    /// Campaigns [default: one for 3,500 exchanges]
-    #[arg(long, value_name = "N")]
+    /// Campaigns, at most 100,000 [default: one for 3,500 exchanges]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(..=100_000))]
     pub(crate) campaigns: Option<u32>,
     /// Accounts of the largest campaign
     #[arg(long, value_name = "N")]

@@ -83,7 +83,11 @@ pub(crate) fn moment(text: &str) -> Result<Time> {
 /// The model of a directory, or the one in the program.
 pub(crate) fn model(common: &Common) -> Result<Model> {
     let Some(dir) = &common.model else { return shipped() };
-    let read = |name: &str| read_bounded(&dir.join(name), 4 << 30);
+    let read = |name: &str| {
+        read_bounded(&dir.join(name), 4 << 30).map_err(|error| {
+            error.hint("give a model directory as model2vec writes it: config.json, tokenizer.json, model.safetensors")
+        })
+    };
     let romanise = dir.join("romanise.json").is_file().then(|| read("romanise.json")).transpose()?;
     Model::from_parts(&read("config.json")?, &read("tokenizer.json")?, &read("model.safetensors")?, romanise.as_deref())
 }

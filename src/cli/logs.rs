@@ -22,15 +22,16 @@ pub(crate) fn audit(args: &Audit) -> Result<()> {
         other => other?,
     };
     let model = config::model(&args.common)?;
+    // Directories first: a key is made for a store that can be.
+    if let Some(dir) = &args.report {
+        private_dir(dir)?;
+    }
+    private_dir(&args.common.store)?;
     let (key, made) = config::key_or_new(&args.common)?;
     if made {
         let path = config::key_path(&args.common)?;
         print::say(&format!("made the account key {}: keep it, and keep it secret", path.display()));
     }
-    if let Some(dir) = &args.report {
-        private_dir(dir)?;
-    }
-    private_dir(&args.common.store)?;
     let quarantine = args.report.as_ref().unwrap_or(&args.common.store).join("quarantine.jsonl");
     let meter = Meter::new();
     let audited = audit::audit(&inputs, &args.common.store, &quarantine, &key, &model, &settings, &meter);

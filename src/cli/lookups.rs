@@ -56,7 +56,7 @@ pub(crate) fn similar(args: &Similar) -> Result<()> {
     }
     let hits = opened.similar(&SimilarQuery {
         text,
-        k: if args.all { 0 } else { args.k.max(1) },
+        k: if args.all { 0 } else { args.k },
         since: args.since.as_deref().map(config::moment).transpose()?,
         until: args.until.as_deref().map(config::moment).transpose()?,
         account: args.account.as_deref().map(|account| config::account(&args.common, account)).transpose()?,
@@ -204,6 +204,9 @@ pub(crate) fn family(args: &Family) -> Result<()> {
 }
 
 fn table(families: &[report::Family]) -> String {
+    if families.is_empty() {
+        return "no families are as asked for\n".to_owned();
+    }
     let mut out = "accounts requests prompts   new  last seen             family             template\n".to_owned();
     for f in families {
         out += &format!(

@@ -42,11 +42,12 @@ impl Progress for Meter {
         let style = match total {
             Some(total) => {
                 self.bar.set_length(total);
-                "{prefix:9} {bar:30} {bytes}/{total_bytes} {msg} {eta} left"
+                // The message comes last and is cut: a line that wraps would leave its upper half behind.
+                "{prefix:9} {bar:20} {bytes}/{total_bytes} {eta} left, {wide_msg}"
             }
             None => {
                 self.bar.unset_length();
-                "{prefix:9} {spinner} {elapsed} {msg}"
+                "{prefix:9} {spinner} {elapsed} {wide_msg}"
             }
         };
         if let Ok(style) = ProgressStyle::with_template(style) {
@@ -63,7 +64,7 @@ impl Progress for Meter {
         let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
         self.bar.set_position(units);
         let rate = rows as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
-        let message = format!("{} rows, {} a second,", HumanCount(rows), HumanCount(rate as u64));
+        let message = format!("{} rows, {} a second", HumanCount(rows), HumanCount(rate as u64));
         if self.terminal {
             self.bar.set_message(message);
             return;
@@ -73,7 +74,7 @@ impl Progress for Meter {
             said.0 = Instant::now();
             let share = self.bar.length().filter(|&all| all > 0).map(|all| format!(" {}%,", 100 * units / all));
             let elapsed = self.began.elapsed().as_secs();
-            super::print::note(&format!("{}:{} {message} {elapsed} s", said.1, share.unwrap_or_default()));
+            super::print::note(&format!("{}:{} {message}, {elapsed} s", said.1, share.unwrap_or_default()));
         }
     }
 

@@ -54,11 +54,18 @@ impl Catalog {
     /// `Store` when it is damaged or of another format.
     pub(crate) fn open(path: &Path, write: bool) -> Result<Self> {
         let access = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
-        let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+        let mut db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         if write {
             settings(&db)?;
         } else {
             db.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
+            // A reader of a WAL database writes its index file beside it. On a disk that is read-only nobody else writes
+            // either, so the database can be read as it lies; a WAL that is still there would hold commits, and then not.
+            let refused = db.query_row("SELECT count(*) FROM meta", [], |_| Ok(()));
+            if is_read_only(&refused) && !path.with_extension("sqlite-wal").exists() {
+                let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+                db = Connection::open_with_flags(as_it_lies(path), flags).map_err(failed)?;
+            }
         }
         let catalog = Self { db };
         let format = catalog.meta("format")?;
@@ -123,6 +130,21 @@ impl Catalog {
         let found: String = self.db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
         if found == "ok" { Ok(()) } else { Err(Error::new(ErrorKind::Store, format!("catalog.sqlite: {found}"))) }
     }
+}
+
+fn is_read_only(result: &rusqlite::Result<()>) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    matches!(result, Err(rusqlite::Error::SqliteFailure(cause, _)) if matches!(cause.code, ReadOnly | CannotOpen))
+}
+
+/// The address of a database that nobody changes.
+fn as_it_lies(path: &Path) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_');
+    let mut out = String::from("file:");
+    for &b in path.as_os_str().as_encoded_bytes() {
+        if plain(b) { out.push(char::from(b)) } else { out.push_str(&format!("%{b:02X}")) }
+    }
+    out + "?immutable=1"
 }
 
 fn settings(db: &Connection) -> Result<()> {

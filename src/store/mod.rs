@@ -87,6 +87,11 @@ impl Store {
 
     fn load(dir: &Path, write: bool) -> Result<Self> {
         let path = dir.join("catalog.sqlite");
+        if let Err(cause) = fs::metadata(&path)
+            && cause.kind() == std::io::ErrorKind::PermissionDenied
+        {
+            return Err(Error::io("open", &path, &cause));
+        }
         if !path.is_file() {
             return Err(Error::new(ErrorKind::Store, format!("expected a store at {}, found none", dir.display()))
                 .hint("stillhunt audit LOG --store DIR makes one"));

@@ -280,6 +280,20 @@ fn verify_names_the_file_that_is_not_whole() {
         .refused(&["expected a store at nowhere, found none", "hint: "]);
 }
 
+/// A store on a disk that cannot be written is read as it lies. (The superuser writes anyway, and reads as well.)
+#[test]
+fn a_read_only_store_answers() {
+    let site = audited();
+    let expected = site.export("store");
+    let mode = |mode| {
+        std::fs::set_permissions(site.path("store"), std::fs::Permissions::from_mode(mode)).expect("set");
+    };
+    mode(0o500);
+    assert_eq!(site.export("store"), expected);
+    site.run(&["store", "verify", "--store", "store"]).ok();
+    mode(0o700);
+}
+
 /// Damage must not crash a reader: it answers or says what is wrong.
 #[test]
 fn a_damaged_store_is_an_error_and_no_crash() {
@@ -364,6 +378,21 @@ fn arguments_that_cannot_be_meant_are_refused() {
     {
         site.run(args).refused(&["error: ", "Usage: "]);
     }
+    // Numbers that would be nothing, or would never end.
+    for args in [
+        &["similar", "--store", "store", "-k", "0", "x"][..],
+        &["family", "list", "--store", "store", "--threads", "100000"],
+        &["family", "list", "--store", "store", "--threads", "0"],
+        &["calibrate", "--store", "store", "--queries", "0"],
+        &["audit", "log.jsonl", "--store", "store", "--batch-rows", "0"],
+        &["simulate", "--out", "sim", "--campaigns", "4000000000"],
+    ] {
+        site.run(args).refused(&["invalid value", "is not in "]);
+    }
+    // A number may be larger than the store.
+    site.run(&["similar", "--store", "store", "-k", "18446744073709551615", "x"]).ok();
+    let none = site.run(&["family", "list", "--store", "store", "--accounts", "999"]).ok();
+    assert_eq!(none.out, "no families are as asked for\n");
     let help = site.run(&["--help"]).ok().out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("Exit status: 0 ran, 2 could not run"), "{help}");
     assert!(site.run(&["--version"]).ok().out.contains(env!("CARGO_PKG_VERSION")));

@@ -38,7 +38,7 @@ fn ten_nights_keep_their_families_and_equal_one_audit_of_all() {
     let logs = simulated(&site, "6000");
     let mut before: Option<Members> = None;
     for (i, log) in logs.iter().enumerate() {
-        let report = site.audit(&[log]).ok().json();
+        let report = site.audit(&[log, "--threshold", THRESHOLD]).ok().json();
         let [read, kept, ..] = counts(&report);
         assert!(read == kept && read > 0 && report["store"]["nights"] == i as u64 + 1);
         let now = site.members("store");
@@ -88,7 +88,8 @@ fn ten_nights_keep_their_families_and_equal_one_audit_of_all() {
     assert_eq!((site.export("store"), super::digests(&site.path("store/nights"))), (export, files));
 
     // All at once: the same exact families, nearly the same near-duplicate ones.
-    let all: Vec<&str> = logs.iter().map(String::as_str).collect();
+    let mut all: Vec<&str> = logs.iter().map(String::as_str).collect();
+    all.extend(["--threshold", THRESHOLD]);
     site.run(&Site::audit_args("once", &all)).ok();
     let once = site.members("once");
     assert_eq!(parts(&by_night, "exact"), parts(&once, "exact"));
@@ -116,7 +117,10 @@ fn ten_nights_keep_their_families_and_equal_one_audit_of_all() {
     assert!(alike * 100 >= 95 * 5 * ids.len(), "{alike} of {} hits", 5 * ids.len());
 }
 
-/// Measured 0.99 on this log; how far a family reaches depends a little on which member came first.
+/// One threshold for all nights: the calibrated one rises with the store, and what an earlier night joined stays joined.
+const THRESHOLD: &str = "1.9";
+
+/// Measured 0.992 on this log; how far a family reaches depends a little on which of its prompts came first.
 const AGREEMENT: f64 = 0.95;
 
 #[test]
