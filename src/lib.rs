@@ -1,5 +1,33 @@
-//! stillhunt audits the serving logs of a language-model provider for model distillation.
-#![allow(dead_code)]
+//! stillhunt audits the serving logs of a language-model provider for model distillation: it finds families of similar
+//! prompts that spread over many accounts, keeps them in a store, and answers an investigator.
+//!
+//! # A night
+//! ```text
+//! log bytes → Exchange → known? → folded prompt → distinct prompt → vector → candidates → judged pair → family → commit → report
+//! store::input  log     store::keys  text        store::texts      embed    index       family       family   store   report
+//! ```
+//!
+//! # The map
+//! A module uses lower rows only, row-mates do not know each other (`tests/tidy.rs` holds the table).
+//!
+//! | row | modules |
+//! |---|---|
+//! | 0 | [`ids`] |
+//! | 1 | [`error`], [`exchange`] |
+//! | 2 | [`text`], [`log`], [`token`], [`stats`], [`store`] |
+//! | 3 | [`embed`], [`index`] |
+//! | 4 | [`family`] |
+//! | 6 | [`report`] |
+//! | 7 | [`audit`], [`simulate`] |
+//! | 9 | [`cli`] |
+//!
+//! # Invariants
+//! * Below row 9 nothing reads the clock, the environment, standard input or global randomness, and only [`store`] opens files
+//!   (a new account key takes 32 bytes from the operating system, in `store` too).
+//! * The same logs in the same order, configuration, key and seed give the same files on any number of threads; ties break by
+//!   number or name, and no hash map is iterated into output.
+//! * What the catalog does not name does not exist; a night is named in one transaction.
+//! * Text of a log is data of an attacker: bounded where it is read, escaped where it is shown, never a panic.
 
 pub mod audit;
 pub mod cli;

@@ -1,7 +1,7 @@
 //! A night's families: join with itself and with earlier nights, cluster, commit.
 
 use super::ingest::{Filed, Finished, MERGED_AT};
-use super::view::{Again, SINGLE, View, folded_of, segments};
+use super::view::{Again, View, folded_of, segments};
 use crate::embed::Model;
 use crate::error::Result;
 use crate::family::cluster::{self, Known, Outcome};
@@ -232,9 +232,4 @@ impl AsRef<[u8]> for Aligned {
     fn as_ref(&self) -> &[u8] {
         &bytemuck::cast_slice::<u64, u8>(&self.0)[..self.1]
     }
-}
-
-/// Whether a prompt number means a single one.
-pub(crate) fn is_single(view: &View, prompt: u32) -> bool {
-    view.family_of.get(prompt as usize).is_none_or(|&family| family == SINGLE)
 }

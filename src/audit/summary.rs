@@ -11,7 +11,6 @@ use crate::report::{Counts, DayCount, Family, FamilyNight, ModelCount, Night, Pa
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt32Type;
 use std::collections::BTreeMap;
 
 /// Families described at most in each list of a report.

@@ -157,16 +157,5 @@ impl Model {
     }
 }
 
-/// A unit vector in one byte a number, round(127·x): similarities change by at most 0.018, by 0.003 on average.
-///
-/// # Example
-/// ```
-/// assert_eq!(stillhunt::embed::quantise(&[1.0, -0.5, 0.0]), [127, -64, 0]);
-/// ```
-#[must_use]
-pub fn quantise(vector: &[f32]) -> Vec<i8> {
-    vector.iter().map(|x| (127.0 * x).round() as i8).collect()
-}
-
 #[cfg(test)]
 mod tests;

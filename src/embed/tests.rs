@@ -241,17 +241,3 @@ fn files_that_do_not_fit_say_what_was_expected() {
     let error = Model::from_parts(b"{}", b"no", &good, None).err().unwrap();
     assert!(error.to_string().contains("expected a tokenizer file"), "{error}");
 }
-
-#[test]
-fn bytes_keep_similarities() {
-    let vectors: Vec<Vec<f32>> = golden()
-        .into_iter()
-        .filter(|item| !item.ids.is_empty())
-        .map(|item| shipped().vector(&item.text).unwrap())
-        .collect();
-    for (a, b) in vectors.iter().zip(&vectors[1..]) {
-        let exact: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
-        let dot: i32 = quantise(a).iter().zip(quantise(b)).map(|(x, y)| i32::from(*x) * i32::from(y)).sum();
-        assert!((exact - dot as f32 / (127.0 * 127.0)).abs() < 0.018);
-    }
-}

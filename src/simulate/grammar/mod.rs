@@ -32,6 +32,7 @@ pub(super) type List = (&'static str, &'static [&'static str]);
 /// What people of one interest ask.
 pub(super) struct Topic {
     /// Its name, for people who read the tables.
+    #[allow(dead_code)]
     pub(super) name: &'static str,
     /// How often people have it, against the others.
     pub(super) weight: f64,
