@@ -1,6 +1,7 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
-use super::summary::{Facts, exchange_ids, one};
+use super::names::exchange_ids;
+use super::summary::{Facts, one};
 use super::view::{SINGLE, Stored, View, segments};
 use super::{AuditConfig, calibration, rule, view};
 use crate::embed::Model;

@@ -7,6 +7,7 @@ mod ingest;
 mod lookup;
 mod measure;
 mod members;
+mod names;
 mod night;
 mod quarantine;
 mod summary;
