@@ -62,7 +62,8 @@ impl Catalog {
             // A reader of a WAL database writes its index file beside it. On a disk that is read-only nobody else writes
             // either, so the database can be read as it lies; a WAL that is still there would hold commits, and then not.
             let refused = db.query_row("SELECT count(*) FROM meta", [], |_| Ok(()));
-            if is_read_only(&refused) && !path.with_extension("sqlite-wal").exists() {
+            let wal = std::fs::metadata(path.with_extension("sqlite-wal")).map_or(0, |wal| wal.len());
+            if is_read_only(&refused) && wal == 0 {
                 let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
                 db = Connection::open_with_flags(as_it_lies(path), flags).map_err(failed)?;
             }

@@ -101,26 +101,26 @@ fn ten_nights_keep_their_families_and_equal_one_audit_of_all() {
     let share = agreement(&by_night, &once);
     println!("near-duplicate pairs of ten nights and of one audit: {share:.4} the same");
     assert!(share >= AGREEMENT, "{share}");
-    // The index answers alike, merged or not.
-    let mut alike = 0;
-    let ids: Vec<&String> = once.0.keys().map(|(id, _)| id).step_by(once.0.len() / 20).take(20).collect();
-    for id in &ids {
+    // The index answers alike, merged or not, for all that the family rule accepts.
+    let (mut alike, mut all) = (0, 0);
+    for id in once.0.keys().map(|(id, _)| id).step_by(once.0.len() / 20).take(20) {
         let hits = |store: &str| {
-            let run = site.run(&["similar", "--store", store, "--format", "json", "-k", "5", "--id", id]).ok().json();
-            let hits = run["hits"].as_array().expect("hits").clone();
-            hits.iter().map(|hit| (hit["prompt"].clone(), hit["similarity"].clone())).collect::<Vec<_>>()
+            let run = site.run(&["similar", "--store", store, "--format", "json", "--all", "--id", id]).ok().json();
+            let prompts = run["hits"].as_array().expect("hits").iter().map(|hit| hit["prompt"].to_string());
+            prompts.collect::<BTreeSet<String>>()
         };
         let (a, b) = (hits("store"), hits("once"));
-        // The nearest is the prompt itself; ties beyond it may come in another order.
-        alike += a.iter().filter(|hit| b.contains(hit)).count();
+        alike += a.intersection(&b).count();
+        all += a.union(&b).count();
     }
-    assert!(alike * 100 >= 95 * 5 * ids.len(), "{alike} of {} hits", 5 * ids.len());
+    println!("accepted hits of twenty searches: {alike} of {all} in both stores");
+    assert!(all >= 20 && alike * 100 >= 95 * all, "{alike} of {all} hits");
 }
 
 /// One threshold for all nights: the calibrated one rises with the store, and what an earlier night joined stays joined.
 const THRESHOLD: &str = "1.9";
 
-/// Measured 0.992 on this log; how far a family reaches depends a little on which of its prompts came first.
+/// Measured 0.990 on this log; how far a family reaches depends a little on which of its prompts came first.
 const AGREEMENT: f64 = 0.95;
 
 #[test]
@@ -359,7 +359,7 @@ fn a_killed_writer_leaves_a_whole_store() {
         }
         if site.path("fresh").exists() && share != 0.9 {
             // Left as it is every other time, so that a store is also killed while it sweeps.
-            if (share * 10.0) as u32 % 2 == 0 {
+            if ((share * 10.0) as u32).is_multiple_of(2) {
                 std::fs::remove_dir_all(site.path("fresh")).expect("removed");
             }
         }
