@@ -348,6 +348,11 @@ fn the_models_are_those_of_the_manifest() {
 }
 
 #[test]
+fn the_data_are_those_of_the_manifest() {
+    manifest("data", |file| file != "MANIFEST.toml");
+}
+
+#[test]
 fn the_scanner_sees_code_only() {
     let text = "use crate::{a::B, c::{D, E}, f};\n// crate::no\nlet s = \"crate::no\\\" crate::no\"; let c = '\"'; crate::g::h();\n\
         let r = r#\"crate::no\"#; fn x<'a>(y: &'a str) {} /* crate::no */\n#[cfg(test)]\nmod tests { use crate::no; fn f() { {} } }\nuse crate::z;\n";

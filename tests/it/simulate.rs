@@ -86,6 +86,18 @@ fn the_same_seed_writes_the_same_bytes() {
 }
 
 #[test]
+fn the_demonstration_log_is_what_its_recipe_writes() {
+    let site = Site::new();
+    site.run(&["simulate", "--out", "demo", "--exchanges", "20000", "--seed", "2026", "--campaigns", "8"]).ok();
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/demo");
+    for name in ["logs/night-1.jsonl", "logs/night-2.jsonl", "logs/night-3.jsonl", "truth.csv"] {
+        let file = std::fs::File::open(shipped.join(format!("{name}.zst"))).expect("a shipped file");
+        let packed = zstd::decode_all(file).expect("zstd");
+        assert!(packed == site.read(&format!("demo/{name}")).into_bytes(), "{name}: generate it again");
+    }
+}
+
+#[test]
 fn prompts_come_from_a_file_of_texts() {
     let site = Site::new();
     let texts: Vec<String> =
