@@ -255,8 +255,8 @@ impl Gap {
 fn build(lead: &[Token<'_>], skeleton: &[usize], gaps: Vec<Gap>, members: u64) -> Template {
     let mut template = Template { members, ..Template::default() };
     let mut text = String::new();
-    // A gap that one member in ten or fewer fills is an insertion of theirs, not a slot.
-    let rare = members / 10;
+    // A gap that one member in five or fewer fills is an insertion of theirs, not a slot.
+    let rare = members / 5;
     for (g, gap) in gaps.into_iter().enumerate() {
         if gap.filled > rare {
             let slot = template.slots.len() as u32 + 1;
