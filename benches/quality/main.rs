@@ -1,11 +1,16 @@
 //! Quality of families and searches on open prompts: `cargo bench --bench quality -- DATA_DIR [part…]`.
 //!
-//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given). Tables are printed as Markdown.
+//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `edits`, `sts`, `index`,
+//! `clumps`, `chains`; all of them without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
+//! written there, a file a part.
 
 mod calibration;
 mod data;
+mod edits;
+mod logs;
 
 use std::path::PathBuf;
+use stillhunt::simulate::Edit;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -16,13 +21,20 @@ fn main() {
         return;
     };
     let model = data::model();
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let wants = |part: &str| words.len() < 2 || words[1..].iter().any(|word| word == part);
     if wants("calibration") {
         let (table, shipped) = calibration::report(&model, &all);
         println!("{table}");
         if flags.iter().any(|flag| flag == "--ship") {
-            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models/calibration.json");
-            std::fs::write(path, serde_json::to_string(&shipped).expect("numbers") + "\n").expect("the file");
+            let json = serde_json::to_string(&shipped).expect("numbers");
+            std::fs::write(root.join("models/calibration.json"), json + "\n").expect("the file");
         }
+    }
+    let shipped = std::fs::read_to_string(root.join("models/calibration.json")).expect("the shipped calibration");
+    let shipped = serde_json::from_str(&shipped).expect("the shipped calibration");
+    if wants("edits") {
+        let kinds: Vec<Edit> = Edit::ALL.into_iter().filter(|kind| words.len() < 3 || wants(kind.word())).collect();
+        println!("{}", edits::report(&model, &all, &shipped, &kinds));
     }
 }
