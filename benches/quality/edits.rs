@@ -210,7 +210,9 @@ fn write(
         }
         let (n, hits) = (sums[..3].iter().map(|c| c.n).sum(), sums[..3].iter().map(|c| c.family).sum());
         let _ = write!(out, "| all | {} |", percent(hits, n));
-        sums.iter().for_each(|c| drop(write!(out, " {} ({}) |", percent(c.family, c.n), c.n)));
+        for c in sums {
+            let _ = write!(out, " {} ({}) |", percent(c.family, c.n), c.n);
+        }
         out.push_str("\n\n");
     };
     table(&mut out, &|c| c.family);

@@ -5,9 +5,13 @@
 //! written there, a file a part.
 
 mod calibration;
+mod chains;
+mod clumps;
 mod data;
 mod edits;
+mod index;
 mod logs;
+mod sts;
 
 use std::path::PathBuf;
 use stillhunt::simulate::Edit;
@@ -36,5 +40,21 @@ fn main() {
     if wants("edits") {
         let kinds: Vec<Edit> = Edit::ALL.into_iter().filter(|kind| words.len() < 3 || wants(kind.word())).collect();
         println!("{}", edits::report(&model, &all, &shipped, &kinds));
+    }
+    if wants("sts") {
+        println!("{}", sts::report(&model, &dir, &shipped));
+    }
+    if wants("index") {
+        println!("{}", index::report(&model, &all, &shipped));
+    }
+    if wants("clumps") {
+        println!("{}", clumps::report(&model, &all));
+    }
+    if wants("chains") {
+        let families = chains::largest(&model, &all);
+        println!("{}", chains::report(&model, &all, &families));
+        if flags.iter().any(|flag| flag == "--record") {
+            std::fs::write(root.join("benches/record/largest-families.csv"), chains::csv(&families)).expect("the file");
+        }
     }
 }
