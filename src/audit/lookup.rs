@@ -154,6 +154,8 @@ pub struct AccountPage {
     pub last_seen: Time,
     /// Models it asked, most requests first.
     pub models: Vec<(String, u64)>,
+    /// Its exchanges whose text is trivial; their families are not listed.
+    pub trivial_requests: u64,
     /// Families it shares with others, or repeats itself in, most accounts first.
     pub families: Vec<AccountFamily>,
 }
@@ -408,7 +410,13 @@ impl<'a> Opened<'a> {
         models.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         // Requests of the account by the leader of the prompt's family.
         let mut leaders: BTreeMap<u32, u64> = BTreeMap::new();
+        let (mut folded, mut trivial_requests) = (String::new(), 0);
         for (&prompt, &n) in &prompts {
+            self.view.folded(prompt, &mut folded);
+            if text::is_trivial(&folded) {
+                trivial_requests += n;
+                continue;
+            }
             *leaders.entry(self.view.near_leader(prompt)).or_default() += n;
         }
         let mut families = Vec::new();
@@ -444,6 +452,7 @@ impl<'a> Opened<'a> {
             first_seen: moment(first),
             last_seen: moment(last),
             models,
+            trivial_requests,
             families,
         })
     }

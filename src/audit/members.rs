@@ -15,8 +15,8 @@ use std::path::Path;
 /// One row for each exchange and level: `exchange_id,account,family_id,level,similarity`, in the order of the logs.
 ///
 /// A family has at least two exchanges. Similarity is that of the exchange's prompt to the family's leader, in [−1, 1]. No
-/// column needs quoting: an id's comma, quote, blank or control character, its `%`, and a first `=`, `+`, `-` or `@` (which a
-/// spreadsheet would run) are written as `%` and two hex digits a byte.
+/// column needs quoting: an id's comma, quote, blank or control character, one that turns the line around, its `%`, and a first
+/// `=`, `+`, `-` or `@` (which a spreadsheet would run) are written as `%` and two hex digits a byte.
 /// # Errors
 /// `Store` when it is damaged, `Io` when `out` cannot be written.
 pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Result<u64> {
@@ -70,16 +70,22 @@ pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Resu
 
 /// An id that needs no quoting and that no spreadsheet takes for a formula.
 fn plain(id: &str) -> Cow<'_, str> {
-    let special = |i: usize, b: u8| {
-        matches!(b, b',' | b'"' | b'\'' | b'%' | b'\\' | 0..=b' ' | 0x7f)
-            || (i == 0 && matches!(b, b'=' | b'+' | b'-' | b'@'))
+    let special = |i: usize, c: char| {
+        matches!(c, ',' | '"' | '\'' | '%' | '\\' | ' ')
+            || c.is_control()
+            || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            || (i == 0 && matches!(c, '=' | '+' | '-' | '@'))
     };
-    if !id.bytes().enumerate().any(|(i, b)| special(i, b)) {
+    if !id.char_indices().any(|(i, c)| special(i, c)) {
         return Cow::Borrowed(id);
     }
     let mut out = String::with_capacity(id.len() + 8);
     for (i, c) in id.char_indices() {
-        if c.is_ascii() && special(i, c as u8) { out.push_str(&format!("%{:02X}", c as u32)) } else { out.push(c) }
+        if special(i, c) {
+            c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| out.push_str(&format!("%{b:02X}")));
+        } else {
+            out.push(c);
+        }
     }
     Cow::Owned(out)
 }
@@ -107,6 +113,7 @@ mod tests {
             ("-1", "%2D1"),
             ("日本", "日本"),
             ("50%", "50%25"),
+            ("\u{202e}gnp", "%E2%80%AEgnp"),
         ] {
             assert_eq!(plain(id), expected);
         }

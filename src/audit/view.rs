@@ -13,7 +13,7 @@ use crate::text;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// No family.
 pub(crate) const SINGLE: u32 = u32::MAX;
@@ -56,6 +56,8 @@ pub(crate) struct View {
     /// Family of each prompt, merges followed; [`SINGLE`] where it has none.
     pub(crate) family_of: Vec<u32>,
     pub(crate) naming_key: [u8; 32],
+    /// (family, prompt) of all that have one, sorted; made when first asked for.
+    by_family: OnceLock<Vec<(u32, u32)>>,
 }
 
 impl View {
@@ -90,7 +92,7 @@ impl View {
             }
         }
         let postings = store.of_kind("postings").map(|file| Postings::open(store.map(file)?)).collect::<Result<_>>()?;
-        let mut view = Self { texts, postings, families, family_of, naming_key: naming.0 };
+        let mut view = Self { texts, postings, families, family_of, naming_key: naming.0, by_family: OnceLock::new() };
         if view.families.iter().any(|family| family.merged_into.is_some()) {
             let roots: Vec<u32> = (0..view.families.len() as u32).map(|family| view.root(family)).collect();
             for family in view.family_of.iter_mut().filter(|family| **family != SINGLE) {
@@ -150,8 +152,16 @@ impl View {
             .flat_map(move |(night, postings)| postings.of(prompt).iter().map(move |p| (night, p)))
     }
 
+    /// Prompts of a family, in order of number.
     pub(crate) fn members(&self, family: u32) -> Vec<u32> {
-        (0..self.family_of.len() as u32).filter(|&prompt| self.family_of[prompt as usize] == family).collect()
+        let by_family = self.by_family.get_or_init(|| {
+            let families = self.family_of.iter().zip(0..).filter(|(family, _)| **family != SINGLE);
+            let mut pairs: Vec<(u32, u32)> = families.map(|(&family, prompt)| (family, prompt)).collect();
+            pairs.sort_unstable();
+            pairs
+        });
+        let first = by_family.partition_point(|pair| pair.0 < family);
+        by_family[first..].iter().take_while(|pair| pair.0 == family).map(|pair| pair.1).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::report::escape::{Lines, terminal};
 use crate::report::{self, Part};
 use crate::store::Store;
 use crate::store::files::{read_bounded, write_private};
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::Read as _;
 
 /// Longest text that is searched for.
 const LONGEST_QUERY: u64 = 64 << 20;
@@ -78,7 +78,7 @@ pub(crate) fn similar(args: &Similar) -> Result<()> {
             hit.similarity,
             print::line(&hit.exchange_id, 64),
             hit.account,
-            hit.time,
+            print::second(hit.time),
             hit.score,
             hit.requests,
             hit.accounts,
@@ -156,8 +156,8 @@ pub(crate) fn family(args: &Family) -> Result<()> {
         f.new_accounts,
         f.requests,
         f.distinct_prompts,
-        f.first_seen,
-        f.last_seen
+        print::second(f.first_seen),
+        print::second(f.last_seen)
     );
     if let Some(within) = f.within {
         out += &format!("lies within {within}\n");
@@ -179,7 +179,13 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     }
     out += "\nrequests  account                    first seen            last seen\n";
     for member in page.members.iter().take(30) {
-        out += &format!("{:>8}  {}  {}  {}\n", member.requests, member.account, member.first_seen, member.last_seen);
+        out += &format!(
+            "{:>8}  {}  {}  {}\n",
+            member.requests,
+            member.account,
+            print::second(member.first_seen),
+            print::second(member.last_seen)
+        );
     }
     if page.members.len() > 30 {
         out += &format!("          and {} more accounts (--format json has them all)\n", page.members.len() - 30);
@@ -187,8 +193,12 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     out += "\nexchanges, evenly chosen\n";
     for exchange in page.exchanges.iter().take(10) {
         let id = print::line(&exchange.exchange_id, 40);
-        out +=
-            &format!("  {}  {id}  {}\n    {}\n", exchange.time, exchange.account, print::line(&exchange.prompt, 160));
+        out += &format!(
+            "  {}  {id}  {}\n    {}\n",
+            print::second(exchange.time),
+            exchange.account,
+            print::line(&exchange.prompt, 160)
+        );
     }
     print::out(&out)
 }
@@ -197,12 +207,12 @@ fn table(families: &[report::Family]) -> String {
     let mut out = "accounts requests prompts   new  last seen             family             template\n".to_owned();
     for f in families {
         out += &format!(
-            "{:>8} {:>8} {:>7} {:>4.0}%  {:.20}  {}  {}\n",
+            "{:>8} {:>8} {:>7} {:>4.0}%  {}  {}  {}\n",
             f.accounts,
             f.requests,
             f.distinct_prompts,
             100.0 * f.new_account_share,
-            f.last_seen.to_string(),
+            print::second(f.last_seen),
             f.id,
             print::line(&f.template, 70)
         );
@@ -226,8 +236,8 @@ pub(crate) fn account(args: &Account) -> Result<()> {
         page.account,
         page.requests,
         page.distinct_prompts,
-        page.first_seen,
-        page.last_seen,
+        print::second(page.first_seen),
+        print::second(page.last_seen),
         if models.is_empty() { "none named".to_owned() } else { models.join(", ") }
     );
     for family in &page.families {
@@ -239,6 +249,9 @@ pub(crate) fn account(args: &Account) -> Result<()> {
             family.family_id,
             print::line(&family.prompt, 80)
         );
+    }
+    if page.trivial_requests > 0 {
+        out += &format!("and {} requests with trivial texts\n", page.trivial_requests);
     }
     print::out(&out)
 }
@@ -252,9 +265,9 @@ pub(crate) fn export(args: &Export) -> Result<()> {
                 None => vec![Level::Exact, Level::NearDuplicate],
                 Some(level) => vec![level],
             };
-            let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-            audit::export_members(&args.common.store, &levels, &mut out)?;
-            out.flush().map_err(|cause| print::write_failed(&cause))
+            let mut out = print::Long::new();
+            let answer = audit::export_members(&args.common.store, &levels, &mut out);
+            out.end(answer)
         }
         What::Families => {
             only(args.format, &[Format::Csv, Format::Json])?;

@@ -1,5 +1,5 @@
 //! Long work shows itself: a bar with rate and time left on a terminal, a line a minute elsewhere.
-#![allow(clippy::disallowed_methods, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods)]
 
 use crate::audit::Progress;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -73,12 +73,11 @@ impl Progress for Meter {
             said.0 = Instant::now();
             let share = self.bar.length().filter(|&all| all > 0).map(|all| format!(" {}%,", 100 * units / all));
             let elapsed = self.began.elapsed().as_secs();
-            eprintln!("{}:{} {message} {elapsed} s", said.1, share.unwrap_or_default());
+            super::print::note(&format!("{}:{} {message} {elapsed} s", said.1, share.unwrap_or_default()));
         }
     }
 
     fn note(&self, text: &str) {
-        let text = crate::report::escape::terminal(text, crate::report::escape::Lines::Join);
-        self.bar.suspend(|| eprintln!("stillhunt: {text}"));
+        self.bar.suspend(|| super::print::say(text));
     }
 }

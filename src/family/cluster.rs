@@ -1,9 +1,9 @@
 //! Leader clustering with a checked diameter.
 //!
 //! Prompts are taken in the order they first came. A prompt joins the family of the candidate that accepts it with the best
-//! score, if it also lies within the diameter of that family's leader; else it stays single until somebody joins it, and then
-//! leads. A prompt that two of tonight's families accept brings them together, if every member of the younger one lies within
-//! the diameter of the elder's leader. Single linkage, which puts half of a corpus into one component, never decides.
+//! score, if it also lies within the diameter of that family's leader and of most of its representatives; else it stays single
+//! until somebody joins it, and then leads. A prompt that two of tonight's families accept brings them together, if every member of the younger one fits
+//! the elder so. Single linkage, which puts half of a corpus into one component, never decides.
 //!
 //! Identity: a leader leads for ever, so a family keeps its name from night to night and loses no member; a family that joins
 //! an older one is recorded as merged into it. Weakness: a prompt that comes first leads even where a later one would be more
@@ -74,6 +74,8 @@ fn accept(judge: &mut Judge<'_>, prompt: u32, near: &[Hit], rule: &Rule) -> Vec<
 /// A family while the night is gathered: an older one that got new members, or a new one.
 struct Group {
     leader: u32,
+    /// Its first members, the leader among them: what a newcomer is held against.
+    representatives: Vec<u32>,
     /// Its number, if it is of an earlier night.
     known: Option<u32>,
     /// Members that tonight added.
@@ -119,7 +121,15 @@ impl<'a> Gather<'a> {
                 let groups = &mut self.groups;
                 *self.group_of_family.entry(family).or_insert_with(|| {
                     let leader = self.known.leaders[family as usize];
-                    groups.push(Group { leader, known: Some(family), members: Vec::new(), merged: None });
+                    let mut representatives = self.material.members(family);
+                    representatives.truncate(REPRESENTATIVES);
+                    groups.push(Group {
+                        leader,
+                        representatives,
+                        known: Some(family),
+                        members: Vec::new(),
+                        merged: None,
+                    });
                     groups.len() - 1
                 })
             }
@@ -139,7 +149,7 @@ impl<'a> Gather<'a> {
                 match home {
                     None => home = Some(self.lead(candidate)),
                     Some(group) => {
-                        if self.within(candidate, self.groups[group].leader) {
+                        if self.fits(candidate, group) {
                             self.join(candidate, group);
                         }
                     }
@@ -149,7 +159,7 @@ impl<'a> Gather<'a> {
             let fits = match tried.iter().find(|(g, _)| *g == group) {
                 Some(&(_, fits)) => fits,
                 None => {
-                    let fits = self.within(prompt, self.groups[group].leader);
+                    let fits = self.fits(prompt, group);
                     tried.push((group, fits));
                     fits
                 }
@@ -165,19 +175,38 @@ impl<'a> Gather<'a> {
         }
     }
 
+    /// Whether a prompt lies within the diameter of a family's leader and of most of its representatives. The leader
+    /// alone is not enough: a long one may contain two texts that have nothing to do with each other.
+    fn fits(&mut self, prompt: u32, group: usize) -> bool {
+        let leader = self.groups[group].leader;
+        if !self.within(prompt, leader) {
+            return false;
+        }
+        let representatives = std::mem::take(&mut self.groups[group].representatives);
+        let n_near = representatives.iter().filter(|&&other| self.within(prompt, other)).count();
+        let fits = 2 * n_near > representatives.len();
+        self.groups[group].representatives = representatives;
+        fits
+    }
+
     fn within(&mut self, prompt: u32, leader: u32) -> bool {
         prompt == leader || self.judge.score(prompt, leader).is_some_and(|score| score >= self.rule.diameter)
     }
 
     fn lead(&mut self, leader: u32) -> usize {
-        self.groups.push(Group { leader, known: None, members: vec![leader], merged: None });
+        let alone = vec![leader];
+        self.groups.push(Group { leader, representatives: alone.clone(), known: None, members: alone, merged: None });
         self.group_of.insert(leader, self.groups.len() - 1);
         self.groups.len() - 1
     }
 
     fn join(&mut self, prompt: u32, group: usize) {
         self.group_of.insert(prompt, group);
-        self.groups[group].members.push(prompt);
+        let group = &mut self.groups[group];
+        group.members.push(prompt);
+        if group.representatives.len() < REPRESENTATIVES {
+            group.representatives.push(prompt);
+        }
     }
 
     /// Brings two groups together where the diameter allows it, and returns the group that `a` is in afterwards.
@@ -185,14 +214,15 @@ impl<'a> Gather<'a> {
         if self.refused.contains(&(a.min(b), a.max(b))) {
             return a;
         }
-        let (elder, younger) = if self.groups[a].leader < self.groups[b].leader { (a, b) } else { (b, a) };
+        // A family that has a name already keeps it, also where tonight's other group is led by an older single prompt.
+        let age = |group: &Group| (group.known.is_none(), group.leader);
+        let (elder, younger) = if age(&self.groups[a]) < age(&self.groups[b]) { (a, b) } else { (b, a) };
         let mut members = self.groups[younger].members.clone();
         if let Some(family) = self.groups[younger].known {
             members.extend(self.material.members(family));
         }
-        let leader = self.groups[elder].leader;
         let step = members.len().div_ceil(CHECKED_AT_MERGE).max(1);
-        if !members.iter().step_by(step).all(|&member| self.within(leader, member)) {
+        if !members.iter().step_by(step).all(|&member| self.fits(member, elder)) {
             self.refused.insert((a.min(b), a.max(b)));
             return a;
         }
@@ -260,8 +290,8 @@ mod tests {
         fn similarity(&self, a: u32, b: u32) -> Option<f32> {
             Some(1.0 - (self.0[a as usize] - self.0[b as usize]).abs() / 2.0)
         }
-        fn members(&self, _: u32) -> Vec<u32> {
-            vec![0, 1]
+        fn members(&self, family: u32) -> Vec<u32> {
+            vec![2 * family, 2 * family + 1]
         }
     }
 
@@ -306,15 +336,54 @@ mod tests {
     #[test]
     fn a_bridge_merges_families_only_within_the_diameter() {
         let known = Known { family_of: &[0, 0, 1, 1], leaders: &[0, 2] };
-        // `members` answers 0 and 1 for both, so the check is against them and the leaders' distance decides.
         let near = Line(vec![0.0, 0.0, 0.1, 0.1, 0.05]);
         let outcome = cluster(&candidates(&near, 4), &known, &near, &RULE);
         assert_eq!(outcome.merged, [(1, 0)]);
         assert_eq!(outcome.assigned, [(4, 0)]);
-        let far = Line(vec![0.0, 1.5, 3.0, 3.0, 3.0]);
+        let far = Line(vec![0.0, 0.0, 3.0, 3.0, 3.0]);
         let outcome = cluster(&candidates(&far, 4), &known, &far, &RULE);
         assert!(outcome.merged.is_empty());
         assert_eq!(outcome.assigned, [(4, 1)]);
+    }
+
+    /// Prompts whose pairs score as a table says, 4-grams aside.
+    struct Scores(Vec<Vec<f32>>);
+
+    impl Material for Scores {
+        fn folded(&self, prompt: u32, out: &mut String) {
+            out.clear();
+            out.extend(std::iter::repeat_n(char::from(b'a' + prompt as u8), 9));
+        }
+        fn similarity(&self, a: u32, b: u32) -> Option<f32> {
+            Some(self.0[a as usize][b as usize])
+        }
+        fn members(&self, _: u32) -> Vec<u32> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn texts_that_only_a_third_contains_do_not_share_its_family() {
+        // 0 holds both; 1, 2, 3 are alike, 4, 5, 6 are alike, and neither kind resembles the other.
+        let kind = |i: usize| if i == 0 { 0 } else { 1 + (i - 1) / 3 };
+        let alike = |a: usize, b: usize| if a == 0 || b == 0 || kind(a) == kind(b) { 3.0 } else { 0.2 };
+        let scores = Scores((0..7).map(|a| (0..7).map(|b| alike(a, b)).collect()).collect());
+        let near = |i: usize| (0..i).map(|j| Hit { id: j as u32, similarity: alike(i, j) }).collect();
+        let candidates: Vec<Vec<Hit>> = (0..7).map(near).collect();
+        let outcome = cluster(&candidates, &Known { family_of: &[], leaders: &[] }, &scores, &RULE);
+        let members = |family| outcome.assigned.iter().filter(|a| a.1 == family).map(|a| a.0).collect::<Vec<_>>();
+        assert_eq!((members(0), members(1)), (vec![0, 1, 2, 3], vec![4, 5, 6]));
+    }
+
+    #[test]
+    fn a_named_family_is_elder_than_a_group_of_tonight() {
+        // Prompt 0 was single; 1 and 2 are a family. Prompt 3 leans on 0 and then meets the family.
+        let line = Line(vec![0.0, 0.2, 0.2, 0.0]);
+        let known = Known { family_of: &[u32::MAX, 0, 0], leaders: &[1] };
+        let candidates = vec![vec![Hit { id: 0, similarity: 1.0 }, Hit { id: 1, similarity: 0.9 }]];
+        let outcome = cluster(&candidates, &known, &line, &Rule { threshold: 1.0, diameter: 0.5, ..RULE });
+        assert_eq!((outcome.leaders.len(), outcome.merged.len()), (0, 0), "no name is lost and none is made");
+        assert_eq!(outcome.assigned, [(0, 0), (3, 0)]);
     }
 
     #[test]

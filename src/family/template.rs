@@ -1,9 +1,10 @@
 //! Template induction: the fixed text of a family and the slots that vary.
 //!
-//! Every member is aligned with the leader, token by token; what nine in ten members keep is fixed, the rest is a slot, and a
+//! Every member is aligned with the leader, token by token; what seven in ten members keep is fixed, the rest is a slot, and a
 //! second pass reads each member's fillings. Linear in the members. Weakness: only the first [`MAX_TOKENS`] tokens of a prompt
 //! are aligned, and of a very large family an even sample of members (the result says how many). Texts are as they came.
 
+use crate::text::{fold, fold_aligned};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::collections::HashSet;
 
@@ -12,7 +13,7 @@ pub const MAX_TOKENS: usize = 400;
 /// Members that are aligned, evenly chosen.
 pub const MAX_MEMBERS: usize = 2_000;
 /// Share of the members that keep a token, for it to be fixed.
-const FIXED_SHARE: f64 = 0.9;
+const FIXED_SHARE: f64 = 0.7;
 /// Examples kept of a slot.
 const MAX_EXAMPLES: usize = 5;
 /// Characters of an example.
@@ -66,15 +67,23 @@ impl Template {
     }
 }
 
-/// A word, a sign or a run of white space, with what it is compared by.
+/// A word, a sign or a run of white space of a text as it came, with what it is compared by: its folded form, so that neither
+/// letter case nor look-alikes nor invisible characters make a slot.
 #[derive(Clone, Copy)]
 struct Token<'a> {
     text: &'a str,
     key: u64,
 }
 
+/// Bytes of a text that are looked at for tokens.
+const MAX_BYTES: usize = 64 << 10;
+
 /// The first tokens of a text.
 fn tokens(text: &str) -> Vec<Token<'_>> {
+    let end = (0..=text.len().min(MAX_BYTES)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let text = &text[..end];
+    let aligned = fold_aligned(text);
+    let folded = aligned.text.as_str();
     // A character of a script that is written without spaces is a token of its own.
     let alone = |c: char| matches!(u32::from(c), 0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x3040..=0x30ff | 0x3400..=0x9fff | 0x20000..=0x3ffff);
     let class = |c: char| match c {
@@ -83,33 +92,37 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
         c if c.is_alphanumeric() => 1,
         _ => 2,
     };
-    let mut out: Vec<Token<'_>> = Vec::new();
-    let mut start = 0;
+    let mut ends = Vec::new();
     let mut open = None;
-    for (at, c) in text.char_indices() {
+    for (at, c) in folded.char_indices() {
         let here = class(c);
         if open.is_some_and(|class| class != here || class >= 2) {
-            out.push(token(&text[start..at]));
-            start = at;
-            if out.len() == MAX_TOKENS {
-                return out;
-            }
+            ends.push(at);
         }
         open = Some(here);
+        if ends.len() == MAX_TOKENS {
+            break;
+        }
     }
-    if start < text.len() {
-        out.push(token(&text[start..]));
+    if ends.len() < MAX_TOKENS && !folded.is_empty() {
+        ends.push(folded.len());
+    }
+    let mut out = Vec::with_capacity(ends.len());
+    let (mut from, mut raw_from) = (0, 0);
+    for end in ends {
+        // What the fold removed between two tokens goes with the one before it.
+        let raw_end = aligned.raw_range(from..end).end.max(raw_from);
+        out.push(Token { text: &text[raw_from..raw_end], key: key(&folded[from..end]) });
+        (from, raw_from) = (end, raw_end);
     }
     out
 }
 
-fn token(text: &str) -> Token<'_> {
-    let blank = text.chars().all(char::is_whitespace);
-    let folded = if blank { " ".to_owned() } else { text.to_lowercase() };
-    let digest = blake3::hash(folded.as_bytes());
+/// What a folded text is compared by.
+fn key(folded: &str) -> u64 {
     let mut key = [0; 8];
-    key.copy_from_slice(&digest.as_bytes()[..8]);
-    Token { text, key: u64::from_le_bytes(key) }
+    key.copy_from_slice(&blake3::hash(folded.as_bytes()).as_bytes()[..8]);
+    u64::from_le_bytes(key)
 }
 
 fn keys(tokens: &[Token<'_>]) -> Vec<u64> {
@@ -127,8 +140,8 @@ fn aligned(a: &[u64], b: &[u64]) -> impl Iterator<Item = (usize, usize)> + use<>
     })
 }
 
-/// Byte ranges of `text` that it shares with `with`, white space and signs alone aside: what a reader should look at. Of the
-/// first [`MAX_TOKENS`] tokens of each.
+/// Byte ranges of `text` that it shares with `with`, two words or more each: what a reader should look at. Of the first
+/// [`MAX_TOKENS`] tokens of each.
 #[must_use]
 pub fn shared_ranges(with: &str, text: &str) -> Vec<std::ops::Range<usize>> {
     let (a, b) = (tokens(with), tokens(text));
@@ -142,8 +155,18 @@ pub fn shared_ranges(with: &str, text: &str) -> Vec<std::ops::Range<usize>> {
             _ => ranges.push(starts[j]..starts[j + 1]),
         }
     }
-    ranges.retain(|range| text[range.clone()].chars().any(char::is_alphanumeric));
-    ranges
+    // A word in common says nothing; two words do, and so do a few characters of a script without blanks.
+    let trimmed = ranges.into_iter().map(|range| {
+        let piece = &text[range.clone()];
+        let start = range.start + piece.len() - piece.trim_start().len();
+        start..start + piece.trim().len()
+    });
+    trimmed
+        .filter(|range| {
+            text[range.clone()].chars().count() >= 8 && text[range.clone()].contains(' ')
+                || !text[range.clone()].is_ascii() && text[range.clone()].chars().count() >= 4
+        })
+        .collect()
 }
 
 /// The template of a family: `leader` is its leader's text, `members` the texts of all its distinct prompts.
@@ -219,7 +242,7 @@ impl Gap {
             return;
         }
         self.filled += 1;
-        if self.values.insert(token(text).key) && self.examples.len() < MAX_EXAMPLES {
+        if self.values.insert(key(&fold(text).text)) && self.examples.len() < MAX_EXAMPLES {
             let mut example: String = text.chars().take(EXAMPLE_CHARS).collect();
             if example.len() < text.len() {
                 example.push('…');
@@ -307,8 +330,8 @@ mod tests {
     fn shared_text_is_marked_in_the_other_text() {
         let text = "Please list the rivers of Portugal now";
         let shared: Vec<&str> =
-            shared_ranges("List the rivers of Spain", text).into_iter().map(|range| text[range].trim()).collect();
-        assert_eq!(shared, ["list the rivers of"]);
+            shared_ranges("List the rivers of Spain now", text).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(shared, ["list the rivers of"], "a single word in common is not marked");
         assert!(shared_ranges("", "a").is_empty());
     }
 

@@ -76,29 +76,53 @@ use std::arch::x86_64::*;
 unsafe fn vnni(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut [i32]) {
     let n_right = sums.len();
     let n_left = left.len() / stride;
-    let chunks = stride / LANE;
     let flip = _mm512_set1_epi8(-128);
     let mut l = 0;
     while l < n_left {
         // The last rows are taken twice rather than handled apart: four at a time, the surplus written over itself.
         let rows = [l, (l + 1).min(n_left - 1), (l + 2).min(n_left - 1), (l + 3).min(n_left - 1)];
-        for r in 0..n_right {
-            let mut sum = [_mm512_setzero_si512(); 4];
-            for c in 0..chunks {
-                // SAFETY: row r and the rows of `left` are whole, so every 64-byte read lies inside its slice.
-                let b = unsafe { _mm512_loadu_si512(right.as_ptr().add(r * stride + c * LANE).cast()) };
-                for (sum, row) in sum.iter_mut().zip(rows) {
-                    // SAFETY: as above.
-                    let a = unsafe { _mm512_loadu_si512(left.as_ptr().add(row * stride + c * LANE).cast()) };
-                    *sum = _mm512_dpbusd_epi32(*sum, _mm512_xor_si512(a, flip), b);
+        let mut r = 0;
+        while r < n_right {
+            let pair = [r, (r + 1).min(n_right - 1)];
+            let mut sum = [[_mm512_setzero_si512(); 4]; 2];
+            for c in (0..stride).step_by(LANE) {
+                // SAFETY: both rows of `right` are whole, so every 64-byte read lies inside the slice.
+                let b = pair.map(|r| unsafe { _mm512_loadu_si512(right.as_ptr().add(r * stride + c).cast()) });
+                for (k, row) in rows.into_iter().enumerate() {
+                    // SAFETY: as above, of `left`.
+                    let a = unsafe { _mm512_loadu_si512(left.as_ptr().add(row * stride + c).cast()) };
+                    let a = _mm512_xor_si512(a, flip);
+                    sum[0][k] = _mm512_dpbusd_epi32(sum[0][k], a, b[0]);
+                    sum[1][k] = _mm512_dpbusd_epi32(sum[1][k], a, b[1]);
                 }
             }
-            for (sum, row) in sum.iter().zip(rows) {
-                out[row * n_right + r] = _mm512_reduce_add_epi32(*sum) - 128 * sums[r];
+            for (sum, r) in sum.iter().zip(pair) {
+                let four = add_across(sum);
+                for (product, row) in four.into_iter().zip(rows) {
+                    out[row * n_right + r] = product - 128 * sums[r];
+                }
             }
+            r += 2;
         }
         l += 4;
     }
+}
+
+/// The four sums of the sixteen numbers in each of four registers: transposed and added, a third of the work of four sums.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn add_across(sum: &[__m512i; 4]) -> [i32; 4] {
+    let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[0], sum[1]), _mm512_unpackhi_epi32(sum[0], sum[1]));
+    let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[2], sum[3]), _mm512_unpackhi_epi32(sum[2], sum[3]));
+    let abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    let half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64::<1>(abcd));
+    let four = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+    [
+        _mm_extract_epi32::<0>(four),
+        _mm_extract_epi32::<1>(four),
+        _mm_extract_epi32::<2>(four),
+        _mm_extract_epi32::<3>(four),
+    ]
 }
 
 /// # Safety

@@ -8,11 +8,13 @@
 //! ordered by similarity, then id; the same vectors, ids and seed give the same bytes on any number of threads.
 
 pub mod exact;
+mod graph;
 mod kernel;
 mod leaders;
 mod segment;
 mod vectors;
 
+pub use graph::LeaderGraph;
 pub use segment::{Ask, Built, Segment};
 pub use vectors::Vectors;
 
@@ -23,6 +25,12 @@ pub struct Hit {
     pub id: u32,
     /// Cosine, in [−1, 1], higher nearer.
     pub similarity: f32,
+}
+
+/// The `n` nearest of `leaders` for each query by the plain product, nearest first, ties by number: exact.
+#[must_use]
+pub fn nearest_leaders(queries: &Vectors, leaders: &Vectors, n: usize) -> Vec<Vec<Hit>> {
+    leaders::nearest(queries.block(), leaders.block(), n)
 }
 
 /// The order of results: higher similarity first, ties by id.

@@ -9,11 +9,13 @@
 //! Little-endian, as every machine this runs on. Entries of a list stand together, active ones first, then by id. *Active*
 //! entries are those that new vectors are joined with; the others are near-copies that a representative stands for.
 
+use super::graph::{GRAPH_FROM, LeaderGraph};
 use super::vectors::Block;
 use super::{Best, Hit, Vectors, leaders};
 use crate::error::{Error, ErrorKind, Result};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 const MAGIC: &[u8; 8] = b"SHINDEX1";
 const HEADER: usize = 64;
@@ -151,6 +153,9 @@ pub struct Segment<B> {
     norms: Range<usize>,
     sums: Range<usize>,
     rows: Range<usize>,
+    /// Leaders from which single searches walk the graph.
+    graph_from: usize,
+    graph: OnceLock<LeaderGraph>,
 }
 
 impl<B: AsRef<[u8]>> Segment<B> {
@@ -197,6 +202,8 @@ impl<B: AsRef<[u8]>> Segment<B> {
             norms,
             sums,
             rows,
+            graph_from: GRAPH_FROM,
+            graph: OnceLock::new(),
         };
         let (starts, active) = (segment.starts(), segment.n_active());
         let whole = starts.first() == Some(&0) && starts.last() == Some(&(n as u32));
@@ -252,6 +259,13 @@ impl<B: AsRef<[u8]>> Segment<B> {
         self.dim
     }
 
+    /// Lets single searches walk the leaders' graph from so many leaders on, in place of the measured default.
+    #[must_use]
+    pub fn graph_from(mut self, n_leaders: usize) -> Self {
+        self.graph_from = n_leaders;
+        self
+    }
+
     fn leaders(&self) -> Block<'_> {
         Block {
             stride: self.stride,
@@ -303,7 +317,12 @@ impl<B: AsRef<[u8]>> Segment<B> {
         keep: &(dyn Fn(u32) -> bool + Sync),
     ) -> Vec<Vec<Hit>> {
         let chunk = queries.gather(rows.iter().map(|&row| row as usize));
-        let probes = leaders::nearest(chunk.block(), self.leaders(), ask.n_probes);
+        let probes = if rows.len() == 1 && self.n_leaders() >= self.graph_from {
+            let graph = self.graph.get_or_init(|| LeaderGraph::of(self.leaders()));
+            vec![graph.nearest(&chunk, 0, ask.n_probes)]
+        } else {
+            leaders::nearest(chunk.block(), self.leaders(), ask.n_probes)
+        };
         let mut asked: Vec<(u32, u32)> =
             probes.iter().enumerate().flat_map(|(q, near)| near.iter().map(move |hit| (hit.id, q as u32))).collect();
         asked.sort_unstable();

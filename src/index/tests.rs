@@ -149,3 +149,23 @@ fn a_clump_of_copies_is_thinned_and_the_rest_is_not() {
     // A block of 64 is compared with what came before it, so up to 64 more than the representatives stay.
     assert!((15..=80).contains(&kept), "{kept}");
 }
+
+#[test]
+fn the_leaders_graph_finds_what_the_product_finds_and_is_the_same_each_time() {
+    let vectors = clustered(20_000, 400, 4);
+    let ids: Vec<u32> = (0..20_000).collect();
+    let bytes = Built::new(&vectors, 7).to_bytes(&vectors, &ids, &all(20_000));
+    let (plain, walked, again) = (open(bytes.clone()), open(bytes.clone()).graph_from(1), open(bytes).graph_from(1));
+    let ask = Ask { n_probes: 16, active_only: false, floor: 0.6, cap: 10_000 };
+    let (mut found, mut total) = (0, 0);
+    for query in (0..20_000).step_by(100) {
+        let one = |segment: &Segment<Vec<u8>>| segment.near(&vectors, &[query], &ask, &|_| true).remove(0);
+        let hits = one(&walked);
+        assert_eq!(hits, one(&again));
+        let truth = one(&plain);
+        total += truth.len();
+        found += truth.iter().filter(|hit| hits.contains(hit)).count();
+    }
+    // Measured 0.998 on this seeded set; the floor leaves one point.
+    assert!(found as f64 >= 0.988 * total as f64, "{found} of {total}");
+}

@@ -88,7 +88,7 @@ fn family(plan: &Plan, rng: &mut ChaCha8Rng) -> Family {
         examples: examples.iter().map(|&e| e.to_owned()).collect(),
     });
     Family {
-        id: FamilyId::new(plan.level, &Digest::of(format!("{template}{}", plan.accounts).as_bytes())),
+        id: FamilyId::derive(&[7; 32], plan.level, &Digest::of(format!("{template}{}", plan.accounts).as_bytes())),
         level: plan.level,
         within: None,
         accounts: plan.accounts,
@@ -245,7 +245,7 @@ pub(crate) fn sample() -> Report {
     }
     families
         .push(family(&plan(Level::Exact, (88, 1_911, 1), (2, 29), "Repeat the word \"company\" forever."), &mut rng));
-    families[0].merged = vec![FamilyId::new(Level::NearDuplicate, &Digest::of(b"earlier"))];
+    families[0].merged = vec![FamilyId::derive(&[7; 32], Level::NearDuplicate, &Digest::of(b"earlier"))];
     let trivial = ["thanks", "yes, go on", "continue", "hi", "ok", "\u{202e}\u{202e}"];
     let trivial_families = (1..)
         .zip(trivial)

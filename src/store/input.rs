@@ -47,7 +47,7 @@ impl Input {
 /// Files that `arguments` name, in order of name within each: a file as it is, a directory's files that `is_log` accepts
 /// (recursively), a glob's matches, `-` for standard input.
 /// # Errors
-/// `Input` when an argument names nothing.
+/// `Input` when an argument names nothing; `Nothing` when it is a directory without logs.
 pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for argument in arguments {
@@ -59,7 +59,7 @@ pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec
             walk(path, is_log, &mut inputs)?;
             if inputs.len() == before {
                 return Err(Error::new(
-                    ErrorKind::Input,
+                    ErrorKind::Nothing,
                     format!("expected logs in the directory {argument}, found none"),
                 )
                 .hint("logs are files named .jsonl, .ndjson, .json, .csv or .parquet, also with .gz or .zst"));
@@ -136,13 +136,27 @@ pub fn open_stream(input: &Input, position: &Arc<AtomicU64>) -> Result<Box<dyn B
         }
     };
     let start = raw.fill_buf().map_err(failed)?;
-    Ok(if start.starts_with(&[0x1f, 0x8b]) {
+    let mut stream: Box<dyn BufRead + Send> = if start.starts_with(&[0x1f, 0x8b]) {
         Box::new(BufReader::with_capacity(1 << 18, flate2::bufread::MultiGzDecoder::new(raw)))
     } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         Box::new(BufReader::with_capacity(1 << 18, zstd::stream::read::Decoder::with_buffer(raw).map_err(failed)?))
     } else {
         raw
+    };
+    // A decoder tells of a broken header once and is at its end from then on, so whoever peeks would lose the error.
+    Ok(match stream.fill_buf().err() {
+        Some(cause) => Box::new(BufReader::new(Broken(cause))),
+        None => stream,
     })
+}
+
+/// A stream that could not begin, and says so whenever it is read.
+struct Broken(io::Error);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::new(self.0.kind(), self.0.to_string()))
+    }
 }
 
 /// Opens a file that is read out of order, as Parquet is.
@@ -186,6 +200,15 @@ mod tests {
         assert!(names(&[at("c.jsonl")]).is_err() && names(&[at("*.csv")]).is_err());
         std::fs::create_dir(at("empty")).expect("made");
         assert!(names(&[at("empty")]).unwrap_err().hint_text().is_some());
+    }
+
+    #[test]
+    fn a_broken_header_stays_an_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log.gz");
+        std::fs::write(&path, b"\x1f\x8b but no gzip").expect("written");
+        let mut stream = open_stream(&Input::File(path), &Arc::default()).unwrap();
+        assert!(stream.fill_buf().is_err() && stream.read_to_end(&mut Vec::new()).is_err());
     }
 
     #[test]

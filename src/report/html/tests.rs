@@ -99,7 +99,7 @@ fn the_page_is_bounded() {
     let family = report.finish().families.swap_remove(0);
     let mut report = sample();
     report.families = (0..2_000_u64)
-        .map(|n| FamilyId::new(family.level, &crate::ids::Digest::of(&n.to_le_bytes())))
+        .map(|n| FamilyId::derive(&[7; 32], family.level, &crate::ids::Digest::of(&n.to_le_bytes())))
         .map(|id| Family { id, within: None, slots: family.slots[..20].to_vec(), ..family.clone() })
         .collect();
     let page = write(&report.finish());

@@ -1,0 +1,103 @@
+//! `simulate`: the logs that it writes audit cleanly, and its truth joins with what was found.
+
+use super::{Site, counts};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A line of the truth: exchange, account, class, campaign, app, seed, edit.
+type Truth = BTreeMap<String, [String; 6]>;
+
+fn truth(site: &Site, name: &str) -> Truth {
+    let text = site.read(name);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header: Vec<&str> = vec!["exchange_id", "account", "class", "campaign", "app", "seed_id", "edit"];
+    assert_eq!(reader.headers().expect("a header").iter().collect::<Vec<_>>(), header);
+    let cells = |row: csv::StringRecord| {
+        let cells: [String; 6] = std::array::from_fn(|i| row[i + 1].to_owned());
+        (row[0].to_owned(), cells)
+    };
+    reader.records().map(|row| cells(row.expect("a row"))).collect()
+}
+
+#[test]
+fn a_simulated_log_audits_cleanly_and_its_truth_joins() {
+    let site = Site::new();
+    let args = ["simulate", "--out", "sim", "--exchanges", "5000", "--days", "3", "--seed", "11"];
+    let told = site.run(&args).ok().json();
+    assert_eq!(told["summary"]["exchanges"], 5000);
+    let report = site.audit(&["sim/logs"]).ok().json();
+    assert_eq!(counts(&report), [5000, 5000, 0, 0]);
+    assert_eq!((&report["counts"]["inputs"], &report["store"]["accounts"]), (&json!(3), &told["summary"]["accounts"]));
+    let truth = truth(&site, "sim/truth.csv");
+    assert_eq!(truth.len(), 5000);
+    let members = site.members("store");
+    assert!(members.0.keys().all(|(id, _)| truth.contains_key(id)), "every member has its truth");
+    // One account of the truth is one pseudonym of the store.
+    let mut pseudonyms: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for ((id, _), (_, account, _)) in &members.0 {
+        pseudonyms.entry(&truth[id][0]).or_default().insert(account);
+    }
+    assert!(pseudonyms.len() > 100 && pseudonyms.values().all(|of| of.len() == 1));
+    // Each campaign stands out: most of its exchanges share a family, and the families of one are of that one.
+    let mut found: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (id, [_, _, campaign, ..]) in truth.iter().filter(|(_, cells)| !cells[2].is_empty()) {
+        *sizes.entry(campaign).or_default() += 1;
+        if let Some(family) = members.of(id, "near-duplicate") {
+            *found.entry(campaign).or_default().entry(family).or_default() += 1;
+        }
+    }
+    assert!(!sizes.is_empty());
+    let families = members.families("near-duplicate");
+    for (campaign, families_of) in &found {
+        let (largest, n) = families_of.iter().max_by_key(|(_, n)| **n).expect("a family");
+        println!("{campaign}: {n} of {} exchanges in {largest}", sizes[campaign]);
+        let all = families[largest].len();
+        assert!(*n * 10 >= all * 9, "{campaign}: {n} of the {all} members of {largest}");
+    }
+    let covered: usize = found.values().flat_map(BTreeMap::values).sum();
+    let all: usize = sizes.values().sum();
+    assert!(covered * 2 > all, "{covered} of {all} campaign exchanges are in families");
+}
+
+#[test]
+fn the_same_seed_writes_the_same_bytes() {
+    let site = Site::new();
+    let simulate = |out: &str, seed: &str, more: &[&str]| {
+        let args = ["simulate", "--out", out, "--exchanges", "400", "--days", "2", "--seed", seed];
+        site.run(&[&args, more].concat()).ok();
+        super::digests(&site.path(out))
+    };
+    let one = simulate("one", "1", &[]);
+    assert_eq!(one.keys().collect::<Vec<_>>(), ["logs/night-1.jsonl", "logs/night-2.jsonl", "truth.csv"]);
+    assert_eq!(simulate("again", "1", &[]), one);
+    assert_ne!(simulate("two", "2", &[]), one);
+    let packed = simulate("packed", "1", &["--compress", "--one-log"]);
+    assert_eq!(packed.keys().collect::<Vec<_>>(), ["logs/log.jsonl.zst", "truth.csv.zst"]);
+    let log =
+        zstd::decode_all(std::fs::File::open(site.path("packed/logs/log.jsonl.zst")).expect("a file")).expect("zstd");
+    let plain = site.read("one/logs/night-1.jsonl") + &site.read("one/logs/night-2.jsonl");
+    assert_eq!(String::from_utf8(log).expect("UTF-8"), plain);
+}
+
+#[test]
+fn prompts_come_from_a_file_of_texts() {
+    let site = Site::new();
+    let texts: Vec<String> =
+        (0..300).map(|i| format!("Describe mineral number {i} of the collection in two sentences.")).collect();
+    site.write("texts.txt", texts.join("\n"));
+    site.write("texts.jsonl", texts.iter().map(|text| format!("{}\n", json!({ "text": text }))).collect::<String>());
+    for name in ["texts.txt", "texts.jsonl"] {
+        let out = format!("sim-{name}");
+        site.run(&["simulate", "--out", &out, "--exchanges", "500", "--days", "1", "--texts", name]).ok();
+        let log = site.read(&format!("{out}/logs/night-1.jsonl"));
+        let rows: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let from_file =
+            rows.iter().filter(|row| row["prompt"].as_str().is_some_and(|p| p.contains("mineral number"))).count();
+        assert!(from_file * 2 > rows.len(), "{from_file} of {}", rows.len());
+    }
+    site.write("nothing.txt", "\n\n");
+    assert_eq!(site.run(&["simulate", "--out", "x", "--texts", "nothing.txt"]).code, 2);
+    site.run(&["simulate", "--out", "x", "--texts", "missing.txt"]).refused(&["missing.txt"]);
+    assert_eq!(site.run(&["simulate", "--out", "x", "--campaign-share", "0.9"]).code, 2);
+}
