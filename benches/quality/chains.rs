@@ -54,10 +54,6 @@ pub(crate) fn largest(model: &Model, all: &[Prompt]) -> Vec<Large> {
                 (similarity, score) = (similarity.min(s), score.min(sum));
             }
         }
-        if let Ok(dir) = std::env::var("READ_INTO") {
-            let lines: String = sampled.iter().map(|p| format!("{}: {}\n", p.source, p.text.replace('\n', " ").chars().take(300).collect::<String>())).collect();
-            std::fs::write(format!("{dir}/family-{}.txt", number + 1), lines).expect("the file");
-        }
         let sampled = sampled.iter().map(|p| p.id.clone()).collect();
         out.push(Large { family: members[0].id.clone(), size: members.len(), similarity, score, sampled });
     }
@@ -77,12 +73,22 @@ pub(crate) fn csv(families: &[Large]) -> String {
 /// The table of the largest families and of the simulated world.
 pub(crate) fn report(model: &Model, all: &[Prompt], families: &[Large]) -> String {
     let sources: HashMap<&str, &str> = all.iter().map(|p| (p.id.as_str(), p.source.as_str())).collect();
-    let mut out = String::from("## Largest families\n\nOf 100,000 prompts of the test half.\n\n| | size | smallest similarity | smallest score | sources of the sampled |\n|---|---|---|---|---|\n");
+    let mut out = String::from(
+        "## Largest families\n\nOf 100,000 prompts of the test half.\n\n| | size | smallest similarity | smallest score | sources of the sampled |\n|---|---|---|---|---|\n",
+    );
     for (number, f) in families.iter().enumerate() {
         let mut here: Vec<&str> = f.sampled.iter().map(|id| sources[id.as_str()]).collect();
         here.sort_unstable();
         here.dedup();
-        let _ = writeln!(out, "| {} | {} | {:.3} | {:.3} | {} |", number + 1, f.size, f.similarity, f.score, here.join(", "));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {:.3} | {:.3} | {} |",
+            number + 1,
+            f.size,
+            f.similarity,
+            f.score,
+            here.join(", ")
+        );
     }
     out.push_str("\n### A simulated world\n\n50,000 exchanges, seed 5. An app is the requests that fill its template; what people type freely through an app, and edited requests of ordinary people, are neither.\n\n| | how many | exchanges | in a family | of these in a family mostly of its own | share in its largest family, median |\n|---|---|---|---|---|---|\n");
     // There are fewer task texts than apps: apps of one task differ in a few words. With few apps each has its own task.
@@ -121,13 +127,16 @@ fn world(model: &Model, apps: u32) -> String {
         .iter()
         .map(|(family, rows)| {
             let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-            rows.iter().for_each(|[campaign, app]| *counts.entry(if campaign.is_empty() { app } else { campaign }).or_default() += 1);
+            rows.iter().for_each(|[campaign, app]| {
+                *counts.entry(if campaign.is_empty() { app } else { campaign }).or_default() += 1
+            });
             let most = counts.iter().max_by_key(|(_, n)| **n).map_or("", |(name, _)| *name);
             (*family, most)
         })
         .collect();
     for class in ["campaign", "app"] {
-        let here: Vec<(&str, &Vec<Option<&str>>)> = wanted.iter().filter(|(key, _)| key.0 == class).map(|(key, v)| (key.1, v)).collect();
+        let here: Vec<(&str, &Vec<Option<&str>>)> =
+            wanted.iter().filter(|(key, _)| key.0 == class).map(|(key, v)| (key.1, v)).collect();
         let total: usize = here.iter().map(|(_, v)| v.len()).sum();
         let (mut in_family, mut own, mut shares) = (0, 0, Vec::new());
         for (name, exchanges) in &here {
@@ -139,7 +148,13 @@ fn world(model: &Model, apps: u32) -> String {
         }
         shares.sort_by(f64::total_cmp);
         let median = shares.get(shares.len() / 2).copied().unwrap_or(0.0);
-        let _ = writeln!(out, "| {class}s, {apps} apps in the world | {} | {total} | {:.3} | {:.3} | {median:.3} |", here.len(), in_family as f64 / total.max(1) as f64, own as f64 / in_family.max(1) as f64);
+        let _ = writeln!(
+            out,
+            "| {class}s, {apps} apps in the world | {} | {total} | {:.3} | {:.3} | {median:.3} |",
+            here.len(),
+            in_family as f64 / total.max(1) as f64,
+            own as f64 / in_family.max(1) as f64
+        );
     }
     let mut several = BTreeMap::new();
     for (family, rows) in &families {

@@ -36,18 +36,22 @@ pub(crate) fn report(model: &Model, all: &[Prompt]) -> String {
     drop(flooded);
     let ordinary: Vec<&&Prompt> = base.iter().chain(more.iter().take(NEAR + COPIES)).collect();
     let plain = Audited::new(model, ordinary.iter().map(|p| (p.id.as_str(), p.text.as_str())));
+    // The flood is timed once more, after the ordinary log: both have then run with warm caches.
     let mut out = String::from("## Floods\n\n| log | seconds | µs a prompt |\n|---|---|---|\n");
     let mut line = |name: &str, n: usize, audited: &std::time::Duration| {
-        let _ = writeln!(out, "| {name} | {:.2} | {:.1} |", audited.as_secs_f64(), 1e6 * audited.as_secs_f64() / n as f64);
+        let _ =
+            writeln!(out, "| {name} | {:.2} | {:.1} |", audited.as_secs_f64(), 1e6 * audited.as_secs_f64() / n as f64);
     };
     let calm = ordinary.len();
-    line("100,000 prompts, 20,000 near-identical ones, 50,000 exact copies of one", n, &flooded_took(&plain, n, model, &spread));
+    line(
+        "100,000 prompts, 20,000 near-identical ones, 50,000 exact copies of one",
+        n,
+        &Audited::new(model, spread.iter().map(|row| (row.0.as_str(), row.1.as_str()))).took,
+    );
     line("as many ordinary prompts", calm, &plain.took);
-    let _ = writeln!(out, "\nNear-identical prompts by family: {near:?} of {NEAR}. Exact copies by family: {same:?} of {COPIES}.");
+    let _ = writeln!(
+        out,
+        "\nNear-identical prompts by family: {near:?} of {NEAR}. Exact copies by family: {same:?} of {COPIES}."
+    );
     out
-}
-
-/// The flood's log once more, after the ordinary one: both have then run with warm caches.
-fn flooded_took(_: &Audited, _: usize, model: &Model, rows: &[&(String, String)]) -> std::time::Duration {
-    Audited::new(model, rows.iter().map(|row| (row.0.as_str(), row.1.as_str()))).took
 }

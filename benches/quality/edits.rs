@@ -81,6 +81,8 @@ struct Cell {
     family: u32,
     pair: u32,
     candidate: u32,
+    /// Copies that the edit made trivial: they belong to exact families only, by rule.
+    trivial: u32,
 }
 
 /// Members of families that hold an edited copy.
@@ -96,7 +98,8 @@ struct Purity {
 pub(crate) fn rule(calibration: &Calibration, n: u64) -> Rule {
     let config = AuditConfig::default();
     let threshold = calibration.threshold(config.expected_neighbours, n);
-    Rule::new(threshold as f32, calibration.score_at_rate(1e-6).min(threshold) as f32, n)
+    // The diameter plays no part in judging a pair.
+    Rule::new(threshold as f32, threshold as f32, n)
 }
 
 /// Similarity and score of two folded texts.
@@ -140,13 +143,16 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, k
         let members = Audited::new(model, rows).members();
         for (id, original, text) in &copies {
             let together = members.get(id).is_some() && members.get(id) == members.get(&original.id);
+            let trivial = text::is_trivial(&text::fold(text).text);
             let judged = judge(model, &original.folded, &text::fold(text).text);
             for class in classes(original) {
                 let cell = cells.entry((row, class)).or_default();
                 cell.n += 1;
                 cell.family += u32::from(together);
+                cell.trivial += u32::from(trivial);
                 cell.pair += u32::from(judged.is_some_and(|(_, score)| score >= rule.threshold));
-                cell.candidate += u32::from(judged.is_some_and(|(s, score)| score >= rule.threshold && s >= rule.floor));
+                cell.candidate +=
+                    u32::from(judged.is_some_and(|(s, score)| score >= rule.threshold && s >= rule.floor));
             }
         }
         purity.push((kind.word(), measure_purity(&members, &copies)));
@@ -162,7 +168,10 @@ fn measure_purity(members: &HashMap<String, String>, copies: &[(String, &Prompt,
         seeds.insert(&original.id, &original.id);
     }
     let mut families: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    members.iter().map(|(id, family)| (family.as_str(), id.as_str())).for_each(|(f, id)| families.entry(f).or_default().push(id));
+    members
+        .iter()
+        .map(|(id, family)| (family.as_str(), id.as_str()))
+        .for_each(|(f, id)| families.entry(f).or_default().push(id));
     let mut out = Purity::default();
     for ids in families.values().filter(|ids| ids.iter().any(|id| id.starts_with("copy-"))) {
         let mut by_seed: BTreeMap<&str, u32> = BTreeMap::new();
@@ -221,11 +230,21 @@ fn write(
     out.push_str("### Pairs that it accepts and whose vectors pass the floor, % (n)\n\n");
     table(&mut out, &|c| c.candidate);
     out.push_str(
+        "### Copies that the edit made trivial, so that by rule they are in no near-duplicate family, % (n)\n\n",
+    );
+    table(&mut out, &|c| c.trivial);
+    out.push_str(
         "### Precision of families that hold a copy, %\n\n*Planted*: members that are an original or its copy. *All* counts every \
          other prompt of the log as not belonging, also those that people wrote alike.\n\n| edit | planted | all | members |\n|---|---|---|---|\n",
     );
     for (kind, p) in purity {
-        let _ = writeln!(out, "| {kind} | {} | {} | {} |", percent(p.planted_belong, p.planted), percent(p.belong, p.members), p.members);
+        let _ = writeln!(
+            out,
+            "| {kind} | {} | {} | {} |",
+            percent(p.planted_belong, p.planted),
+            percent(p.belong, p.members),
+            p.members
+        );
     }
     out
 }

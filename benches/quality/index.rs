@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::time::Instant;
-use stillhunt::audit::{AuditConfig, Opened, SimilarQuery};
+use stillhunt::audit::{AuditConfig, Opened, SimilarQuery, join_probes};
 use stillhunt::embed::Model;
 use stillhunt::family::calibrate::Calibration;
 use stillhunt::family::judge::{CONTAINMENT_WEIGHT, Judge, MAX_CANDIDATES, score};
@@ -68,10 +68,31 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration) -
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let mut out = String::from("## Index\n\n| measure | value | over | target |\n|---|---|---|---|\n");
-    let _ = writeln!(out, "| share of accepted neighbours that `similar --all` returns | {:.4} | {} prompts that have any, of {QUERIES} | 0.98 |", mean(&shares), shares.len());
-    let _ = writeln!(out, "| the same, neighbours above the floor {:.2} of the rule | {:.4} | {} | – |", rule.floor, mean(&floored), floored.len());
-    let _ = writeln!(out, "| top ten by similarity, ties within {TIE} | {:.4} | {} prompts | 0.95 |", mean(&tens), tens.len());
-    let _ = writeln!(out, "| milliseconds for `similar --all`, top ten | {:.2}, {:.2} | {QUERIES} searches on one thread | – |", 1e3 * took[0] / QUERIES as f64, 1e3 * took[1] / QUERIES as f64);
+    let _ = writeln!(
+        out,
+        "| share of accepted neighbours that `similar --all` returns | {:.4} | {} prompts that have any, of {QUERIES} | 0.98 |",
+        mean(&shares),
+        shares.len()
+    );
+    let _ = writeln!(
+        out,
+        "| the same, neighbours above the floor {:.2} of the rule | {:.4} | {} | – |",
+        rule.floor,
+        mean(&floored),
+        floored.len()
+    );
+    let _ = writeln!(
+        out,
+        "| top ten by similarity, ties within {TIE} | {:.4} | {} prompts | 0.95 |",
+        mean(&tens),
+        tens.len()
+    );
+    let _ = writeln!(
+        out,
+        "| milliseconds for `similar --all`, top ten | {:.2}, {:.2} | {QUERIES} searches on one thread | – |",
+        1e3 * took[0] / QUERIES as f64,
+        1e3 * took[1] / QUERIES as f64
+    );
     closure(&corpus, rule.floor, rule.threshold, &mut out);
     out
 }
@@ -142,33 +163,11 @@ fn closure(corpus: &Corpus, floor: f32, threshold: f32, out: &mut String) {
     let segment = Segment::open(bytes).expect("the segment");
     let mut rows = built.by_list();
     rows.retain(|&row| joined[row as usize]);
-    let ask = Ask { n_probes: 8, active_only: true, floor, cap: MAX_CANDIDATES + 1 };
-    let near: Vec<(u32, Vec<Hit>)> = rows.iter().copied().zip(segment.near(&corpus.vectors, &rows, &ask, &|_| true)).collect();
+    let ask = Ask { n_probes: join_probes(floor), active_only: true, floor, cap: MAX_CANDIDATES + 1 };
+    let near: Vec<(u32, Vec<Hit>)> =
+        rows.iter().copied().zip(segment.near(&corpus.vectors, &rows, &ask, &|_| true)).collect();
     let mut found = components(corpus, &near, threshold);
     let took = start.elapsed();
-    if std::env::var("EXPLORE").is_ok() {
-        for (probes, cap) in [(8usize, 65usize), (16, 65), (32, 65), (8, 257), (16, 257), (32, 257), (16, 129), (632, 65), (632, 257)] {
-            let start = Instant::now();
-            let ask = Ask { n_probes: probes, cap, ..ask };
-            let near: Vec<(u32, Vec<Hit>)> = rows.iter().copied().zip(segment.near(&corpus.vectors, &rows, &ask, &|_| true)).collect();
-            let searched = start.elapsed();
-            let n_cand: usize = near.iter().map(|x| x.1.len()).sum();
-            let mut found = components(corpus, &near, threshold);
-            let t = start.elapsed();
-            let mut sizes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-            (0..n as u32).for_each(|a| sizes.entry(brute.root(a)).or_default().push(a));
-            let pairs = |n: u64| n * (n - 1) / 2;
-            let (mut all, mut kept, mut w, mut wk) = (0, 0, 0, 0);
-            for members in sizes.values().filter(|m| m.len() > 1) {
-                let mut parts: HashMap<u32, u64> = HashMap::new();
-                members.iter().for_each(|&m| *parts.entry(found.root(m)).or_default() += 1);
-                let here = (pairs(members.len() as u64), parts.values().map(|&n| pairs(n)).sum::<u64>());
-                all += here.0; kept += here.1;
-                if members.len() <= 1000 { w += here.0; wk += here.1; }
-            }
-            println!("probes {probes} cap {cap}: candidates {n_cand} closure {:.4} small {:.4} search {searched:?} all {t:?}", kept as f64 / all as f64, wk as f64 / w as f64);
-        }
-    }
     let mut sizes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     (0..n as u32).for_each(|a| sizes.entry(brute.root(a)).or_default().push(a));
     let pairs = |n: u64| n * (n - 1) / 2;
@@ -183,7 +182,20 @@ fn closure(corpus: &Corpus, floor: f32, threshold: f32, out: &mut String) {
         }
         largest = largest.max(members.len());
     }
-    let _ = writeln!(out, "| closure of the join: connected pairs still connected | {:.4} | {all} pairs of brute force; its largest component has {largest} | 0.998 |", kept as f64 / all.max(1) as f64);
-    let _ = writeln!(out, "| the same within components of at most 1,000 | {:.4} | {without} pairs | – |", without_kept as f64 / without.max(1) as f64);
-    let _ = writeln!(out, "| seconds for brute force ({brute_pairs} candidates), for the join | {:.1}, {:.1} | both judged | – |", brute_took.as_secs_f64(), took.as_secs_f64());
+    let _ = writeln!(
+        out,
+        "| closure of the join: connected pairs still connected | {:.4} | {all} pairs of brute force; its largest component has {largest} | 0.998 |",
+        kept as f64 / all.max(1) as f64
+    );
+    let _ = writeln!(
+        out,
+        "| the same within components of at most 1,000 | {:.4} | {without} pairs | – |",
+        without_kept as f64 / without.max(1) as f64
+    );
+    let _ = writeln!(
+        out,
+        "| seconds for brute force ({brute_pairs} candidates), for the join | {:.1}, {:.1} | both judged | – |",
+        brute_took.as_secs_f64(),
+        took.as_secs_f64()
+    );
 }

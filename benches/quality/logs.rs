@@ -39,7 +39,8 @@ impl Audited {
         let key = AccountKey::create(&dir.path().join("key")).expect("a key");
         let start = Instant::now();
         let (store, quarantine) = (dir.path().join("store"), dir.path().join("quarantine.jsonl"));
-        audit(&[Input::File(log)], &store, &quarantine, &key, model, &AuditConfig::default(), &Silent).expect("the audit");
+        audit(&[Input::File(log)], &store, &quarantine, &key, model, &AuditConfig::default(), &Silent)
+            .expect("the audit");
         Self { took: start.elapsed(), dir }
     }
 

@@ -26,11 +26,19 @@ fn main() {
     };
     let model = data::model();
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let has = |flag: &str| flags.iter().any(|given| given == flag);
     let wants = |part: &str| words.len() < 2 || words[1..].iter().any(|word| word == part);
+    let tell = |part: &str, table: String| {
+        println!("{table}");
+        if has("--record") {
+            let head = format!("<!-- cargo bench --bench quality -- DATA_DIR {part} --record · {} -->\n\n", machine());
+            std::fs::write(root.join(format!("benches/record/quality-{part}.md")), head + &table).expect("the record");
+        }
+    };
     if wants("calibration") {
         let (table, shipped) = calibration::report(&model, &all);
-        println!("{table}");
-        if flags.iter().any(|flag| flag == "--ship") {
+        tell("calibration", table);
+        if has("--ship") {
             let json = serde_json::to_string(&shipped).expect("numbers");
             std::fs::write(root.join("models/calibration.json"), json + "\n").expect("the file");
         }
@@ -38,23 +46,35 @@ fn main() {
     let shipped = std::fs::read_to_string(root.join("models/calibration.json")).expect("the shipped calibration");
     let shipped = serde_json::from_str(&shipped).expect("the shipped calibration");
     if wants("edits") {
-        let kinds: Vec<Edit> = Edit::ALL.into_iter().filter(|kind| words.len() < 3 || wants(kind.word())).collect();
-        println!("{}", edits::report(&model, &all, &shipped, &kinds));
+        tell("edits", edits::report(&model, &all, &shipped, &Edit::ALL));
     }
     if wants("sts") {
-        println!("{}", sts::report(&model, &dir, &shipped));
+        tell("sts", sts::report(&model, &dir, &shipped));
     }
     if wants("index") {
-        println!("{}", index::report(&model, &all, &shipped));
+        tell("index", index::report(&model, &all, &shipped));
     }
     if wants("clumps") {
-        println!("{}", clumps::report(&model, &all));
+        tell("clumps", clumps::report(&model, &all));
     }
     if wants("chains") {
         let families = chains::largest(&model, &all);
-        println!("{}", chains::report(&model, &all, &families));
-        if flags.iter().any(|flag| flag == "--record") {
+        tell("chains", chains::report(&model, &all, &families));
+        if has("--record") {
             std::fs::write(root.join("benches/record/largest-families.csv"), chains::csv(&families)).expect("the file");
         }
     }
+}
+
+/// Commit, date and machine, as git and the system tell them.
+fn machine() -> String {
+    let run = |program: &str, args: &[&str]| {
+        let out = std::process::Command::new(program).args(args).output();
+        out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("another machine");
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (commit, date) = (run("git", &["rev-parse", "--short", "HEAD"]), run("date", &["-u", "+%Y-%m-%d"]));
+    format!("commit {commit} · {date} · {} · {threads} threads", cpu.trim_start_matches(['\t', ' ', ':']))
 }

@@ -18,7 +18,8 @@ const FILES: [(&str, &str, &str); 6] = [
     ("prompt_rephrase", "kind", "by kind"),
 ];
 /// Files of texts with a group: neighbours of one group are pairs.
-const GROUPS: [(&str, &str); 2] = [("intent_groups", "low: the same wish of other people"), ("paraphrase_groups", "low")];
+const GROUPS: [(&str, &str); 2] =
+    [("intent_groups", "low: the same wish of other people"), ("paraphrase_groups", "low")];
 
 struct Table {
     header: Vec<String>,
@@ -78,7 +79,13 @@ pub(crate) fn report(model: &Model, dir: &Path, calibration: &Calibration) -> St
         let by = table.column(by);
         let mut kinds: BTreeMap<String, Row> = BTreeMap::new();
         for row in &table.rows {
-            let kind = by.map_or(String::new(), |by| format!(": {}", row[by].split("-").next().unwrap_or_default().to_owned() + if row[by] == "hard-negative" { "-negative" } else { "" }));
+            let kind = by.map_or(String::new(), |by| {
+                format!(
+                    ": {}",
+                    row[by].split("-").next().unwrap_or_default().to_owned()
+                        + if row[by] == "hard-negative" { "-negative" } else { "" }
+                )
+            });
             add(model, &row[a], &row[b], thresholds, kinds.entry(kind).or_default());
         }
         let wish = |kind: &str| match kind {
