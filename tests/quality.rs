@@ -1,6 +1,8 @@
 //! What the record of `benches/quality` claims, checked again where the open prompts are: `STILLHUNT_DATA`, else
 //! `../shared/data` beside the checkout. Elsewhere each test says "skipped" by name.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
 #[path = "../benches/quality/calibration.rs"]
 #[allow(dead_code)]
 mod calibration;

@@ -47,7 +47,6 @@ pub(crate) struct Prompt {
     pub(crate) source: String,
     pub(crate) kind: String,
     pub(crate) group: String,
-    pub(crate) lang: String,
 }
 
 impl Prompt {
@@ -85,16 +84,16 @@ pub(crate) fn prompts(dir: &Path) -> Option<Vec<Prompt>> {
             let column = batch.column_by_name(name).expect("the column");
             arrow_cast::cast(column, &arrow_schema::DataType::Utf8).expect("text")
         };
-        let names = ["id", "text", "source", "kind", "group", "lang"];
+        let names = ["id", "text", "source", "kind", "group"];
         let columns: Vec<_> = names.map(column).into_iter().collect();
         for row in 0..batch.num_rows() {
-            let [id, text, source, kind, group, lang] = std::array::from_fn(|i| {
+            let [id, text, source, kind, group] = std::array::from_fn(|i| {
                 let column = columns[i].as_string::<i32>();
                 column.value(row).to_owned()
             });
             let folded = text::fold(&text).text;
             if seen.insert(stillhunt::ids::Digest::of(folded.as_bytes())) {
-                out.push(Prompt { id, text, folded, source, kind, group, lang });
+                out.push(Prompt { id, text, folded, source, kind, group });
             }
         }
     }

@@ -142,7 +142,7 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, k
             .chain(log[middle..].iter().map(|p| (p.id.as_str(), p.text.as_str())));
         let members = Audited::new(model, rows).members();
         for (id, original, text) in &copies {
-            let together = members.get(id).is_some() && members.get(id) == members.get(&original.id);
+            let together = members.contains_key(id) && members.get(id) == members.get(&original.id);
             let trivial = text::is_trivial(&text::fold(text).text);
             let judged = judge(model, &original.folded, &text::fold(text).text);
             for class in classes(original) {

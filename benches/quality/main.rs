@@ -4,6 +4,9 @@
 //! `clumps`, `chains`; all of them without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
 //! written there, a file a part.
 
+// A measurement prints, opens its data and looks at the clock.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
 mod calibration;
 mod chains;
 mod clumps;
