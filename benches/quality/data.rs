@@ -14,7 +14,7 @@ use stillhunt::index::Vectors;
 use stillhunt::text;
 
 /// Sources that the shipped model never saw (`models/train/common.py`).
-pub const HELD: [&str; 21] = [
+pub(crate) const HELD: [&str; 21] = [
     "arena-hard-v2",
     "mt-bench",
     "fabric",
@@ -40,29 +40,28 @@ pub const HELD: [&str; 21] = [
 
 /// One prompt.
 #[derive(Clone, Debug)]
-pub struct Prompt {
-    pub id: String,
-    pub text: String,
-    pub folded: String,
-    pub source: String,
-    pub kind: String,
-    pub group: String,
-    pub lang: String,
+pub(crate) struct Prompt {
+    pub(crate) id: String,
+    pub(crate) text: String,
+    pub(crate) folded: String,
+    pub(crate) source: String,
+    pub(crate) kind: String,
+    pub(crate) group: String,
 }
 
 impl Prompt {
     /// Whether the model was not trained on its source.
-    pub fn held(&self) -> bool {
+    pub(crate) fn held(&self) -> bool {
         HELD.contains(&self.source.as_str())
     }
 
     /// Whether it is for choosing thresholds, not for reporting.
-    pub fn dev(&self) -> bool {
+    pub(crate) fn dev(&self) -> bool {
         matches!(self.id.as_bytes().get(1), Some(b'0'..=b'7'))
     }
 
     /// The length band: under 8 words, under 64, the rest.
-    pub fn band(&self) -> usize {
+    pub(crate) fn band(&self) -> usize {
         match text::n_words(&self.folded) {
             0..8 => 0,
             8..64 => 1,
@@ -72,10 +71,10 @@ impl Prompt {
 }
 
 /// Names of the length bands.
-pub const BANDS: [&str; 3] = ["short", "medium", "long"];
+pub(crate) const BANDS: [&str; 3] = ["short", "medium", "long"];
 
 /// The prompts of `dir`, those with the same folded text once; `None` where the file is absent.
-pub fn prompts(dir: &Path) -> Option<Vec<Prompt>> {
+pub(crate) fn prompts(dir: &Path) -> Option<Vec<Prompt>> {
     let file = std::fs::File::open(dir.join("prompts.parquet")).ok()?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file").build().expect("its rows");
     let (mut out, mut seen) = (Vec::new(), HashSet::new());
@@ -85,16 +84,16 @@ pub fn prompts(dir: &Path) -> Option<Vec<Prompt>> {
             let column = batch.column_by_name(name).expect("the column");
             arrow_cast::cast(column, &arrow_schema::DataType::Utf8).expect("text")
         };
-        let names = ["id", "text", "source", "kind", "group", "lang"];
+        let names = ["id", "text", "source", "kind", "group"];
         let columns: Vec<_> = names.map(column).into_iter().collect();
         for row in 0..batch.num_rows() {
-            let [id, text, source, kind, group, lang] = std::array::from_fn(|i| {
+            let [id, text, source, kind, group] = std::array::from_fn(|i| {
                 let column = columns[i].as_string::<i32>();
                 column.value(row).to_owned()
             });
             let folded = text::fold(&text).text;
             if seen.insert(stillhunt::ids::Digest::of(folded.as_bytes())) {
-                out.push(Prompt { id, text, folded, source, kind, group, lang });
+                out.push(Prompt { id, text, folded, source, kind, group });
             }
         }
     }
@@ -102,7 +101,7 @@ pub fn prompts(dir: &Path) -> Option<Vec<Prompt>> {
 }
 
 /// The model that ships with the project.
-pub fn model() -> Model {
+pub(crate) fn model() -> Model {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
     let read = |name: &str| std::fs::read(dir.join(name)).expect("a file of the shipped model");
     let (config, tokenizer) = (read("config.json"), read("tokenizer.json"));
@@ -110,18 +109,22 @@ pub fn model() -> Model {
     Model::from_parts(&config, &tokenizer, &read("model.safetensors"), Some(&romanise)).expect("the shipped model")
 }
 
-/// Prompts with their vectors, as the judge reads them. Only texts that take part in near-duplicate families: not trivial, and
-/// with a vector.
-pub struct Corpus {
-    pub prompts: Vec<Prompt>,
-    pub vectors: Vectors,
+/// Prompts with their vectors, as the judge reads them.
+pub(crate) struct Corpus {
+    pub(crate) prompts: Vec<Prompt>,
+    pub(crate) vectors: Vectors,
 }
 
 impl Corpus {
-    pub fn new(model: &Model, prompts: Vec<Prompt>) -> Self {
+    /// Those of the prompts that take part in near-duplicate families.
+    pub(crate) fn new(model: &Model, prompts: Vec<Prompt>) -> Self {
+        Self::of_all(model, prompts.into_iter().filter(|prompt| !text::is_trivial(&prompt.folded)).collect())
+    }
+
+    /// All that have a vector.
+    pub(crate) fn of_all(model: &Model, prompts: Vec<Prompt>) -> Self {
         let mut kept = Vec::with_capacity(prompts.len());
         let mut vectors = Vectors::new(model.dim());
-        let prompts: Vec<Prompt> = prompts.into_iter().filter(|prompt| !text::is_trivial(&prompt.folded)).collect();
         for part in prompts.chunks(8192) {
             let folded: Vec<&str> = part.iter().map(|prompt| prompt.folded.as_str()).collect();
             let embedded = model.embed_batch(&folded);

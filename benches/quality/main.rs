@@ -1,11 +1,23 @@
 //! Quality of families and searches on open prompts: `cargo bench --bench quality -- DATA_DIR [part…]`.
 //!
-//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given). Tables are printed as Markdown.
+//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `edits`, `sts`, `index`,
+//! `clumps`, `chains`; all of them without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
+//! written there, a file a part.
+
+// A measurement prints, opens its data and looks at the clock.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod calibration;
+mod chains;
+mod clumps;
 mod data;
+mod edits;
+mod index;
+mod logs;
+mod sts;
 
 use std::path::PathBuf;
+use stillhunt::simulate::Edit;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -16,13 +28,56 @@ fn main() {
         return;
     };
     let model = data::model();
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let has = |flag: &str| flags.iter().any(|given| given == flag);
     let wants = |part: &str| words.len() < 2 || words[1..].iter().any(|word| word == part);
+    let tell = |part: &str, table: String| {
+        println!("{table}");
+        if has("--record") {
+            let head = format!("<!-- cargo bench --bench quality -- DATA_DIR {part} --record · {} -->\n\n", machine());
+            std::fs::write(root.join(format!("benches/record/quality-{part}.md")), head + &table).expect("the record");
+        }
+    };
     if wants("calibration") {
         let (table, shipped) = calibration::report(&model, &all);
-        println!("{table}");
-        if flags.iter().any(|flag| flag == "--ship") {
-            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models/calibration.json");
-            std::fs::write(path, serde_json::to_string(&shipped).expect("numbers") + "\n").expect("the file");
+        tell("calibration", table);
+        if has("--ship") {
+            let json = serde_json::to_string(&shipped).expect("numbers");
+            std::fs::write(root.join("models/calibration.json"), json + "\n").expect("the file");
         }
     }
+    let shipped = std::fs::read_to_string(root.join("models/calibration.json")).expect("the shipped calibration");
+    let shipped = serde_json::from_str(&shipped).expect("the shipped calibration");
+    if wants("edits") {
+        tell("edits", edits::report(&model, &all, &shipped, &Edit::ALL));
+    }
+    if wants("sts") {
+        tell("sts", sts::report(&model, &dir, &shipped));
+    }
+    if wants("index") {
+        tell("index", index::report(&model, &all, &shipped));
+    }
+    if wants("clumps") {
+        tell("clumps", clumps::report(&model, &all));
+    }
+    if wants("chains") {
+        let families = chains::largest(&model, &all);
+        tell("chains", chains::report(&model, &all, &families));
+        if has("--record") {
+            std::fs::write(root.join("benches/record/largest-families.csv"), chains::csv(&families)).expect("the file");
+        }
+    }
+}
+
+/// Commit, date and machine, as git and the system tell them.
+fn machine() -> String {
+    let run = |program: &str, args: &[&str]| {
+        let out = std::process::Command::new(program).args(args).output();
+        out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("another machine");
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (commit, date) = (run("git", &["rev-parse", "--short", "HEAD"]), run("date", &["-u", "+%Y-%m-%d"]));
+    format!("commit {commit} · {date} · {} · {threads} threads", cpu.trim_start_matches(['\t', ' ', ':']))
 }

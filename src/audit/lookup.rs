@@ -6,7 +6,7 @@ use super::view::{SINGLE, Stored, View, segments};
 use super::{AuditConfig, calibration, rule, view};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::family::judge::{Rule, score};
+use crate::family::judge::{CONTAINMENT_WEIGHT, Rule, score};
 use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Level, Time};
 use crate::index::{Ask, Best, Hit, Segment, Vectors};
@@ -18,7 +18,11 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Lists that a single search asks in each segment.
+/// Entries that a single search reads in each segment, near enough: at 3 ns an entry no slower than what is done with the hits.
+/// A segment of up to this many prompts is thus read whole, for a neighbour that shares little of a long text lies under any
+/// leader: 24 lists of 632 held 96% of the neighbours above the rule's floor, and 77% of all.
+const ENTRIES: usize = 1 << 19;
+/// Fewest lists that it asks.
 const PROBES: usize = 24;
 /// Most hits that the family rule returns.
 const MOST_ACCEPTED: usize = 100_000;
@@ -221,12 +225,15 @@ impl<'a> Opened<'a> {
         Ok(Hits { schema: 1, threshold: self.rule.threshold, hits: self.show(&judged, query, &filter)?, notes })
     }
 
-    /// The nearest `k` prompts, or all at or above the rule's floor.
+    /// The nearest `k` prompts, or all that the rule may accept.
     fn search(&self, vector: &Vectors, k: usize, filter: &Filter<'_>) -> Vec<Hit> {
-        let (floor, cap) = if k == 0 { (self.rule.floor, MOST_ACCEPTED) } else { (-1.0, k) };
-        let ask = Ask { n_probes: PROBES, active_only: false, floor, cap };
+        // Below that similarity not even full containment reaches the threshold.
+        let least = self.rule.threshold - CONTAINMENT_WEIGHT;
+        let (floor, cap) = if k == 0 { (least, MOST_ACCEPTED) } else { (-1.0, k) };
         let mut best = Best::new(cap);
         for segment in &self.whole {
+            let n_probes = (segment.n_leaders() * ENTRIES).div_ceil(segment.len().max(1)).max(PROBES);
+            let ask = Ask { n_probes: n_probes.min(segment.n_leaders()), active_only: false, floor, cap };
             let found = segment.near(vector, &[0], &ask, &|prompt| filter.keeps(prompt));
             found.into_iter().flatten().for_each(|hit| best.offer(hit));
         }

@@ -16,6 +16,7 @@ mod view;
 pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SimilarHit, SimilarQuery};
 pub use measure::{Measured, calibrate_store, record_calibration};
 pub use members::{export_families, export_members};
+pub use night::join_probes;
 pub use summary::{ListQuery, report};
 
 use crate::embed::Model;

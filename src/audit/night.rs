@@ -13,10 +13,13 @@ use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store};
 use std::io::Write as _;
 
-/// Lists that a new prompt asks in tonight's own segment, where the neighbour asks back.
-const PROBES_BOTH_WAYS: usize = 8;
-/// Lists that it asks in an older segment, which does not ask back.
-const PROBES_ONE_WAY: usize = 16;
+/// Lists that a new prompt asks in tonight's own segment, where the neighbour asks back. The lower the floor, the further off
+/// its neighbours may be filed: on 100,000 real prompts with the floor 0.55, 8, 16, 32 and 64 lists keep 96.3, 99.1, 99.4 and 99.9% of
+/// the pairs that accepted pairs connect (`benches/quality`, part index). From 0.60 on, 8 find 99% of the pairs.
+#[must_use]
+pub fn join_probes(floor: f32) -> usize {
+    if floor < 0.60 { 64 } else { 8 }
+}
 /// Candidates that one window of a long prompt may bring.
 const MAX_WINDOW_CANDIDATES: usize = 16;
 
@@ -180,11 +183,12 @@ impl<'a> Joined<'a> {
         };
         let active = self.built.thin(vectors, joined);
         let own = Segment::open(Aligned::new(&self.built.to_bytes(vectors, ids, &active)))?;
-        let ask = Ask { n_probes: PROBES_BOTH_WAYS, active_only: true, floor, cap: cap + 1 };
+        let ask = Ask { n_probes: join_probes(floor), active_only: true, floor, cap: cap + 1 };
         take(own.near(vectors, &rows, &ask, &|_| true));
         drop(own);
         for segment in segments(store, kind)? {
-            let ask = Ask { n_probes: PROBES_ONE_WAY, cap, ..ask };
+            // An older segment does not ask back.
+            let ask = Ask { n_probes: 2 * join_probes(floor), cap, ..ask };
             take(segment.near(vectors, &rows, &ask, &|_| true));
         }
         Ok(())

@@ -70,6 +70,13 @@ impl Edit {
             Self::Reorder => "reorder",
         }
     }
+
+    /// `text` with this edit at `strength` in (0, 1], drawn from `seed`; `None` where it does not change the text. `filler` is
+    /// unrelated text for the two paddings.
+    #[must_use]
+    pub fn apply(self, text: &str, strength: f64, filler: &str, seed: u64) -> Option<String> {
+        apply(self, text, strength, filler, &mut super::draw::stream(seed, "one edit", self as u64, 0))
+    }
 }
 
 /// `text` changed by `kind` at `strength` in (0, 1], or `None` where that edit does not change it. `filler` is unrelated
