@@ -18,7 +18,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Nothing is visible in a store before its one commit, so stopping at any moment is safe; only the sentence is missing.
     let _ = ctrlc::set_handler(|| {
-        print::say("stopped; the store is as it was before this command");
+        print::say("stopped before the end; a night is in the store whole or not at all");
         std::process::exit(130);
     });
     match run(cli.command) {

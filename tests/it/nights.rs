@@ -299,7 +299,7 @@ fn an_interrupt_leaves_the_store_as_it_was() {
         assert_eq!(status.code(), Some(130));
         let mut said = String::new();
         child.stderr.take().expect("piped").read_to_string(&mut said).expect("read");
-        assert!(said.contains("stopped; the store is as it was before this command"), "{said}");
+        assert!(said.contains("stopped before the end; a night is in the store whole or not at all"), "{said}");
         assert_eq!(site.export("store"), before);
         site.run(&["store", "verify", "--store", "store"]).ok();
     }
