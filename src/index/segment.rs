@@ -45,7 +45,7 @@ impl Built {
     }
 
     /// Which of the `joined` vectors stand for themselves in a join: all of them in ordinary lists; in a list longer than
-    /// [`LONG_LIST`], those without [`REPRESENTED`] near-identical ones before them. A clump of copies that no k-means can
+    /// 4,096, those without sixteen near-identical ones before them. A clump of copies that no k-means can
     /// divide then costs its length times a constant.
     #[must_use]
     pub fn thin(&self, vectors: &Vectors, joined: &[bool]) -> Vec<bool> {
