@@ -165,7 +165,7 @@ fn closure(corpus: &Corpus, floor: f32, threshold: f32, out: &mut String) {
     rows.retain(|&row| joined[row as usize]);
     let ask = Ask { n_probes: join_probes(floor), active_only: true, floor, cap: MAX_CANDIDATES + 1 };
     let near: Vec<(u32, Vec<Hit>)> =
-        rows.iter().copied().zip(segment.near(&corpus.vectors, &rows, &ask, &|_| true)).collect();
+        rows.iter().copied().zip(segment.near(&corpus.vectors, &rows, &ask, &|_, _| true)).collect();
     let mut found = components(corpus, &near, threshold);
     let took = start.elapsed();
     let mut sizes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();

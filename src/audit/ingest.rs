@@ -228,7 +228,13 @@ impl<'a> Ingest<'a> {
             }
             tally.quarantined += 1;
             let detail = "expected the content that this id came with before, got other content".to_owned();
-            let raw: Vec<u8> = row.id.into_bytes();
+            let x = &row.exchange;
+            let raw = serde_json::json!({
+                "id": row.id, "account": x.account, "end_user": x.end_user, "time": x.time, "model": x.model,
+                "prompt": x.prompt, "system": x.system, "response": x.response, "conversation": x.conversation,
+                "attributes": x.attributes,
+            });
+            let raw = raw.to_string().into_bytes();
             let bad =
                 BadRow { reason: Reason::IdConflict, detail, digest: row.exchange.content_digest(), raw: raw.into() };
             return quarantine.add(input, place, &bad);
@@ -315,7 +321,7 @@ impl<'a> Ingest<'a> {
             return Ok(prompt);
         }
         if let Some(record) = self.known.prompts.get(key) {
-            return Ok(record.a as u32);
+            return known_number(record.a, self.first_prompt, "prompts");
         }
         let prompt = self.first_prompt + self.n_prompts;
         self.n_prompts += 1;
@@ -336,7 +342,7 @@ impl<'a> Ingest<'a> {
             return Ok(Some(system));
         }
         if let Some(record) = self.known.systems.get(key) {
-            return Ok(Some(record.a as u32));
+            return known_number(record.a, self.first_system, "systems").map(Some);
         }
         let system = self.first_system + self.n_systems;
         self.n_systems += 1;
@@ -454,6 +460,14 @@ pub(crate) struct Finished {
     pub(crate) windows_cut: u64,
     pub(crate) whole: Filed,
     pub(crate) windows: Filed,
+}
+
+/// A number that a key table gave, if there is such a thing.
+fn known_number(number: u64, n: u32, kind: &str) -> Result<u32> {
+    u32::try_from(number).ok().filter(|&number| number < n).ok_or_else(|| {
+        let what = format!("the key table of {kind}: expected a number below {n}, got {number}");
+        Error::new(crate::error::ErrorKind::Store, what).hint("run: stillhunt store verify")
+    })
 }
 
 fn written(cause: &std::io::Error) -> Error {

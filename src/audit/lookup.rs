@@ -1,12 +1,12 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
 use super::facts::{Facts, exchange_ids};
-use super::summary::one;
+use super::summary::{key_of, one};
 use super::view::{SINGLE, Stored, View, segments};
 use super::{AuditConfig, calibration, rule, view};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::family::judge::{CONTAINMENT_WEIGHT, Rule, score};
+use crate::family::judge::{CONTAINMENT_WEIGHT, LEAST_SIMILARITY, Rule, score};
 use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Level, Time};
 use crate::index::{Ask, Best, Hit, Segment, Vectors};
@@ -180,7 +180,7 @@ pub struct AccountFamily {
 const SHOWN: usize = 50;
 
 impl<'a> Opened<'a> {
-    /// Opens the store at `dir`: by mapping, whatever its size.
+    /// Opens the store at `dir`: maps its files and reads which prompts have a family.
     /// # Errors
     /// `Store` when there is none, or it was made with another model.
     pub fn open(dir: &Path, model: &'a Model, config: &AuditConfig) -> Result<Self> {
@@ -221,20 +221,20 @@ impl<'a> Opened<'a> {
             (hit, score(hit.similarity, grams.containment(&text)))
         });
         let judged: Vec<(Hit, f32)> =
-            judged.filter(|(_, score)| query.k > 0 || *score >= self.rule.threshold).collect();
+            judged.filter(|(hit, score)| query.k > 0 || self.rule.accepts(hit.similarity, *score)).collect();
         Ok(Hits { schema: 1, threshold: self.rule.threshold, hits: self.show(&judged, query, &filter)?, notes })
     }
 
     /// The nearest `k` prompts, or all that the rule may accept.
     fn search(&self, vector: &Vectors, k: usize, filter: &Filter<'_>) -> Vec<Hit> {
-        // Below that similarity not even full containment reaches the threshold.
-        let least = self.rule.threshold - CONTAINMENT_WEIGHT;
+        // Below that similarity not even full containment reaches the threshold, or nothing is accepted at all.
+        let least = (self.rule.threshold - CONTAINMENT_WEIGHT).max(LEAST_SIMILARITY);
         let (floor, cap) = if k == 0 { (least, MOST_ACCEPTED) } else { (-1.0, k) };
         let mut best = Best::new(cap);
         for segment in &self.whole {
             let n_probes = (segment.n_leaders() * ENTRIES).div_ceil(segment.len().max(1)).max(PROBES);
             let ask = Ask { n_probes: n_probes.min(segment.n_leaders()), active_only: false, floor, cap };
-            let found = segment.near(vector, &[0], &ask, &|prompt| filter.keeps(prompt));
+            let found = segment.near(vector, &[0], &ask, &|_, prompt| filter.keeps(prompt));
             found.into_iter().flatten().for_each(|hit| best.offer(hit));
         }
         best.into_sorted()
@@ -279,7 +279,7 @@ impl<'a> Opened<'a> {
             hits.push(SimilarHit {
                 similarity: hit.similarity,
                 score: *score,
-                accepted: *score >= self.rule.threshold,
+                accepted: self.rule.accepts(hit.similarity, *score),
                 exchange_id,
                 account: self.account_id(first.account)?,
                 family_id: self.family_of(hit.id),
@@ -346,10 +346,7 @@ impl<'a> Opened<'a> {
     /// `Input` when the store has no family of this name.
     pub fn family(&self, id: FamilyId) -> Result<FamilyPage> {
         let facts = Facts::read(&self.store, &self.view)?;
-        let (family, members) = one(&self.store, &self.view, &facts, id)?.ok_or_else(|| {
-            Error::new(ErrorKind::Input, format!("expected a family of the store, got {id}"))
-                .hint("stillhunt family list shows them")
-        })?;
+        let (family, members) = one(&self.store, &self.view, &facts, id)?.ok_or_else(|| unknown_family(id))?;
         let mut accounts: BTreeMap<u32, (u64, i64, i64)> = BTreeMap::new();
         for member in &members {
             let time = member.posting.time;
@@ -465,6 +462,11 @@ impl<'a> Opened<'a> {
     }
 }
 
+fn unknown_family(id: FamilyId) -> Error {
+    Error::new(ErrorKind::Input, format!("expected a family of the store, got {id}"))
+        .hint("stillhunt family list shows them")
+}
+
 fn moment(micros: i64) -> Time {
     Time::new(micros).unwrap_or_else(|| Time::new(0).expect("the epoch is a time"))
 }
@@ -496,18 +498,16 @@ impl<'a> Filter<'a> {
         let family = match query.family {
             None => None,
             Some(id) => {
-                let page = opened.family(id)?;
-                let lead = page.exchanges.first().map(|e| Digest::of(text::fold(&e.prompt).text.as_bytes()).short());
-                let keys = view::KnownKeys::open(&opened.store)?;
-                let prompt = lead.and_then(|key| keys.prompts.get(key)).map_or(u32::MAX, |record| record.a as u32);
-                let leader = if id.level == Level::NearDuplicate { opened.view.near_leader(prompt) } else { prompt };
+                let key = key_of(&opened.store, &opened.view, id)?.ok_or_else(|| unknown_family(id))?;
+                let leader = if id.level == Level::NearDuplicate { opened.view.near_leader(key) } else { key };
                 Some((id.level, leader))
             }
         };
         let account = query.account.map(|account| opened.account_number(account)).transpose()?;
         let since = query.since.map_or(i64::MIN, Time::micros);
         let until = query.until.map_or(i64::MAX, Time::micros);
-        let open = account.is_none() && model.is_none() && query.since.is_none() && query.until.is_none();
+        let system = matches!(family, Some((Level::System, _)));
+        let open = account.is_none() && model.is_none() && query.since.is_none() && query.until.is_none() && !system;
         Ok(Self { view: &opened.view, since, until, account, model, family, open })
     }
 
@@ -515,13 +515,14 @@ impl<'a> Filter<'a> {
         (self.since..self.until).contains(&posting.time)
             && self.account.is_none_or(|account| account == posting.account)
             && self.model.is_none_or(|model| model == posting.model)
+            && self.family.is_none_or(|(level, key)| level != Level::System || key == posting.system)
     }
 
     fn keeps(&self, prompt: u32) -> bool {
         let in_family = match self.family {
-            None => true,
+            None | Some((Level::System, _)) => true,
             Some((Level::NearDuplicate, leader)) => self.view.near_leader(prompt) == leader,
-            Some((_, leader)) => prompt == leader,
+            Some((Level::Exact, leader)) => prompt == leader,
         };
         in_family && (self.open || self.view.postings_of(prompt).any(|(_, posting)| self.passes(posting)))
     }

@@ -151,7 +151,7 @@ pub fn audit(
 ) -> Result<Audited> {
     let (mut writer, swept) = Writer::open(dir, &config.holder, &identity(key, model, config))?;
     if !swept.is_empty() {
-        progress.note(&format!("swept what an earlier run left unfinished: {}", swept.join(", ")));
+        progress.note(&format!("swept files that no commit names: {}", swept.join(", ")));
     }
     check_identity(&writer.store, Some(key), model)?;
     let mut night = writer.begin()?;
@@ -192,7 +192,7 @@ pub fn audit(
     let finished = ingest.finish(&writer.store, &mut night)?;
     let n_prompts = u64::from(finished.first_prompt + finished.prompts);
     let rule = rule(&calibration(&writer.store)?, config, n_prompts);
-    let families = night::families(&writer.store, &view, model, &finished, &rule, config.seed, &mut night)?;
+    let families = night::families((&writer.store, &view), model, &finished, &rule, config.seed, &mut night, progress)?;
     let number = night.night;
     let mut merged = finished.merged.clone();
     merged.extend(families.merged_files);
@@ -301,7 +301,9 @@ fn read(
 ) -> Result<()> {
     let Source { input, position, progress } = *source;
     let name = input.name();
-    let digest = input.digest()?.map(|(digest, _)| digest.to_string());
+    let found = input.digest()?;
+    let bytes = found.as_ref().map_or(0, |(_, bytes)| *bytes);
+    let digest = found.map(|(digest, _)| digest.to_string());
     if let Some(digest) = &digest {
         let known = store.catalog().all(
             "SELECT rows_read FROM inputs WHERE digest = ?1 AND rows_quarantined = 0",
@@ -316,6 +318,7 @@ fn read(
             counts.rows_read += known;
             counts.rows_known += known;
             progress.note(&format!("{name}: read before, nothing new"));
+            progress.advance(0, position.fetch_add(bytes, Ordering::Relaxed) + bytes);
             return Ok(());
         }
     }
@@ -329,6 +332,7 @@ fn read(
     };
     if input::is_parquet(input) {
         log::read_parquet(&input::open_file(input)?, &config.log, &mut sink)?;
+        progress.advance(0, position.fetch_add(bytes, Ordering::Relaxed) + bytes);
     } else {
         let mut stream = input::open_stream(input, position)?;
         // A stream that breaks off at once is a bad row of the reader, not an error here.
@@ -353,7 +357,9 @@ fn read(
     if tally.read() == 0 {
         progress.note(&format!("{name}: empty"));
     }
-    done.push(Done { name, digest, tally, by_reason });
+    // A log that was rotated while it was read is not recorded as read: the next run finds what is new in it.
+    let now = input.digest()?.map(|(digest, _)| digest.to_string());
+    done.push(Done { name, digest: digest.filter(|before| now.as_ref() == Some(before)), tally, by_reason });
     Ok(())
 }
 

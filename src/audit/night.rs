@@ -1,5 +1,6 @@
 //! A night's families: join with itself and with earlier nights, cluster, commit.
 
+use super::Progress;
 use super::ingest::{Filed, Finished, MERGED_AT};
 use super::view::{Again, View, folded_of, segments};
 use crate::embed::Model;
@@ -65,6 +66,13 @@ impl Material for Tonight<'_> {
     }
 }
 
+/// Keeps the nearest candidates, each once. Which ones stay does not depend on the order in which they came.
+fn nearest_only(near: &mut Vec<Hit>) {
+    near.sort_unstable_by(best_first);
+    near.dedup_by_key(|hit| hit.id);
+    near.truncate(2 * MAX_CANDIDATES);
+}
+
 /// What a night adds to the catalog's families.
 pub(crate) struct Families {
     pub(crate) outcome: Outcome,
@@ -76,13 +84,13 @@ pub(crate) struct Families {
 
 /// Finds the families of a finished night and writes its index and assignments.
 pub(crate) fn families(
-    store: &Store,
-    view: &View,
+    (store, view): (&Store, &View),
     model: &Model,
     finished: &Finished,
     rule: &Rule,
     seed: u64,
     night: &mut NewNight,
+    progress: &dyn Progress,
 ) -> Result<Families> {
     let first = finished.first_prompt;
     let mut row_of = vec![u32::MAX; finished.prompts as usize];
@@ -94,28 +102,29 @@ pub(crate) fn families(
     let whole = Joined::new(&finished.whole, seed);
     let windows = Joined::new(&finished.windows, seed);
     let mut candidates: Vec<Vec<Hit>> = vec![Vec::new(); finished.prompts as usize];
-    whole.join(store, "whole", rule.floor, MAX_CANDIDATES, &mut |a, b, similarity| {
-        let (later, earlier) = (a.max(b), a.min(b));
-        candidates[(later - first) as usize].push(Hit { id: earlier, similarity });
-    })?;
+    let mut add = |a: u32, b: u32, similarity| {
+        let near = &mut candidates[(a.max(b) - first) as usize];
+        near.push(Hit { id: a.min(b), similarity });
+        if near.len() >= 4 * MAX_CANDIDATES {
+            nearest_only(near);
+        }
+    };
+    let asked = Asked { kind: "whole", floor: rule.floor, cap: MAX_CANDIDATES };
+    whole.join(store, &asked, progress, &mut add)?;
     let trivial = |prompt: u32| {
         let row = material.row_of.get(prompt.wrapping_sub(first) as usize).copied();
         row.is_some_and(|row| row == u32::MAX || !finished.whole.joined[row as usize])
     };
-    windows.join(store, "windows", rule.window_floor, MAX_WINDOW_CANDIDATES, &mut |a, b, _| {
-        let (later, earlier) = (a.max(b), a.min(b));
+    let asked = Asked { kind: "windows", floor: rule.window_floor, cap: MAX_WINDOW_CANDIDATES };
+    windows.join(store, &asked, progress, &mut |a, b, _| {
         if !trivial(a)
             && !trivial(b)
-            && let Some(similarity) = material.similarity(later, earlier)
+            && let Some(similarity) = material.similarity(a, b)
         {
-            candidates[(later - first) as usize].push(Hit { id: earlier, similarity });
+            add(a, b, similarity);
         }
     })?;
-    for near in &mut candidates {
-        near.sort_unstable_by(best_first);
-        near.dedup_by_key(|hit| hit.id);
-        near.truncate(2 * MAX_CANDIDATES);
-    }
+    candidates.iter_mut().for_each(nearest_only);
     let leaders: Vec<u32> = view.families.iter().map(|family| family.leader).collect();
     let known = Known { family_of: &view.family_of, leaders: &leaders };
     let outcome = cluster::cluster(&candidates, &known, &material, rule);
@@ -151,6 +160,15 @@ pub(crate) fn families(
     Ok(Families { outcome, new, merged_files })
 }
 
+/// What a join looks for.
+struct Asked<'a> {
+    /// Segments of this kind.
+    kind: &'a str,
+    floor: f32,
+    /// Most hits of a vector in a segment.
+    cap: usize,
+}
+
 /// Vectors of a night under their leaders.
 struct Joined<'a> {
     filed: &'a Filed,
@@ -167,31 +185,44 @@ impl<'a> Joined<'a> {
     fn join(
         &self,
         store: &Store,
-        kind: &str,
-        floor: f32,
-        cap: usize,
+        asked: &Asked,
+        progress: &dyn Progress,
         pair: &mut dyn FnMut(u32, u32, f32),
     ) -> Result<()> {
+        let Asked { kind, floor, cap } = *asked;
         let Filed { vectors, ids, joined } = self.filed;
         let mut rows = self.built.by_list();
         rows.retain(|&row| joined[row as usize]);
-        let mut take = |hits: Vec<Vec<Hit>>| {
-            for (&row, hits) in rows.iter().zip(hits) {
-                let prompt = ids[row as usize];
-                hits.iter().filter(|hit| hit.id != prompt).for_each(|hit| pair(prompt, hit.id, hit.similarity));
-            }
-        };
         let active = self.built.thin(vectors, joined);
         let own = Segment::open(Aligned::new(&self.built.to_bytes(vectors, ids, &active)))?;
-        let ask = Ask { n_probes: join_probes(floor), active_only: true, floor, cap: cap + 1 };
-        take(own.near(vectors, &rows, &ask, &|_| true));
+        let ask = Ask { n_probes: join_probes(floor), active_only: true, floor, cap };
+        self.ask(&own, &rows, &ask, progress, pair);
         drop(own);
         for segment in segments(store, kind)? {
             // An older segment does not ask back.
-            let ask = Ask { n_probes: 2 * join_probes(floor), cap, ..ask };
-            take(segment.near(vectors, &rows, &ask, &|_| true));
+            let ask = Ask { n_probes: 2 * join_probes(floor), ..ask };
+            self.ask(&segment, &rows, &ask, progress, pair);
         }
         Ok(())
+    }
+
+    /// Asks one segment, a part of the rows at a time, so that the hits of all of them are never held at once.
+    fn ask<B: AsRef<[u8]> + Sync>(
+        &self,
+        segment: &Segment<B>,
+        rows: &[u32],
+        ask: &Ask,
+        progress: &dyn Progress,
+        pair: &mut dyn FnMut(u32, u32, f32),
+    ) {
+        let Filed { vectors, ids, .. } = self.filed;
+        for part in rows.chunks(1 << 14) {
+            let hits = segment.near(vectors, part, ask, &|row, id| ids[row as usize] != id);
+            for (&row, hits) in part.iter().zip(hits) {
+                hits.iter().for_each(|hit| pair(ids[row as usize], hit.id, hit.similarity));
+            }
+            progress.advance(part.len() as u64, 0);
+        }
     }
 
     /// Writes tonight's segment, with older ones in it where there are many; returns the names of those.

@@ -20,8 +20,10 @@ pub(crate) struct Quarantine {
 }
 
 impl Quarantine {
-    /// A quarantine that makes its file with the first bad row.
+    /// A quarantine that makes its file with the first bad row. The file is of one run, as the report beside it is: an older
+    /// one is taken away first.
     pub(crate) fn new(path: &Path, keep_raw: bool) -> Self {
+        files::remove(path);
         Self { path: path.into(), keep_raw, out: None, by_reason: BTreeMap::new() }
     }
 

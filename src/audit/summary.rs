@@ -295,7 +295,7 @@ pub(crate) struct Member {
 }
 
 /// The leading prompt, or the system prompt, of a family by its name. A merged family's name leads to the one it joined.
-fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<u32>> {
+pub(crate) fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<u32>> {
     if id.level == Level::NearDuplicate {
         let leader: Vec<u32> =
             store.catalog().all("SELECT leader FROM families WHERE id = ?1", [id.to_string()], |row| row.get(0))?;

@@ -193,7 +193,16 @@ impl KnownKeys {
 
 /// Index segments of one kind.
 pub(crate) fn segments(store: &Store, kind: &str) -> Result<Vec<Segment<Mapped>>> {
-    store.of_kind(kind).map(|file| Segment::open(store.map(file)?)).collect()
+    let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
+    let open = |file| -> Result<Segment<Mapped>> {
+        let segment = Segment::open(store.map(file)?)?;
+        if segment.ids().iter().any(|&id| id >= n_prompts) {
+            let what = format!("{}: an entry of a prompt that does not exist", file.name);
+            return Err(Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify"));
+        }
+        Ok(segment)
+    };
+    store.of_kind(kind).map(open).collect()
 }
 
 /// Vectors of old prompts that are asked for singly: embedded again, kept.

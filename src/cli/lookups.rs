@@ -84,6 +84,11 @@ pub(crate) fn similar(args: &Similar) -> Result<()> {
             hit.accounts,
             marked(hit)
         );
+        if hit.accounts > 1 {
+            let shown: Vec<String> = hit.account_ids.iter().take(5).map(ToString::to_string).collect();
+            let more = if hit.accounts > 5 { " …" } else { "" };
+            out += &format!("       accounts {}{more}\n", shown.join(" "));
+        }
     }
     if hits.hits.is_empty() {
         out += "nothing similar\n";

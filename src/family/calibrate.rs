@@ -9,7 +9,7 @@
 //! Weakness: a log full of coordinated copies without a common run of five words raises its own threshold; the highest pairs
 //! are returned to be read. Do not use it on fewer than some thousand prompts of mixed origin.
 
-use super::judge::{Judge, Material, score};
+use super::judge::{Judge, LEAST_SIMILARITY, Material, score};
 use crate::index::{Hit, Vectors, exact};
 use crate::stats;
 use crate::text;
@@ -21,8 +21,6 @@ use std::collections::HashMap;
 pub const TAIL: usize = 200;
 /// Words of a run that makes two prompts related.
 pub const RELATED_RUN: usize = 5;
-/// Least similarity of the pairs that are judged: below it no score reaches 1.9.
-const FLOOR: f32 = 0.40;
 /// Confidence of the intervals.
 const LEVEL: f64 = 0.95;
 
@@ -41,7 +39,8 @@ pub struct Calibration {
     pub pairs: u64,
     /// Pairs left out because they share a run of five words.
     pub related: u64,
-    /// Every unrelated pair at or above this score is among `scores`; of lower ones nothing is known.
+    /// Every unrelated pair of similarity 0.40 or more at or above this score is among `scores`; of lower ones nothing is known.
+    /// Pairs of less similarity are never accepted.
     #[serde(default = "judged_from")]
     pub floor: f32,
     /// The highest scores of unrelated pairs, highest first: at most 20,000.
@@ -94,7 +93,7 @@ pub fn measure(
     let (mut related, mut floor) = (0, JUDGED_FROM);
     // A block of queries at a time, so that the hits of all of them are never held at once.
     for block in queries.chunks(512) {
-        let near = exact::search(vectors, &vectors.gather(block.iter().map(|&q| q as usize)), FLOOR);
+        let near = exact::search(vectors, &vectors.gather(block.iter().map(|&q| q as usize)), LEAST_SIMILARITY);
         let parts: Vec<(u64, Vec<Pair>)> = block
             .par_iter()
             .zip(near)

@@ -9,7 +9,7 @@
 //! an older one is recorded as merged into it. Weakness: a prompt that comes first leads even where a later one would be more
 //! central. Guarantee: the result depends on the order of prompts only, not on threads.
 
-use super::judge::{Judge, Material, Rule};
+use super::judge::{Judge, LEAST_SIMILARITY, Material, Rule};
 use crate::index::Hit;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -64,6 +64,7 @@ pub fn cluster(candidates: &[Vec<Hit>], known: &Known<'_>, material: &dyn Materi
 fn accept(judge: &mut Judge<'_>, prompt: u32, near: &[Hit], rule: &Rule) -> Vec<(f32, u32)> {
     let mut accepted: Vec<(f32, u32)> = near
         .iter()
+        .filter(|hit| hit.similarity >= LEAST_SIMILARITY)
         .map(|hit| (super::judge::score(hit.similarity, judge.containment(prompt, hit.id)), hit.id))
         .filter(|(score, _)| *score >= rule.threshold)
         .collect();

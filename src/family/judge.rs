@@ -12,6 +12,9 @@ use crate::text::Grams;
 /// Weight of containment in the score.
 pub const CONTAINMENT_WEIGHT: f32 = 1.5;
 
+/// Least similarity of a pair that is accepted: thresholds are measured on pairs from here on, so nothing is known below.
+pub const LEAST_SIMILARITY: f32 = 0.40;
+
 /// Score of a pair, in [−1, 2.5]: higher is nearer.
 #[must_use]
 pub fn score(similarity: f32, containment: f32) -> f32 {
@@ -44,7 +47,7 @@ impl Rule {
     pub fn new(threshold: f32, diameter: f32, n: u64) -> Self {
         /// (floor, share of unrelated pairs that pass).
         const PASS: [(f32, f64); 7] = [
-            (0.40, 2.0e-3),
+            (LEAST_SIMILARITY, 2.0e-3),
             (0.45, 1.2e-3),
             (0.50, 6.8e-4),
             (0.55, 3.7e-4),
@@ -55,6 +58,14 @@ impl Rule {
         let at_scale = PASS.iter().find(|(_, share)| share * n as f64 <= 40.0).map_or(0.65, |(floor, _)| *floor);
         let needed = (threshold - CONTAINMENT_WEIGHT).max(PASS[0].0);
         Self { threshold, diameter, floor: at_scale.min(0.65).max(needed), window_floor: 0.80 }
+    }
+}
+
+impl Rule {
+    /// Whether a pair of this similarity and score is one of near-duplicates.
+    #[must_use]
+    pub fn accepts(&self, similarity: f32, score: f32) -> bool {
+        similarity >= LEAST_SIMILARITY && score >= self.threshold
     }
 }
 

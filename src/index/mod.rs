@@ -54,10 +54,17 @@ impl Best {
         Self { cap, hits: Vec::new(), floor: f32::NEG_INFINITY }
     }
 
+    /// Whether the hit may be among the best so far.
+    #[inline]
+    #[must_use]
+    pub fn would_take(&self, hit: Hit) -> bool {
+        hit.similarity >= self.floor
+    }
+
     /// Takes the hit if it is among the best so far.
     #[inline]
     pub fn offer(&mut self, hit: Hit) {
-        if hit.similarity < self.floor {
+        if !self.would_take(hit) {
             return;
         }
         self.hits.push(hit);

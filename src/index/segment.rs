@@ -294,12 +294,18 @@ impl<B: AsRef<[u8]>> Segment<B> {
     /// Entries at or above the floor for each of the chosen `rows` of `queries`, among the lists of its nearest leaders: the
     /// best of them, in order. Rows that are near each other and stand together in `rows` share the reading of the lists.
     ///
-    /// `keep` says which ids may be returned; it is asked only about entries above the floor.
+    /// `keep(row, id)` says which ids may be returned for a row; it is asked only about entries that would be among the best.
     ///
     /// # Panics
     /// When the dimensions differ.
     #[must_use]
-    pub fn near(&self, queries: &Vectors, rows: &[u32], ask: &Ask, keep: &(dyn Fn(u32) -> bool + Sync)) -> Vec<Vec<Hit>>
+    pub fn near(
+        &self,
+        queries: &Vectors,
+        rows: &[u32],
+        ask: &Ask,
+        keep: &(dyn Fn(u32, u32) -> bool + Sync),
+    ) -> Vec<Vec<Hit>>
     where
         B: Sync,
     {
@@ -314,7 +320,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
         queries: &Vectors,
         rows: &[u32],
         ask: &Ask,
-        keep: &(dyn Fn(u32) -> bool + Sync),
+        keep: &(dyn Fn(u32, u32) -> bool + Sync),
     ) -> Vec<Vec<Hit>> {
         let chunk = queries.gather(rows.iter().map(|&row| row as usize));
         let probes = if rows.len() == 1 && self.n_leaders() >= self.graph_from {
@@ -333,9 +339,10 @@ impl<B: AsRef<[u8]>> Segment<B> {
             let block = self.entries(entries.clone());
             let gathered = chunk.gather(group.iter().map(|&(_, q)| q as usize));
             gathered.block().pairs(block, ask.floor, |q, t, similarity| {
-                let id = ids[entries.start + t];
-                if keep(id) {
-                    best[group[q].1 as usize].offer(Hit { id, similarity });
+                let query = group[q].1 as usize;
+                let hit = Hit { id: ids[entries.start + t], similarity };
+                if best[query].would_take(hit) && keep(rows[query], hit.id) {
+                    best[query].offer(hit);
                 }
             });
         }

@@ -25,7 +25,7 @@ CREATE TABLE families (family INTEGER PRIMARY KEY, id TEXT NOT NULL, leader INTE
 ";
 
 fn failed(cause: rusqlite::Error) -> Error {
-    Error::new(ErrorKind::Store, format!("catalog: {cause}"))
+    Error::new(ErrorKind::Store, format!("catalog.sqlite: {cause}"))
 }
 
 /// A connection to the catalog.
@@ -49,6 +49,13 @@ impl Catalog {
         change.commit().map_err(failed)
     }
 
+    /// Whether the file at `path` is a database without tables, or empty.
+    pub(crate) fn is_blank(path: &Path) -> bool {
+        let count = |db: Connection| db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+        let access = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(path, access).and_then(count).is_ok_and(|tables| tables == 0)
+    }
+
     /// Opens it, to read or to write.
     /// # Errors
     /// `Store` when it is damaged or of another format.
@@ -56,6 +63,7 @@ impl Catalog {
         let access = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
         let mut db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         if write {
+            refuse_network_mount(path)?;
             settings(&db)?;
         } else {
             db.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
@@ -101,7 +109,7 @@ impl Catalog {
         parameters: impl rusqlite::Params,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.db.prepare(query).map_err(failed)?;
+        let mut statement = self.db.prepare_cached(query).map_err(failed)?;
         statement.query_map(parameters, read).map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 

@@ -110,6 +110,11 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Takes a file away, if it is there.
+pub fn remove(path: &Path) {
+    let _ = fs::remove_file(path);
+}
+
 /// A new file for output, buffered; mode 0600.
 /// # Errors
 /// `Io` when it cannot be made.

@@ -213,10 +213,9 @@ impl Writer {
         let catalog = dir.join("catalog.sqlite");
         let mut all = vec![("format", FORMAT.to_string())];
         all.extend(meta.iter().map(|(name, value)| (*name, value.clone())));
-        let made = catalog.is_file() && Catalog::open(&catalog, false).is_ok();
-        if !made && !dir.join("nights").exists() {
-            // An empty file that a killed writer left is no catalog yet.
-            let _ = fs::remove_file(&catalog);
+        // A database without tables is what a writer left that was killed while it made the store. Anything else stays: it
+        // may be a damaged store, a newer one, or none of ours.
+        if !catalog.exists() || Catalog::is_blank(&catalog) {
             Catalog::create(&catalog, &all)?;
         }
         let mut store = Store::load(dir, true)?;
@@ -294,6 +293,7 @@ impl Writer {
         for dir in [format!("nights/{:06}", night.night), "nights".into(), "shared".into()] {
             files::sync_dir(&night.root.join(dir))?;
         }
+        files::sync_dir(&night.root)?;
         self.store.catalog.commit(|transaction| {
             for (name, kind, bytes, digest) in &named {
                 let row = (name, kind, night.night, *bytes as i64, digest);
@@ -304,10 +304,7 @@ impl Writer {
             }
             change(transaction)
         })?;
-        for name in merged {
-            // Readers that mapped it keep their pages; a failure here leaves a file that the next writer sweeps.
-            let _ = fs::remove_file(night.root.join(name));
-        }
+        // Merged files stay until the next writer sweeps them, so that a reader of the commit before can still map them.
         self.store.refresh()
     }
 
