@@ -50,7 +50,7 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration) -
         let accepted: Vec<&Hit> = hits
             .iter()
             .filter(|hit| hit.id as usize != q)
-            .filter(|hit| score(hit.similarity, judge.containment(q as u32, hit.id)) >= rule.threshold)
+            .filter(|hit| rule.accepts(hit.similarity, score(hit.similarity, judge.containment(q as u32, hit.id))))
             .collect();
         let share = |hits: &[&Hit]| {
             let n = hits.iter().filter(|hit| found.contains(&corpus.prompts[hit.id as usize].id)).count();
