@@ -77,7 +77,9 @@ impl Catalog {
             }
         }
         let catalog = Self { db };
-        let format = catalog.meta("format")?;
+        let format = catalog.meta("format").map_err(|error| {
+            error.hint("expected the catalog of a store; it may be damaged, or another program's. Nothing was changed")
+        })?;
         if format.as_deref() != Some(&FORMAT.to_string()) {
             let got = format.unwrap_or_else(|| "none".into());
             return Err(Error::new(ErrorKind::Store, format!("expected a store of format {FORMAT}, got format {got}"))
