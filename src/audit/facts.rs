@@ -2,13 +2,13 @@
 
 use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::Digest;
+use crate::ids::{Digest, Field};
 use crate::report::Removed;
-use crate::store::postings::Posting;
+use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What the ranking looks at, for every exchange of the store.
 #[derive(Clone, Copy)]
@@ -88,6 +88,17 @@ impl Facts {
 
     pub(crate) fn similarity(&self, prompt: u32) -> f32 {
         self.similarity[prompt as usize]
+    }
+
+    /// Exchanges by their system prompt; none where no fragment was found in system prompts.
+    pub(crate) fn by_system(&self, view: &View) -> HashMap<u32, Vec<Row>> {
+        let mut out: HashMap<u32, Vec<Row>> = HashMap::new();
+        if view.fragments.iter().any(|fragment| fragment.field == Field::System) {
+            for row in self.rows.iter().filter(|row| row.posting.system != NONE) {
+                out.entry(row.posting.system).or_default().push(*row);
+            }
+        }
+        out
     }
 
     /// Exchanges grouped by `key`, groups of two or more, each in order of time.

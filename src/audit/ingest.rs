@@ -1,20 +1,21 @@
 //! Rows of logs → the tables, texts and vectors of a night. Folding and digests run in parallel; numbering is sequential, so
 //! the same logs in the same order give the same store.
 
+use super::fields::{FieldWriter, written};
 use super::quarantine::Quarantine;
 use super::view::KnownKeys;
 use crate::embed::Model;
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
-use crate::ids::{AccountId, Digest};
+use crate::ids::{AccountId, Digest, Field};
 use crate::index::Vectors;
 use crate::log::{BadRow, Place, Reason, Row};
 use crate::store::keys::{self, Record};
 use crate::store::postings::{self, Posting};
 use crate::store::tables::{self, Cell, TableWriter};
-use crate::store::texts::TextsWriter;
 use crate::store::{NewNight, Store};
 use crate::text;
+use crate::text::winnow::Printer;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -36,7 +37,8 @@ struct Prepared {
     removed: text::Removed,
     views: u32,
     trivial: bool,
-    system: Option<Digest>,
+    /// The folded system prompt.
+    system: Option<String>,
     turns: Vec<[u8; 16]>,
 }
 
@@ -66,7 +68,7 @@ fn prepare(exchange: Exchange) -> Prepared {
         digest: Digest::of(folded.text.as_bytes()),
         views: text::decoded_views(&exchange.prompt).len() as u32,
         trivial: text::is_trivial(&folded.text),
-        system: exchange.system.as_deref().map(|system| Digest::of(text::fold(system).text.as_bytes())),
+        system: exchange.system.as_deref().map(|system| text::fold(system).text),
         removed: folded.removed,
         folded: folded.text,
         turns,
@@ -81,6 +83,14 @@ struct Fresh {
     digest: Digest,
     row: u32,
     trivial: bool,
+}
+
+/// What a batch adds, not embedded and not fingerprinted yet.
+#[derive(Default)]
+struct Batch {
+    prompts: Vec<Fresh>,
+    systems: Vec<String>,
+    turns: Vec<String>,
 }
 
 /// What became of a row.
@@ -109,7 +119,9 @@ pub(crate) struct Ingest<'a> {
     prompts: Table,
     turns: Table,
     systems: Table,
-    texts: TextsWriter<BufWriter<File>>,
+    /// By [`Field`].
+    fields: [FieldWriter; 3],
+    printer: Printer,
     ids: HashMap<u128, Record>,
     prompt_of: HashMap<u128, u32>,
     system_of: HashMap<u128, u32>,
@@ -119,6 +131,9 @@ pub(crate) struct Ingest<'a> {
     model_of: HashMap<String, u32>,
     new_models: Vec<String>,
     postings: Vec<Posting>,
+    first_turn: u32,
+    /// Who sent the numbered earlier turns.
+    turn_postings: Vec<Posting>,
     first_seen: i64,
     last_seen: i64,
     n_rows: u64,
@@ -140,6 +155,7 @@ impl<'a> Ingest<'a> {
         night: &mut NewNight,
         model: &'a Model,
         account_key: &'a [u8; 32],
+        printer: Printer,
     ) -> Result<Self> {
         let last = store.nights().last();
         let accounts: Vec<(u32, String)> =
@@ -150,6 +166,11 @@ impl<'a> Ingest<'a> {
             .all("SELECT name, model FROM models", [], |row| Ok((row.get(0)?, row.get(1)?)))?
             .into_iter()
             .collect();
+        let fields = [
+            FieldWriter::new(Field::Prompt, night)?,
+            FieldWriter::new(Field::System, night)?,
+            FieldWriter::new(Field::Turn, night)?,
+        ];
         let mut table = |kind, name: &str, columns| TableWriter::new(columns, night.create(kind, name)?);
         Ok(Self {
             known: KnownKeys::open(store)?,
@@ -162,7 +183,8 @@ impl<'a> Ingest<'a> {
             prompts: table("prompts-table", "prompts.parquet", tables::PROMPTS)?,
             turns: table("turns-table", "turns.parquet", tables::TURNS)?,
             systems: table("systems-table", "systems.parquet", tables::SYSTEMS)?,
-            texts: TextsWriter::new(night.create("texts", "texts.bin")?).map_err(|cause| written(&cause))?,
+            fields,
+            printer,
             ids: HashMap::new(),
             prompt_of: HashMap::new(),
             system_of: HashMap::new(),
@@ -172,6 +194,8 @@ impl<'a> Ingest<'a> {
             model_of,
             new_models: Vec::new(),
             postings: Vec::new(),
+            first_turn: last.map_or(0, |n| n.first_turn + n.turns),
+            turn_postings: Vec::new(),
             first_seen: i64::MAX,
             last_seen: i64::MIN,
             n_rows: 0,
@@ -196,8 +220,9 @@ impl<'a> Ingest<'a> {
     ) -> Result<()> {
         let prepared: Vec<(Place, std::result::Result<Prepared, BadRow>)> =
             rows.into_par_iter().map(|row| (row.place, row.result.map(prepare))).collect();
-        let mut fresh = Vec::new();
-        let first_fresh = self.first_prompt + self.n_prompts;
+        let mut fresh = Batch::default();
+        let firsts =
+            [self.first_prompt + self.n_prompts, self.first_system + self.n_systems, self.first_turn + self.n_turns()];
         for (place, row) in prepared {
             match row {
                 Ok(row) => self.take(input, place, row, tally, quarantine, &mut fresh)?,
@@ -207,7 +232,13 @@ impl<'a> Ingest<'a> {
                 }
             }
         }
-        self.embed(first_fresh, &fresh)?;
+        self.embed(firsts[0], &fresh.prompts)?;
+        let prompts: Vec<&str> = fresh.prompts.iter().map(|prompt| prompt.folded.as_str()).collect();
+        let systems: Vec<&str> = fresh.systems.iter().map(String::as_str).collect();
+        let turns: Vec<&str> = fresh.turns.iter().map(String::as_str).collect();
+        for ((writer, first), texts) in self.fields.iter_mut().zip(firsts).zip([prompts, systems, turns]) {
+            writer.print(&self.printer, first, &texts)?;
+        }
         Ok(())
     }
 
@@ -218,7 +249,7 @@ impl<'a> Ingest<'a> {
         mut row: Prepared,
         tally: &mut Tally,
         quarantine: &mut Quarantine,
-        fresh: &mut Vec<Fresh>,
+        fresh: &mut Batch,
     ) -> Result<()> {
         let seen = self.ids.get(&row.id_key).copied().or_else(|| self.known.ids.get(row.id_key));
         if let Some(seen) = seen {
@@ -239,8 +270,8 @@ impl<'a> Ingest<'a> {
                 BadRow { reason: Reason::IdConflict, detail, digest: row.exchange.content_digest(), raw: raw.into() };
             return quarantine.add(input, place, &bad);
         }
-        let prompt = self.prompt(&mut row, fresh)?;
-        let system = self.system(&row)?;
+        let prompt = self.prompt(&mut row, &mut fresh.prompts)?;
+        let system = self.system(&row, &mut fresh.systems)?;
         let account = AccountId::derive(self.account_key, &row.exchange.account);
         let next = self.first_account + self.new_accounts.len() as u32;
         let account = *self.account_of.entry(account).or_insert_with(|| {
@@ -255,6 +286,14 @@ impl<'a> Ingest<'a> {
                 let cells =
                     [conversation, Cell::Bytes(key), Cell::Text(Some(&turn.role)), Cell::Text(Some(&turn.text))];
                 self.turns.push(&cells)?;
+                if turn.role == "user" {
+                    let folded = text::fold(&turn.text).text;
+                    self.fields[Field::Turn as usize].push(&turn.text, &folded)?;
+                    fresh.turns.push(folded);
+                    let (prompt, row) = (self.first_turn + self.n_turns(), self.n_rows as u32);
+                    let (system, model, time) = (postings::NONE, postings::NONE, exchange.time.micros());
+                    self.turn_postings.push(Posting { prompt, row, time, account, system, model, zero: 0 });
+                }
             }
         }
         let model = match &exchange.model {
@@ -314,6 +353,10 @@ impl<'a> Ingest<'a> {
         Ok(())
     }
 
+    fn n_turns(&self) -> u32 {
+        self.turn_postings.len() as u32
+    }
+
     /// Number of the row's prompt, new or known.
     fn prompt(&mut self, row: &mut Prepared, fresh: &mut Vec<Fresh>) -> Result<u32> {
         let key = row.digest.short();
@@ -327,16 +370,16 @@ impl<'a> Ingest<'a> {
         self.n_prompts += 1;
         self.prompt_of.insert(key, prompt);
         let raw = &row.exchange.prompt;
-        let stored = (!raw.is_ascii()).then_some(row.folded.as_str());
-        self.texts.push(raw, stored).map_err(|cause| written(&cause))?;
+        self.fields[Field::Prompt as usize].push(raw, &row.folded)?;
         // The row of the prompt is the one that is about to be written.
         let (folded, row_number) = (std::mem::take(&mut row.folded), self.n_rows as u32);
         fresh.push(Fresh { folded, digest: row.digest, row: row_number, trivial: row.trivial });
         Ok(prompt)
     }
 
-    fn system(&mut self, row: &Prepared) -> Result<Option<u32>> {
-        let (Some(digest), Some(raw)) = (row.system, &row.exchange.system) else { return Ok(None) };
+    fn system(&mut self, row: &Prepared, fresh: &mut Vec<String>) -> Result<Option<u32>> {
+        let (Some(folded), Some(raw)) = (&row.system, &row.exchange.system) else { return Ok(None) };
+        let digest = Digest::of(folded.as_bytes());
         let key = digest.short();
         if let Some(&system) = self.system_of.get(&key) {
             return Ok(Some(system));
@@ -348,6 +391,8 @@ impl<'a> Ingest<'a> {
         self.n_systems += 1;
         self.system_of.insert(key, system);
         self.systems.push(&[Cell::U32(Some(system)), Cell::Bytes(&digest.0), Cell::Text(Some(raw))])?;
+        self.fields[Field::System as usize].push(raw, folded)?;
+        fresh.push(folded.clone());
         Ok(Some(system))
     }
 
@@ -384,14 +429,18 @@ impl<'a> Ingest<'a> {
 
     /// Ends the tables and texts and writes the keys; where there are many older tables of a kind, they go into the new one.
     pub(crate) fn finish(self, store: &Store, night: &mut NewNight) -> Result<Finished> {
+        let n_turns = self.n_turns();
         for table in [self.rows, self.prompts, self.turns, self.systems] {
             table.finish()?.flush().map_err(|cause| written(&cause))?;
         }
-        self.texts.finish().and_then(|mut out| out.flush()).map_err(|cause| written(&cause))?;
-        let mut out = night.create("postings", "postings.bin")?;
-        out.write_all(&postings::to_bytes(self.postings))
-            .and_then(|()| out.flush())
-            .map_err(|cause| written(&cause))?;
+        let print_bytes_cut = self.fields.iter().map(|field| field.cut).sum();
+        for field in self.fields {
+            field.finish(night)?;
+        }
+        for (kind, list) in [("postings", self.postings), ("turn-postings", self.turn_postings)] {
+            let mut out = night.create(kind, &format!("{kind}.bin"))?;
+            out.write_all(&postings::to_bytes(list)).and_then(|()| out.flush()).map_err(|cause| written(&cause))?;
+        }
         let mut merged = Vec::new();
         let place = u64::from(night.night) << 32;
         let mut ids: Vec<Record> = self.ids.into_values().map(|r| Record { b: place | r.b, ..r }).collect();
@@ -425,6 +474,9 @@ impl<'a> Ingest<'a> {
             last_seen: self.last_seen,
             n_rows: self.n_rows,
             windows_cut: self.windows_cut,
+            first_turn: self.first_turn,
+            turns: n_turns,
+            print_bytes_cut,
             whole: Filed { vectors: self.vectors, ids: self.vector_ids, joined: self.joined },
             windows: Filed { joined: vec![true; self.window_ids.len()], vectors: self.windows, ids: self.window_ids },
         })
@@ -458,6 +510,9 @@ pub(crate) struct Finished {
     pub(crate) last_seen: i64,
     pub(crate) n_rows: u64,
     pub(crate) windows_cut: u64,
+    pub(crate) first_turn: u32,
+    pub(crate) turns: u32,
+    pub(crate) print_bytes_cut: u64,
     pub(crate) whole: Filed,
     pub(crate) windows: Filed,
 }
@@ -468,8 +523,4 @@ fn known_number(number: u64, n: u32, kind: &str) -> Result<u32> {
         let what = format!("the key table of {kind}: expected a number below {n}, got {number}");
         Error::new(crate::error::ErrorKind::Store, what).hint("run: stillhunt store verify")
     })
-}
-
-fn written(cause: &std::io::Error) -> Error {
-    Error::new(crate::error::ErrorKind::Io, format!("cannot write the night: {cause}"))
 }

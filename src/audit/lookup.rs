@@ -1,14 +1,16 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
 use super::facts::{Facts, exchange_ids};
+use super::fragment_families::{fragment_families, fragment_family};
 use super::summary::{key_of, one};
 use super::view::{SINGLE, Stored, View, segments};
 use super::{AuditConfig, calibration, rule, view};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
+use crate::family::fragment::Scanner;
 use crate::family::judge::{CONTAINMENT_WEIGHT, LEAST_SIMILARITY, Rule, score};
 use crate::family::template;
-use crate::ids::{AccountId, Digest, FamilyId, Level, Time};
+use crate::ids::{AccountId, Digest, FamilyId, Field, Level, Time};
 use crate::index::{Ask, Best, Hit, Segment, Vectors};
 use crate::report::Family;
 use crate::store::postings::{NONE, Posting};
@@ -84,6 +86,19 @@ pub struct SimilarHit {
     pub account_ids: Vec<AccountId>,
     /// Byte ranges of `prompt` that it shares with the query.
     pub shared: Vec<(usize, usize)>,
+    /// Fragment families that both the prompt and the query hold.
+    pub fragments: Vec<SharedFragment>,
+}
+
+/// A fragment family in a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SharedFragment {
+    /// The family.
+    pub family_id: FamilyId,
+    /// First byte of it in the prompt.
+    pub start: usize,
+    /// Behind its last byte.
+    pub end: usize,
 }
 
 /// Hits of a search.
@@ -95,6 +110,8 @@ pub struct Hits {
     pub threshold: f32,
     /// Similarity first, then the order in which prompts first came.
     pub hits: Vec<SimilarHit>,
+    /// Fragment families that the query holds, whether or not a hit does; the places are those in the query.
+    pub fragments: Vec<SharedFragment>,
     /// What a reader should know.
     pub notes: Vec<String>,
 }
@@ -222,7 +239,35 @@ impl<'a> Opened<'a> {
         });
         let judged: Vec<(Hit, f32)> =
             judged.filter(|(hit, score)| query.k > 0 || self.rule.accepts(hit.similarity, *score)).collect();
-        Ok(Hits { schema: 1, threshold: self.rule.threshold, hits: self.show(&judged, query, &filter)?, notes })
+        let scanner = self.scanner();
+        let fragments = self.fragments_of(&scanner, &query.text);
+        let hits = self.show(&judged, query, &filter, (&scanner, &fragments))?;
+        Ok(Hits { schema: 1, threshold: self.rule.threshold, hits, fragments, notes })
+    }
+
+    /// All fragments of prompts; those of other fields are in it too, so that numbers agree.
+    fn scanner(&self) -> Scanner {
+        let runs = self.view.fragments.iter().map(|f| if f.field == Field::Prompt { f.text.as_str() } else { "" });
+        Scanner::new(&super::fragments::printer(&self.view.naming_key), runs)
+    }
+
+    /// The fragment families that a raw text holds, each once, in order of place.
+    fn fragments_of(&self, scanner: &Scanner, raw: &str) -> Vec<SharedFragment> {
+        let aligned = text::fold_aligned(raw);
+        let mut found: Vec<(u32, SharedFragment)> = scanner
+            .scan(&aligned.text)
+            .into_iter()
+            .map(|found| {
+                let head = self.view.fragments[found.run as usize].head;
+                let range = aligned.raw_range(found.first as usize..found.end as usize);
+                let family_id = self.view.fragments[head as usize].id;
+                (head, SharedFragment { family_id, start: range.start, end: range.end })
+            })
+            .collect();
+        found.sort_by_key(|(head, shared)| (*head, shared.start));
+        found.dedup_by_key(|(head, _)| *head);
+        found.sort_by_key(|(head, shared)| (shared.start, *head));
+        found.into_iter().map(|(_, shared)| shared).collect()
     }
 
     /// The nearest `k` prompts, or all that the rule may accept.
@@ -251,7 +296,13 @@ impl<'a> Opened<'a> {
         prompt.map(|id| Hit { id, similarity: 1.0 }).into_iter().collect()
     }
 
-    fn show(&self, judged: &[(Hit, f32)], query: &SimilarQuery, filter: &Filter<'_>) -> Result<Vec<SimilarHit>> {
+    fn show(
+        &self,
+        judged: &[(Hit, f32)],
+        query: &SimilarQuery,
+        filter: &Filter<'_>,
+        (scanner, fragments): (&Scanner, &[SharedFragment]),
+    ) -> Result<Vec<SimilarHit>> {
         let postings: Vec<Vec<(usize, &Posting)>> = judged
             .iter()
             .map(|(hit, _)| {
@@ -289,9 +340,20 @@ impl<'a> Opened<'a> {
                 accounts: seen.len() as u64,
                 account_ids: accounts.iter().map(|&account| self.account_id(account)).collect::<Result<_>>()?,
                 shared: shared.into_iter().map(|range| (range.start, range.end)).collect(),
+                fragments: self.shared_fragments(scanner, fragments, prompt),
             });
         }
         Ok(hits)
+    }
+
+    /// Those of the query's fragments that a prompt holds too.
+    fn shared_fragments(&self, scanner: &Scanner, of_query: &[SharedFragment], prompt: &str) -> Vec<SharedFragment> {
+        if of_query.is_empty() {
+            return Vec::new();
+        }
+        let mut own = self.fragments_of(scanner, prompt);
+        own.retain(|shared| of_query.iter().any(|other| other.family_id == shared.family_id));
+        own
     }
 
     fn family_of(&self, prompt: u32) -> Option<FamilyId> {
@@ -374,11 +436,20 @@ impl<'a> Opened<'a> {
                     exchange_id,
                     account: self.account_id(member.posting.account)?,
                     time: moment(member.posting.time),
-                    prompt: self.view.text(member.posting.prompt).0.to_owned(),
+                    prompt: self.member_text(&family, &member.posting).to_owned(),
                 })
             })
             .collect::<Result<_>>()?;
         Ok(FamilyPage { schema: 1, family, members: listed, exchanges })
+    }
+
+    /// The text by which an exchange is a member: its prompt, or the turn or system prompt that holds the fragment.
+    fn member_text(&self, family: &Family, posting: &Posting) -> &str {
+        match family.fragment.as_ref().map(|fragment| fragment.field) {
+            Some(Field::System) => self.view.field_text(Field::System, posting.system).0,
+            Some(Field::Turn) => self.view.field_text(Field::Turn, posting.prompt).0,
+            _ => self.view.text(posting.prompt).0,
+        }
     }
 
     /// An account with its families.
@@ -438,6 +509,26 @@ impl<'a> Opened<'a> {
                 prompt,
             });
         }
+        for fragment in fragment_families(&self.view) {
+            let by_system = std::collections::HashMap::new();
+            if self.view.fragments[fragment.head as usize].field == Field::System {
+                continue;
+            }
+            let rows = fragment.rows(&self.view, &by_system);
+            let own = rows.iter().filter(|row| row.posting.account == number).count() as u64;
+            if own > 0 {
+                let mut accounts: Vec<u32> = rows.iter().map(|row| row.posting.account).collect();
+                accounts.sort_unstable();
+                accounts.dedup();
+                families.push(AccountFamily {
+                    family_id: self.view.fragments[fragment.head as usize].id,
+                    requests: own,
+                    accounts: accounts.len() as u64,
+                    family_requests: rows.len() as u64,
+                    prompt: fragment.template(&self.view).text(),
+                });
+            }
+        }
         families.sort_by(|a, b| {
             b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(a.family_id.cmp(&b.family_id))
         });
@@ -480,6 +571,8 @@ struct Filter<'a> {
     model: Option<u32>,
     /// Leader of the family, and its level.
     family: Option<(Level, u32)>,
+    /// Prompts of a fragment family, sorted.
+    texts: Option<Vec<u32>>,
     /// Whether any exchange passes.
     open: bool,
 }
@@ -508,7 +601,18 @@ impl<'a> Filter<'a> {
         let until = query.until.map_or(i64::MAX, Time::micros);
         let system = matches!(family, Some((Level::System, _)));
         let open = account.is_none() && model.is_none() && query.since.is_none() && query.until.is_none() && !system;
-        Ok(Self { view: &opened.view, since, until, account, model, family, open })
+        let texts = match family {
+            Some((Level::Fragment, head)) => {
+                let of_prompts = opened.view.fragments[head as usize].field == Field::Prompt;
+                let refused = "expected a family of prompts, got a fragment of system prompts or earlier turns";
+                if !of_prompts {
+                    return Err(Error::new(ErrorKind::Input, refused));
+                }
+                Some(fragment_family(&opened.view, head).members.iter().map(|member| member.text).collect())
+            }
+            _ => None,
+        };
+        Ok(Self { view: &opened.view, since, until, account, model, family, texts, open })
     }
 
     fn passes(&self, posting: &Posting) -> bool {
@@ -523,6 +627,7 @@ impl<'a> Filter<'a> {
             None | Some((Level::System, _)) => true,
             Some((Level::NearDuplicate, leader)) => self.view.near_leader(prompt) == leader,
             Some((Level::Exact, leader)) => prompt == leader,
+            Some((Level::Fragment, _)) => self.texts.as_ref().is_none_or(|texts| texts.binary_search(&prompt).is_ok()),
         };
         in_family && (self.open || self.view.postings_of(prompt).any(|(_, posting)| self.passes(posting)))
     }

@@ -1,21 +1,25 @@
 //! Exports: the members of families, and the families, as CSV that any tool reads.
 
 use super::facts::Facts;
+use super::fragment_families::fragment_families;
 use super::summary::{Counting, ListQuery};
 use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{FamilyId, Level};
+use crate::family::fragment::pieces;
+use crate::ids::{FamilyId, Field, Level};
 use crate::report::Family;
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
 /// One row for each exchange and level: `exchange_id,account,family_id,level,similarity`, in the order of the logs.
 ///
-/// A family has at least two exchanges. Similarity is that of the exchange's prompt to the family's leader, in [−1, 1]. No
+/// A family has at least two exchanges. Similarity is that of the exchange's prompt to the family's leader, in [−1, 1]; at the
+/// level of fragments, the share of the fragment that the text holds, in (0, 1]. No
 /// column needs quoting: an id's comma, quote, blank or control character, one that turns the line around, its `%`, and a first
 /// `=`, `+`, `-` or `@` (which a spreadsheet would run) are written as `%` and two hex digits a byte.
 /// # Errors
@@ -34,11 +38,14 @@ pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Resu
     }
     let accounts: Vec<String> =
         store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0))?;
-    let mut names: std::collections::HashMap<(Level, u32), FamilyId> = std::collections::HashMap::new();
+    let mut names: HashMap<(Level, u32), FamilyId> = HashMap::new();
     let mut written = 0;
     let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the export: {cause}"));
     writeln!(out, "exchange_id,account,family_id,level,similarity").map_err(failed)?;
-    for file in store.of_kind("rows") {
+    let with_fragments = levels.contains(&Level::Fragment);
+    let by_row = if with_fragments { fragment_rows(&view, &facts) } else { HashMap::new() };
+    for (night, file) in store.of_kind("rows").enumerate() {
+        let mut row_number = 0;
         for batch in tables::read(&store.path(file), &["exchange_id", "account", "prompt"], None)? {
             let batch = batch?;
             let ids = batch.column(0).as_string::<i32>();
@@ -51,22 +58,51 @@ pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Resu
                     Level::NearDuplicate => {
                         facts.near(&view, prompt).filter(|&leader| near_requests[leader as usize] > 1)
                     }
-                    Level::System => None,
+                    Level::System | Level::Fragment => None,
                 };
+                let account = accounts.get(row_accounts.value(row) as usize).map_or("", String::as_str);
+                let id = plain(ids.value(row));
                 for &level in levels {
                     let Some(leader) = lead(level) else { continue };
                     let name = names.entry((level, leader)).or_insert_with(|| view.family_id(level, leader));
                     let similarity = if level == Level::Exact { 1.0 } else { facts.similarity(prompt) };
-                    let account = accounts.get(row_accounts.value(row) as usize).map_or("", String::as_str);
-                    let id = plain(ids.value(row));
                     writeln!(out, "{id},{account},{name},{},{similarity:.4}", level.word()).map_err(failed)?;
                     written += 1;
                 }
+                if with_fragments {
+                    let here = by_row.get(&(night as u16, row_number + row as u32)).into_iter().flatten();
+                    for &(head, share) in here {
+                        let name = view.fragments[head as usize].id;
+                        writeln!(out, "{id},{account},{name},fragment,{share:.4}").map_err(failed)?;
+                        written += 1;
+                    }
+                }
             }
+            row_number += batch.num_rows() as u32;
         }
     }
     out.flush().map_err(failed)?;
     Ok(written)
+}
+
+/// Heads of the fragment families of each exchange, with the share of the fragment that its text holds.
+fn fragment_rows(view: &View, facts: &Facts) -> HashMap<(u16, u32), Vec<(u32, f32)>> {
+    let by_system = facts.by_system(view);
+    let mut out: HashMap<(u16, u32), Vec<(u32, f32)>> = HashMap::new();
+    for family in fragment_families(view) {
+        let fragment = &view.fragments[family.head as usize];
+        let length: usize = pieces(&fragment.text).map(str::len).sum();
+        let held: HashMap<u32, u32> = family.members.iter().map(|member| (member.text, member.held)).collect();
+        for row in family.rows(view, &by_system) {
+            let text = if fragment.field == Field::System { row.posting.system } else { row.posting.prompt };
+            let share = held.get(&text).map_or(0.0, |&held| (held as f32 / length.max(1) as f32).min(1.0));
+            let families = out.entry((row.night, row.posting.row)).or_default();
+            if families.last().map(|last| last.0) != Some(family.head) {
+                families.push((family.head, share));
+            }
+        }
+    }
+    out
 }
 
 /// An id that needs no quoting and that no spreadsheet takes for a formula.

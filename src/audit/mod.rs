@@ -4,6 +4,9 @@
 //! visible before the one commit at the end; a job that stops earlier leaves the store as it was.
 
 mod facts;
+mod fields;
+mod fragment_families;
+mod fragments;
 mod ingest;
 mod lookup;
 mod measure;
@@ -13,7 +16,8 @@ mod quarantine;
 mod summary;
 mod view;
 
-pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SimilarHit, SimilarQuery};
+pub use fragments::{FragmentConfig, KnownSource, KnownWhat};
+pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit, SimilarQuery};
 pub use measure::{Measured, calibrate_store, record_calibration};
 pub use members::{export_families, export_members};
 pub use night::join_probes;
@@ -23,11 +27,12 @@ use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::calibrate::Calibration;
 use crate::family::judge::Rule;
+use crate::ids::Field;
 use crate::log::{self, Format, LogConfig};
 use crate::report::Counts;
 use crate::store::input::{self, Input};
 use crate::store::key::AccountKey;
-use crate::store::{Store, Writer};
+use crate::store::{NewNight, Store, Writer};
 use ingest::{Ingest, Tally};
 use quarantine::Quarantine;
 use std::collections::BTreeMap;
@@ -73,6 +78,8 @@ pub struct AuditConfig {
     pub expected_neighbours: f64,
     /// A threshold that replaces the calibrated one.
     pub threshold: Option<f64>,
+    /// How fragments are looked for.
+    pub fragments: FragmentConfig,
     /// What the model is called in reports.
     pub model_name: String,
     /// Names this writer to a second one.
@@ -89,6 +96,7 @@ impl Default for AuditConfig {
             allow_empty: false,
             expected_neighbours: 0.01,
             threshold: None,
+            fragments: FragmentConfig::default(),
             model_name: "shipped".into(),
             holder: "another stillhunt".into(),
         }
@@ -156,7 +164,8 @@ pub fn audit(
     check_identity(&writer.store, Some(key), model)?;
     let mut night = writer.begin()?;
     let audited = (|| {
-        let mut ingest = Ingest::new(&writer.store, &mut night, model, key.bytes())?;
+        let mut ingest =
+            Ingest::new(&writer.store, &mut night, model, key.bytes(), fragments::printer(&key.naming_key()))?;
         let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows);
         let mut done = Vec::new();
         let mut counts = Counts { inputs: inputs.len() as u64, ..Counts::default() };
@@ -192,7 +201,26 @@ pub fn audit(
     let finished = ingest.finish(&writer.store, &mut night)?;
     let n_prompts = u64::from(finished.first_prompt + finished.prompts);
     let rule = rule(&calibration(&writer.store)?, config, n_prompts);
-    let families = night::families((&writer.store, &view), model, &finished, &rule, config.seed, &mut night, progress)?;
+    let n_accounts = finished.first_account + finished.new_accounts.len() as u32;
+    let open = |field, numbers, night: &NewNight| {
+        fragments::Printed::open(field, (&writer.store, &view), night, numbers, n_accounts, &config.fragments)
+    };
+    let f = &finished;
+    let prompts = open(Field::Prompt, (f.first_prompt, f.prompts), &night)?;
+    let systems = open(Field::System, (f.first_system, f.systems), &night)?;
+    let turns = open(Field::Turn, (f.first_turn, f.turns), &night)?;
+    let mut families =
+        night::families((&writer.store, &view), model, &finished, &prompts, &rule, config.seed, &mut night, progress)?;
+    progress.stage("fragments", None);
+    let near = families.leaders_of(&view, f.first_prompt + f.prompts);
+    let seeds = std::mem::take(&mut families.seeds);
+    let counted = |printed: fragments::Printed| {
+        let seeds = printed.count(false, &mut |_| {});
+        (printed, seeds)
+    };
+    let fields = vec![(prompts, seeds), counted(systems), counted(turns)];
+    let near = |prompt: u32| near[prompt as usize];
+    let fragments = fragments::find((&writer.store, &view), fields, &near, config, &mut night)?;
     let number = night.night;
     let mut merged = finished.merged.clone();
     merged.extend(families.merged_files);
@@ -200,7 +228,7 @@ pub fn audit(
     writer.commit(night, &merged, |db| {
         let f = &finished;
         db.execute(
-            "INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+            "INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
             rusqlite::params![
                 number,
                 f.n_rows as i64,
@@ -212,7 +240,11 @@ pub fn audit(
                 f.systems,
                 f.first_account,
                 f.new_accounts.len() as u32,
-                f.windows_cut as i64
+                f.windows_cut as i64,
+                f.first_turn,
+                f.turns,
+                f.print_bytes_cut as i64,
+                fragments.cut as i64
             ],
         )?;
         let mut insert = db.prepare("INSERT INTO accounts VALUES (?1, ?2, ?3)")?;
@@ -226,6 +258,14 @@ pub fn audit(
             let row = (family, id.to_string(), leader, number);
             db.execute("INSERT INTO families VALUES (?1, ?2, ?3, ?4, NULL, NULL)", row)?;
         }
+        for (number_of, fragment) in &fragments.new {
+            let row =
+                (number_of, fragment.id.to_string(), fragment.field.number(), &fragment.text, number, fragment.head);
+            db.execute("INSERT INTO fragments VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, NULL)", row)?;
+        }
+        for (number_of, within, known) in &fragments.all {
+            db.execute("UPDATE fragments SET within = ?1, known = ?2 WHERE fragment = ?3", (within, known, number_of))?;
+        }
         for (from, into) in &families.outcome.merged {
             let row = (into, number, from);
             db.execute("UPDATE families SET merged_into = ?1, merged_night = ?2 WHERE family = ?3", row)?;
@@ -233,6 +273,7 @@ pub fn audit(
         let recorded = serde_json::json!({
             "threshold": rule.threshold, "diameter": rule.diameter, "floor": rule.floor, "seed": config.seed,
             "expected_neighbours": config.expected_neighbours, "judged_pairs": families.outcome.judged,
+            "fragment_accounts": config.fragments.least_accounts, "fragment_nights": config.fragments.nights,
             "replaced": config.threshold.is_some(), "batch_rows": config.log.batch_rows,
         });
         db.execute("INSERT OR REPLACE INTO meta VALUES ('rule', ?1)", [recorded.to_string()])?;

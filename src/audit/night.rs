@@ -1,17 +1,20 @@
 //! A night's families: join with itself and with earlier nights, cluster, commit.
 
 use super::Progress;
+use super::fragments::Printed;
 use super::ingest::{Filed, Finished, MERGED_AT};
 use super::view::{Again, View, folded_of, segments};
 use crate::embed::Model;
 use crate::error::Result;
 use crate::family::cluster::{self, Known, Outcome};
-use crate::family::judge::{MAX_CANDIDATES, Material, Rule};
+use crate::family::fragment::Seed;
+use crate::family::judge::{LEAST_SIMILARITY, MAX_CANDIDATES, Material, Rule};
 use crate::ids::{FamilyId, Level};
 use crate::index::{Ask, Built, Hit, Segment, best_first};
 use crate::store::tables::{self, Cell, TableWriter};
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store};
+use crate::text::is_trivial;
 use std::io::Write as _;
 
 /// Lists that a new prompt asks in tonight's own segment, where the neighbour asks back. The lower the floor, the further off
@@ -80,13 +83,45 @@ pub(crate) struct Families {
     pub(crate) new: Vec<(u32, FamilyId, u32)>,
     /// Index files that went into tonight's.
     pub(crate) merged_files: Vec<String>,
+    /// Fingerprints of the prompts that enough accounts sent.
+    pub(crate) seeds: Vec<Seed>,
+}
+
+impl Families {
+    /// The leader of each prompt's family, of old and new ones; its own number where it is single.
+    pub(crate) fn leaders_of(&self, view: &View, n_prompts: u32) -> Vec<u32> {
+        let known = view.families.len();
+        let merged: std::collections::HashMap<u32, u32> = self.outcome.merged.iter().copied().collect();
+        let leader = |family: u32| match (family as usize).checked_sub(known) {
+            Some(i) => self.new[i].2,
+            None => view.families[family as usize].leader,
+        };
+        let root = |mut family: u32| {
+            // A merge goes to an older family, so the walk ends.
+            while let Some(&into) = merged.get(&family) {
+                family = into;
+            }
+            leader(family)
+        };
+        let mut out: Vec<u32> = (0..n_prompts).collect();
+        for (prompt, &family) in view.family_of.iter().enumerate().filter(|(_, family)| **family != super::view::SINGLE)
+        {
+            out[prompt] = root(family);
+        }
+        for &(prompt, family) in &self.outcome.assigned {
+            out[prompt as usize] = root(family);
+        }
+        out
+    }
 }
 
 /// Finds the families of a finished night and writes its index and assignments.
+#[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename the arguments")]
 pub(crate) fn families(
     (store, view): (&Store, &View),
     model: &Model,
     finished: &Finished,
+    printed: &Printed,
     rule: &Rule,
     seed: u64,
     night: &mut NewNight,
@@ -124,6 +159,25 @@ pub(crate) fn families(
             add(a, b, similarity);
         }
     })?;
+    // The second finder: what shares a fingerprint is judged too, however far its vector lies.
+    let mut folded = String::new();
+    let seeds = printed.count(true, &mut |pairs| {
+        for &(a, b) in pairs {
+            let fit = |prompt: u32, folded: &mut String| {
+                if prompt >= first {
+                    return !trivial(prompt);
+                }
+                view.folded(prompt, folded);
+                !is_trivial(folded)
+            };
+            if let Some(similarity) = material.similarity(a, b).filter(|&s| s >= LEAST_SIMILARITY)
+                && fit(a, &mut folded)
+                && fit(b, &mut folded)
+            {
+                add(a, b, similarity);
+            }
+        }
+    });
     candidates.iter_mut().for_each(nearest_only);
     let leaders: Vec<u32> = view.families.iter().map(|family| family.leader).collect();
     let known = Known { family_of: &view.family_of, leaders: &leaders };
@@ -157,7 +211,7 @@ pub(crate) fn families(
     let active = |prompt: u32| !trivial(prompt) && outcome.inactive.binary_search(&prompt).is_err();
     let mut merged_files = whole.write(store, "whole", &active, seed, night)?;
     merged_files.extend(windows.write(store, "windows", &active, seed, night)?);
-    Ok(Families { outcome, new, merged_files })
+    Ok(Families { outcome, new, merged_files, seeds })
 }
 
 /// What a join looks for.

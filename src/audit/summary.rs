@@ -2,6 +2,7 @@
 //! are ranked by accounts, then requests, then name.
 
 use super::facts::{Facts, Row, exchange_ids, removed, system_digests, system_texts};
+use super::fragment_families::{FragmentFamily, fragment_families, fragment_family};
 use super::view::{SINGLE, View};
 use super::{AuditConfig, calibration, rule};
 use crate::error::Result;
@@ -11,7 +12,7 @@ use crate::report::{Counts, DayCount, Family, FamilyNight, ModelCount, Night, Pa
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Families described at most in each list of a report.
 const MOST_FAMILIES: usize = 5_000;
@@ -29,6 +30,8 @@ struct Counted {
     accounts: u64,
     new_accounts: u64,
     prompts: Vec<u32>,
+    /// At the level of fragments.
+    fragment: Option<FragmentFamily>,
 }
 
 struct Describe<'a> {
@@ -65,11 +68,30 @@ impl<'a> Describe<'a> {
         let mut prompts: Vec<u32> = rows.iter().map(|row| row.posting.prompt).collect();
         prompts.sort_unstable();
         prompts.dedup();
-        Counted { level, key, id, rows, accounts: accounts.len() as u64, new_accounts: new as u64, prompts }
+        Counted {
+            level,
+            key,
+            id,
+            rows,
+            accounts: accounts.len() as u64,
+            new_accounts: new as u64,
+            prompts,
+            fragment: None,
+        }
     }
 
     fn night_of(&self, account: u32) -> usize {
         self.night_of_account.get(account as usize).map_or(0, |&night| usize::from(night))
+    }
+
+    /// A fragment family, counted; `None` where fewer than two requests are left.
+    fn fragment(&self, fragment: FragmentFamily, by_system: &HashMap<u32, Vec<Row>>) -> Option<Counted> {
+        let rows = fragment.rows(self.view, by_system);
+        let id = self.view.fragments[fragment.head as usize].id;
+        (rows.len() > 1).then(|| {
+            let counted = self.count(Level::Fragment, fragment.head, id, rows);
+            Counted { fragment: Some(fragment), ..counted }
+        })
     }
 
     /// Everything a report says of a family.
@@ -109,18 +131,29 @@ impl<'a> Describe<'a> {
         models.truncate(5);
         let near = family.level == Level::NearDuplicate;
         let merged = if near { self.merged.get(&family.key).cloned().unwrap_or_default() } else { Vec::new() };
-        let smallest = family.prompts.iter().map(|&prompt| self.facts.similarity(prompt)).fold(1f32, f32::min);
-        let within = (family.level == Level::Exact)
-            .then(|| self.view.family_of[family.key as usize])
-            .filter(|&number| number != SINGLE)
-            .map(|number| self.view.family_id(Level::NearDuplicate, self.view.families[number as usize].leader));
+        let smallest =
+            near.then(|| family.prompts.iter().map(|&prompt| self.facts.similarity(prompt)).fold(1f32, f32::min));
+        let within = match family.level {
+            Level::Exact => Some(self.view.family_of[family.key as usize])
+                .filter(|&number| number != SINGLE)
+                .map(|number| self.view.family_id(Level::NearDuplicate, self.view.families[number as usize].leader)),
+            Level::Fragment => {
+                let wider = self.view.fragments[family.key as usize].within;
+                wider.map(|wider| self.view.fragments[wider as usize].id)
+            }
+            _ => None,
+        };
+        let fragment = family.fragment.as_ref().map(|fragment| {
+            let days = time(last).day() - time(first).day();
+            fragment.details(self.view, days, family.accounts, self.night_of_account.len() as u64)
+        });
         Family {
             id: family.id,
             level: family.level,
             within,
             accounts: family.accounts,
             requests: family.rows.len() as u64,
-            distinct_prompts: family.prompts.len() as u64,
+            distinct_prompts: fragment.as_ref().map_or(family.prompts.len() as u64, |fragment| fragment.texts),
             new_accounts: family.new_accounts,
             new_account_share: family.new_accounts as f64 / family.accounts.max(1) as f64,
             first_seen: time(first),
@@ -134,11 +167,15 @@ impl<'a> Describe<'a> {
             days: days.into_iter().map(|(day, requests)| DayCount { day, requests }).collect(),
             models,
             merged,
-            smallest_similarity: near.then_some(smallest),
+            smallest_similarity: smallest,
+            fragment,
         }
     }
 
     fn template(&self, family: &Counted) -> Template {
+        if let Some(fragment) = &family.fragment {
+            return fragment.template(self.view);
+        }
         if family.level != Level::NearDuplicate {
             let (text, _) = self.view.text(family.key);
             return fixed(text);
@@ -181,6 +218,8 @@ pub(crate) struct Counting<'a> {
     listed: Vec<Counted>,
     trivial: Vec<Counted>,
     systems: Vec<Counted>,
+    /// Fragment families that a known text explains.
+    known: Vec<Counted>,
 }
 
 impl<'a> Counting<'a> {
@@ -209,15 +248,26 @@ impl<'a> Counting<'a> {
                 rows,
             ));
         }
-        for list in [&mut listed, &mut trivial, &mut systems] {
+        let by_system = facts.by_system(view);
+        let mut known = Vec::new();
+        for fragment in fragment_families(view) {
+            let list = if view.fragments[fragment.head as usize].known.is_some() { &mut known } else { &mut listed };
+            list.extend(describe.fragment(fragment, &by_system));
+        }
+        for list in [&mut listed, &mut trivial, &mut systems, &mut known] {
             list.sort_by(rank);
         }
-        Ok(Self { describe, listed, trivial, systems })
+        Ok(Self { describe, listed, trivial, systems, known })
+    }
+
+    /// Without any family.
+    fn of(describe: Describe<'a>) -> Self {
+        Self { describe, listed: Vec::new(), trivial: Vec::new(), systems: Vec::new(), known: Vec::new() }
     }
 
     /// Families that a list shows, best ranked first, described.
     pub(crate) fn list(&self, wanted: &ListQuery) -> Result<Vec<Family>> {
-        let all = self.listed.iter().chain(&self.trivial).chain(&self.systems);
+        let all = self.listed.iter().chain(&self.trivial).chain(&self.systems).chain(&self.known);
         let newest = self.describe.store.nights().len().saturating_sub(1);
         let level =
             |family: &Counted| wanted.level.map_or(family.level != Level::System, |level| level == family.level);
@@ -227,7 +277,8 @@ impl<'a> Counting<'a> {
         let new =
             |family: &Counted| !wanted.new_tonight || family.rows.iter().all(|row| usize::from(row.night) == newest);
         let trivial = |family: &Counted| {
-            wanted.trivial || family.level == Level::System || !self.describe.facts.trivial[family.key as usize]
+            let of_prompt = matches!(family.level, Level::Exact | Level::NearDuplicate);
+            wanted.trivial || !of_prompt || !self.describe.facts.trivial[family.key as usize]
         };
         let mut picked: Vec<&Counted> = all
             .filter(|family| family.accounts >= wanted.least_accounts)
@@ -260,6 +311,15 @@ impl<'a> Counting<'a> {
 /// One family, described; `None` where the store has none of this name.
 pub(crate) fn one(store: &Store, view: &View, facts: &Facts, id: FamilyId) -> Result<Option<(Family, Vec<Member>)>> {
     let Some(key) = key_of(store, view, id)? else { return Ok(None) };
+    let describe = Describe::new(store, view, facts);
+    if id.level == Level::Fragment {
+        let Some(counted) = describe.fragment(fragment_family(view, key), &facts.by_system(view)) else {
+            return Ok(None);
+        };
+        let members = counted.rows.iter().map(|row| Member { posting: row.posting, night: row.night }).collect();
+        let mut described = Counting::of(describe).describe_all(&[&counted])?;
+        return Ok(described.pop().map(|family| (family, members)));
+    }
     let prompts: Vec<u32> = match id.level {
         Level::NearDuplicate => match view.family_of.get(key as usize) {
             Some(&family) if family != SINGLE => view.members(family),
@@ -277,9 +337,8 @@ pub(crate) fn one(store: &Store, view: &View, facts: &Facts, id: FamilyId) -> Re
     if rows.len() < 2 {
         return Ok(None);
     }
-    let describe = Describe::new(store, view, facts);
     let members = rows.iter().map(|row| Member { posting: row.posting, night: row.night }).collect();
-    let counting = Counting { describe, listed: Vec::new(), trivial: Vec::new(), systems: Vec::new() };
+    let counting = Counting::of(describe);
     let lead = if id.level == Level::NearDuplicate { view.near_leader(key) } else { key };
     let name = if id.level == Level::NearDuplicate { view.family_id(id.level, lead) } else { id };
     let counted = counting.describe.count(id.level, lead, name, rows);
@@ -296,6 +355,11 @@ pub(crate) struct Member {
 
 /// The leading prompt, or the system prompt, of a family by its name. A merged family's name leads to the one it joined.
 pub(crate) fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<u32>> {
+    if id.level == Level::Fragment {
+        // A part leads to its head.
+        let found = view.fragments.iter().find(|fragment| fragment.id == id);
+        return Ok(found.map(|fragment| fragment.head));
+    }
     if id.level == Level::NearDuplicate {
         let leader: Vec<u32> =
             store.catalog().all("SELECT leader FROM families WHERE id = ?1", [id.to_string()], |row| row.get(0))?;
@@ -349,6 +413,10 @@ pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> R
         near_families: levels(Level::NearDuplicate),
         exact_families: levels(Level::Exact) + counting.trivial.len() as u64,
         system_families: counting.systems.len() as u64,
+        fragment_families: levels(Level::Fragment) + counting.known.len() as u64,
+        known_families: counting.known.len() as u64,
+        fragment_bytes_cut: store.nights().iter().map(|night| night.print_bytes_cut).sum(),
+        fragments_cut: store.nights().iter().map(|night| night.fragments_cut).sum(),
     };
     let (parameters, notes) = parameters(&store, &view, config)?;
     Ok(Report {
@@ -361,6 +429,7 @@ pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> R
         families: counting.describe_all(&listed)?,
         trivial_families: apart(&counting.trivial)?,
         system_families: apart(&counting.systems)?,
+        known_families: apart(&counting.known)?,
         removed: removed(&store)?,
         notes,
     }
@@ -422,6 +491,9 @@ fn parameters(store: &Store, view: &View, config: &AuditConfig) -> Result<(Param
         candidate_floor: round(number("floor", used.floor)),
         expected_unrelated_neighbours: expected.high,
         calibration: calibration.source.clone(),
+        fragment_accounts: recorded["fragment_accounts"].as_u64().unwrap_or(config.fragments.least_accounts.into()),
+        fragment_nights: recorded["fragment_nights"].as_u64().unwrap_or(config.fragments.nights.into()),
+        fragment_run: (crate::text::winnow::GRAM + crate::text::winnow::WINDOW - 1) as u64,
         seed: recorded["seed"].as_u64().unwrap_or(config.seed),
         batch_rows: recorded["batch_rows"].as_u64().unwrap_or(config.log.batch_rows as u64),
         account_key_commitment: digest(&meta("key_commitment")?),

@@ -1,9 +1,11 @@
 //! A store as the flows read it: tables, texts and index of one commit, opened by mapping.
 
+use super::fields::texts_kind;
+use super::fragments::{Fragment, Member};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::Material;
-use crate::ids::{Digest, FamilyId, Level};
+use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::index::{Segment, Vectors};
 use crate::store::keys::{KeyTable, Record};
 use crate::store::postings::{Posting, Postings};
@@ -49,9 +51,15 @@ pub(crate) struct KnownFamily {
 
 /// Texts of all nights and families of all prompts.
 pub(crate) struct View {
-    texts: Vec<(u32, Texts<Mapped>)>,
+    /// Of each [`Field`]: number of a night's first text, and its texts.
+    texts: [Vec<(u32, Texts<Mapped>)>; 3],
     /// Postings of each night.
     pub(crate) postings: Vec<Postings<Mapped>>,
+    /// Who sent which earlier turn, each night.
+    turn_postings: Vec<Postings<Mapped>>,
+    /// Fragments, parts of families among them, by number.
+    pub(crate) fragments: Vec<Fragment>,
+    fragment_members: Vec<Member>,
     pub(crate) families: Vec<KnownFamily>,
     /// Family of each prompt, merges followed; [`SINGLE`] where it has none.
     pub(crate) family_of: Vec<u32>,
@@ -67,9 +75,12 @@ impl View {
             .meta("naming_key")?
             .and_then(|hex| hex.parse().ok())
             .ok_or_else(|| Error::new(ErrorKind::Store, "catalog: expected a naming key, found none"))?;
-        let mut texts = Vec::new();
-        for (night, file) in store.nights().iter().zip(store.of_kind("texts")) {
-            texts.push((night.first_prompt, Texts::open(store.map(file)?)?));
+        let mut texts = [Vec::new(), Vec::new(), Vec::new()];
+        for (field, texts) in Field::ALL.into_iter().zip(&mut texts) {
+            for (night, file) in store.nights().iter().zip(store.of_kind(texts_kind(field))) {
+                let first = [night.first_prompt, night.first_system, night.first_turn][field as usize];
+                texts.push((first, Texts::open(store.map(file)?)?));
+            }
         }
         let families: Vec<KnownFamily> =
             store.catalog().all("SELECT leader, night, merged_into FROM families ORDER BY family", [], |row| {
@@ -91,8 +102,21 @@ impl View {
                 }
             }
         }
-        let postings = store.of_kind("postings").map(|file| Postings::open(store.map(file)?)).collect::<Result<_>>()?;
-        let mut view = Self { texts, postings, families, family_of, naming_key: naming.0, by_family: OnceLock::new() };
+        let open = |kind| store.of_kind(kind).map(|file| Postings::open(store.map(file)?)).collect::<Result<_>>();
+        let (postings, turn_postings) = (open("postings")?, open("turn-postings")?);
+        let fragments = fragments(store)?;
+        let fragment_members = fragment_members(store, &fragments)?;
+        let mut view = Self {
+            texts,
+            postings,
+            turn_postings,
+            fragments,
+            fragment_members,
+            families,
+            family_of,
+            naming_key: naming.0,
+            by_family: OnceLock::new(),
+        };
         if view.families.iter().any(|family| family.merged_into.is_some()) {
             let roots: Vec<u32> = (0..view.families.len() as u32).map(|family| view.root(family)).collect();
             for family in view.family_of.iter_mut().filter(|family| **family != SINGLE) {
@@ -115,11 +139,30 @@ impl View {
 
     /// Text of a prompt as it first came, and folded where that was stored.
     pub(crate) fn text(&self, prompt: u32) -> (&str, Option<&str>) {
-        let night = self.texts.partition_point(|(first, _)| *first <= prompt);
-        match night.checked_sub(1).map(|n| &self.texts[n]) {
-            Some((first, texts)) => texts.get((prompt - first) as usize),
+        self.field_text(Field::Prompt, prompt)
+    }
+
+    /// Text of a field as it first came, and folded where that was stored.
+    pub(crate) fn field_text(&self, field: Field, number: u32) -> (&str, Option<&str>) {
+        let nights = &self.texts[field as usize];
+        // A night that adds no text begins where the next one does, so the last that begins there has it.
+        let night = nights.partition_point(|(first, _)| *first <= number);
+        match night.checked_sub(1).map(|n| &nights[n]) {
+            Some((first, texts)) => texts.get((number - first) as usize),
             None => ("", None),
         }
+    }
+
+    /// Postings of each night by the texts of a field; of system prompts they are those of the prompts.
+    pub(crate) fn postings(&self, field: Field) -> &[Postings<Mapped>] {
+        if field == Field::Turn { &self.turn_postings } else { &self.postings }
+    }
+
+    /// Texts that hold a fragment, by number, each as often as nights found it.
+    pub(crate) fn fragment_members(&self, fragment: u32) -> &[Member] {
+        let first = self.fragment_members.partition_point(|member| member.fragment < fragment);
+        let count = self.fragment_members[first..].partition_point(|member| member.fragment == fragment);
+        &self.fragment_members[first..first + count]
     }
 
     pub(crate) fn folded(&self, prompt: u32, out: &mut String) {
@@ -163,6 +206,63 @@ impl View {
         let first = by_family.partition_point(|pair| pair.0 < family);
         by_family[first..].iter().take_while(|pair| pair.0 == family).map(|pair| pair.1).collect()
     }
+}
+
+/// The fragments of the catalog, by number.
+fn fragments(store: &Store) -> Result<Vec<Fragment>> {
+    let rows: Vec<(u32, String, u32, String, u32, Option<u32>, Option<String>)> = store.catalog().all(
+        "SELECT fragment, id, field, text, head, within, known FROM fragments ORDER BY fragment",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?)),
+    )?;
+    let n = rows.len() as u32;
+    let bad = |number| {
+        Error::new(ErrorKind::Store, format!("catalog: fragment {number} is not whole"))
+            .hint("run: stillhunt store verify")
+    };
+    (0..)
+        .zip(rows)
+        .map(|(i, (number, id, field, text, head, within, known))| {
+            let whole = number == i && head < n && within.is_none_or(|within| within < n);
+            let (Ok(id), Some(field), true) = (id.parse(), Field::of_number(field), whole) else {
+                return Err(bad(number));
+            };
+            Ok(Fragment { id, field, text, head, within, known })
+        })
+        .collect()
+}
+
+/// Texts that hold fragments, by fragment, then text.
+fn fragment_members(store: &Store, fragments: &[Fragment]) -> Result<Vec<Member>> {
+    let columns = ["fragment", "text", "first", "end", "held", "length"];
+    let mut out = Vec::new();
+    for file in store.of_kind("fragments") {
+        for batch in tables::read(&store.path(file), &columns, None)? {
+            let batch = batch?;
+            let column = |i: usize| batch.column(i).as_primitive::<UInt32Type>().values().as_ref();
+            for row in 0..batch.num_rows() {
+                let [fragment, text, first, end, held, length] = std::array::from_fn(|i| column(i)[row]);
+                out.push(Member { fragment, text, first, end, held, length });
+            }
+        }
+    }
+    let n_texts = |field: Field| {
+        let last = store.nights().last();
+        last.map_or(0, |n| {
+            [n.first_prompt + n.prompts, n.first_system + n.systems, n.first_turn + n.turns][field as usize]
+        })
+    };
+    let n = Field::ALL.map(n_texts);
+    let whole = |member: &Member| {
+        fragments.get(member.fragment as usize).is_some_and(|fragment| member.text < n[fragment.field as usize])
+    };
+    if !out.iter().all(whole) {
+        return Err(Error::new(ErrorKind::Store, "a member of a fragment that does not exist")
+            .hint("run: stillhunt store verify"));
+    }
+    out.sort_unstable();
+    out.dedup();
+    Ok(out)
 }
 
 /// Folds a stored text where its folded form was not stored.

@@ -107,6 +107,16 @@ pub(crate) struct Audit {
     /// A threshold on the judge's score, 0.5 to 2.5, in place of the calibrated one
     #[arg(long, value_name = "SCORE")]
     pub(crate) threshold: Option<f64>,
+    /// Distinct accounts that a fragment family has at least [default: 5]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(2..))]
+    pub(crate) fragment_accounts: Option<u32>,
+    /// Nights over which fragments are counted, tonight included [default: 28]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) fragment_nights: Option<u32>,
+    /// Innocent shared text, to be counted apart under its file's name: a text, JSON lines with name and text, or lines of digests
+    /// as reports print them; may be given again
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) known: Vec<PathBuf>,
     /// Seed of the index's leaders [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -173,7 +183,7 @@ pub(crate) struct ListArgs {
     /// Families at most
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) most: usize,
-    /// exact, near-duplicate or system
+    /// exact, near-duplicate, fragment or system
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<String>,
     /// Only families seen at or after this time

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::args::{Audit, Common};
-use crate::audit::AuditConfig;
+use crate::audit::{AuditConfig, FragmentConfig, KnownSource, KnownWhat};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Time;
@@ -24,6 +24,9 @@ struct Settings {
     allow_empty: Option<bool>,
     expected_neighbours: Option<f64>,
     threshold: Option<f64>,
+    fragment_accounts: Option<u32>,
+    fragment_nights: Option<u32>,
+    known: Option<Vec<PathBuf>>,
     seed: Option<u64>,
     batch_rows: Option<usize>,
     max_row_bytes: Option<usize>,
@@ -46,7 +49,14 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
     let expected = args.expected_neighbours.or(file.expected_neighbours).unwrap_or(default.expected_neighbours);
     let threshold = args.threshold.or(file.threshold);
     let time = args.default_time.as_deref().or(file.default_time.as_deref());
+    let mut known = Vec::new();
+    for path in args.known.iter().chain(file.known.iter().flatten()) {
+        known.extend(known_sources(path)?);
+    }
+    let nights = args.fragment_nights.or(file.fragment_nights).unwrap_or(default.fragments.nights);
+    let accounts = args.fragment_accounts.or(file.fragment_accounts).unwrap_or(default.fragments.least_accounts);
     Ok(AuditConfig {
+        fragments: FragmentConfig { least_accounts: accounts.max(2), nights: nights.max(1), known },
         log: LogConfig {
             map: args.map.as_deref().map(str::parse).transpose()?.or(file.map),
             default_account: args.default_account.clone().or(file.default_account),
@@ -64,6 +74,48 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
         model_name: args.common.model.as_ref().map_or_else(|| default.model_name, |dir| dir.display().to_string()),
         holder: format!("process {}", std::process::id()),
     })
+}
+
+/// Largest file of known texts.
+const MOST_KNOWN_BYTES: u64 = 64 << 20;
+
+/// The known texts of a file, each under the file's name.
+fn known_sources(path: &Path) -> Result<Vec<KnownSource>> {
+    let text = String::from_utf8_lossy(&read_bounded(path, MOST_KNOWN_BYTES)?).into_owned();
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let digests: Option<Vec<KnownSource>> = lines
+        .iter()
+        .map(|line| {
+            let (digest, name) = line.split_once(char::is_whitespace).unwrap_or((line, &file));
+            let what = KnownWhat::Digest(digest.parse().ok()?);
+            Some(KnownSource { name: name.trim().to_owned(), what })
+        })
+        .collect();
+    if let Some(digests) = digests.filter(|digests| !digests.is_empty()) {
+        return Ok(digests);
+    }
+    #[derive(Deserialize)]
+    struct Line {
+        name: Option<String>,
+        text: String,
+    }
+    let of_line = |line: &&str| serde_json::from_str::<Line>(line).ok();
+    let texts: Option<Vec<Line>> = lines.iter().map(of_line).collect();
+    if let Some(texts) = texts.filter(|texts| !texts.is_empty()) {
+        let named = |line: Line| {
+            let name = line.name.map_or_else(|| file.clone(), |name| format!("{file}: {name}"));
+            KnownSource { name, what: KnownWhat::Text(line.text) }
+        };
+        return Ok(texts.into_iter().map(named).collect());
+    }
+    if text.trim().is_empty() {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("expected a known text in {}, got an empty file", path.display()),
+        ));
+    }
+    Ok(vec![KnownSource { name: file, what: KnownWhat::Text(text) }])
 }
 
 fn range(name: &str, value: f64, low: f64, high: f64) -> Result<f64> {

@@ -29,7 +29,7 @@ fn family_id(text: &str) -> Result<FamilyId> {
     text.parse().map_err(|()| {
         Error::new(
             ErrorKind::Config,
-            format!("expected the name of a family (n, x or s and 16 hex digits), got {text:?}"),
+            format!("expected the name of a family (n, x, f or s and 16 hex digits), got {text:?}"),
         )
         .hint("stillhunt family list shows them")
     })
@@ -70,6 +70,9 @@ pub(crate) fn similar(args: &Similar) -> Result<()> {
     for note in &hits.notes {
         out += &format!("{note}\n");
     }
+    for shared in &hits.fragments {
+        out += &format!("the text holds the fragment family {}\n", shared.family_id);
+    }
     for hit in &hits.hits {
         let family = hit.family_id.map_or_else(|| "no family".to_owned(), |id| id.to_string());
         let accepted = if hit.accepted { "near-duplicate" } else { "below the family rule" };
@@ -88,6 +91,10 @@ pub(crate) fn similar(args: &Similar) -> Result<()> {
             let shown: Vec<String> = hit.account_ids.iter().take(5).map(ToString::to_string).collect();
             let more = if hit.accounts > 5 { " …" } else { "" };
             out += &format!("       accounts {}{more}\n", shown.join(" "));
+        }
+        for shared in &hit.fragments {
+            let text = &hit.prompt[shared.start..shared.end];
+            out += &format!("       shares the fragment {}: {}\n", shared.family_id, print::line(text, 160));
         }
     }
     if hits.hits.is_empty() {
@@ -121,7 +128,10 @@ fn marked(hit: &SimilarHit) -> String {
 fn list_query(args: &ListArgs) -> Result<ListQuery> {
     let level = args.level.as_deref().map(|level| {
         level.parse::<Level>().map_err(|()| {
-            Error::new(ErrorKind::Config, format!("expected the level exact, near-duplicate or system, got {level:?}"))
+            Error::new(
+                ErrorKind::Config,
+                format!("expected the level exact, near-duplicate, fragment or system, got {level:?}"),
+            )
         })
     });
     Ok(ListQuery {
@@ -166,6 +176,27 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     );
     if let Some(within) = f.within {
         out += &format!("lies within {within}\n");
+    }
+    if let Some(fragment) = &f.fragment {
+        let place = fragment.place;
+        out += &format!(
+            "in {} distinct {} texts ({} at the start, {} in the middle, {} at the end), {:.1}% of their length; cuts across {} \
+             near-duplicate families\n",
+            fragment.texts,
+            fragment.field.word(),
+            place.start,
+            place.middle,
+            place.end,
+            100.0 * fragment.share,
+            fragment.near_families
+        );
+        if let Some(known) = &fragment.known {
+            out += &format!("known shared text: {}\n", print::line(known, 80));
+        }
+        if fragment.registry_candidate {
+            out += "old and common: decide whether it belongs on the list of known texts (audit --known)\n";
+        }
+        out += &format!("digest {}\n", fragment.digest);
     }
     if let Some(least) = f.smallest_similarity {
         out += &format!("similarity to the leader at least {least:.3}\n");
@@ -270,7 +301,7 @@ pub(crate) fn export(args: &Export) -> Result<()> {
         What::Members => {
             only(args.format, &[Format::Csv])?;
             let levels = match list_query(&args.list)?.level {
-                None => vec![Level::Exact, Level::NearDuplicate],
+                None => vec![Level::Exact, Level::NearDuplicate, Level::Fragment],
                 Some(level) => vec![level],
             };
             let mut out = print::Long::new();

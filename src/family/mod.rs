@@ -3,10 +3,11 @@
 //! * *exact*: the same digest after folding; nothing to compute here.
 //! * *near-duplicate*: candidates from the index, accepted by the [`judge`], gathered by [`cluster`] around leaders.
 //!
-//! The seat of the fragment level is here too: prompts that share rare runs of text are one more source of candidates for the
-//! same judge, and a level of their own.
+//! * *fragment*: a rare run of text that otherwise unlike texts share ([`fragment`]); prompts that share fingerprints are also
+//!   candidates of the same judge.
 
 pub mod calibrate;
 pub mod cluster;
+pub mod fragment;
 pub mod judge;
 pub mod template;

@@ -128,6 +128,8 @@ pub enum Level {
     System,
     /// Accepted by the judge of near-duplicates.
     NearDuplicate,
+    /// A shared run of text inside prompts that differ.
+    Fragment,
 }
 
 impl Level {
@@ -138,6 +140,7 @@ impl Level {
             Self::Exact => "exact",
             Self::System => "system",
             Self::NearDuplicate => "near-duplicate",
+            Self::Fragment => "fragment",
         }
     }
 }
@@ -145,7 +148,48 @@ impl Level {
 impl FromStr for Level {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Exact, Self::System, Self::NearDuplicate].into_iter().find(|l| l.word() == text).ok_or(())
+        [Self::Exact, Self::System, Self::NearDuplicate, Self::Fragment]
+            .into_iter()
+            .find(|l| l.word() == text)
+            .ok_or(())
+    }
+}
+
+/// Which text of a request is meant. Each is a source of fragments of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// The prompt.
+    Prompt,
+    /// The system prompt.
+    System,
+    /// An earlier turn of the user.
+    Turn,
+}
+
+impl Field {
+    /// All of them, in order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Prompt, Self::System, Self::Turn];
+
+    /// The word used in files and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::System => "system",
+            Self::Turn => "turn",
+        }
+    }
+
+    /// Its number in tables.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The field with this number.
+    #[must_use]
+    pub fn of_number(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
     }
 }
 
@@ -157,7 +201,7 @@ impl fmt::Debug for Level {
 
 /// Name of a family: its level and 8 bytes of a keyed digest of the folded text that leads it, so a family has the same name
 /// however the logs were split into nights, and nobody without the store's key can craft two texts that share one.
-/// Prints as `x`, `s` or `n` and 16 hex digits.
+/// Prints as `x`, `s`, `n` or `f` and 16 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FamilyId {
     /// What makes its requests alike.
@@ -182,6 +226,7 @@ impl fmt::Display for FamilyId {
             Level::Exact => "x",
             Level::System => "s",
             Level::NearDuplicate => "n",
+            Level::Fragment => "f",
         })?;
         self.lead.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -200,6 +245,7 @@ impl FromStr for FamilyId {
             Some(b'x') => Level::Exact,
             Some(b's') => Level::System,
             Some(b'n') => Level::NearDuplicate,
+            Some(b'f') => Level::Fragment,
             _ => return Err(()),
         };
         let mut lead = [0; 8];
@@ -264,6 +310,12 @@ macro_rules! as_text {
 }
 as_text!(Digest, AccountId, FamilyId, Time);
 
+impl serde::Serialize for Field {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(self.word())
+    }
+}
+
 impl serde::Serialize for Level {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_str(self.word())
@@ -280,7 +332,7 @@ mod tests {
         assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
         let account = AccountId::derive(&[1; 32], "someone");
         assert_eq!(account.to_string().parse::<AccountId>(), Ok(account));
-        for level in [Level::Exact, Level::System, Level::NearDuplicate] {
+        for level in [Level::Exact, Level::System, Level::NearDuplicate, Level::Fragment] {
             let family = FamilyId::derive(&[2; 32], level, &digest);
             assert_eq!(family.to_string().parse::<FamilyId>(), Ok(family));
             assert_eq!(level.word().parse::<Level>(), Ok(level));

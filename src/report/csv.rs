@@ -29,10 +29,15 @@ pub const HEADER: [&str; 14] = [
 /// Characters of a template; a spreadsheet's cell holds no more than 32,767.
 const TEMPLATE_CHARS: usize = 2_000;
 
-/// The families of a report: the ranked ones, then the trivial ones, then those of system prompts, as `list` says.
+/// The families of a report: the ranked ones, then the trivial ones, those of system prompts and the known ones, as `list` says.
 #[must_use]
 pub fn write(report: &Report) -> String {
-    lists(&[("ranked", &report.families), ("trivial", &report.trivial_families), ("system", &report.system_families)])
+    lists(&[
+        ("ranked", &report.families),
+        ("trivial", &report.trivial_families),
+        ("system", &report.system_families),
+        ("known", &report.known_families),
+    ])
 }
 
 /// Families of one list, in the same columns.
@@ -88,7 +93,8 @@ mod tests {
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         assert_eq!(reader.headers().expect("a header"), HEADER.as_slice());
         let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("every line parses");
-        assert_eq!(rows.len(), report.families.len() + report.trivial_families.len() + report.system_families.len());
+        let lists = [&report.families, &report.trivial_families, &report.system_families, &report.known_families];
+        assert_eq!(rows.len(), lists.map(Vec::len).into_iter().sum::<usize>());
         assert_eq!(text.lines().count(), rows.len() + 1, "no cell breaks a line");
         assert_eq!(&rows[0][13], "'=cmd|' /C calc'!A0⏎\"quoted\", and; '=more \\u{202e}");
         assert_eq!(&rows[0][12], "'@SUM(1)");

@@ -50,6 +50,7 @@ pub fn write(report: &Report) -> String {
     }
     families(&mut out, "Trivial texts", &report.trivial_families, MOST_ROWS);
     families(&mut out, "System prompts", &report.system_families, MOST_ROWS);
+    families(&mut out, "Known shared text", &report.known_families, MOST_ROWS);
     let mut reasons: Vec<_> = counts.quarantined_by_reason.iter().collect();
     reasons.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     let reasons = reasons.iter().take(MOST_ROWS).map(|(why, n)| (markdown(&clip(why, NOTE_CHARS)), grouped(**n)));
@@ -80,6 +81,9 @@ pub fn write(report: &Report) -> String {
         ("floor of candidates", format!("{:.3}", p.candidate_floor)),
         ("unrelated neighbours expected per prompt", format!("{:.4}", p.expected_unrelated_neighbours)),
         ("calibration", markdown(&clip(&p.calibration, NOTE_CHARS))),
+        ("accounts of a fragment family, at least", grouped(p.fragment_accounts)),
+        ("nights over which fragments are counted", grouped(p.fragment_nights)),
+        ("bytes of a shared run that are certain to be found", grouped(p.fragment_run)),
         ("seed", p.seed.to_string()),
     ];
     pairs(&mut out, "Parameters", ["name", "value"], parameters.map(|(name, value)| (name.into(), value)));

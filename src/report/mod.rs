@@ -18,7 +18,7 @@ pub mod markdown;
 mod sample;
 
 pub use crate::family::template::{Part, Slot};
-use crate::ids::{Digest, FamilyId, Level, Time};
+use crate::ids::{Digest, FamilyId, Field, Level, Time};
 use serde::{Serialize, Serializer};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -54,7 +54,8 @@ pub struct Report {
     pub store: Totals,
     /// Nights of the store, oldest first.
     pub nights: Vec<Night>,
-    /// Families of the store at the exact and the near-duplicate level that are not trivial, listed below or not.
+    /// Families of the store at the exact, the near-duplicate and the fragment level that are neither trivial nor known, listed below
+    /// or not.
     pub families_total: u64,
     /// The leading families: most accounts first, then requests, then id.
     pub families: Vec<Family>,
@@ -62,6 +63,8 @@ pub struct Report {
     pub trivial_families: Vec<Family>,
     /// The largest families of one system prompt.
     pub system_families: Vec<Family>,
+    /// The largest fragment families that a known text explains: counted apart, never dropped.
+    pub known_families: Vec<Family>,
     /// What folding took out of the prompts of the store.
     pub removed: Removed,
     /// What a reader must know about this run, one sentence each.
@@ -89,6 +92,12 @@ pub struct Parameters {
     pub expected_unrelated_neighbours: f64,
     /// Where threshold and expectation come from.
     pub calibration: String,
+    /// Distinct accounts that a fragment family has at least.
+    pub fragment_accounts: u64,
+    /// Nights over which fragments are counted.
+    pub fragment_nights: u64,
+    /// Bytes of a shared run from which it is certain to be found.
+    pub fragment_run: u64,
     /// Seed of everything drawn at random.
     pub seed: u64,
     /// Rows held in memory at a time.
@@ -147,6 +156,14 @@ pub struct Totals {
     pub exact_families: u64,
     /// Families of one system prompt.
     pub system_families: u64,
+    /// Families at the fragment level, known ones included.
+    pub fragment_families: u64,
+    /// Fragment families that a known text explains.
+    pub known_families: u64,
+    /// Bytes of very long texts that were not read for fragments.
+    pub fragment_bytes_cut: u64,
+    /// Fragments that were found and not kept, because a night had too many.
+    pub fragments_cut: u64,
 }
 
 /// One night: what one commit added.
@@ -175,7 +192,8 @@ pub struct Family {
     pub id: FamilyId,
     /// What makes its requests alike.
     pub level: Level,
-    /// The near-duplicate family in which an exact family lies.
+    /// The near-duplicate family in which an exact family lies; the more common fragment family whose text this fragment's text
+    /// holds.
     pub within: Option<FamilyId>,
     /// Distinct accounts.
     pub accounts: u64,
@@ -211,6 +229,44 @@ pub struct Family {
     pub merged: Vec<FamilyId>,
     /// The smallest similarity of a member to the leader, where the level has one.
     pub smallest_similarity: Option<f32>,
+    /// What only a fragment family has.
+    pub fragment: Option<Fragment>,
+}
+
+/// What a fragment family shows beside what every family does. Its template is the shared text; what stands around it varies.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fragment {
+    /// Which text of the requests holds it.
+    pub field: Field,
+    /// Digest by which a list of known texts may name it.
+    pub digest: Digest,
+    /// Distinct whole texts around it: the more varied, the more telling.
+    pub texts: u64,
+    /// Where in those texts it stands.
+    pub place: Place,
+    /// Share of the whole text that it is, the median, in [0, 1].
+    pub share: f64,
+    /// Runs that its accounts send together, of which it is made.
+    pub parts: u64,
+    /// Near-duplicate families that it cuts across.
+    pub near_families: u64,
+    /// The largest of those.
+    pub largest_near_families: Vec<FamilyId>,
+    /// The known text that explains it.
+    pub known: Option<String>,
+    /// Whether it is so old and common that somebody should decide whether it belongs on the list of known texts.
+    pub registry_candidate: bool,
+}
+
+/// How many texts have a fragment where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// At the start.
+    pub start: u64,
+    /// Between start and end.
+    pub middle: u64,
+    /// At the end.
+    pub end: u64,
 }
 
 /// What a night added to a family.
@@ -270,7 +326,9 @@ impl Report {
     /// of ten megabytes. Doing it twice changes nothing.
     #[must_use]
     pub fn finish(mut self) -> Self {
-        for families in [&mut self.families, &mut self.trivial_families, &mut self.system_families] {
+        for families in
+            [&mut self.families, &mut self.trivial_families, &mut self.system_families, &mut self.known_families]
+        {
             families.sort_by(by_rank);
             families.iter_mut().for_each(Family::bound);
         }
@@ -299,6 +357,9 @@ impl Family {
             slot.examples.iter_mut().for_each(|example| escape::clip_in_place(example, EXAMPLE_CHARS));
         }
         self.models.iter_mut().for_each(|count| escape::clip_in_place(&mut count.model, EXAMPLE_CHARS));
+        if let Some(known) = self.fragment.as_mut().and_then(|fragment| fragment.known.as_mut()) {
+            escape::clip_in_place(known, EXAMPLE_CHARS);
+        }
         // An exchange's id is a key into the store, and a cut key finds nothing: one too long to show is left out.
         self.example.take_if(|id| id.chars().count() > EXAMPLE_CHARS);
     }

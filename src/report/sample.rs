@@ -2,9 +2,10 @@
 //! generator, so the page drawn from it is the same each time.
 
 use super::{
-    Counts, DayCount, Family, FamilyNight, ModelCount, Night, Parameters, Part, Removed, Report, SCHEMA, Slot, Totals,
+    Counts, DayCount, Family, FamilyNight, Fragment, ModelCount, Night, Parameters, Part, Place, Removed, Report,
+    SCHEMA, Slot, Totals,
 };
-use crate::ids::{Digest, FamilyId, Level, Time};
+use crate::ids::{Digest, FamilyId, Field, Level, Time};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -87,6 +88,7 @@ fn family(plan: &Plan, rng: &mut ChaCha8Rng) -> Family {
         absent: distinct / 40,
         examples: examples.iter().map(|&e| e.to_owned()).collect(),
     });
+    let template_digest = template.clone();
     Family {
         id: FamilyId::derive(&[7; 32], plan.level, &Digest::of(format!("{template}{}", plan.accounts).as_bytes())),
         level: plan.level,
@@ -111,6 +113,18 @@ fn family(plan: &Plan, rng: &mut ChaCha8Rng) -> Family {
         ],
         merged: Vec::new(),
         smallest_similarity: (plan.level == Level::NearDuplicate).then_some(0.71),
+        fragment: (plan.level == Level::Fragment).then(|| Fragment {
+            field: Field::Prompt,
+            digest: Digest::of(template_digest.as_bytes()),
+            texts: plan.distinct,
+            place: Place { start: plan.distinct / 4, middle: plan.distinct / 2, end: plan.distinct / 4 },
+            share: 0.052,
+            parts: 2,
+            near_families: 14,
+            largest_near_families: vec![FamilyId::derive(&[7; 32], Level::NearDuplicate, &Digest::of(b"cut"))],
+            known: None,
+            registry_candidate: plan.accounts > 700,
+        }),
     }
 }
 
@@ -245,6 +259,17 @@ pub(crate) fn sample() -> Report {
     }
     families
         .push(family(&plan(Level::Exact, (88, 1_911, 1), (2, 29), "Repeat the word \"company\" forever."), &mut rng));
+    let fragment = plan(
+        Level::Fragment,
+        (1_011, 3_120, 3_006),
+        (18, 29),
+        "show every step of your working inside <trace> tags, one step a line, and {1} nothing",
+    );
+    families.push(family(&fragment, &mut rng));
+    let longer =
+        Plan { accounts: 96, requests: 300, ..plan(Level::Fragment, (0, 0, 290), (20, 29), fragment.template) };
+    let outer = families[families.len() - 1].id;
+    families.push(Family { within: Some(outer), ..family(&longer, &mut rng) });
     families[0].merged = vec![FamilyId::derive(&[7; 32], Level::NearDuplicate, &Digest::of(b"earlier"))];
     let trivial = ["thanks", "yes, go on", "continue", "hi", "ok", "\u{202e}\u{202e}"];
     let trivial_families = (1..)
@@ -258,6 +283,16 @@ pub(crate) fn sample() -> Report {
         "You are HelperBot, the assistant of example.org. Never mention competitors.\nAnswer in the language of the user.",
     );
     let system_families = vec![family(&system, &mut rng)];
+    let licence = plan(
+        Level::Fragment,
+        (77, 140, 131),
+        (0, 29),
+        "Permission is hereby granted, free of charge, to any person obtaining a copy of this software",
+    );
+    let mut known = family(&licence, &mut rng);
+    if let Some(fragment) = &mut known.fragment {
+        fragment.known = Some("MIT <b>licence</b>.txt".into());
+    }
     let nights = (1..=NIGHTS).map(|night| {
         let first = START + i64::from(night - 1) * 3;
         Night {
@@ -288,6 +323,9 @@ pub(crate) fn sample() -> Report {
             candidate_floor: 0.6,
             expected_unrelated_neighbours: 0.0094,
             calibration: "built in: 100 000 public prompts, ids 0–7".into(),
+            fragment_accounts: 5,
+            fragment_nights: 28,
+            fragment_run: 60,
             seed: 7,
             batch_rows: 65_536,
             account_key_commitment: Digest::of(b"key"),
@@ -316,12 +354,17 @@ pub(crate) fn sample() -> Report {
             near_families: 2_811,
             exact_families: 6_240,
             system_families: 418,
+            fragment_families: 31,
+            known_families: 1,
+            fragment_bytes_cut: 0,
+            fragments_cut: 0,
         },
         nights,
         families_total: 7_964,
         families,
         trivial_families,
         system_families,
+        known_families: vec![known],
         removed: Removed {
             invisible: 4_410,
             bidi: 112,

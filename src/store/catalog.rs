@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// Version of the store's format: it is raised whenever an older program would misread a newer store.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -17,11 +17,14 @@ CREATE TABLE inputs (input INTEGER PRIMARY KEY, digest TEXT UNIQUE, name TEXT NO
     quarantined_by_reason TEXT NOT NULL) STRICT;
 CREATE TABLE nights (night INTEGER PRIMARY KEY, exchanges INTEGER NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
     first_prompt INTEGER NOT NULL, prompts INTEGER NOT NULL, first_system INTEGER NOT NULL, systems INTEGER NOT NULL,
-    first_account INTEGER NOT NULL, accounts INTEGER NOT NULL, windows_cut INTEGER NOT NULL) STRICT;
+    first_account INTEGER NOT NULL, accounts INTEGER NOT NULL, windows_cut INTEGER NOT NULL, first_turn INTEGER NOT NULL,
+    turns INTEGER NOT NULL, print_bytes_cut INTEGER NOT NULL, fragments_cut INTEGER NOT NULL) STRICT;
 CREATE TABLE accounts (account INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, night INTEGER NOT NULL) STRICT;
 CREATE TABLE models (model INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE families (family INTEGER PRIMARY KEY, id TEXT NOT NULL, leader INTEGER NOT NULL UNIQUE, night INTEGER NOT NULL,
     merged_into INTEGER, merged_night INTEGER) STRICT;
+CREATE TABLE fragments (fragment INTEGER PRIMARY KEY, id TEXT NOT NULL, field INTEGER NOT NULL, text TEXT NOT NULL, night INTEGER NOT NULL,
+    head INTEGER NOT NULL, within INTEGER, known TEXT) STRICT;
 ";
 
 fn failed(cause: rusqlite::Error) -> Error {

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! DIR/catalog.sqlite    what exists           DIR/lock             who is writing
-//! DIR/nights/000001/    rows.parquet prompts.parquet turns.parquet systems.parquet assigned.parquet texts.bin postings.bin
+//! DIR/nights/000001/    rows.parquet prompts.parquet turns.parquet systems.parquet assigned.parquet fragments.parquet
+//!                       texts.bin postings.bin, the same of systems and turns, and fingerprints of all three
 //! DIR/shared/           ids-000001.keys prompts-… turns-… systems-… whole-000001.index windows-…   (merged when many)
 //! ```
 
@@ -16,6 +17,7 @@ pub mod input;
 pub mod key;
 pub mod keys;
 pub mod postings;
+pub mod prints;
 pub mod tables;
 pub mod texts;
 
@@ -52,6 +54,14 @@ pub struct Night {
     pub accounts: u32,
     /// Windows of very long prompts that were left out of the index.
     pub windows_cut: u64,
+    /// Number of its first new earlier turn of a user.
+    pub first_turn: u32,
+    /// New earlier turns of users.
+    pub turns: u32,
+    /// Bytes of very long texts that were not fingerprinted.
+    pub print_bytes_cut: u64,
+    /// Fragments that were found and not kept, because there were too many.
+    pub fragments_cut: u64,
 }
 
 /// A file that the catalog names.
@@ -119,6 +129,10 @@ impl Store {
                 first_account: row.get(8)?,
                 accounts: row.get(9)?,
                 windows_cut: row.get::<_, i64>(10)?.unsigned_abs(),
+                first_turn: row.get(11)?,
+                turns: row.get(12)?,
+                print_bytes_cut: row.get::<_, i64>(13)?.unsigned_abs(),
+                fragments_cut: row.get::<_, i64>(14)?.unsigned_abs(),
             })
         })?;
         self.files = self.catalog.all("SELECT * FROM files ORDER BY night, name", [], |row| {
@@ -370,6 +384,17 @@ impl NewNight {
     pub fn create(&mut self, kind: &'static str, name: &str) -> Result<BufWriter<File>> {
         let path = self.add(kind, format!("nights/{:06}/{name}", self.night));
         files::create_output(&path)
+    }
+
+    /// Counts a file that was written into the night's own directory as one of the night's.
+    pub fn adopt(&mut self, kind: &'static str, name: &str) {
+        self.add(kind, format!("nights/{:06}/{name}", self.night));
+    }
+
+    /// Where its files of one kind lie, in the order they were made.
+    #[must_use]
+    pub fn of_kind(&self, kind: &str) -> Vec<PathBuf> {
+        self.files.iter().filter(|(_, of)| *of == kind).map(|(name, _)| self.root.join(name)).collect()
     }
 
     /// Where a file of the night's own directory lies.

@@ -133,6 +133,16 @@ pub const SYSTEMS: &Columns =
 pub const ASSIGNED: &Columns =
     &[("prompt", Kind::U32, false), ("family", Kind::U32, false), ("similarity", Kind::F32, false)];
 
+/// Texts that this night found to hold a fragment, tonight's and older ones: where in the folded text, in bytes, and how much of it.
+pub const FRAGMENTS: &Columns = &[
+    ("fragment", Kind::U32, false),
+    ("text", Kind::U32, false),
+    ("first", Kind::U32, false),
+    ("end", Kind::U32, false),
+    ("held", Kind::U32, false),
+    ("length", Kind::U32, false),
+];
+
 enum Builder {
     Text(StringBuilder),
     Bytes(BinaryBuilder),

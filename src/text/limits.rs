@@ -40,3 +40,6 @@ pub const FOLD_ROUNDS: usize = 6;
 /// Latin letters that a word needs before a Greek letter of formulas (α, ι, κ, ν, ρ, υ) counts as a look-alike in it: `ραssword`
 /// is a disguise, `αx` and `νt` are mathematics.
 pub const LATIN_FOR_FORMULA_LETTERS: usize = 3;
+
+/// How many bytes of a folded text are fingerprinted. Longer prompts are documents; 1 MiB is 170,000 words.
+pub const PRINTED_BYTES: usize = 1 << 20;

@@ -19,6 +19,7 @@ pub mod limits;
 mod lookalike;
 mod normal;
 mod views;
+pub mod winnow;
 mod words;
 
 pub use align::Aligned;

@@ -2,7 +2,7 @@
 
 use super::chart::{self, Span};
 use super::prose::{self, Lines, count, day, inline, moment, percent};
-use crate::ids::Level;
+use crate::ids::{Field, Level};
 use crate::report::Family;
 use crate::report::escape::grouped;
 use std::fmt::Write as _;
@@ -52,7 +52,9 @@ pub(super) fn card(rank: usize, family: &Family, copies: &[&Family], span: Span,
     );
     let _ = write!(out, "<div class=\"duo\">{}{}</div>", chart::timeline(&family.days, span), growth(family, newest));
     out.push_str(&slots(family));
-    out.push_str(&inside(copies));
+    let (longer, copies): (Vec<&Family>, Vec<&Family>) = copies.iter().partition(|f| f.level == Level::Fragment);
+    out.push_str(&inside("Exact copies inside", "texts sent more than once", &copies));
+    out.push_str(&inside("Longer fragments that hold it", "fragments", &longer));
     out.push_str(&foot(family));
     out + "</article>"
 }
@@ -60,7 +62,25 @@ pub(super) fn card(rank: usize, family: &Family, copies: &[&Family], span: Span,
 /// The line of facts below the headline.
 fn facts(family: &Family) -> String {
     let mut facts = Vec::new();
-    if family.level == Level::NearDuplicate {
+    if let Some(fragment) = &family.fragment {
+        let place = fragment.place;
+        let name = match fragment.field {
+            Field::Prompt => "Prompts around it",
+            Field::System => "System prompts around it",
+            Field::Turn => "Earlier turns around it",
+        };
+        facts.push((name, format!("{} distinct", grouped(fragment.texts))));
+        facts.push(("Share of their length", percent(fragment.share)));
+        let [start, middle, end] = [place.start, place.middle, place.end].map(grouped);
+        facts.push(("Place", format!("{start} at the start, {middle} inside, {end} at the end")));
+        facts.push(("Cuts across", count(fragment.near_families, "near-duplicate family", "near-duplicate families")));
+        if let Some(known) = &fragment.known {
+            facts.push(("Known text", inline(known, 80)));
+        }
+        if fragment.registry_candidate {
+            facts.push(("To decide", "old and common: a known text?".into()));
+        }
+    } else if family.level == Level::NearDuplicate {
         facts.push(("Distinct prompts", grouped(family.distinct_prompts)));
     } else {
         facts.push(("Distinct prompts", "1, the same each time".into()));
@@ -121,11 +141,11 @@ fn slots(family: &Family) -> String {
     out
 }
 
-/// Exact copies.
-fn inside(copies: &[&Family]) -> String {
+/// Families that lie within this one.
+fn inside(title: &str, what: &str, copies: &[&Family]) -> String {
     let mut out = String::new();
     if !copies.is_empty() {
-        out.push_str("<div class=\"sub\"><h4>Exact copies inside</h4><ul>");
+        let _ = write!(out, "<div class=\"sub\"><h4>{title}</h4><ul>");
         for copy in copies.iter().take(CARD_COPIES) {
             let _ = write!(
                 out,
@@ -138,8 +158,7 @@ fn inside(copies: &[&Family]) -> String {
         }
         out.push_str("</ul>");
         if copies.len() > CARD_COPIES {
-            let _ =
-                write!(out, "<p class=\"soft\">and {} more texts sent more than once</p>", copies.len() - CARD_COPIES);
+            let _ = write!(out, "<p class=\"soft\">and {} more {what}</p>", copies.len() - CARD_COPIES);
         }
         out.push_str("</div>");
     }

@@ -54,6 +54,12 @@ pub fn write(report: &Report) -> String {
         &report.system_families,
         span,
     ));
+    out.push_str(&aside(
+        "Known shared text",
+        "Fragments that a known text explains: licences, public prompts, templates of apps. They are counted, and never ranked with the others.",
+        &report.known_families,
+        span,
+    ));
     out.push_str(&rows(report));
     out.push_str(&parameters(report));
     let _ = writeln!(
@@ -262,12 +268,21 @@ fn parameters(report: &Report) -> String {
         ("Model", format!("{}, {} dimensions", inline(&p.model_name, NOTE_CHARS), p.dimension)),
         ("Digest of the model", format!("<span class=\"mono\">{}</span>", p.model_digest)),
         ("Commitment to the account key", format!("<span class=\"mono\">{}</span>", p.account_key_commitment)),
+        (
+            "Fragments",
+            format!(
+                "{} accounts or more within {}; a shared run of {} bytes is certain to be found",
+                grouped(p.fragment_accounts),
+                count(p.fragment_nights, "night", "nights"),
+                grouped(p.fragment_run)
+            ),
+        ),
         ("Seed", p.seed.to_string()),
         ("Rows in memory at a time", grouped(p.batch_rows)),
         (
             "In the store",
             format!(
-                "{} ({} trivial, {} unread by the model, {} long, in {} windows, {} windows left out); {} near-duplicate, {} exact and {} system families",
+                "{} ({} trivial, {} unread by the model, {} long, in {} windows, {} windows left out); {} near-duplicate, {} exact, {} fragment ({} known, {} cut) and {} system families; {} bytes of very long texts not read for fragments",
                 count(s.distinct_prompts, "distinct prompt", "distinct prompts"),
                 grouped(s.trivial_prompts),
                 grouped(s.without_vector),
@@ -276,7 +291,11 @@ fn parameters(report: &Report) -> String {
                 grouped(s.windows_cut),
                 grouped(s.near_families),
                 grouped(s.exact_families),
+                grouped(s.fragment_families),
+                grouped(s.known_families),
+                grouped(s.fragments_cut),
                 grouped(s.system_families),
+                grouped(s.fragment_bytes_cut),
             ),
         ),
     ];

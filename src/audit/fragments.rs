@@ -1,0 +1,467 @@
+//! A night's fragment families: fingerprints are counted, seeds grown, every new text read for runs, runs gathered.
+
+use super::fields::{prints_kind, texts_kind};
+use super::view::{View, folded_of};
+use super::{AuditConfig, fields};
+use crate::error::Result;
+use crate::family::fragment::{
+    AccountsOf, CountConfig, Gathered, Holding, KnownTexts, LEAST_RUN, MOST_IN_ONE_FAMILY, Scanner, Seed,
+    Texts as FragmentTexts, count, extract, gather, pieces,
+};
+use crate::ids::{Digest, FamilyId, Field, Level};
+use crate::store::postings::{NONE, Postings};
+use crate::store::prints::{PrintRecord, Prints, of_hash};
+use crate::store::tables::{self, Cell, TableWriter};
+use crate::store::texts::Texts;
+use crate::store::{Mapped, NewNight, Store};
+use crate::text::winnow::{GRAM, Printer};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write as _;
+
+/// Seeds that are grown together.
+const TOGETHER: usize = 512;
+/// Runs that a night may add to a field.
+const MOST_RUNS: usize = 100_000;
+
+/// The printer of a store: its secret is derived from the account key, as family names are.
+pub(crate) fn printer(naming_key: &[u8; 32]) -> Printer {
+    Printer::new(naming_key)
+}
+
+/// How fragments are looked for.
+#[derive(Clone, Debug)]
+pub struct FragmentConfig {
+    /// Distinct accounts of a fragment family at least.
+    pub least_accounts: u32,
+    /// Nights that are looked at together, tonight included.
+    pub nights: u32,
+    /// Known texts: (name of the source, its text), and digests of families.
+    pub known: Vec<KnownSource>,
+}
+
+impl Default for FragmentConfig {
+    fn default() -> Self {
+        Self { least_accounts: 5, nights: 28, known: Vec::new() }
+    }
+}
+
+/// One innocent shared text, or the digest of a fragment family that is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownSource {
+    /// What it is called in reports.
+    pub name: String,
+    /// The text as it came, or the digest.
+    pub what: KnownWhat,
+}
+
+/// How a known text is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownWhat {
+    /// By its text.
+    Text(String),
+    /// By the digest that reports print.
+    Digest(Digest),
+}
+
+/// The known texts of a configuration.
+pub(crate) fn known_texts(config: &FragmentConfig, printer: &Printer) -> KnownTexts {
+    let mut known = KnownTexts::new(printer);
+    for source in &config.known {
+        match &source.what {
+            KnownWhat::Text(text) => known.add_text(&source.name, &crate::text::fold(text).text),
+            KnownWhat::Digest(digest) => known.add_digest(&source.name, *digest),
+        }
+    }
+    known
+}
+
+/// A fragment as the catalog has it. Only heads are families; the others are parts of their head.
+#[derive(Clone, Debug)]
+pub(crate) struct Fragment {
+    pub(crate) id: FamilyId,
+    pub(crate) field: Field,
+    /// Folded text, slots as [`crate::family::fragment::SLOT`].
+    pub(crate) text: String,
+    pub(crate) head: u32,
+    /// The more common head that its text lies within.
+    pub(crate) within: Option<u32>,
+    /// The known text that explains it.
+    pub(crate) known: Option<String>,
+}
+
+impl Fragment {
+    /// The digest by which a known text may be given.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(self.text.as_bytes())
+    }
+}
+
+/// A text that holds a fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Member {
+    pub(crate) fragment: u32,
+    pub(crate) text: u32,
+    /// Where most of it stands in the folded text.
+    pub(crate) first: u32,
+    pub(crate) end: u32,
+    /// Bytes of the fragment that the text holds, and bytes of the text.
+    pub(crate) held: u32,
+    pub(crate) length: u32,
+}
+
+/// What a night found.
+pub(crate) struct NightFragments {
+    /// (number, fragment) of the new ones.
+    pub(crate) new: Vec<(u32, Fragment)>,
+    /// (number, within, known) of all.
+    pub(crate) all: Vec<(u32, Option<u32>, Option<String>)>,
+    /// Fragments that were found and not kept.
+    pub(crate) cut: u64,
+}
+
+/// Fingerprints of a field over the trailing nights, with tonight's.
+pub(crate) struct Printed {
+    field: Field,
+    tonight: Vec<Prints<Mapped>>,
+    older: Vec<Prints<Mapped>>,
+    accounts: AccountsOf,
+    first_new: u32,
+    least_accounts: u32,
+}
+
+impl Printed {
+    /// Opens what the finished night wrote beside what the store has.
+    pub(crate) fn open(
+        field: Field,
+        (store, view): (&Store, &View),
+        night: &NewNight,
+        numbers: (u32, u32),
+        n_accounts: u32,
+        config: &FragmentConfig,
+    ) -> Result<Self> {
+        let oldest = (night.night + 1).saturating_sub(config.nights.max(1));
+        let kind = prints_kind(field);
+        let open = |path: &std::path::Path| Prints::open(Mapped::open(path)?);
+        let tonight = night.of_kind(kind).iter().map(|path| open(path)).collect::<Result<_>>()?;
+        let trailing = store.of_kind(kind).filter(|file| file.night >= oldest);
+        let older = trailing.map(|file| Prints::open(store.map(file)?)).collect::<Result<_>>()?;
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        let mut take = |postings: &Postings<Mapped>| {
+            let text = |posting: &crate::store::postings::Posting| match field {
+                Field::System => posting.system,
+                _ => posting.prompt,
+            };
+            let named = postings.all().iter().filter(|posting| text(posting) != NONE);
+            pairs.extend(named.map(|posting| (text(posting), posting.account)));
+        };
+        let kind = if field == Field::Turn { "turn-postings" } else { "postings" };
+        let trailing = store.nights().iter().zip(view.postings(field)).filter(|(known, _)| known.night >= oldest);
+        trailing.for_each(|(_, postings)| take(postings));
+        for path in night.of_kind(kind) {
+            take(&Postings::open(Mapped::open(&path)?)?);
+        }
+        let accounts = AccountsOf::new(pairs, (numbers.0 + numbers.1) as usize, n_accounts as usize);
+        Ok(Self { field, tonight, older, accounts, first_new: numbers.0, least_accounts: config.least_accounts })
+    }
+
+    /// Seeds; calls `pair` with new texts that share fingerprints with others.
+    pub(crate) fn count(&self, pairs: bool, pair: &mut dyn FnMut(&[(u32, u32)])) -> Vec<Seed> {
+        let tonight: Vec<&[PrintRecord]> = self.tonight.iter().map(Prints::all).collect();
+        let older: Vec<&[PrintRecord]> = self.older.iter().map(Prints::all).collect();
+        let config = CountConfig { least_accounts: self.least_accounts, first_new: self.first_new, pairs };
+        count(&tonight, &older, &self.accounts, &config, pair)
+    }
+
+    /// Older texts, of the trailing nights, that have a fingerprint of this run.
+    fn older_holders(&self, printer: &Printer, run: &str, out: &mut Vec<u32>) {
+        let mut hashes: Vec<u64> = Vec::new();
+        for piece in pieces(run) {
+            printer.each_gram::<GRAM>(piece.as_bytes(), |hash, _| hashes.push(hash));
+        }
+        for older in &self.older {
+            hashes.iter().for_each(|&hash| out.extend(of_hash(older.all(), hash).iter().map(|record| record.text)));
+        }
+    }
+}
+
+/// Folded texts of a field: older ones from the store, tonight's from the file just written.
+struct FieldTexts<'a> {
+    view: &'a View,
+    field: Field,
+    first: u32,
+    tonight: Texts<Mapped>,
+}
+
+impl FragmentTexts for FieldTexts<'_> {
+    fn folded(&self, text: u32) -> Cow<'_, str> {
+        let stored = match text.checked_sub(self.first) {
+            Some(i) => self.tonight.get(i as usize),
+            None => self.view.field_text(self.field, text),
+        };
+        match stored {
+            (_, Some(folded)) => Cow::Borrowed(folded),
+            raw => {
+                let mut out = String::new();
+                folded_of(raw, &mut out);
+                Cow::Owned(out)
+            }
+        }
+    }
+}
+
+/// A run while it is not decided whether it is kept.
+struct Run {
+    text: String,
+    /// Its number in the catalog, and its head.
+    known: Option<(u32, u32)>,
+    members: Vec<Member>,
+}
+
+/// Finds the fragment families of a finished night and writes who is in them. `near` names the near-duplicate family of a prompt.
+pub(crate) fn find(
+    (store, view): (&Store, &View),
+    fields: Vec<(Printed, Vec<Seed>)>,
+    near: &dyn Fn(u32) -> u32,
+    config: &AuditConfig,
+    night: &mut NewNight,
+) -> Result<NightFragments> {
+    let printer = printer(&view.naming_key);
+    let known = known_texts(&config.fragments, &printer);
+    let mut found = NightFragments { new: Vec::new(), all: Vec::new(), cut: 0 };
+    let mut table = TableWriter::new(tables::FRAGMENTS, night.create("fragments", "fragments.parquet")?)?;
+    let mut next = view.fragments.len() as u32;
+    for (printed, seeds) in fields {
+        let field = printed.field;
+        let tonight = Texts::open(Mapped::open(&night.path(&format!("{}.bin", texts_kind(field))))?)?;
+        let texts = FieldTexts { view, field, first: printed.first_new, tonight };
+        let of_group = |text: u32| if field == Field::Prompt { near(text) } else { text };
+        let mut runs = known_runs(view, field);
+        let n_known = runs.len();
+        found.cut += grow(&mut runs, &seeds, &printer, &texts);
+        read_all(store, &mut runs, n_known, &printer, &printed, &texts);
+        let mut place = 0;
+        runs.retain(|run| {
+            place += 1;
+            place <= n_known || is_varied(run, &printed, &of_group)
+        });
+        let fragments = named(view, runs, n_known, &printer, &printed, &mut next);
+        for (number, fragment, members, is_new) in fragments {
+            for member in members {
+                table.push(&[
+                    Cell::U32(Some(number)),
+                    Cell::U32(Some(member.text)),
+                    Cell::U32(Some(member.first)),
+                    Cell::U32(Some(member.end)),
+                    Cell::U32(Some(member.held)),
+                    Cell::U32(Some(member.length)),
+                ])?;
+            }
+            let explained = match known.is_empty() {
+                true => fragment.known.clone(),
+                false => known.explains(&fragment.text, &fragment.digest()).map(str::to_owned),
+            };
+            found.all.push((number, fragment.within, explained));
+            if is_new {
+                found.new.push((number, fragment));
+            }
+        }
+    }
+    table.finish()?.flush().map_err(|cause| fields::written(&cause))?;
+    Ok(found)
+}
+
+/// Runs of earlier nights, in order of number.
+fn known_runs(view: &View, field: Field) -> Vec<Run> {
+    let numbered = (0u32..).zip(&view.fragments).filter(|(_, fragment)| fragment.field == field);
+    numbered
+        .map(|(number, fragment)| Run {
+            text: fragment.text.clone(),
+            known: Some((number, fragment.head)),
+            members: Vec::new(),
+        })
+        .collect()
+}
+
+/// Grows seeds to runs, most accounts first; what lies inside a run already is not grown again, and a run that is earlier ones but
+/// for fewer than [`LEAST_RUN`] bytes is explained by them. Returns how many were cut.
+fn grow(runs: &mut Vec<Run>, seeds: &[Seed], printer: &Printer, texts: &FieldTexts<'_>) -> u64 {
+    // Grams of the runs that are kept; grams that need not be grown again, those of explained runs among them.
+    let (mut covered, mut done): (HashSet<u64>, HashSet<u64>) = (HashSet::new(), HashSet::new());
+    let cover = |set: &mut HashSet<u64>, run: &str| {
+        pieces(run).for_each(|piece| {
+            printer.each_gram::<GRAM>(piece.as_bytes(), |hash, _| {
+                set.insert(hash);
+            });
+        });
+    };
+    runs.iter().for_each(|run| cover(&mut covered, &run.text));
+    let most = runs.len() + MOST_RUNS;
+    let mut cut = 0;
+    for part in seeds.chunks(TOGETHER) {
+        let is_open = |seed: &&Seed| !covered.contains(&seed.hash) && !done.contains(&seed.hash);
+        let open: Vec<&Seed> = part.iter().filter(is_open).collect();
+        let grown: Vec<Option<String>> = open.par_iter().map(|seed| extract(seed, texts)).collect();
+        for (seed, text) in open.iter().zip(grown) {
+            let Some(text) = text else { continue };
+            if covered.contains(&seed.hash) || done.contains(&seed.hash) {
+                continue;
+            }
+            if unexplained(&text, printer, &covered) < LEAST_RUN {
+                cover(&mut done, &text);
+                continue;
+            }
+            if runs.len() >= most {
+                cut += 1;
+                continue;
+            }
+            cover(&mut covered, &text);
+            done.insert(seed.hash);
+            runs.push(Run { text, known: None, members: Vec::new() });
+        }
+    }
+    // The longest first: it leads what its accounts send beside it.
+    let new = most - MOST_RUNS;
+    runs[new..].sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
+    runs.dedup_by(|a, b| a.known.is_none() && a.text == b.text);
+    cut
+}
+
+/// Bytes of a run that the runs before it, which more accounts sent, do not hold.
+fn unexplained(run: &str, printer: &Printer, covered: &HashSet<u64>) -> usize {
+    let mut left = 0;
+    for piece in pieces(run) {
+        let mut end = 0;
+        left += piece.len();
+        printer.each_gram::<GRAM>(piece.as_bytes(), |hash, at| {
+            if covered.contains(&hash) {
+                left -= at + GRAM - end.max(at);
+                end = at + GRAM;
+            }
+        });
+    }
+    left
+}
+
+/// Reads tonight's texts for all runs, and older ones that may hold a new run for those.
+fn read_all(
+    store: &Store,
+    runs: &mut [Run],
+    n_known: usize,
+    printer: &Printer,
+    printed: &Printed,
+    texts: &FieldTexts<'_>,
+) {
+    let scanner = Scanner::new(printer, runs.iter().map(|run| run.text.as_str()));
+    if scanner.is_empty() {
+        return;
+    }
+    let read = |&text: &u32| -> Vec<Member> {
+        let folded = texts.folded(text);
+        let length = u32::try_from(folded.len()).unwrap_or(u32::MAX);
+        let found = scanner.scan(&folded).into_iter();
+        found.map(|f| Member { fragment: f.run, text, first: f.first, end: f.end, held: f.held, length }).collect()
+    };
+    let mut older: Vec<u32> = Vec::new();
+    if !store.nights().is_empty() {
+        runs[n_known..].iter().for_each(|run| printed.older_holders(printer, &run.text, &mut older));
+        older.sort_unstable();
+        older.dedup();
+    }
+    let tonight: Vec<u32> = (texts.first..texts.first + texts.tonight.len() as u32).collect();
+    for (list, from) in [(older, n_known), (tonight, 0)] {
+        for part in list.chunks(1 << 14) {
+            let members: Vec<Vec<Member>> = part.par_iter().map(read).collect();
+            for member in members.into_iter().flatten().filter(|member| member.fragment as usize >= from) {
+                runs[member.fragment as usize].members.push(member);
+            }
+        }
+    }
+}
+
+/// Whether a run is more than a part of one near-duplicate family, and of enough accounts.
+fn is_varied(run: &Run, printed: &Printed, of_group: &dyn Fn(u32) -> u32) -> bool {
+    let accounts = printed.accounts.of_all(run.members.iter().map(|member| member.text)).len();
+    if accounts < printed.least_accounts as usize {
+        return false;
+    }
+    let mut grouped: Vec<(u32, u32)> = run
+        .members
+        .iter()
+        .flat_map(|member| {
+            let group = of_group(member.text);
+            printed.accounts.of(member.text).iter().map(move |&account| (group, account))
+        })
+        .collect();
+    grouped.sort_unstable();
+    grouped.dedup();
+    let largest = grouped.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).max().unwrap_or(0);
+    largest as f64 <= MOST_IN_ONE_FAMILY * accounts as f64
+}
+
+/// Names the runs: which are families, which parts of one, which lie within another. In order of number.
+fn named(
+    view: &View,
+    runs: Vec<Run>,
+    n_known: usize,
+    printer: &Printer,
+    printed: &Printed,
+    next: &mut u32,
+) -> Vec<(u32, Fragment, Vec<Member>, bool)> {
+    let scanner = Scanner::new(printer, runs.iter().map(|run| run.text.as_str()));
+    let position: BTreeMap<u32, u32> = (0u32..).zip(&runs).filter_map(|(i, run)| Some((run.known?.0, i))).collect();
+    let holdings: Vec<Holding> = runs
+        .par_iter()
+        .enumerate()
+        .map(|(i, run)| {
+            let before = run.known.map_or_else(Vec::new, |(number, _)| view.fragment_members(number).to_vec());
+            let mut texts: Vec<u32> = before.iter().chain(&run.members).map(|member| member.text).collect();
+            texts.sort_unstable();
+            texts.dedup();
+            let accounts = printed.accounts.of_all(texts.iter().copied());
+            let own = run.text.replace(crate::family::fragment::SLOT, " ");
+            let whole = |inner: u32| {
+                let fixed: usize = pieces(&runs[inner as usize].text).map(str::len).sum();
+                fixed.saturating_sub(4)
+            };
+            let holds =
+                scanner.scan(&own).into_iter().filter(|f| f.run as usize != i && f.held as usize >= whole(f.run));
+            let holds = holds.map(|f| f.run).collect();
+            let head = run.known.and_then(|(_, head)| position.get(&head).copied());
+            Holding { texts, accounts, head, holds }
+        })
+        .collect();
+    let gathered: Vec<Gathered> = gather(&holdings);
+    let numbers: Vec<u32> = (0..runs.len())
+        .map(|i| runs[i].known.map_or_else(|| *next + (i - n_known) as u32, |(number, _)| number))
+        .collect();
+    *next += (runs.len() - n_known) as u32;
+    let at = |position: u32| numbers[position as usize];
+    runs.into_iter()
+        .zip(gathered)
+        .enumerate()
+        .map(|(i, (run, place))| {
+            let fragment = match run.known {
+                Some((number, _)) => {
+                    let before = &view.fragments[number as usize];
+                    Fragment { within: place.within.map(at), ..before.clone() }
+                }
+                None => Fragment {
+                    id: name(&view.naming_key, printed.field, &run.text),
+                    field: printed.field,
+                    text: run.text,
+                    head: at(place.head),
+                    within: place.within.map(at),
+                    known: None,
+                },
+            };
+            (numbers[i], fragment, run.members, run.known.is_none())
+        })
+        .collect()
+}
+
+/// The name of the family that this run heads.
+fn name(naming_key: &[u8; 32], field: Field, text: &str) -> FamilyId {
+    FamilyId::derive(naming_key, Level::Fragment, &Digest::of(format!("{}\n{text}", field.word()).as_bytes()))
+}
