@@ -300,6 +300,29 @@ pub(crate) struct Simulate {
     /// Share of the exchanges that campaign accounts send, 0 to 0.5
     #[arg(long, value_name = "SHARE")]
     pub(crate) campaign_share: Option<f64>,
+    /// Campaigns that put one fixed fragment into many otherwise different requests, at most 10,000; the fragments go to
+    /// fragments.csv beside the truth
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) fragment_campaigns: u32,
+    /// Accounts of each fragment campaign, 1 to 100,000
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) fragment_accounts: u32,
+    /// Requests of each of these accounts that have the fragment, 1 to 10,000; the rest of what it sends is innocent
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) fragment_requests: u32,
+    /// Characters of a fragment, 20 to 2,000 [default: 80, and published wording whole]
+    #[arg(long, value_name = "CHARS")]
+    pub(crate) fragment_length: Option<u32>,
+    /// Share of the prompt's characters that the fragment has, 0.02 to 0.9: 80 characters at 0.05 make prompts of 1,600
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub(crate) fragment_share: f64,
+    /// What is done to the fragment in each request, separated by commas: translation (a stand-in), shuffle, word8 (one word
+    /// in eight), synonyms, typos, case, homoglyphs, split, base64 (the whole prompt), or none; for example word8,split
+    #[arg(long, value_name = "NAMES", default_value = "none")]
+    pub(crate) fragment_edits: String,
+    /// Give the first four fragment campaigns wording that providers published
+    #[arg(long)]
+    pub(crate) fragment_published: bool,
     /// Seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -7,7 +7,8 @@ use crate::audit::{self, Progress as _};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
 use crate::report::{self, Report};
-use crate::simulate::{SimulateConfig, Summary, TextForm, Texts, World, texts_from_lines, texts_from_parquet};
+use crate::simulate::{FragmentConfig, FragmentEdit, SimulateConfig, Summary};
+use crate::simulate::{TextForm, Texts, World, texts_from_lines, texts_from_parquet};
 use crate::store::files::{create_output, private_dir, write_private};
 use crate::store::input::{self, Input};
 use std::io::{BufWriter, Write};
@@ -110,6 +111,15 @@ pub(crate) fn simulate(args: &Simulate) -> Result<()> {
     settings.campaigns = args.campaigns.unwrap_or(settings.campaigns);
     settings.large_campaign = args.large_campaign.unwrap_or(settings.large_campaign);
     settings.campaign_share = args.campaign_share.unwrap_or(settings.campaign_share);
+    settings.fragments = FragmentConfig {
+        campaigns: args.fragment_campaigns,
+        accounts: args.fragment_accounts,
+        requests: args.fragment_requests,
+        length: args.fragment_length,
+        share: args.fragment_share,
+        edits: FragmentEdit::list(&args.fragment_edits)?,
+        published: args.fragment_published,
+    };
     let texts = match &args.texts {
         None => Texts::Grammar,
         Some(path) => read_texts(path)?,
@@ -120,6 +130,11 @@ pub(crate) fn simulate(args: &Simulate) -> Result<()> {
     let ending = if args.compress { ".zst" } else { "" };
     let mut truth = Sink::new(&args.out.join(format!("truth.csv{ending}")), args.compress)?;
     world.write_truth_header(&mut truth)?;
+    if world.fragments().next().is_some() {
+        let mut out = Sink::new(&args.out.join(format!("fragments.csv{ending}")), args.compress)?;
+        world.write_fragments(&mut out)?;
+        out.end()?;
+    }
     let mut summary = Summary::default();
     let mut all =
         args.one_log.then(|| Sink::new(&logs.join(format!("log.jsonl{ending}")), args.compress)).transpose()?;

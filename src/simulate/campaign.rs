@@ -23,6 +23,12 @@ pub(super) enum Lag {
     VerySlow,
 }
 
+impl Lag {
+    pub(super) fn draw(rng: &mut ChaCha8Rng) -> Self {
+        pick(rng, &[Self::Fast, Self::Slow, Self::Slow, Self::VerySlow])
+    }
+}
+
 /// What the operator decided once.
 pub(super) struct Campaign {
     /// The accounts, by position.
@@ -58,7 +64,7 @@ impl Campaign {
             edited: [0.8, 0.0, 0.4][style],
             repertoire: kinds,
             strength: edits::strength(rng),
-            lag: [Lag::Fast, Lag::Slow, Lag::Slow, Lag::VerySlow][below(rng, 4)],
+            lag: Lag::draw(rng),
             dilution: between(rng, 0.5, 0.95),
         }
     }
@@ -74,36 +80,9 @@ impl Campaign {
     ) {
         // Two each at least, so that a campaign is seen at all; never more than the account sends.
         let own = |quota: u64| ((quota as f64 * (1.0 - self.dilution)).round() as u64).max(2).min(quota);
-        let mut todo: Vec<u64> = left[self.accounts.clone()].iter().map(|&quota| own(quota)).collect();
-        let office = below(rng, 24) as i64;
-        let mut order: Vec<usize> = (0..todo.len()).collect();
-        let mut item = 0;
-        while todo.iter().any(|&n| n > 0) {
-            shuffle(rng, &mut order);
-            // A wave reaches between three accounts and all of them.
-            let reach = 3 + below(rng, order.len().saturating_sub(2).max(1));
-            let days = (span.end - span.start) / (24 * HOUR);
-            let day = below(rng, days as usize) as i64;
-            // Operators keep office hours: nine hours carry the work.
-            let mut time = span.start + (day * 24 + office) * HOUR + (between(rng, 0.0, 9.0) * HOUR as f64) as i64;
-            for &member in order.iter().filter(|&&member| todo[member] > 0).take(reach).collect::<Vec<_>>() {
-                let at = match self.lag {
-                    Lag::VerySlow => span.start + (between(rng, 0.0, 1.0) * (span.end - span.start - 1) as f64) as i64,
-                    _ => time,
-                };
-                let account = self.accounts.start + member;
-                let what = What::Campaign { campaign: number, item };
-                records.push(Record { time: span.wrap(at), account: account as u32, conversation: 0, what });
-                todo[member] -= 1;
-                left[account] -= 1;
-                let lag = match self.lag {
-                    Lag::Fast => log_normal(rng, 6.0, 0.8),
-                    _ => log_normal(rng, 600.0, 1.15),
-                };
-                time += (lag * SECOND as f64) as i64;
-            }
-            item += 1;
-        }
+        let todo = left[self.accounts.clone()].iter().map(|&quota| own(quota)).collect();
+        let what = |item| What::Campaign { campaign: number, item };
+        spread(self.lag, self.accounts.start, todo, what, span, left, records, rng);
     }
 
     /// The text of one exchange: the seed's number, the text, and the names of the edits that changed it.
@@ -142,6 +121,49 @@ impl Campaign {
             }
         }
         (which, text, if names.is_empty() { "none".to_owned() } else { names.join("+") })
+    }
+}
+
+/// Plans what is `todo` of each account of a campaign from the account `first` on, in waves that lie as far apart as `lag`
+/// says, and takes it from the accounts' quotas. `what` is one wave's item.
+#[expect(clippy::too_many_arguments, reason = "two call sites; a struct would only rename the arguments")]
+pub(super) fn spread(
+    lag: Lag,
+    first: usize,
+    mut todo: Vec<u64>,
+    what: impl Fn(u32) -> What,
+    span: Span,
+    left: &mut [u64],
+    records: &mut Vec<Record>,
+    rng: &mut ChaCha8Rng,
+) {
+    let office = below(rng, 24) as i64;
+    let mut order: Vec<usize> = (0..todo.len()).collect();
+    let mut item = 0;
+    while todo.iter().any(|&n| n > 0) {
+        shuffle(rng, &mut order);
+        // A wave reaches between three accounts and all of them.
+        let reach = 3 + below(rng, order.len().saturating_sub(2).max(1));
+        let days = (span.end - span.start) / (24 * HOUR);
+        let day = below(rng, days as usize) as i64;
+        // Operators keep office hours: nine hours carry the work.
+        let mut time = span.start + (day * 24 + office) * HOUR + (between(rng, 0.0, 9.0) * HOUR as f64) as i64;
+        for &member in order.iter().filter(|&&member| todo[member] > 0).take(reach).collect::<Vec<_>>() {
+            let at = match lag {
+                Lag::VerySlow => span.start + (between(rng, 0.0, 1.0) * (span.end - span.start - 1) as f64) as i64,
+                _ => time,
+            };
+            let account = first + member;
+            records.push(Record { time: span.wrap(at), account: account as u32, conversation: 0, what: what(item) });
+            todo[member] -= 1;
+            left[account] -= 1;
+            let lag = match lag {
+                Lag::Fast => log_normal(rng, 6.0, 0.8),
+                _ => log_normal(rng, 600.0, 1.15),
+            };
+            time += (lag * SECOND as f64) as i64;
+        }
+        item += 1;
     }
 }
 

@@ -107,13 +107,13 @@ fn once(kind: Edit, text: &str, strength: f64, filler: &str, rng: &mut ChaCha8Rn
 }
 
 /// Whether most of the text is written without spaces (Chinese, Japanese), so that edits go by character.
-fn wide(text: &str) -> bool {
+pub(super) fn wide(text: &str) -> bool {
     let han = |c: &char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}');
     10 * text.chars().filter(han).count() > 3 * text.chars().count()
 }
 
 /// Runs of letters and digits, and what stands between them, in order; joined they are the text again.
-fn pieces(text: &str) -> Vec<&str> {
+pub(super) fn pieces(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut start = 0;
     let mut before: Option<bool> = None;

@@ -3,7 +3,7 @@
 //! Nobody may publish a provider's log, so this draws one whose numbers lie where open traces put them: heavy-tailed
 //! rates, sessions, day and night, bursts of programs, stock phrases, one template behind many accounts, a prompt that goes
 //! round for an hour. Into it come campaigns of a few accounts each, which hide their prompts among innocent ones and edit
-//! them. The truth file says of each exchange which account class sent it and which campaign, seed and edit are behind it.
+//! them, and, where they are asked for, campaigns that put one fragment into many different requests. The truth file says of each exchange which account class sent it and which campaign, seed and edit are behind it.
 //! Prompts come from grammars written for this project or from any texts that the user gives.
 //!
 //! Weakness: a grammar repeats itself more than people do, responses are about nothing, and whoever tunes a threshold on a
@@ -15,8 +15,10 @@ mod accounts;
 mod campaign;
 mod draw;
 mod edits;
+mod fragment;
 mod grammar;
 mod plan;
+mod plant;
 mod source;
 mod synonyms;
 mod texts;
@@ -26,6 +28,9 @@ mod write;
 mod tests;
 
 pub use edits::Edit;
+pub use fragment::{FragmentConfig, fragment_text, fragment_texts};
+pub use grammar::{PUBLISHED_FRAGMENTS, PublishedFragment};
+pub use plant::{FragmentEdit, Place, Planted, with_fragment};
 pub use texts::{TextForm, texts_from_lines, texts_from_parquet};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -62,6 +67,8 @@ pub struct SimulateConfig {
     /// Share of the other organic prompts that are drawn by popularity, so that they come again (default 0.4, which makes
     /// about 30% of all prompts repeat an earlier one).
     pub repeats: f64,
+    /// Campaigns that put one fragment into many otherwise different requests (default none).
+    pub fragments: FragmentConfig,
 }
 
 impl SimulateConfig {
@@ -93,6 +100,7 @@ impl SimulateConfig {
             apps: 40,
             copies: 0.012,
             repeats: 0.4,
+            fragments: FragmentConfig::default(),
         }
     }
 }
@@ -144,14 +152,21 @@ struct Seen {
 }
 
 impl Summary {
-    fn count(&mut self, record: &plan::Record, account: &accounts::Account, prompt: &str, edit: &str, bytes: usize) {
+    fn count(
+        &mut self,
+        record: &plan::Record,
+        account: &accounts::Account,
+        prompt: &str,
+        fact: &write::Fact,
+        bytes: usize,
+    ) {
         self.exchanges += 1;
         *self.by_class.entry(account.class.word().to_owned()).or_default() += 1;
-        if let plan::What::Campaign { campaign, .. } = record.what {
+        if let Some(campaign) = fact.campaign {
             *self.by_campaign.entry(format!("campaign-{campaign}")).or_default() += 1;
         }
-        if !edit.is_empty() {
-            *self.by_edit.entry(edit.to_owned()).or_default() += 1;
+        if !fact.edit.is_empty() {
+            *self.by_edit.entry(fact.edit.clone()).or_default() += 1;
         }
         self.seen.prompts.insert(Digest::of(prompt.as_bytes()).short());
         self.seen.accounts.insert(record.account);
@@ -168,6 +183,7 @@ pub struct World<'a> {
     accounts: Vec<accounts::Account>,
     apps: Vec<write::App>,
     campaigns: Vec<campaign::Campaign>,
+    fragments: Vec<fragment::FragmentCampaign>,
     events: Vec<plan::Event>,
     records: Vec<plan::Record>,
     /// Where each night begins among the records; one more than there are nights.
@@ -182,32 +198,32 @@ impl<'a> World<'a> {
         check(config, texts)?;
         let source = source::Source::new(config.seed, texts);
         let sizes = accounts::campaign_sizes(config);
-        let campaign_accounts: u32 = sizes.iter().sum();
-        if campaign_accounts > config.accounts / 2 {
-            let message = format!(
-                "expected campaigns to have at most half of the {} accounts, got {campaign_accounts}",
-                config.accounts
-            );
-            return Err(
-                Error::new(ErrorKind::Config, message).hint("ask for more accounts, or fewer or smaller campaigns")
-            );
-        }
-        let mut accounts = accounts::accounts(config, &source, &sizes);
+        let (campaign_accounts, quotas) = room(config, &sizes)?;
+        let mut accounts = accounts::accounts(config, &source, &sizes, &quotas);
         let mut next = (config.accounts - campaign_accounts) as usize;
-        let mut campaigns = Vec::new();
-        for (number, size) in (0..).zip(sizes) {
+        let mut members = |number: u64, size: u32| {
             let members = next..next + size as usize;
             accounts::equip(&mut accounts[members.clone()], config.seed, number);
             next = members.end;
-            campaigns.push(campaign::Campaign::new(config.seed, number, members, &source));
+            members
+        };
+        let mut campaigns = Vec::new();
+        for (number, size) in (0..).zip(sizes) {
+            campaigns.push(campaign::Campaign::new(config.seed, number, members(number, size), &source));
+        }
+        let mut fragments = Vec::new();
+        for (number, fragment) in (0..).zip(config.fragments.texts(&source.grammar, config.seed)) {
+            let members = members(u64::from(config.campaigns) + number, config.fragments.accounts);
+            let campaign = fragment::FragmentCampaign::new(config.seed, number, fragment, members, &config.fragments);
+            fragments.push(campaign);
         }
         let apps = (0..config.apps).map(|number| write::App::new(config.seed, number, &source)).collect();
-        let (records, events) = plan::plan(config, &source, &accounts, &campaigns);
+        let (records, events) = plan::plan(config, &source, &accounts, &campaigns, &fragments);
         let start = config.start.micros();
         let nights = (0..=i64::from(config.days))
             .map(|day| records.partition_point(|record| record.time < start + day * plan::DAY))
             .collect();
-        Ok(Self { config: config.clone(), source, accounts, apps, campaigns, events, records, nights })
+        Ok(Self { config: config.clone(), source, accounts, apps, campaigns, fragments, events, records, nights })
     }
 
     /// How many nights' logs it has.
@@ -221,6 +237,27 @@ impl<'a> World<'a> {
     pub fn night_len(&self, night: u32) -> usize {
         let at = |night: usize| self.nights.get(night).copied();
         at(night as usize).zip(at(night as usize + 1)).map_or(0, |(start, end)| end - start)
+    }
+
+    /// The fragment campaigns: each one's name in the truth, and its fragment as it is before any edit.
+    pub fn fragments(&self) -> impl Iterator<Item = (String, &str)> {
+        (self.campaigns.len()..)
+            .zip(&self.fragments)
+            .map(|(number, campaign)| (format!("campaign-{number}"), campaign.fragment.as_str()))
+    }
+
+    /// Writes [`Self::fragments`] as CSV with the columns campaign and fragment.
+    /// # Errors
+    /// `Io` when it cannot be written.
+    pub fn write_fragments(&self, out: &mut dyn Write) -> Result<()> {
+        let failed =
+            |cause: &dyn std::fmt::Display| Error::new(ErrorKind::Io, format!("cannot write the fragments: {cause}"));
+        let mut rows = csv::Writer::from_writer(out);
+        rows.write_record(["campaign", "fragment"]).map_err(|cause| failed(&cause))?;
+        for (name, fragment) in self.fragments() {
+            rows.write_record([name.as_str(), fragment]).map_err(|cause| failed(&cause))?;
+        }
+        rows.flush().map_err(|cause| failed(&cause))
     }
 
     /// Writes the header of the truth; once, before the first night.
@@ -258,6 +295,34 @@ pub fn simulate(config: &SimulateConfig, texts: &Texts, log: &mut dyn Write, tru
     Ok(summary)
 }
 
+/// How many accounts all campaigns have, whose sizes these are, and how much each account of a fragment campaign sends,
+/// where the world has room for them.
+fn room(config: &SimulateConfig, sizes: &[u32]) -> Result<(u32, Vec<u64>)> {
+    let fragments = &config.fragments;
+    let of_fragments = u64::from(fragments.campaigns) * u64::from(fragments.accounts);
+    let campaign_accounts = sizes.iter().map(|&size| u64::from(size)).sum::<u64>() + of_fragments;
+    if campaign_accounts > u64::from(config.accounts / 2) {
+        let message = format!(
+            "expected campaigns to have at most half of the {} accounts, got {campaign_accounts}",
+            config.accounts
+        );
+        return Err(Error::new(ErrorKind::Config, message).hint("ask for more accounts, or fewer or smaller campaigns"));
+    }
+    let quotas = fragments.quotas(config.seed);
+    let wanted: u64 = quotas.iter().sum();
+    let campaign_exchanges =
+        if sizes.is_empty() { 0 } else { (config.exchanges as f64 * config.campaign_share) as u64 };
+    // Every other account sends at least once.
+    let others = campaign_exchanges + u64::from(config.accounts) - campaign_accounts;
+    let most = config.exchanges.saturating_sub(others);
+    if wanted > most {
+        let message = format!("expected fragment campaigns to send at most {most} exchanges, got {wanted}");
+        let hint = "ask for more exchanges, or for fewer fragment campaigns, accounts or requests";
+        return Err(Error::new(ErrorKind::Config, message).hint(hint));
+    }
+    Ok((campaign_accounts as u32, quotas))
+}
+
 fn check(config: &SimulateConfig, texts: &Texts) -> Result<()> {
     let wrong = |message: String| Err(Error::new(ErrorKind::Config, message));
     let (accounts, exchanges) = (config.accounts, config.exchanges);
@@ -285,6 +350,7 @@ fn check(config: &SimulateConfig, texts: &Texts) -> Result<()> {
             return wrong(format!("expected {name} between 0 and {most}, got {share}"));
         }
     }
+    config.fragments.check()?;
     match texts {
         Texts::Given(list) if list.iter().all(|text| text.text.trim().is_empty()) => {
             Err(Error::new(ErrorKind::Input, "expected at least one text to draw from, got none"))

@@ -10,6 +10,7 @@ use super::SimulateConfig;
 use super::accounts::{Account, Class, people};
 use super::campaign::Campaign;
 use super::draw::{below, between, chance, cumulate, gamma_cv, geometric, log_normal, shuffle, stream, zipf};
+use super::fragment::FragmentCampaign;
 use super::source::{POPULAR, Source, TEXT_ZIPF};
 use rand_chacha::ChaCha8Rng;
 
@@ -30,6 +31,8 @@ pub(super) enum What {
     Event(u32),
     /// One item of a campaign's work.
     Campaign { campaign: u32, item: u32 },
+    /// A request with the fragment of a fragment campaign, whose number counts among those only.
+    Fragment { campaign: u32 },
 }
 
 /// One exchange to be.
@@ -165,6 +168,7 @@ pub(super) fn plan(
     source: &Source<'_>,
     accounts: &[Account],
     campaigns: &[Campaign],
+    fragments: &[FragmentCampaign],
 ) -> (Vec<Record>, Vec<Event>) {
     let span = Span::new(config);
     let mut left: Vec<u64> = accounts.iter().map(|account| account.quota).collect();
@@ -174,6 +178,9 @@ pub(super) fn plan(
     let days: Vec<f64> = (0..config.days).map(|_| log_normal(&mut rng, 1.0, 0.12).clamp(0.54, 1.43)).collect();
     for (number, campaign) in (0..).zip(campaigns) {
         campaign.waves(number, span, &mut left, &mut records, &mut stream(config.seed, "waves", number.into(), 0));
+    }
+    for (number, campaign) in (0..).zip(fragments) {
+        campaign.waves(number, span, &mut left, &mut records, config.seed);
     }
     let events = events(config, source, accounts, span, &mut left, &mut records);
     let mut deck = Deck::new(source, config.repeats);

@@ -3,21 +3,21 @@
 use super::*;
 use serde_json::Value;
 
-fn world(config: &SimulateConfig, texts: &Texts) -> (String, String, Summary) {
+pub(super) fn world(config: &SimulateConfig, texts: &Texts) -> (String, String, Summary) {
     let (mut log, mut truth) = (Vec::new(), Vec::new());
     let summary = simulate(config, texts, &mut log, &mut truth).expect("a world");
     (String::from_utf8(log).expect("UTF-8"), String::from_utf8(truth).expect("UTF-8"), summary)
 }
 
-fn rows(log: &str) -> Vec<Value> {
+pub(super) fn rows(log: &str) -> Vec<Value> {
     log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-fn facts(truth: &str) -> Vec<Vec<&str>> {
+pub(super) fn facts(truth: &str) -> Vec<Vec<&str>> {
     truth.lines().skip(1).map(|row| row.split(',').collect()).collect()
 }
 
-fn text<'a>(row: &'a Value, name: &str) -> &'a str {
+pub(super) fn text<'a>(row: &'a Value, name: &str) -> &'a str {
     row[name].as_str().expect("a string")
 }
 

@@ -64,10 +64,10 @@ struct Attributes<'a> {
 }
 
 /// What the truth says of one exchange.
-struct Fact {
-    campaign: Option<u32>,
+pub(super) struct Fact {
+    pub(super) campaign: Option<u32>,
     seed: String,
-    edit: String,
+    pub(super) edit: String,
 }
 
 /// Writes the header of the truth.
@@ -134,7 +134,7 @@ impl World<'_> {
         let class = account.class.word();
         let row = format!("{id},{},{class},{campaign},{app_name},{},{}\n", account.name, fact.seed, fact.edit);
         put(truth, row.as_bytes())?;
-        summary.count(record, account, &prompt, &fact.edit, bytes.len());
+        summary.count(record, account, &prompt, &fact, bytes.len());
         Ok(())
     }
 
@@ -182,6 +182,14 @@ impl World<'_> {
                 let fact = Fact { campaign: Some(campaign), seed: format!("campaign-{campaign}-seed-{which}"), edit };
                 (Cow::Owned(text), fact, None)
             }
+            What::Fragment { campaign } => {
+                let plan = &self.fragments[campaign as usize];
+                let planted = plan.prompt(&self.config.fragments, account, &self.source, rng);
+                let number = self.campaigns.len() as u32 + campaign;
+                let seed = format!("campaign-{number}-seed-0");
+                let fact = Fact { campaign: Some(number), seed, edit: planted.edit() };
+                (Cow::Owned(planted.text), fact, None)
+            }
         }
     }
 }
@@ -189,5 +197,6 @@ impl World<'_> {
 /// Whether the exchange came through a campaign's proxies: its own prompts always, its innocent ones too, for an account
 /// that changed its address only when it misbehaves would be easy to find.
 fn record_is_proxied(record: &Record, account: &Account) -> bool {
-    matches!(record.what, What::Campaign { .. }) || account.class == super::accounts::Class::Campaign
+    matches!(record.what, What::Campaign { .. } | What::Fragment { .. })
+        || account.class == super::accounts::Class::Campaign
 }

@@ -118,3 +118,59 @@ fn prompts_come_from_a_file_of_texts() {
     site.run(&["simulate", "--out", "x", "--texts", "missing.txt"]).refused(&["missing.txt"]);
     assert_eq!(site.run(&["simulate", "--out", "x", "--campaign-share", "0.9"]).code, 2);
 }
+
+#[test]
+fn fragment_campaigns_are_planted_and_their_fragments_written() {
+    let site = Site::new();
+    let fragments = |out: &str| {
+        let text = site.read(&format!("{out}/fragments.csv"));
+        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<(String, String)>();
+        rows.map(|row| row.expect("a row")).collect::<BTreeMap<_, _>>()
+    };
+    let simulate = |out: &str, more: &[&str]| {
+        let args = ["simulate", "--out", out, "--exchanges", "6000", "--days", "2", "--seed", "5", "--one-log"];
+        site.run(&[&args, more].concat()).ok().json()
+    };
+    let told =
+        simulate("plain", &["--fragment-campaigns", "4", "--fragment-accounts", "15", "--fragment-share", "0.1"]);
+    assert_eq!(told["summary"]["by_edit"]["fragment"], 180);
+    assert_eq!(told["config"]["fragments"]["share"], 0.1);
+    let (of, facts) = (fragments("plain"), truth(&site, "plain/truth.csv"));
+    assert_eq!(of.len(), 4);
+    let mut carried: BTreeMap<&str, u32> = BTreeMap::new();
+    for line in site.read("plain/logs/log.jsonl").lines() {
+        let row: Value = serde_json::from_str(line).expect("JSON");
+        let fact = &facts[row["id"].as_str().expect("an id")];
+        if let Some(fragment) = of.get(&fact[2]) {
+            assert_eq!((fact[1].as_str(), fact[5].as_str()), ("campaign", "fragment"));
+            assert!(row["prompt"].as_str().is_some_and(|prompt| prompt.contains(fragment)), "{row}");
+            *carried.entry(&fact[2]).or_default() += 1;
+        }
+    }
+    assert!(carried.len() == 4 && carried.values().all(|&n| n == 45), "{carried:?}");
+    let edited = ["--fragment-campaigns", "5", "--fragment-accounts", "10", "--fragment-edits", "split,word8"];
+    let more = ["--fragment-published", "--fragment-requests", "2", "--fragment-length", "120", "--compress"];
+    let told = simulate("edited", &[&edited[..], &more[..]].concat());
+    assert_eq!(told["summary"]["by_edit"]["fragment+word8+split"], 100);
+    assert!(site.path("edited/fragments.csv.zst").exists());
+    simulate("whole", &["--fragment-campaigns", "1", "--fragment-published"]);
+    assert!(fragments("whole").values().all(|text| text.starts_with("You are an expert data analyst")));
+    simulate("without", &[]);
+    assert!(!site.path("without/fragments.csv").exists());
+}
+
+#[test]
+fn fragment_flags_out_of_range_are_refused() {
+    let site = Site::new();
+    for (flag, value, wanted) in [
+        ("--fragment-campaigns", "10001", "expected at most 10000 fragment campaigns, got 10001"),
+        ("--fragment-accounts", "0", "expected between 1 and 100000 fragment accounts, got 0"),
+        ("--fragment-requests", "0", "expected between 1 and 10000 fragment requests, got 0"),
+        ("--fragment-length", "19", "expected a fragment length between 20 and 2000 characters, got 19"),
+        ("--fragment-share", "0.95", "expected a fragment share between 0.02 and 0.9, got 0.95"),
+        ("--fragment-edits", "words", "expected fragment edits among translation, "),
+        ("--fragment-campaigns", "60", "expected campaigns to have at most half of the 2000 accounts"),
+    ] {
+        site.run(&["simulate", "--out", "x", flag, value]).refused(&[wanted]);
+    }
+}

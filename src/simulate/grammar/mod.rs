@@ -12,6 +12,7 @@ mod apps;
 mod campaigns;
 mod code;
 mod everyday;
+mod fragments;
 mod languages;
 mod small_talk;
 mod study;
@@ -24,6 +25,8 @@ use std::collections::BTreeMap;
 
 pub(super) use apps::{APP_MARKERS, APP_SYSTEMS, APP_TASKS};
 pub(super) use campaigns::{CAMPAIGN_FORMS, CAMPAIGN_ROLES, CAMPAIGN_RULES, CAMPAIGN_TASKS};
+pub(super) use fragments::{FRAGMENT_FRAMES, TRANSLATIONS};
+pub use fragments::{PUBLISHED_FRAGMENTS, PublishedFragment};
 pub(super) use small_talk::{EXERCISES, FOLLOW_UPS, RESPONSES, STOCK, TRENDS};
 
 /// A list of words or sentences under its name.
@@ -61,8 +64,16 @@ const MAX_DEPTH: usize = 8;
 
 impl Grammar {
     pub(super) fn new() -> Self {
-        let tables: [&[List]; 7] =
-            [words::LISTS, everyday::LISTS, work::LISTS, study::LISTS, code::LISTS, apps::LISTS, campaigns::LISTS];
+        let tables: [&[List]; 8] = [
+            words::LISTS,
+            everyday::LISTS,
+            work::LISTS,
+            study::LISTS,
+            code::LISTS,
+            apps::LISTS,
+            campaigns::LISTS,
+            fragments::LISTS,
+        ];
         let lists = tables.into_iter().flatten().copied().collect();
         Self { lists, topics: topics().collect() }
     }
@@ -308,7 +319,7 @@ mod tests {
             frames.extend([topic.tasks, topic.contexts, topic.wishes].into_iter().flatten());
         }
         let campaign = [CAMPAIGN_ROLES, CAMPAIGN_TASKS, CAMPAIGN_RULES, CAMPAIGN_FORMS];
-        let others = [APP_SYSTEMS, FOLLOW_UPS, RESPONSES, TRENDS, EXERCISES];
+        let others = [APP_SYSTEMS, FOLLOW_UPS, RESPONSES, TRENDS, EXERCISES, FRAGMENT_FRAMES];
         frames.extend(campaign.into_iter().chain(others).flatten());
         frames.extend(APP_TASKS.iter().flat_map(|(task, input)| [*task, *input]));
         let mut unknown = Vec::new();
