@@ -1,7 +1,8 @@
 //! Quality of families and searches on open prompts: `cargo bench --bench quality -- DATA_DIR [part…]`.
 //!
 //! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `edits`, `sts`, `index`,
-//! `clumps`, `chains`; all of them without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
+//! `clumps`, `chains`, `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published` and `:clean` are parts); all of them
+//! without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
 //! written there, a file a part.
 
 // A measurement prints, opens its data and looks at the clock.
@@ -12,6 +13,7 @@ mod chains;
 mod clumps;
 mod data;
 mod edits;
+mod fragments;
 mod index;
 mod logs;
 mod sts;
@@ -50,6 +52,11 @@ fn main() {
     let shipped = serde_json::from_str(&shipped).expect("the shipped calibration");
     if wants("edits") {
         tell("edits", edits::report(&model, &all, &shipped, &Edit::ALL));
+    }
+    let of_fragments: Vec<String> =
+        words.iter().filter_map(|word| word.strip_prefix("fragments:")).map(str::to_owned).collect();
+    if wants("fragments") || !of_fragments.is_empty() {
+        tell("fragments", fragments::report(&model, &all, has("--dev"), &of_fragments));
     }
     if wants("sts") {
         tell("sts", sts::report(&model, &dir, &shipped));

@@ -5,7 +5,7 @@ use super::view::{View, folded_of};
 use super::{AuditConfig, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    AccountsOf, CountConfig, Gathered, Holding, KnownTexts, LEAST_RUN, MOST_IN_ONE_FAMILY, Scanner, Seed,
+    AccountsOf, CountConfig, Explained, Gathered, Holding, KnownTexts, LEAST_RUN, MOST_IN_ONE_FAMILY, Scanner, Seed,
     Texts as FragmentTexts, count, extract, gather, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
@@ -284,64 +284,37 @@ fn known_runs(view: &View, field: Field) -> Vec<Run> {
         .collect()
 }
 
-/// Grows seeds to runs, most accounts first; what lies inside a run already is not grown again, and a run that is earlier ones but
-/// for fewer than [`LEAST_RUN`] bytes is explained by them. Returns how many were cut.
+/// Grows seeds to runs, most accounts first; what lies inside a run already is not grown again. Returns how many were cut.
 fn grow(runs: &mut Vec<Run>, seeds: &[Seed], printer: &Printer, texts: &FieldTexts<'_>) -> u64 {
-    // Grams of the runs that are kept; grams that need not be grown again, those of explained runs among them.
-    let (mut covered, mut done): (HashSet<u64>, HashSet<u64>) = (HashSet::new(), HashSet::new());
-    let cover = |set: &mut HashSet<u64>, run: &str| {
-        pieces(run).for_each(|piece| {
-            printer.each_gram::<GRAM>(piece.as_bytes(), |hash, _| {
-                set.insert(hash);
-            });
-        });
-    };
-    runs.iter().for_each(|run| cover(&mut covered, &run.text));
-    let most = runs.len() + MOST_RUNS;
+    let mut explained = Explained::new(printer);
+    runs.iter().for_each(|run| explained.keep(&run.text));
+    // Grams of runs that are explained by others: they need not be grown again.
+    let mut done: HashSet<u64> = HashSet::new();
+    let n_known = runs.len();
     let mut cut = 0;
     for part in seeds.chunks(TOGETHER) {
-        let is_open = |seed: &&Seed| !covered.contains(&seed.hash) && !done.contains(&seed.hash);
-        let open: Vec<&Seed> = part.iter().filter(is_open).collect();
+        let open: Vec<&Seed> =
+            part.iter().filter(|seed| !explained.has(seed.hash) && !done.contains(&seed.hash)).collect();
         let grown: Vec<Option<String>> = open.par_iter().map(|seed| extract(seed, texts)).collect();
         for (seed, text) in open.iter().zip(grown) {
-            let Some(text) = text else { continue };
-            if covered.contains(&seed.hash) || done.contains(&seed.hash) {
-                continue;
-            }
-            if unexplained(&text, printer, &covered) < LEAST_RUN {
-                cover(&mut done, &text);
-                continue;
-            }
-            if runs.len() >= most {
-                cut += 1;
-                continue;
-            }
-            cover(&mut covered, &text);
+            let Some(text) = text.filter(|_| !explained.has(seed.hash) && !done.contains(&seed.hash)) else { continue };
             done.insert(seed.hash);
-            runs.push(Run { text, known: None, members: Vec::new() });
+            if explained.left(&text) < LEAST_RUN {
+                explained.each_gram(&text, |hash, _| {
+                    done.insert(hash);
+                });
+            } else if runs.len() >= n_known + MOST_RUNS {
+                cut += 1;
+            } else {
+                explained.keep(&text);
+                runs.push(Run { text, known: None, members: Vec::new() });
+            }
         }
     }
     // The longest first: it leads what its accounts send beside it.
-    let new = most - MOST_RUNS;
-    runs[new..].sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
+    runs[n_known..].sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
     runs.dedup_by(|a, b| a.known.is_none() && a.text == b.text);
     cut
-}
-
-/// Bytes of a run that the runs before it, which more accounts sent, do not hold.
-fn unexplained(run: &str, printer: &Printer, covered: &HashSet<u64>) -> usize {
-    let mut left = 0;
-    for piece in pieces(run) {
-        let mut end = 0;
-        left += piece.len();
-        printer.each_gram::<GRAM>(piece.as_bytes(), |hash, at| {
-            if covered.contains(&hash) {
-                left -= at + GRAM - end.max(at);
-                end = at + GRAM;
-            }
-        });
-    }
-    left
 }
 
 /// Reads tonight's texts for all runs, and older ones that may hold a new run for those.

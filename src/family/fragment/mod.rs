@@ -16,12 +16,14 @@
 //! threads; time and memory grow with the text, whatever it holds.
 
 mod count;
+mod explained;
 mod gather;
 mod known;
 mod run;
 mod scan;
 
 pub use count::{AccountsOf, CountConfig, Seed, count};
+pub use explained::Explained;
 pub use gather::{Gathered, Holding, gather};
 pub use known::KnownTexts;
 pub use run::{SLOT, Texts, extract, pieces};

@@ -109,7 +109,7 @@ impl Scanner {
         let mut offsets: Vec<(u32, u32)> = scanner.entries.iter().map(|entry| (entry.run, entry.offset)).collect();
         offsets.sort_unstable();
         for of_run in offsets.chunk_by(|a, b| a.0 == b.0) {
-            scanner.countable[of_run[0].0 as usize] = covered(of_run.iter().map(|offset| offset.1));
+            scanner.countable[of_run[0].0 as usize] = covered(of_run.iter().map(|offset| offset.1), GRAM as u32);
         }
         scanner
     }
@@ -168,10 +168,9 @@ impl Scanner {
         let mut out = Vec::new();
         for of_run in hits.chunk_by(|a, b| a.0 == b.0) {
             let run = of_run[0].0;
-            let held = covered(of_run.iter().map(|hit| hit.1));
+            let held = covered(of_run.iter().map(|hit| hit.1), GRAM as u32);
             let countable = self.countable[run as usize] as usize;
-            let needed = (LEAST_SHARE * countable as f64).max(countable.min(LEAST_HELD) as f64);
-            if countable >= LEAST_HELD / 2 && f64::from(held) >= needed {
+            if countable >= LEAST_HELD / 2 && enough(held, countable as u32) {
                 let (first, end) = densest(of_run, 2 * self.bytes[run as usize].len() as u32 + 64);
                 out.push(Found { run, first, end, held });
             }
@@ -180,11 +179,16 @@ impl Scanner {
     }
 }
 
-/// Bytes that grams at these places, in order, cover together.
-fn covered(offsets: impl Iterator<Item = u32>) -> u32 {
+/// Whether a text that holds so many bytes of a run of this length holds the run.
+pub(super) fn enough(held: u32, length: u32) -> bool {
+    f64::from(held) >= (LEAST_SHARE * f64::from(length)).max(f64::from(length.min(LEAST_HELD as u32)))
+}
+
+/// Bytes that grams of this length at these places, in order, cover together.
+pub(super) fn covered(offsets: impl Iterator<Item = u32>, gram: u32) -> u32 {
     let (mut total, mut end) = (0, 0);
     for offset in offsets {
-        let to = offset + GRAM as u32;
+        let to = offset + gram;
         total += to - offset.max(end).min(to);
         end = end.max(to);
     }

@@ -1,0 +1,87 @@
+//! Is a run more than the runs before it?
+//!
+//! A seed that straddles the end of a fragment and some popular text grows to a run of both. Whoever holds it holds the
+//! fragment, so it tells nothing new. A run is explained by the earlier runs that its text holds, as a member would hold them;
+//! what of it they do not cover is left. Weakness: a gram remembers the first four runs that have it.
+
+use super::run::pieces;
+use super::scan::enough;
+use crate::text::winnow::{GRAM, Printer};
+use std::collections::{BTreeMap, HashMap};
+
+/// Runs that one gram remembers.
+const MOST_OWNERS: usize = 4;
+
+/// The runs that are kept, by their grams.
+pub struct Explained<'a> {
+    printer: &'a Printer,
+    /// (run, place in its fixed bytes) of each gram.
+    owners: HashMap<u64, Vec<(u32, u32)>>,
+    /// Fixed bytes of each run.
+    lengths: Vec<u32>,
+}
+
+impl<'a> Explained<'a> {
+    /// Without any run yet.
+    #[must_use]
+    pub fn new(printer: &'a Printer) -> Self {
+        Self { printer, owners: HashMap::new(), lengths: Vec::new() }
+    }
+
+    /// Whether a kept run has this gram.
+    #[must_use]
+    pub fn has(&self, hash: u64) -> bool {
+        self.owners.contains_key(&hash)
+    }
+
+    /// Calls `visit(hash, place in the fixed bytes)` for every gram of a run.
+    pub fn each_gram(&self, run: &str, mut visit: impl FnMut(u64, usize)) {
+        let mut before = 0;
+        for piece in pieces(run) {
+            self.printer.each_gram::<GRAM>(piece.as_bytes(), |hash, at| visit(hash, before + at));
+            before += piece.len();
+        }
+    }
+
+    /// Adds a run.
+    pub fn keep(&mut self, run: &str) {
+        let number = self.lengths.len() as u32;
+        let mut grams: Vec<(u64, u32)> = Vec::with_capacity(run.len());
+        self.each_gram(run, |hash, at| grams.push((hash, at as u32)));
+        for (hash, at) in grams {
+            let owners = self.owners.entry(hash).or_default();
+            if owners.len() < MOST_OWNERS {
+                owners.push((number, at));
+            }
+        }
+        self.lengths.push(pieces(run).map(str::len).sum::<usize>() as u32);
+    }
+
+    /// Bytes of a run that are left when the kept runs that it holds are taken away.
+    #[must_use]
+    pub fn left(&self, run: &str) -> usize {
+        // Of each kept run: (place in it, place here) of the grams in common.
+        let mut common: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
+        self.each_gram(run, |hash, at| {
+            for &(owner, offset) in self.owners.get(&hash).into_iter().flatten() {
+                common.entry(owner).or_default().push((offset, at as u32));
+            }
+        });
+        let mut taken: Vec<u32> = Vec::new();
+        for (owner, mut places) in common {
+            places.sort_unstable();
+            let held = covered(places.iter().map(|place| place.0));
+            if enough(held, self.lengths[owner as usize]) {
+                taken.extend(places.iter().map(|place| place.1));
+            }
+        }
+        taken.sort_unstable();
+        let all: usize = pieces(run).map(str::len).sum();
+        all - (covered(taken.into_iter()) as usize).min(all)
+    }
+}
+
+/// Bytes that grams at these places, in order, cover together.
+fn covered(places: impl Iterator<Item = u32>) -> u32 {
+    super::scan::covered(places, GRAM as u32)
+}
