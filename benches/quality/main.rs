@@ -1,7 +1,7 @@
 //! Quality of families and searches on open prompts: `cargo bench --bench quality -- DATA_DIR [part…]`.
 //!
 //! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `edits`, `sts`, `index`,
-//! `clumps`, `chains`, `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published` and `:clean` are parts); all of them
+//! `clumps`, `chains`, `cost:ROWS` (a file that `fragments_peers.py make` wrote), `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published` and `:clean` are parts); all of them
 //! without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
 //! written there, a file a part.
 
@@ -13,6 +13,7 @@ mod chains;
 mod clumps;
 mod data;
 mod edits;
+mod fragment_cost;
 mod fragments;
 mod index;
 mod logs;
@@ -57,6 +58,9 @@ fn main() {
         words.iter().filter_map(|word| word.strip_prefix("fragments:")).map(str::to_owned).collect();
     if wants("fragments") || !of_fragments.is_empty() {
         tell("fragments", fragments::report(&model, &all, has("--dev"), &of_fragments));
+    }
+    if let Some(rows) = words.iter().find_map(|word| word.strip_prefix("cost:")) {
+        tell("fragment-cost", fragment_cost::report(&model, std::path::Path::new(rows)));
     }
     if wants("sts") {
         tell("sts", sts::report(&model, &dir, &shipped));

@@ -10,7 +10,7 @@ use crate::text::fold_aligned;
 use std::collections::{BTreeMap, HashMap};
 
 /// Texts whose fragment is aligned for the template.
-const MOST_READ: usize = 200;
+const MOST_READ: usize = 64;
 /// Near-duplicate families that are named.
 const MOST_NAMED: usize = 8;
 /// Bytes of a text before or behind a fragment that still count as its start or end.

@@ -2,7 +2,7 @@
 
 use super::fields::{prints_kind, texts_kind};
 use super::view::{View, folded_of};
-use super::{AuditConfig, fields};
+use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
     AccountsOf, CountConfig, Explained, Gathered, Holding, KnownTexts, LEAST_RUN, MOST_IN_ONE_FAMILY, Scanner, Seed,
@@ -226,6 +226,7 @@ pub(crate) fn find(
     near: &dyn Fn(u32) -> u32,
     config: &AuditConfig,
     night: &mut NewNight,
+    progress: &dyn Progress,
 ) -> Result<NightFragments> {
     let printer = printer(&view.naming_key);
     let known = known_texts(&config.fragments, &printer);
@@ -237,10 +238,13 @@ pub(crate) fn find(
         let tonight = Texts::open(Mapped::open(&night.path(&format!("{}.bin", texts_kind(field))))?)?;
         let texts = FieldTexts { view, field, first: printed.first_new, tonight };
         let of_group = |text: u32| if field == Field::Prompt { near(text) } else { text };
+        progress.stage("runs", None);
         let mut runs = known_runs(view, field);
         let n_known = runs.len();
         found.cut += grow(&mut runs, &seeds, &printer, &texts);
+        progress.stage("members", None);
         read_all(store, &mut runs, n_known, &printer, &printed, &texts);
+        progress.stage("fragments", None);
         let mut place = 0;
         runs.retain(|run| {
             place += 1;

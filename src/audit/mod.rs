@@ -211,7 +211,6 @@ pub fn audit(
     let turns = open(Field::Turn, (f.first_turn, f.turns), &night)?;
     let mut families =
         night::families((&writer.store, &view), model, &finished, &prompts, &rule, config.seed, &mut night, progress)?;
-    progress.stage("fragments", None);
     let near = families.leaders_of(&view, f.first_prompt + f.prompts);
     let seeds = std::mem::take(&mut families.seeds);
     let counted = |printed: fragments::Printed| {
@@ -220,7 +219,7 @@ pub fn audit(
     };
     let fields = vec![(prompts, seeds), counted(systems), counted(turns)];
     let near = |prompt: u32| near[prompt as usize];
-    let fragments = fragments::find((&writer.store, &view), fields, &near, config, &mut night)?;
+    let fragments = fragments::find((&writer.store, &view), fields, &near, config, &mut night, progress)?;
     let number = night.night;
     let mut merged = finished.merged.clone();
     merged.extend(families.merged_files);

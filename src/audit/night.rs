@@ -160,6 +160,7 @@ pub(crate) fn families(
         }
     })?;
     // The second finder: what shares a fingerprint is judged too, however far its vector lies.
+    progress.stage("fingerprints", None);
     let mut folded = String::new();
     let seeds = printed.count(true, &mut |pairs| {
         for &(a, b) in pairs {
@@ -178,6 +179,7 @@ pub(crate) fn families(
             }
         }
     });
+    progress.stage("families", None);
     candidates.iter_mut().for_each(nearest_only);
     let leaders: Vec<u32> = view.families.iter().map(|family| family.leader).collect();
     let known = Known { family_of: &view.family_of, leaders: &leaders };

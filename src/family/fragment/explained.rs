@@ -83,5 +83,5 @@ impl<'a> Explained<'a> {
 
 /// Bytes that grams at these places, in order, cover together.
 fn covered(places: impl Iterator<Item = u32>) -> u32 {
-    super::scan::covered(places, GRAM as u32)
+    super::scan::covered(places.map(|place| (place, GRAM as u32)))
 }

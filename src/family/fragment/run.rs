@@ -11,7 +11,6 @@ use super::count::{SAMPLE, Seed};
 use crate::text::is_trivial;
 use crate::text::winnow::GRAM;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
 /// Stands for a slot in the text of a run (the unit separator of ASCII); folded text never holds it.
@@ -274,8 +273,8 @@ impl Side<'_> {
 
     /// Finds the nearest pair of words that enough holders have within the next few, and moves those to it.
     fn over_slot(&self, cursors: &mut [Cursor]) -> bool {
-        // (words, in the order of the walk) → (holders, words skipped, last holder counted)
-        let mut pairs: HashMap<(&str, &str), (usize, usize, usize)> = HashMap::new();
+        // (hash of two words in the order of the walk, holder, words skipped), and the words ahead of each holder.
+        let mut pairs: Vec<(u64, u32, u32)> = Vec::with_capacity(cursors.len() * SLOT_WORDS);
         let mut ahead: Vec<Vec<Word>> = Vec::with_capacity(cursors.len());
         for (holder, cursor) in cursors.iter().enumerate() {
             let mut words: Vec<Word> = Vec::new();
@@ -288,19 +287,22 @@ impl Side<'_> {
                     words.push(word);
                 }
             }
-            for (skipped, two) in words.windows(2).enumerate() {
-                let entry = pairs.entry((self.str(two[0]), self.str(two[1]))).or_insert((0, 0, usize::MAX));
-                if entry.2 != holder {
-                    *entry = (entry.0 + 1, entry.1 + skipped, holder);
-                }
+            for (skipped, two) in (0..).zip(words.windows(2)) {
+                pairs.push((hash(self.str(two[0]), self.str(two[1])), holder as u32, skipped));
             }
             ahead.push(words);
         }
-        let enough = pairs.iter().filter(|(_, count)| count.0 >= self.needed);
-        let Some((&(first, second), _)) = enough.min_by(|(a, x), (b, y)| (x.1 * y.0).cmp(&(y.1 * x.0)).then(a.cmp(b)))
-        else {
-            return false;
-        };
+        // Of a pair that a holder has twice the nearer one counts.
+        pairs.sort_unstable();
+        pairs.dedup_by_key(|pair| (pair.0, pair.1));
+        let nearest = pairs
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter(|same| same.len() >= self.needed)
+            .map(|same| (same.iter().map(|pair| pair.2).sum::<u32>() * 1_000 / same.len() as u32, same[0]))
+            .min();
+        let Some((_, (_, holder, skipped))) = nearest else { return false };
+        let of = &ahead[holder as usize][skipped as usize..];
+        let (first, second) = (self.str(of[0]).to_owned(), self.str(of[1]).to_owned());
         for (words, cursor) in ahead.iter().zip(cursors.iter_mut()) {
             let found = words.windows(2).position(|two| self.str(two[0]) == first && self.str(two[1]) == second);
             match found {
@@ -311,6 +313,12 @@ impl Side<'_> {
         }
         true
     }
+}
+
+/// A hash of two words (FNV-1a); what it finds is compared again.
+fn hash(first: &str, second: &str) -> u64 {
+    let bytes = first.bytes().chain([0]).chain(second.bytes());
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 /// The text of a run; pieces at its ends that are too short are left out.

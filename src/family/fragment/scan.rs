@@ -1,23 +1,27 @@
 //! Which runs does a text hold? One pass over the text, whatever the number of runs.
 //!
-//! All 16-byte grams of all runs are in one table behind a bit filter; the text's rolling hash asks it at every byte, and each
-//! answer is compared with the run's own bytes. What a text holds of a run is the number of the run's bytes that such grams
-//! cover, so a changed word costs its own surroundings only. Weakness: the order of the stretches is not asked, so sentences
-//! may be shuffled. Bounds: the first [`PRINTED_BYTES`] of a text; a gram stands for at most eight runs, and a run is
-//! measured on what is left of it.
+//! Every fourth 13-byte gram of all runs is in one table behind a bit filter, so that any 16 bytes in common hold one of them; the
+//! text's rolling hash asks the table at every byte, and each answer is extended to the whole stretch that text and run have in
+//! common. What a text holds of a run is the number of the run's bytes in stretches of at least 16, so a changed word costs
+//! its own surroundings only. Weakness: the order of the stretches is not asked, so sentences may be shuffled. Bounds: the first
+//! [`PRINTED_BYTES`] of a text; a gram stands for at most eight runs, and a run is measured on what is left of it; comparing stops at
+//! sixteen times the text's length.
 
 use super::run::pieces;
 use crate::text::limits::PRINTED_BYTES;
 use crate::text::winnow::Printer;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
-/// Bytes of a gram.
-const GRAM: usize = 16;
+/// Bytes of a gram, and how far apart those of a run begin.
+const GRAM: usize = 13;
+const STEP: usize = 4;
+/// Bytes of a stretch that counts.
+const STRETCH: usize = GRAM + STEP - 1;
 /// Runs that one gram may stand for.
 const MOST_RUNS: usize = 8;
-/// Answers that one text may give.
-const MOST_HITS: usize = 1 << 20;
+/// Bytes compared for one text, as a multiple of its length.
+const MOST_COMPARED: usize = 16;
+/// Stretches that are open at a time.
+const MOST_OPEN: usize = 64;
 /// Bytes of a run that a member holds at least, and the least share of the run.
 const LEAST_HELD: usize = 40;
 const LEAST_SHARE: f64 = 0.6;
@@ -35,81 +39,100 @@ pub struct Found {
     pub held: u32,
 }
 
-/// A hash that is one already.
-#[derive(Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {}
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-/// A gram of a run.
+/// A gram of a run, or a free place.
 #[derive(Clone, Copy)]
-struct Entry {
+struct Slot {
+    hash: u64,
     run: u32,
     /// Place in the run's fixed bytes.
     offset: u32,
+}
+
+/// A free place.
+const FREE: Slot = Slot { hash: 0, run: u32::MAX, offset: 0 };
+
+/// Bytes that a text has in common with a run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Stretch {
+    run: u32,
+    offset: u32,
+    at: u32,
+    len: u32,
+}
+
+/// A run as it is searched for.
+struct Run {
+    /// Its fixed pieces, one after another, and where each ends.
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+    /// Bytes that its grams in the table stand for.
+    countable: u32,
 }
 
 /// The runs that texts are searched for.
 pub struct Scanner {
     printer: Printer,
     filter: Vec<u64>,
-    shift: u32,
-    places: HashMap<u64, (u32, u32), BuildHasherDefault<AsIs>>,
-    entries: Vec<Entry>,
-    /// Fixed pieces of each run, one after another.
-    bytes: Vec<Vec<u8>>,
-    /// Bytes of each run that its grams in the table cover.
-    countable: Vec<u32>,
+    filter_shift: u32,
+    /// Open addressing by hash; a hash stands as often as it has runs.
+    table: Vec<Slot>,
+    table_shift: u32,
+    runs: Vec<Run>,
 }
 
 impl Scanner {
     /// For these runs, numbered from 0.
     #[must_use]
     pub fn new<'a>(printer: &Printer, runs: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut grams: Vec<(u64, u32, u32)> = Vec::new();
-        let mut bytes = Vec::new();
-        for (run, text) in (0u32..).zip(runs) {
-            let mut all = Vec::with_capacity(text.len());
-            for piece in pieces(text) {
-                let before = all.len();
-                printer.each_gram::<GRAM>(piece.as_bytes(), |hash, at| grams.push((hash, run, (before + at) as u32)));
-                all.extend_from_slice(piece.as_bytes());
+        let mut grams: Vec<Slot> = Vec::new();
+        let mut all = Vec::new();
+        for (number, text) in (0u32..).zip(runs) {
+            let mut run = Run { bytes: Vec::with_capacity(text.len()), ends: Vec::new(), countable: 0 };
+            for piece in pieces(text).filter(|piece| piece.len() >= STRETCH) {
+                let before = run.bytes.len();
+                printer.each_gram::<GRAM>(piece.as_bytes(), |hash, at| {
+                    if at % STEP == 0 {
+                        grams.push(Slot { hash, run: number, offset: (before + at) as u32 });
+                    }
+                });
+                run.bytes.extend_from_slice(piece.as_bytes());
+                run.ends.push(run.bytes.len() as u32);
             }
-            bytes.push(all);
+            all.push(run);
         }
-        grams.sort_unstable();
+        grams.sort_unstable_by_key(|gram| (gram.hash, gram.run, gram.offset));
         // A run that repeats a gram is found by its first.
-        grams.dedup_by_key(|gram| (gram.0, gram.1));
+        grams.dedup_by_key(|gram| (gram.hash, gram.run));
         let bits = (32 * grams.len()).next_power_of_two().max(1 << 12);
-        let shift = 64 - bits.trailing_zeros();
+        let places = (2 * grams.len()).next_power_of_two().max(64);
+        let (filter_shift, table_shift) = (64 - bits.trailing_zeros(), 64 - places.trailing_zeros());
         let mut scanner = Self {
             printer: printer.clone(),
             filter: vec![0; bits / 64],
-            shift,
-            places: HashMap::default(),
-            entries: Vec::with_capacity(grams.len()),
-            countable: vec![0; bytes.len()],
-            bytes,
+            filter_shift,
+            table: vec![FREE; places],
+            table_shift,
+            runs: all,
         };
-        for same in grams.chunk_by(|a, b| a.0 == b.0) {
-            let bit = (same[0].0 >> shift) as usize;
+        let mut offsets: Vec<(u32, u32, u32)> = Vec::with_capacity(grams.len());
+        for same in grams.chunk_by(|a, b| a.hash == b.hash) {
+            let bit = (same[0].hash >> filter_shift) as usize;
             scanner.filter[bit / 64] |= 1 << (bit % 64);
-            let from = scanner.entries.len() as u32;
-            scanner.entries.extend(same.iter().take(MOST_RUNS).map(|&(_, run, offset)| Entry { run, offset }));
-            scanner.places.insert(same[0].0, (from, scanner.entries.len() as u32));
+            for gram in same.iter().take(MOST_RUNS) {
+                let mut place = (gram.hash >> table_shift) as usize;
+                while scanner.table[place].run != u32::MAX {
+                    place = (place + 1) % places;
+                }
+                scanner.table[place] = *gram;
+                let end = (gram.offset + STRETCH as u32).min(scanner.runs[gram.run as usize].piece(gram.offset).1);
+                offsets.push((gram.run, gram.offset, end - gram.offset));
+            }
         }
-        let mut offsets: Vec<(u32, u32)> = scanner.entries.iter().map(|entry| (entry.run, entry.offset)).collect();
+        // A run whose grams are all in the table is found whole; of another, what those that are stand for.
         offsets.sort_unstable();
         for of_run in offsets.chunk_by(|a, b| a.0 == b.0) {
-            scanner.countable[of_run[0].0 as usize] = covered(of_run.iter().map(|offset| offset.1), GRAM as u32);
+            scanner.runs[of_run[0].0 as usize].countable =
+                covered(of_run.iter().map(|&(_, offset, len)| (offset, len)));
         }
         scanner
     }
@@ -117,27 +140,19 @@ impl Scanner {
     /// How many runs there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.runs.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.runs.is_empty()
     }
 
     /// Runs of which too little is left to measure, because others share all of their grams.
     #[must_use]
     pub fn n_unmeasured(&self) -> u64 {
-        self.countable.iter().filter(|&&bytes| (bytes as usize) < LEAST_HELD / 2).count() as u64
-    }
-
-    /// Whether the scanner holds this gram of [`crate::text::winnow::GRAM`] bytes in one of its runs, whole.
-    #[must_use]
-    pub fn covers(&self, gram: &[u8]) -> bool {
-        let mut whole = !gram.is_empty();
-        self.printer.each_gram::<GRAM>(gram, |hash, _| whole &= self.places.contains_key(&hash));
-        whole && gram.len() >= GRAM
+        self.runs.iter().filter(|run| (run.countable as usize) < LEAST_HELD / 2).count() as u64
     }
 
     /// The runs that `folded` holds, by number.
@@ -145,37 +160,83 @@ impl Scanner {
     pub fn scan(&self, folded: &str) -> Vec<Found> {
         let bytes = folded.as_bytes();
         let bytes = &bytes[..bytes.len().min(PRINTED_BYTES)];
-        // (run, offset in the run, place in the text)
-        let mut hits: Vec<(u32, u32, u32)> = Vec::new();
-        if self.entries.is_empty() {
-            return Vec::new();
-        }
-        self.printer.each_gram::<GRAM>(bytes, |hash, at| {
-            let bit = (hash >> self.shift) as usize;
-            if self.filter[bit / 64] >> (bit % 64) & 1 == 0 {
-                return;
-            }
-            let Some(&(from, to)) = self.places.get(&hash) else { return };
-            for entry in &self.entries[from as usize..to as usize] {
-                let offset = entry.offset as usize;
-                let own = &self.bytes[entry.run as usize][offset..offset + GRAM];
-                if hits.len() < MOST_HITS && own == &bytes[at..at + GRAM] {
-                    hits.push((entry.run, entry.offset, at as u32));
-                }
-            }
-        });
-        hits.sort_unstable();
+        let mut stretches = self.stretches(bytes);
+        stretches.sort_unstable();
         let mut out = Vec::new();
-        for of_run in hits.chunk_by(|a, b| a.0 == b.0) {
-            let run = of_run[0].0;
-            let held = covered(of_run.iter().map(|hit| hit.1), GRAM as u32);
-            let countable = self.countable[run as usize] as usize;
-            if countable >= LEAST_HELD / 2 && enough(held, countable as u32) {
-                let (first, end) = densest(of_run, 2 * self.bytes[run as usize].len() as u32 + 64);
+        for of_run in stretches.chunk_by(|a, b| a.run == b.run) {
+            let run = of_run[0].run;
+            let held = covered(of_run.iter().map(|stretch| (stretch.offset, stretch.len)));
+            let Run { bytes, countable, .. } = &self.runs[run as usize];
+            if *countable as usize >= LEAST_HELD / 2 && enough(held, *countable) {
+                let (first, end) = densest(of_run, 2 * bytes.len() as u32 + 64);
                 out.push(Found { run, first, end, held });
             }
         }
         out
+    }
+
+    /// What a text has in common with any run, each stretch once.
+    fn stretches(&self, bytes: &[u8]) -> Vec<Stretch> {
+        let mut out: Vec<Stretch> = Vec::new();
+        // Stretches that reach beyond where the pass is.
+        let mut open: Vec<Stretch> = Vec::new();
+        let mut left = MOST_COMPARED * bytes.len();
+        // First all places that pass the filter, then the table: its loads then do not wait for each other.
+        let mut passed: Vec<(u64, u32)> = Vec::new();
+        self.printer.each_gram::<GRAM>(bytes, |hash, at| {
+            let bit = (hash >> self.filter_shift) as usize;
+            if self.filter[bit / 64] >> (bit % 64) & 1 == 1 {
+                passed.push((hash, at as u32));
+            }
+        });
+        for (hash, at) in passed {
+            let mut place = (hash >> self.table_shift) as usize;
+            while self.table[place].run != u32::MAX {
+                let gram = self.table[place];
+                place = (place + 1) % self.table.len();
+                if gram.hash != hash || left == 0 {
+                    continue;
+                }
+                open.retain(|stretch| stretch.at + stretch.len > at);
+                let diagonal = i64::from(at) - i64::from(gram.offset);
+                let same = |s: &Stretch| s.run == gram.run && i64::from(s.at) - i64::from(s.offset) == diagonal;
+                if open.iter().any(same) {
+                    continue;
+                }
+                if let Some(stretch) = self.stretch(bytes, at as usize, gram, &mut left) {
+                    out.push(stretch);
+                    if open.len() < MOST_OPEN {
+                        open.push(stretch);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// The whole stretch that text and run have in common around a gram, if it is long enough.
+    fn stretch(&self, bytes: &[u8], at: usize, gram: Slot, left: &mut usize) -> Option<Stretch> {
+        let run = &self.runs[gram.run as usize];
+        let (from, to) = run.piece(gram.offset);
+        let (from, to, offset) = (from as usize, to as usize, gram.offset as usize);
+        let ahead = run.bytes[offset..to].iter().zip(&bytes[at..]).take(*left).take_while(|(a, b)| a == b).count();
+        let behind = run.bytes[from..offset].iter().rev().zip(bytes[..at].iter().rev());
+        let behind = behind.take(*left - ahead).take_while(|(a, b)| a == b).count();
+        *left = left.saturating_sub(ahead + behind + 1);
+        (ahead >= GRAM && ahead + behind >= STRETCH).then(|| Stretch {
+            run: gram.run,
+            offset: (offset - behind) as u32,
+            at: (at - behind) as u32,
+            len: (ahead + behind) as u32,
+        })
+    }
+}
+
+impl Run {
+    /// Where the piece begins and ends that has this byte.
+    fn piece(&self, offset: u32) -> (u32, u32) {
+        let i = self.ends.partition_point(|&end| end <= offset);
+        (if i == 0 { 0 } else { self.ends[i - 1] }, self.ends.get(i).copied().unwrap_or(offset))
     }
 }
 
@@ -184,28 +245,30 @@ pub(super) fn enough(held: u32, length: u32) -> bool {
     f64::from(held) >= (LEAST_SHARE * f64::from(length)).max(f64::from(length.min(LEAST_HELD as u32)))
 }
 
-/// Bytes that grams of this length at these places, in order, cover together.
-pub(super) fn covered(offsets: impl Iterator<Item = u32>, gram: u32) -> u32 {
+/// Bytes that stretches (first, length), in order, cover together.
+pub(super) fn covered(stretches: impl Iterator<Item = (u32, u32)>) -> u32 {
     let (mut total, mut end) = (0, 0);
-    for offset in offsets {
-        let to = offset + gram;
-        total += to - offset.max(end).min(to);
+    for (first, len) in stretches {
+        let to = first + len;
+        total += to - first.max(end).min(to);
         end = end.max(to);
     }
     total
 }
 
-/// The stretch of at most `span` bytes that holds most hits, cut to them.
-fn densest(hits: &[(u32, u32, u32)], span: u32) -> (u32, u32) {
-    let mut places: Vec<u32> = hits.iter().map(|hit| hit.2).collect();
+/// The place, at most `span` bytes long unless one stretch is longer, that holds most of what is in common.
+fn densest(stretches: &[Stretch], span: u32) -> (u32, u32) {
+    let mut places: Vec<(u32, u32)> = stretches.iter().map(|stretch| (stretch.at, stretch.len)).collect();
     places.sort_unstable();
-    let (mut from, mut best) = (0, (0, 0, 0));
+    let (mut from, mut held, mut best) = (0, 0u64, (0, 0, 0));
     for to in 0..places.len() {
-        while places[to] - places[from] > span {
+        held += u64::from(places[to].1);
+        while from < to && places[to].0 + places[to].1 - places[from].0 > span {
+            held -= u64::from(places[from].1);
             from += 1;
         }
-        if to - from + 1 > best.0 {
-            best = (to - from + 1, places[from], places[to] + GRAM as u32);
+        if held > best.0 {
+            best = (held, places[from].0, places[to].0 + places[to].1);
         }
     }
     (best.1, best.2)
