@@ -5,8 +5,8 @@ use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    AccountsOf, CountConfig, Explained, Gathered, Holding, KnownTexts, LEAST_RUN, MOST_IN_ONE_FAMILY, Scanner, Seed,
-    Texts as FragmentTexts, count, extract, gather, pieces,
+    self, AccountsOf, Explained, Gathered, Holding, KnownTexts, LEAST_RUN, Scanner, Seed, Texts as FragmentTexts,
+    extract, gather, is_spread, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::store::postings::{NONE, Postings};
@@ -166,12 +166,17 @@ impl Printed {
         Ok(Self { field, tonight, older, accounts, first_new: numbers.0, least_accounts: config.least_accounts })
     }
 
-    /// Seeds; calls `pair` with new texts that share fingerprints with others.
-    pub(crate) fn count(&self, pairs: bool, pair: &mut dyn FnMut(&[(u32, u32)])) -> Vec<Seed> {
-        let tonight: Vec<&[PrintRecord]> = self.tonight.iter().map(Prints::all).collect();
-        let older: Vec<&[PrintRecord]> = self.older.iter().map(Prints::all).collect();
-        let config = CountConfig { least_accounts: self.least_accounts, first_new: self.first_new, pairs };
-        count(&tonight, &older, &self.accounts, &config, pair)
+    /// Calls `take` with (new text, earlier text) pairs that share a fingerprint.
+    pub(crate) fn pairs(&self, take: &mut dyn FnMut(&[(u32, u32)])) {
+        let (tonight, older) = (all(&self.tonight), all(&self.older));
+        fragment::pairs(fragment::Printed { tonight: &tonight, older: &older }, self.first_new, take);
+    }
+
+    /// Fingerprints that enough accounts sent, in texts of several groups.
+    fn seeds(&self, group: &(dyn Fn(u32) -> u32 + Sync)) -> Vec<Seed> {
+        let (tonight, older) = (all(&self.tonight), all(&self.older));
+        let printed = fragment::Printed { tonight: &tonight, older: &older };
+        fragment::count(printed, &self.accounts, self.least_accounts, group)
     }
 
     /// Older texts, of the trailing nights, that have a fingerprint of this run.
@@ -184,6 +189,10 @@ impl Printed {
             hashes.iter().for_each(|&hash| out.extend(of_hash(older.all(), hash).iter().map(|record| record.text)));
         }
     }
+}
+
+fn all(runs: &[Prints<Mapped>]) -> Vec<&[PrintRecord]> {
+    runs.iter().map(Prints::all).collect()
 }
 
 /// Folded texts of a field: older ones from the store, tonight's from the file just written.
@@ -222,8 +231,8 @@ struct Run {
 /// Finds the fragment families of a finished night and writes who is in them. `near` names the near-duplicate family of a prompt.
 pub(crate) fn find(
     (store, view): (&Store, &View),
-    fields: Vec<(Printed, Vec<Seed>)>,
-    near: &dyn Fn(u32) -> u32,
+    fields: [Printed; 3],
+    near: &(dyn Fn(u32) -> u32 + Sync),
     config: &AuditConfig,
     night: &mut NewNight,
     progress: &dyn Progress,
@@ -233,12 +242,13 @@ pub(crate) fn find(
     let mut found = NightFragments { new: Vec::new(), all: Vec::new(), cut: 0 };
     let mut table = TableWriter::new(tables::FRAGMENTS, night.create("fragments", "fragments.parquet")?)?;
     let mut next = view.fragments.len() as u32;
-    for (printed, seeds) in fields {
+    for printed in fields {
         let field = printed.field;
         let tonight = Texts::open(Mapped::open(&night.path(&format!("{}.bin", texts_kind(field))))?)?;
         let texts = FieldTexts { view, field, first: printed.first_new, tonight };
         let of_group = |text: u32| if field == Field::Prompt { near(text) } else { text };
         progress.stage("runs", None);
+        let seeds = printed.seeds(&of_group);
         let mut runs = known_runs(view, field);
         let n_known = runs.len();
         found.cut += grow(&mut runs, &seeds, &printer, &texts);
@@ -363,18 +373,11 @@ fn is_varied(run: &Run, printed: &Printed, of_group: &dyn Fn(u32) -> u32) -> boo
     if accounts < printed.least_accounts as usize {
         return false;
     }
-    let mut grouped: Vec<(u32, u32)> = run
-        .members
-        .iter()
-        .flat_map(|member| {
-            let group = of_group(member.text);
-            printed.accounts.of(member.text).iter().map(move |&account| (group, account))
-        })
-        .collect();
-    grouped.sort_unstable();
-    grouped.dedup();
-    let largest = grouped.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).max().unwrap_or(0);
-    largest as f64 <= MOST_IN_ONE_FAMILY * accounts as f64
+    let of = |member: &Member| {
+        let group = of_group(member.text);
+        printed.accounts.of(member.text).iter().map(move |&account| (group, account))
+    };
+    is_spread(&mut run.members.iter().flat_map(of).collect(), accounts)
 }
 
 /// Names the runs: which are families, which parts of one, which lie within another. In order of number.

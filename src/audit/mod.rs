@@ -209,17 +209,12 @@ pub fn audit(
     let prompts = open(Field::Prompt, (f.first_prompt, f.prompts), &night)?;
     let systems = open(Field::System, (f.first_system, f.systems), &night)?;
     let turns = open(Field::Turn, (f.first_turn, f.turns), &night)?;
-    let mut families =
+    let families =
         night::families((&writer.store, &view), model, &finished, &prompts, &rule, config.seed, &mut night, progress)?;
     let near = families.leaders_of(&view, f.first_prompt + f.prompts);
-    let seeds = std::mem::take(&mut families.seeds);
-    let counted = |printed: fragments::Printed| {
-        let seeds = printed.count(false, &mut |_| {});
-        (printed, seeds)
-    };
-    let fields = vec![(prompts, seeds), counted(systems), counted(turns)];
     let near = |prompt: u32| near[prompt as usize];
-    let fragments = fragments::find((&writer.store, &view), fields, &near, config, &mut night, progress)?;
+    let fragments =
+        fragments::find((&writer.store, &view), [prompts, systems, turns], &near, config, &mut night, progress)?;
     let number = night.night;
     let mut merged = finished.merged.clone();
     merged.extend(families.merged_files);

@@ -7,7 +7,6 @@ use super::view::{Again, View, folded_of, segments};
 use crate::embed::Model;
 use crate::error::Result;
 use crate::family::cluster::{self, Known, Outcome};
-use crate::family::fragment::Seed;
 use crate::family::judge::{LEAST_SIMILARITY, MAX_CANDIDATES, Material, Rule};
 use crate::ids::{FamilyId, Level};
 use crate::index::{Ask, Built, Hit, Segment, best_first};
@@ -83,8 +82,6 @@ pub(crate) struct Families {
     pub(crate) new: Vec<(u32, FamilyId, u32)>,
     /// Index files that went into tonight's.
     pub(crate) merged_files: Vec<String>,
-    /// Fingerprints of the prompts that enough accounts sent.
-    pub(crate) seeds: Vec<Seed>,
 }
 
 impl Families {
@@ -162,7 +159,7 @@ pub(crate) fn families(
     // The second finder: what shares a fingerprint is judged too, however far its vector lies.
     progress.stage("fingerprints", None);
     let mut folded = String::new();
-    let seeds = printed.count(true, &mut |pairs| {
+    printed.pairs(&mut |pairs| {
         for &(a, b) in pairs {
             let fit = |prompt: u32, folded: &mut String| {
                 if prompt >= first {
@@ -213,7 +210,7 @@ pub(crate) fn families(
     let active = |prompt: u32| !trivial(prompt) && outcome.inactive.binary_search(&prompt).is_err();
     let mut merged_files = whole.write(store, "whole", &active, seed, night)?;
     merged_files.extend(windows.write(store, "windows", &active, seed, night)?);
-    Ok(Families { outcome, new, merged_files, seeds })
+    Ok(Families { outcome, new, merged_files })
 }
 
 /// What a join looks for.

@@ -5,6 +5,7 @@
 //! evenly over the accounts, so that one busy account is one voice. Weakness: only a fingerprint that a text of tonight has is
 //! looked at.
 
+use super::MOST_IN_ONE_FAMILY;
 use crate::store::prints::PrintRecord;
 use rayon::prelude::*;
 
@@ -55,17 +56,6 @@ impl AccountsOf {
     }
 }
 
-/// What is asked of a fingerprint.
-#[derive(Clone, Copy, Debug)]
-pub struct CountConfig {
-    /// Distinct accounts that make a seed.
-    pub least_accounts: u32,
-    /// Texts from this number on are tonight's.
-    pub first_new: u32,
-    /// Whether texts that share fingerprints are to be paired.
-    pub pairs: bool,
-}
-
 /// A fingerprint that enough accounts sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seed {
@@ -79,56 +69,83 @@ pub struct Seed {
     pub sample: Vec<(u32, u32)>,
 }
 
-/// Seeds among `tonight`'s fingerprints, most accounts first, ties by hash. `older` are runs of the trailing nights. Calls `pair` with
-/// (new text, earlier text) pairs that share a fingerprint of at most 256 texts, each pair once or more.
+/// Fingerprints of tonight and of the trailing nights, sorted runs of each.
+#[derive(Clone, Copy)]
+pub struct Printed<'a> {
+    /// Tonight's.
+    pub tonight: &'a [&'a [PrintRecord]],
+    /// Of the nights before.
+    pub older: &'a [&'a [PrintRecord]],
+}
+
+/// Seeds among tonight's fingerprints, most accounts first, ties by hash. `group` names the family that a text is in already: a
+/// fingerprint of which one family has more than [`MOST_IN_ONE_FAMILY`] of the accounts is part of that family only.
+#[must_use]
 pub fn count(
-    tonight: &[&[PrintRecord]],
-    older: &[&[PrintRecord]],
+    printed: Printed<'_>,
     accounts_of: &AccountsOf,
-    config: &CountConfig,
-    pair: &mut dyn FnMut(&[(u32, u32)]),
+    least_accounts: u32,
+    group: &(dyn Fn(u32) -> u32 + Sync),
 ) -> Vec<Seed> {
     let mut seeds = Vec::new();
-    for together in 0..PARTS / PARTS_TOGETHER {
-        let parts: Vec<(Vec<Seed>, Vec<(u32, u32)>)> = (together * PARTS_TOGETHER..(together + 1) * PARTS_TOGETHER)
-            .into_par_iter()
-            .map_init(
-                || Stamps { last: vec![0; accounts_of.n_accounts], now: 0 },
-                |stamps, part| {
-                    let range = |records: &&[PrintRecord]| -> Vec<PrintRecord> { part_of(records, part).to_vec() };
-                    let mut new: Vec<PrintRecord> = tonight.iter().flat_map(range).collect();
-                    new.sort_unstable();
-                    let mut old: Vec<&[PrintRecord]> = older.iter().map(|records| part_of(records, part)).collect();
-                    let (mut seeds, mut pairs) = (Vec::new(), Vec::new());
-                    let mut holders: Vec<PrintRecord> = Vec::new();
-                    for group in new.chunk_by(|a, b| a.hash == b.hash) {
-                        holders.clear();
-                        for records in &mut old {
-                            advance(records, group[0].hash);
-                            holders.extend(records.iter().take_while(|record| record.hash == group[0].hash));
-                        }
-                        holders.extend_from_slice(group);
-                        if holders.len() < 2 {
-                            continue;
-                        }
-                        if config.pairs {
-                            pair_up(&mut holders, config.first_new, &mut pairs);
-                        }
-                        seeds.extend(stamps.seed(&holders, accounts_of, config.least_accounts));
-                    }
-                    pairs.sort_unstable();
-                    pairs.dedup();
-                    (seeds, pairs)
-                },
-            )
-            .collect();
-        for (more, pairs) in parts {
-            seeds.extend(more);
-            pair(&pairs);
-        }
-    }
+    let new = || Stamps { last: vec![0; accounts_of.n_accounts], now: 0, grouped: Vec::new() };
+    each_part(
+        printed,
+        &new,
+        &|stamps, holders| stamps.seed(holders, accounts_of, least_accounts, group),
+        &mut |part| {
+            seeds.extend(part.into_iter().flatten());
+        },
+    );
     seeds.par_sort_unstable_by(|a, b| b.accounts.cmp(&a.accounts).then(a.hash.cmp(&b.hash)));
     seeds
+}
+
+/// Calls `take` with (new text, earlier text) pairs that share a fingerprint of at most 256 texts, each pair once or more; texts
+/// from `first_new` on are new.
+pub fn pairs(printed: Printed<'_>, first_new: u32, take: &mut dyn FnMut(&[(u32, u32)])) {
+    each_part(printed, &|| (), &|(), holders| pair_up(holders, first_new), &mut |part: Vec<Vec<(u32, u32)>>| {
+        let mut pairs: Vec<(u32, u32)> = part.into_iter().flatten().collect();
+        pairs.par_sort_unstable();
+        pairs.dedup();
+        take(&pairs);
+    });
+}
+
+/// Calls `work` with the holders of each fingerprint of tonight that two texts have, and `take` with what it gave, some parts of
+/// the range of hashes at a time.
+fn each_part<S, T: Send>(
+    printed: Printed<'_>,
+    new: &(dyn Fn() -> S + Sync),
+    work: &(dyn Fn(&mut S, &mut [PrintRecord]) -> T + Sync),
+    take: &mut dyn FnMut(Vec<T>),
+) {
+    for together in 0..PARTS / PARTS_TOGETHER {
+        let parts: Vec<Vec<T>> = (together * PARTS_TOGETHER..(together + 1) * PARTS_TOGETHER)
+            .into_par_iter()
+            .map_init(new, |state, part| {
+                let range = |records: &&[PrintRecord]| -> Vec<PrintRecord> { part_of(records, part).to_vec() };
+                let mut new: Vec<PrintRecord> = printed.tonight.iter().flat_map(range).collect();
+                new.sort_unstable();
+                let mut old: Vec<&[PrintRecord]> = printed.older.iter().map(|records| part_of(records, part)).collect();
+                let mut holders: Vec<PrintRecord> = Vec::new();
+                let mut out = Vec::new();
+                for group in new.chunk_by(|a, b| a.hash == b.hash) {
+                    holders.clear();
+                    for records in &mut old {
+                        advance(records, group[0].hash);
+                        holders.extend(records.iter().take_while(|record| record.hash == group[0].hash));
+                    }
+                    holders.extend_from_slice(group);
+                    if holders.len() > 1 {
+                        out.push(work(state, &mut holders));
+                    }
+                }
+                out
+            })
+            .collect();
+        take(parts.into_iter().flatten().collect());
+    }
 }
 
 /// Records whose hash lies in one part of the range.
@@ -150,24 +167,35 @@ fn advance(records: &mut &[PrintRecord], hash: u64) {
 }
 
 /// Pairs each new holder with the holders next before it.
-fn pair_up(holders: &mut [PrintRecord], first_new: u32, pairs: &mut Vec<(u32, u32)>) {
+fn pair_up(holders: &mut [PrintRecord], first_new: u32) -> Vec<(u32, u32)> {
     if holders.len() > MOST_PAIRED {
-        return;
+        return Vec::new();
     }
     holders.sort_unstable_by_key(|record| record.text);
-    for (i, holder) in holders.iter().enumerate().filter(|(_, holder)| holder.text >= first_new) {
-        pairs.extend(holders[i.saturating_sub(PAIRS_EACH)..i].iter().map(|other| (holder.text, other.text)));
-    }
+    let new = holders.iter().enumerate().filter(|(_, holder)| holder.text >= first_new);
+    let before = |(i, holder): (usize, &PrintRecord)| {
+        let text = holder.text;
+        holders[i.saturating_sub(PAIRS_EACH)..i].iter().map(move |other| (text, other.text))
+    };
+    new.flat_map(before).collect()
 }
 
 /// When each account was last counted.
 struct Stamps {
     last: Vec<u32>,
     now: u32,
+    /// (group, account) of the holders, used again.
+    grouped: Vec<(u32, u32)>,
 }
 
 impl Stamps {
-    fn seed(&mut self, holders: &[PrintRecord], accounts_of: &AccountsOf, least: u32) -> Option<Seed> {
+    fn seed(
+        &mut self,
+        holders: &[PrintRecord],
+        accounts_of: &AccountsOf,
+        least: u32,
+        group: &dyn Fn(u32) -> u32,
+    ) -> Option<Seed> {
         if holders.iter().map(|holder| accounts_of.of(holder.text).len()).sum::<usize>() < least as usize {
             return None;
         }
@@ -191,8 +219,25 @@ impl Stamps {
         if accounts < least || firsts.len() < 2 {
             return None;
         }
+        self.grouped.clear();
+        for holder in holders {
+            let group = group(holder.text);
+            self.grouped.extend(accounts_of.of(holder.text).iter().map(|&account| (group, account)));
+        }
+        if !is_spread(&mut self.grouped, accounts as usize) {
+            return None;
+        }
         let n = firsts.len().min(SAMPLE);
         let sample = (0..n).map(|i| firsts[i * firsts.len() / n]).collect();
         Some(Seed { hash: holders[0].hash, accounts, texts: holders.len() as u32, sample })
     }
+}
+
+/// Whether no group has more than its share of the accounts; `grouped` are (group, account) pairs.
+#[must_use]
+pub fn is_spread(grouped: &mut Vec<(u32, u32)>, accounts: usize) -> bool {
+    grouped.sort_unstable();
+    grouped.dedup();
+    let largest = grouped.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).max().unwrap_or(0);
+    largest as f64 <= MOST_IN_ONE_FAMILY * accounts as f64
 }

@@ -22,7 +22,7 @@ mod known;
 mod run;
 mod scan;
 
-pub use count::{AccountsOf, CountConfig, Seed, count};
+pub use count::{AccountsOf, Printed, Seed, count, is_spread, pairs};
 pub use explained::Explained;
 pub use gather::{Gathered, Holding, gather};
 pub use known::KnownTexts;
