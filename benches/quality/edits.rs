@@ -113,6 +113,67 @@ pub(crate) fn judge(model: &Model, a: &str, b: &str) -> Option<(f32, f32)> {
     Some((similarity, score(similarity, grams.containment(b))))
 }
 
+/// Family recall with the index alone and with shared fingerprints beside it, for the edits that similarity loses.
+pub(crate) fn finders(model: &Model, all: &[Prompt]) -> String {
+    const KINDS: [Edit; 5] = [Edit::Slot, Edit::Boiler, Edit::Pad15, Edit::Pad3, Edit::Trunc70];
+    let mut out = String::from(
+        "## One finder and two\n\nFamily recall of edited copies, %: the index alone, and the index with shared fingerprints. Same threshold, so the \
+         same unrelated neighbours per prompt. The log of 400,000 is filled up with prompts of the other half.\n\n| edit | prompts | index | both |\n|---|---|---|---|\n",
+    );
+    for n in [10_000, 100_000, 400_000] {
+        let mut log = log(all, n);
+        let originals = originals(&log);
+        let other = all.iter().filter(|p| p.dev() && p.kind != "probe").take(n - log.len());
+        log.extend(other);
+        let fillers: Vec<&Prompt> = all
+            .iter()
+            .filter(|p| p.dev() && FILLER_SOURCES.contains(&p.source.as_str()) && p.text.chars().count() > 200)
+            .collect();
+        for (row, &kind) in KINDS.iter().enumerate() {
+            let copies: Vec<(String, &Prompt, String)> = copies(&originals, &fillers, kind, row);
+            let recall = |second_finder: bool| {
+                let mut config = AuditConfig::default();
+                config.fragments.second_finder = second_finder;
+                let middle = log.len() / 2;
+                let members = Audited::with(model, in_the_middle(&log, middle, &copies), &config).members();
+                let found = copies.iter().filter(|(id, original, _)| {
+                    members.contains_key(id) && members.get(id) == members.get(&original.id)
+                });
+                100.0 * found.count() as f64 / copies.len() as f64
+            };
+            let (one, both) = (recall(false), recall(true));
+            let _ = writeln!(out, "| {} | {} | {one:.1} | {both:.1} |", kind.word(), log.len());
+            eprintln!("{} {} {one:.1} {both:.1}", kind.word(), log.len());
+        }
+    }
+    out
+}
+
+/// An edited copy of each original that the edit can act on.
+fn copies<'a>(
+    originals: &[&'a Prompt],
+    fillers: &[&Prompt],
+    kind: Edit,
+    row: usize,
+) -> Vec<(String, &'a Prompt, String)> {
+    let copy = |(i, p): (usize, &&'a Prompt)| {
+        let filler = &fillers[(7 * i + row) % fillers.len()].text;
+        Some((format!("copy-{}", p.id), *p, kind.apply(&p.text, 1.0, filler, i as u64)?))
+    };
+    originals.iter().enumerate().filter_map(copy).collect()
+}
+
+/// A log in which copies follow its first part, so that their originals may come before or after them.
+fn in_the_middle<'a>(
+    log: &'a [&Prompt],
+    middle: usize,
+    copies: &'a [(String, &Prompt, String)],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let of = |p: &&'a Prompt| (p.id.as_str(), p.text.as_str());
+    let first = log[..middle].iter().map(of);
+    first.chain(copies.iter().map(|(id, _, text)| (id.as_str(), text.as_str()))).chain(log[middle..].iter().map(of))
+}
+
 /// The tables of recall and precision.
 pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, kinds: &[Edit]) -> String {
     let log = log(all, N_LOG);
@@ -125,22 +186,8 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, k
     let mut cells: BTreeMap<(usize, &str), Cell> = BTreeMap::new();
     let mut purity: Vec<(&str, Purity)> = Vec::new();
     for (row, &kind) in kinds.iter().enumerate() {
-        let copies: Vec<(String, &Prompt, String)> = originals
-            .iter()
-            .enumerate()
-            .filter_map(|(i, p)| {
-                let filler = &fillers[(7 * i + row) % fillers.len()].text;
-                Some((format!("copy-{}", p.id), *p, kind.apply(&p.text, 1.0, filler, i as u64)?))
-            })
-            .collect();
-        // A copy follows the first half of the log, its original may come before or after it.
-        let middle = log.len() / 2;
-        let rows = log[..middle]
-            .iter()
-            .map(|p| (p.id.as_str(), p.text.as_str()))
-            .chain(copies.iter().map(|(id, _, text)| (id.as_str(), text.as_str())))
-            .chain(log[middle..].iter().map(|p| (p.id.as_str(), p.text.as_str())));
-        let members = Audited::new(model, rows).members();
+        let copies = copies(&originals, &fillers, kind, row);
+        let members = Audited::new(model, in_the_middle(&log, log.len() / 2, &copies)).members();
         for (id, original, text) in &copies {
             let together = members.contains_key(id) && members.get(id) == members.get(&original.id);
             let trivial = text::is_trivial(&text::fold(text).text);

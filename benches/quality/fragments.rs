@@ -17,6 +17,7 @@ use stillhunt::report::{Family, Part};
 use stillhunt::simulate::{
     FragmentEdit, GivenText, PUBLISHED_FRAGMENTS, SimulateConfig, Summary, Texts, World, fragment_texts, with_fragment,
 };
+use stillhunt::store::Store;
 use stillhunt::text::{fold, n_words};
 
 /// Exchanges of the background of the main figure, and of the tables.
@@ -131,7 +132,9 @@ impl Measured {
             }
             // Of several families with as many of its rows the one with the fewest others.
             let size = |family: &str| members.get(family).map_or(0, Vec::len);
-            let best = counts.iter().max_by_key(|(family, n)| (**n, usize::MAX - size(family)));
+            // A family of which it is a small part is some organic text around its fragment, not the fragment.
+            let own = counts.iter().filter(|(family, n)| 10 * **n >= size(family));
+            let best = own.max_by_key(|(family, n)| (**n, usize::MAX - size(family)));
             let Some((&family, &found)) = best else { return Outcome { rows: ids.len(), ..Outcome::default() } };
             let wanted = fold(&campaign.fragment).text;
             let own: HashSet<&str> = ids.iter().map(String::as_str).collect();
@@ -205,6 +208,9 @@ pub(crate) fn report(model: &Model, all: &[Prompt], dev: bool, parts: &[String])
     }
     if wants("published") {
         published(model, &chosen, &mut out);
+    }
+    if wants("hostile") {
+        hostile(model, &mut out);
     }
     if wants("clean") {
         clean(model, &chosen, &half(all, !dev), &mut out);
@@ -366,6 +372,79 @@ fn marked(text: &str, wanted: &str) -> String {
         true => format!("with {} characters more", text.len() - wanted.len()),
         false => format!("differs: {}", text.chars().take(80).collect::<String>().replace('|', "\\|")),
     }
+}
+
+/// Text made to hurt: what it costs, and what is cut.
+fn hostile(model: &Model, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "### Hostile text\n\n| log | bytes of prompts | audit, s of wall | fragment families | bytes not read | fragments cut |\n|---|---|---|---|---|---|"
+    );
+    // Words that nobody else sends, from a counter.
+    let word = |n: u64| -> String {
+        let mut state = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        (0..8)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                char::from(b'a' + (state >> 59) as u8 % 26)
+            })
+            .collect()
+    };
+    let run = |n: u64| (0..8).map(|i| word(8 * n + i)).collect::<Vec<_>>().join(" ");
+    let letter = vec!["a".repeat(10 << 20)];
+    // All 4-letter strings over 26 letters, each once as a substring; one for each of six accounts, turned.
+    let bruijn: Vec<String> = (0..6).map(|turn| de_bruijn(26, 4, turn * 40_000)).collect();
+    let n_pairs = 1_000_000;
+    let pairs: Vec<String> =
+        (0..n_pairs).map(|n| format!("{} and {}", run(n / 2), run(n_pairs + (n + 1) / 2))).collect();
+    // Each of 3,000 prompts holds two neighbouring links, six accounts a link: one chain.
+    let chain: Vec<String> = (0..18_000).map(|n| format!("{}. {}", run(n / 6), run(n / 6 + 1))).collect();
+    let prefixes: Vec<String> = (1..=2_000).map(|n| (0..n / 10 + 1).map(run).collect::<Vec<_>>().join(" ")).collect();
+    for (name, prompts) in [
+        ("one prompt of 10 MiB of one letter", letter),
+        ("a de Bruijn sequence, six times turned", bruijn),
+        ("1,000,000 prompts, each sharing one run with the one before and one with the one behind", pairs),
+        ("18,000 prompts that chain 3,001 runs", chain),
+        ("2,000 prompts, each the start of the next ones", prefixes),
+    ] {
+        let ids: Vec<String> = (0..prompts.len()).map(|n| format!("h{n}")).collect();
+        let bytes: usize = prompts.iter().map(String::len).sum();
+        let audited = Audited::new(model, ids.iter().map(String::as_str).zip(prompts.iter().map(String::as_str)));
+        let store = Store::open(&audited.store()).expect("the store");
+        let sum = |of: fn(&stillhunt::store::Night) -> u64| store.nights().iter().map(of).sum::<u64>();
+        let (cut, not_kept) = (sum(|night| night.print_bytes_cut), sum(|night| night.fragments_cut));
+        let measured = Measured { audited, families: HashMap::new(), prompts: HashMap::new(), campaigns: Vec::new() };
+        let _ = writeln!(
+            out,
+            "| {name} | {bytes} | {:.1} | {} | {cut} | {not_kept} |",
+            measured.audited.took.as_secs_f64(),
+            measured.list().len()
+        );
+    }
+    out.push('\n');
+}
+
+/// A de Bruijn sequence over the first `k` letters for words of `n`, begun at place `turn`.
+fn de_bruijn(k: usize, n: usize, turn: usize) -> String {
+    let (mut a, mut sequence) = (vec![0usize; k * n], Vec::new());
+    fn go(t: usize, p: usize, (k, n): (usize, usize), a: &mut Vec<usize>, out: &mut Vec<usize>) {
+        if t > n {
+            if n.is_multiple_of(p) {
+                out.extend_from_slice(&a[1..=p]);
+            }
+            return;
+        }
+        a[t] = a[t - p];
+        go(t + 1, p, (k, n), a, out);
+        for j in a[t - p] + 1..k {
+            a[t] = j;
+            go(t + 1, t, (k, n), a, out);
+        }
+    }
+    go(1, 1, (k, n), &mut a, &mut sequence);
+    let turn = turn % sequence.len();
+    sequence.rotate_left(turn);
+    sequence.into_iter().map(|letter| char::from(b'a' + letter as u8)).collect()
 }
 
 /// Families on clean real prompts, the twenty largest to be read, and how many the other half's families explain.

@@ -21,6 +21,15 @@ pub(crate) struct Audited {
 impl Audited {
     /// Audits exchanges given as (id, prompt), each of an account of its own.
     pub(crate) fn new<'a>(model: &Model, rows: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self::with(model, rows, &AuditConfig::default())
+    }
+
+    /// The same under another configuration.
+    pub(crate) fn with<'a>(
+        model: &Model,
+        rows: impl Iterator<Item = (&'a str, &'a str)>,
+        config: &AuditConfig,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let log = dir.path().join("log.jsonl");
         let mut out = BufWriter::new(std::fs::File::create(&log).expect("the log"));
@@ -31,16 +40,19 @@ impl Audited {
         }
         out.flush().expect("the log");
         drop(out);
-        Self::of_log(model, dir, log)
+        Self::of_log_with(model, dir, log, config)
     }
 
     /// Audits a log that lies in `dir`.
     pub(crate) fn of_log(model: &Model, dir: TempDir, log: PathBuf) -> Self {
+        Self::of_log_with(model, dir, log, &AuditConfig::default())
+    }
+
+    fn of_log_with(model: &Model, dir: TempDir, log: PathBuf, config: &AuditConfig) -> Self {
         let key = AccountKey::create(&dir.path().join("key")).expect("a key");
         let start = Instant::now();
         let (store, quarantine) = (dir.path().join("store"), dir.path().join("quarantine.jsonl"));
-        audit(&[Input::File(log)], &store, &quarantine, &key, model, &AuditConfig::default(), &Silent)
-            .expect("the audit");
+        audit(&[Input::File(log)], &store, &quarantine, &key, model, config, &Silent).expect("the audit");
         Self { took: start.elapsed(), dir }
     }
 

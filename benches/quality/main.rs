@@ -1,7 +1,7 @@
 //! Quality of families and searches on open prompts: `cargo bench --bench quality -- DATA_DIR [part…]`.
 //!
 //! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `edits`, `sts`, `index`,
-//! `clumps`, `chains`, `cost:ROWS` (a file that `fragments_peers.py make` wrote), `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published` and `:clean` are parts); all of them
+//! `clumps`, `chains`, `cost:ROWS` (a file that `fragments_peers.py make` wrote), `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published`, `:clean` and `:hostile` are parts), `finders`; all of them
 //! without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
 //! written there, a file a part.
 
@@ -61,6 +61,9 @@ fn main() {
     }
     if let Some(rows) = words.iter().find_map(|word| word.strip_prefix("cost:")) {
         tell("fragment-cost", fragment_cost::report(&model, std::path::Path::new(rows)));
+    }
+    if words.iter().any(|word| word == "finders") {
+        tell("finders", edits::finders(&model, &all));
     }
     if wants("sts") {
         tell("sts", sts::report(&model, &dir, &shipped));

@@ -37,13 +37,15 @@ pub struct FragmentConfig {
     pub least_accounts: u32,
     /// Nights that are looked at together, tonight included.
     pub nights: u32,
+    /// Whether prompts that share fingerprints are candidates of the near-duplicate judge too; without it, only what the index finds.
+    pub second_finder: bool,
     /// Known texts: (name of the source, its text), and digests of families.
     pub known: Vec<KnownSource>,
 }
 
 impl Default for FragmentConfig {
     fn default() -> Self {
-        Self { least_accounts: 5, nights: 28, known: Vec::new() }
+        Self { least_accounts: 5, nights: 28, second_finder: true, known: Vec::new() }
     }
 }
 
@@ -129,6 +131,7 @@ pub(crate) struct Printed {
     accounts: AccountsOf,
     first_new: u32,
     least_accounts: u32,
+    second_finder: bool,
 }
 
 impl Printed {
@@ -163,11 +166,22 @@ impl Printed {
             take(&Postings::open(Mapped::open(&path)?)?);
         }
         let accounts = AccountsOf::new(pairs, (numbers.0 + numbers.1) as usize, n_accounts as usize);
-        Ok(Self { field, tonight, older, accounts, first_new: numbers.0, least_accounts: config.least_accounts })
+        Ok(Self {
+            field,
+            tonight,
+            older,
+            accounts,
+            first_new: numbers.0,
+            least_accounts: config.least_accounts,
+            second_finder: config.second_finder,
+        })
     }
 
     /// Calls `take` with (new text, earlier text) pairs that share a fingerprint.
     pub(crate) fn pairs(&self, take: &mut dyn FnMut(&[(u32, u32)])) {
+        if !self.second_finder {
+            return;
+        }
         let (tonight, older) = (all(&self.tonight), all(&self.older));
         fragment::pairs(fragment::Printed { tonight: &tonight, older: &older }, self.first_new, take);
     }

@@ -56,7 +56,12 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
     let nights = args.fragment_nights.or(file.fragment_nights).unwrap_or(default.fragments.nights);
     let accounts = args.fragment_accounts.or(file.fragment_accounts).unwrap_or(default.fragments.least_accounts);
     Ok(AuditConfig {
-        fragments: FragmentConfig { least_accounts: accounts.max(2), nights: nights.max(1), known },
+        fragments: FragmentConfig {
+            least_accounts: accounts.max(2),
+            nights: nights.max(1),
+            known,
+            ..default.fragments
+        },
         log: LogConfig {
             map: args.map.as_deref().map(str::parse).transpose()?.or(file.map),
             default_account: args.default_account.clone().or(file.default_account),

@@ -5,7 +5,7 @@
 //! common. What a text holds of a run is the number of the run's bytes in stretches of at least 16, so a changed word costs
 //! its own surroundings only. Weakness: the order of the stretches is not asked, so sentences may be shuffled. Bounds: the first
 //! [`PRINTED_BYTES`] of a text; a gram stands for at most eight runs, and a run is measured on what is left of it; comparing stops at
-//! sixteen times the text's length.
+//! 64 times the text's length and 16 KiB.
 
 use super::run::pieces;
 use crate::text::limits::PRINTED_BYTES;
@@ -18,8 +18,9 @@ const STEP: usize = 4;
 const STRETCH: usize = GRAM + STEP - 1;
 /// Runs that one gram may stand for.
 const MOST_RUNS: usize = 8;
-/// Bytes compared for one text, as a multiple of its length.
-const MOST_COMPARED: usize = 16;
+/// Bytes compared for one text: a multiple of its length, and some.
+const MOST_COMPARED: usize = 64;
+const ALWAYS_COMPARED: usize = 16 << 10;
 /// Stretches that are open at a time.
 const MOST_OPEN: usize = 64;
 /// Bytes of a run that a member holds at least, and the least share of the run.
@@ -180,7 +181,7 @@ impl Scanner {
         let mut out: Vec<Stretch> = Vec::new();
         // Stretches that reach beyond where the pass is.
         let mut open: Vec<Stretch> = Vec::new();
-        let mut left = MOST_COMPARED * bytes.len();
+        let mut left = MOST_COMPARED * bytes.len() + ALWAYS_COMPARED;
         // First all places that pass the filter, then the table: its loads then do not wait for each other.
         let mut passed: Vec<(u64, u32)> = Vec::new();
         self.printer.each_gram::<GRAM>(bytes, |hash, at| {
