@@ -222,8 +222,12 @@ pub(crate) fn report(model: &Model, all: &[Prompt], dev: bool, parts: &[String])
 fn accounts(model: &Model, half: &[&Prompt], out: &mut String) {
     const SIZES: [usize; 8] = [5, 10, 20, 50, 100, 500, 1_000, 5_000];
     const EACH: usize = 3;
-    let texts: Vec<String> =
-        (60..=80).step_by(10).flat_map(|len| fragment_texts(SIZES.len(), len, len as u64)).collect();
+    // Drawn together, so that no two campaigns say nearly the same, and cut to 60, 70 and 80 characters.
+    let texts: Vec<String> = fragment_texts(EACH * SIZES.len(), 80, 60)
+        .into_iter()
+        .enumerate()
+        .map(|(i, text)| shortened(&text, 60 + 10 * (i % EACH)))
+        .collect();
     let campaigns = (0..EACH * SIZES.len()).map(|i| Campaign {
         name: SIZES[i % SIZES.len()].to_string(),
         fragment: texts[i].clone(),
@@ -252,6 +256,12 @@ fn accounts(model: &Model, half: &[&Prompt], out: &mut String) {
     }
     row(out, "all", &outcomes.iter().collect::<Vec<_>>());
     out.push('\n');
+}
+
+/// The text up to the first end of a word behind so many bytes.
+fn shortened(text: &str, least: usize) -> String {
+    let end = text.char_indices().find(|&(at, c)| at >= least && c == ' ').map_or(text.len(), |(at, _)| at);
+    text[..end].to_owned()
 }
 
 const LENGTHS: [usize; 5] = [40, 60, 80, 120, 200];

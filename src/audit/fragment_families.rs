@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Texts whose fragment is aligned for the template.
 const MOST_READ: usize = 64;
+/// Parts whose text is shown.
+const MOST_PARTS: usize = 4;
 /// Near-duplicate families that are named.
 const MOST_NAMED: usize = 8;
 /// Bytes of a text before or behind a fragment that still count as its start or end.
@@ -48,14 +50,20 @@ fn one(view: &View, head: u32, mut parts: Vec<u32>) -> FragmentFamily {
     parts.sort_by_key(|&part| (part != head, part));
     let mut all: Vec<Member> = parts.iter().flat_map(|&part| view.fragment_members(part)).copied().collect();
     all.sort_by_key(|member| (member.text, member.fragment != head, member.fragment));
-    let members = all
-        .chunk_by(|a, b| a.text == b.text)
-        .map(|of_text| {
-            let held: u32 = of_text.iter().map(|member| member.held).sum();
-            Member { fragment: head, held: held.min(of_text[0].length), ..of_text[0] }
-        })
-        .collect();
+    let members = all.chunk_by(|a, b| a.text == b.text).map(|of_text| joined(head, of_text)).collect();
     FragmentFamily { head, parts, members }
+}
+
+/// What one text holds of a family: its parts, those that lie over each other once.
+fn joined(head: u32, of_text: &[Member]) -> Member {
+    let mut taken: Vec<&Member> = Vec::new();
+    for member in of_text {
+        if taken.iter().all(|other| member.end <= other.first || other.end <= member.first) {
+            taken.push(member);
+        }
+    }
+    let held: u32 = taken.iter().map(|member| member.held).sum();
+    Member { fragment: head, held: held.min(of_text[0].length), ..of_text[0] }
 }
 
 impl FragmentFamily {
@@ -83,7 +91,7 @@ impl FragmentFamily {
     pub(crate) fn template(&self, view: &View) -> Template {
         let field = view.fragments[self.head as usize].field;
         let mut out = Template::default();
-        for &part in &self.parts {
+        for &part in self.parts.iter().take(MOST_PARTS) {
             let members = view.fragment_members(part);
             let step = members.len().div_ceil(MOST_READ).max(1);
             let windows: Vec<&str> = members

@@ -328,7 +328,7 @@ fn grow(runs: &mut Vec<Run>, seeds: &[Seed], printer: &Printer, texts: &FieldTex
             let Some(text) = text.filter(|_| !explained.has(seed.hash) && !done.contains(&seed.hash)) else { continue };
             done.insert(seed.hash);
             if explained.left(&text) < LEAST_RUN {
-                explained.each_gram(&text, |hash, _| {
+                explained.each_print(&text, |hash| {
                     done.insert(hash);
                 });
             } else if runs.len() >= n_known + MOST_RUNS {

@@ -7,7 +7,10 @@
 use super::run::pieces;
 use super::scan::enough;
 use crate::text::winnow::{GRAM, Printer};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Bytes of a gram by which runs are compared: those of the shortest stretch that a member is measured by.
+const STRETCH: usize = super::scan::STRETCH;
 
 /// Runs that one gram remembers.
 const MOST_OWNERS: usize = 4;
@@ -15,6 +18,8 @@ const MOST_OWNERS: usize = 4;
 /// The runs that are kept, by their grams.
 pub struct Explained<'a> {
     printer: &'a Printer,
+    /// Fingerprints of the kept runs.
+    prints: HashSet<u64>,
     /// (run, place in its fixed bytes) of each gram.
     owners: HashMap<u64, Vec<(u32, u32)>>,
     /// Fixed bytes of each run.
@@ -25,20 +30,24 @@ impl<'a> Explained<'a> {
     /// Without any run yet.
     #[must_use]
     pub fn new(printer: &'a Printer) -> Self {
-        Self { printer, owners: HashMap::new(), lengths: Vec::new() }
+        Self { printer, prints: HashSet::new(), owners: HashMap::new(), lengths: Vec::new() }
     }
 
-    /// Whether a kept run has this gram.
+    /// Whether a kept run has this fingerprint.
     #[must_use]
     pub fn has(&self, hash: u64) -> bool {
-        self.owners.contains_key(&hash)
+        self.prints.contains(&hash)
     }
 
-    /// Calls `visit(hash, place in the fixed bytes)` for every gram of a run.
-    pub fn each_gram(&self, run: &str, mut visit: impl FnMut(u64, usize)) {
+    /// Calls `visit(fingerprint)` for every gram of a run.
+    pub fn each_print(&self, run: &str, mut visit: impl FnMut(u64)) {
+        self.each_gram::<GRAM>(run, |hash, _| visit(hash));
+    }
+
+    fn each_gram<const K: usize>(&self, run: &str, mut visit: impl FnMut(u64, usize)) {
         let mut before = 0;
         for piece in pieces(run) {
-            self.printer.each_gram::<GRAM>(piece.as_bytes(), |hash, at| visit(hash, before + at));
+            self.printer.each_gram::<K>(piece.as_bytes(), |hash, at| visit(hash, before + at));
             before += piece.len();
         }
     }
@@ -47,7 +56,12 @@ impl<'a> Explained<'a> {
     pub fn keep(&mut self, run: &str) {
         let number = self.lengths.len() as u32;
         let mut grams: Vec<(u64, u32)> = Vec::with_capacity(run.len());
-        self.each_gram(run, |hash, at| grams.push((hash, at as u32)));
+        self.each_gram::<STRETCH>(run, |hash, at| grams.push((hash, at as u32)));
+        let mut prints = std::mem::take(&mut self.prints);
+        self.each_print(run, |hash| {
+            prints.insert(hash);
+        });
+        self.prints = prints;
         for (hash, at) in grams {
             let owners = self.owners.entry(hash).or_default();
             if owners.len() < MOST_OWNERS {
@@ -62,7 +76,7 @@ impl<'a> Explained<'a> {
     pub fn left(&self, run: &str) -> usize {
         // Of each kept run: (place in it, place here) of the grams in common.
         let mut common: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
-        self.each_gram(run, |hash, at| {
+        self.each_gram::<STRETCH>(run, |hash, at| {
             for &(owner, offset) in self.owners.get(&hash).into_iter().flatten() {
                 common.entry(owner).or_default().push((offset, at as u32));
             }
@@ -83,5 +97,5 @@ impl<'a> Explained<'a> {
 
 /// Bytes that grams at these places, in order, cover together.
 fn covered(places: impl Iterator<Item = u32>) -> u32 {
-    super::scan::covered(places.map(|place| (place, GRAM as u32)))
+    super::scan::covered(places.map(|place| (place, STRETCH as u32)))
 }

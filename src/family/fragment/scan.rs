@@ -15,7 +15,7 @@ use crate::text::winnow::Printer;
 const GRAM: usize = 13;
 const STEP: usize = 4;
 /// Bytes of a stretch that counts.
-const STRETCH: usize = GRAM + STEP - 1;
+pub(super) const STRETCH: usize = GRAM + STEP - 1;
 /// Runs that one gram may stand for.
 const MOST_RUNS: usize = 8;
 /// Bytes compared for one text: a multiple of its length, and some.
