@@ -83,7 +83,9 @@ impl FragmentFamily {
                 }
             }
         }
-        rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
+        // A request of which several earlier turns hold the fragment is one request.
+        rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row, row.posting.prompt));
+        rows.dedup_by_key(|row| (row.night, row.posting.row));
         rows
     }
 

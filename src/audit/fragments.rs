@@ -5,8 +5,8 @@ use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    self, AccountsOf, Explained, Gathered, Holding, KnownTexts, LEAST_RUN, Scanner, Seed, Texts as FragmentTexts,
-    extract, gather, is_spread, pieces,
+    self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Seed, Texts as FragmentTexts, gather, grow, is_spread,
+    pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::store::postings::{NONE, Postings};
@@ -17,13 +17,8 @@ use crate::store::{Mapped, NewNight, Store};
 use crate::text::winnow::{GRAM, Printer};
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
-
-/// Seeds that are grown together.
-const TOGETHER: usize = 512;
-/// Runs that a night may add to a field.
-const MOST_RUNS: usize = 100_000;
 
 /// The printer of a store: its secret is derived from the account key, as family names are.
 pub(crate) fn printer(naming_key: &[u8; 32]) -> Printer {
@@ -265,7 +260,9 @@ pub(crate) fn find(
         let seeds = printed.seeds(&of_group);
         let mut runs = known_runs(view, field);
         let n_known = runs.len();
-        found.cut += grow(&mut runs, &seeds, &printer, &texts);
+        let (grown, cut) = grow(runs.iter().map(|run| run.text.as_str()), &seeds, &printer, &texts);
+        found.cut += cut;
+        runs.extend(grown.into_iter().map(|text| Run { text, known: None, members: Vec::new() }));
         progress.stage("members", None);
         read_all(store, &mut runs, n_known, &printer, &printed, &texts);
         progress.stage("fragments", None);
@@ -310,39 +307,6 @@ fn known_runs(view: &View, field: Field) -> Vec<Run> {
             members: Vec::new(),
         })
         .collect()
-}
-
-/// Grows seeds to runs, most accounts first; what lies inside a run already is not grown again. Returns how many were cut.
-fn grow(runs: &mut Vec<Run>, seeds: &[Seed], printer: &Printer, texts: &FieldTexts<'_>) -> u64 {
-    let mut explained = Explained::new(printer);
-    runs.iter().for_each(|run| explained.keep(&run.text));
-    // Grams of runs that are explained by others: they need not be grown again.
-    let mut done: HashSet<u64> = HashSet::new();
-    let n_known = runs.len();
-    let mut cut = 0;
-    for part in seeds.chunks(TOGETHER) {
-        let open: Vec<&Seed> =
-            part.iter().filter(|seed| !explained.has(seed.hash) && !done.contains(&seed.hash)).collect();
-        let grown: Vec<Option<String>> = open.par_iter().map(|seed| extract(seed, texts)).collect();
-        for (seed, text) in open.iter().zip(grown) {
-            let Some(text) = text.filter(|_| !explained.has(seed.hash) && !done.contains(&seed.hash)) else { continue };
-            done.insert(seed.hash);
-            if explained.left(&text) < LEAST_RUN {
-                explained.each_print(&text, |hash| {
-                    done.insert(hash);
-                });
-            } else if runs.len() >= n_known + MOST_RUNS {
-                cut += 1;
-            } else {
-                explained.keep(&text);
-                runs.push(Run { text, known: None, members: Vec::new() });
-            }
-        }
-    }
-    // The longest first: it leads what its accounts send beside it.
-    runs[n_known..].sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
-    runs.dedup_by(|a, b| a.known.is_none() && a.text == b.text);
-    cut
 }
 
 /// Reads tonight's texts for all runs, and older ones that may hold a new run for those.

@@ -8,8 +8,9 @@ fn night(writer: &mut Writer, text: &str) {
     let number = new.night;
     writer
         .commit(new, &[], |db| {
-            let row = (number, 1, 5, 9, 0, 1, 0, 0, 0, 1, 0);
-            db.execute("INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)", row).map(|_| ())
+            let row = (number, 1, 5, 9, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0);
+            db.execute("INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)", row)
+                .map(|_| ())
         })
         .expect("committed");
 }

@@ -122,7 +122,7 @@ fn similar_answers_with_the_accounts_behind_the_hits() {
         site.run(&all).ok().json()
     };
     let found = similar(&[text]);
-    assert_eq!(keys(&found), ["hits", "notes", "schema", "threshold"]);
+    assert_eq!(keys(&found), ["fragments", "hits", "notes", "schema", "threshold"]);
     let hits = found["hits"].as_array().expect("hits");
     assert_eq!(hits.len(), 10);
     for hit in hits {
@@ -133,6 +133,7 @@ fn similar_answers_with_the_accounts_behind_the_hits() {
             "accounts",
             "exchange_id",
             "family_id",
+            "fragments",
             "prompt",
             "requests",
             "score",

@@ -268,7 +268,7 @@ fn no_text_of_a_log_reaches_a_terminal_raw() {
 
 /// Line ends and tabs apart, no control character and none that turns the line around.
 #[track_caller]
-fn tame(text: &str, what: &str) {
+pub(super) fn tame(text: &str, what: &str) {
     let bad = text.chars().find(|&c| {
         (c.is_control() && c != '\n' && c != '\t')
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

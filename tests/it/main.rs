@@ -7,6 +7,8 @@
 
 mod commands;
 mod data;
+mod fragments;
+mod fragments_hostile;
 mod hostile;
 mod logs;
 mod nights;
@@ -174,26 +176,35 @@ fn campaign(prefix: &str, n: u64) -> Vec<Value> {
     (0..n).map(each).collect()
 }
 
-/// An export of members: (exchange, level) → (family, account, similarity).
-struct Members(BTreeMap<(String, String), (String, String, f64)>);
+/// An export of members: (exchange, level) → (family, account, similarity) at the levels where an exchange has one family at
+/// most, and (exchange, account, family) of fragments.
+struct Members(BTreeMap<(String, String), (String, String, f64)>, BTreeSet<[String; 3]>);
 
 impl Members {
     #[track_caller]
     fn parse(text: &str) -> Self {
         let mut rows = text.lines();
         assert_eq!(rows.next(), Some("exchange_id,account,family_id,level,similarity"));
-        let mut members = BTreeMap::new();
+        let (mut members, mut fragments) = (BTreeMap::new(), BTreeSet::new());
         for line in rows {
             let cells: Vec<&str> = line.split(',').collect();
             let [id, account, family, level, similarity] = cells[..] else { panic!("five cells, got {line:?}") };
-            assert!(!line.contains('"') && ["exact", "near-duplicate"].contains(&level), "{line}");
+            assert!(!line.contains('"') && ["exact", "near-duplicate", "fragment"].contains(&level), "{line}");
             let similarity: f64 = similarity.parse().expect("a number");
             assert!((-1.0..=1.0).contains(&similarity), "{line}");
+            if level == "fragment" {
+                assert!(similarity > 0.0 && family.starts_with('f'), "{line}");
+                assert!(
+                    fragments.insert([id, account, family].map(str::to_owned)),
+                    "one row for each exchange and family, got {line} twice"
+                );
+                continue;
+            }
             let value = (family.to_owned(), account.to_owned(), similarity);
             let before = members.insert((id.to_owned(), level.to_owned()), value);
             assert!(before.is_none(), "one row for each exchange and level, got {line} twice");
         }
-        Self(members)
+        Self(members, fragments)
     }
 
     /// Families of a level: name → exchanges.

@@ -126,7 +126,9 @@ const AGREEMENT: f64 = 0.95;
 #[test]
 fn threads_change_no_byte() {
     let site = Site::new();
-    site.run(&["simulate", "--out", "sim", "--exchanges", "2500", "--days", "2", "--seed", "4"]).ok();
+    let planted = ["--fragment-campaigns", "3", "--fragment-accounts", "8", "--fragment-edits", "word8"];
+    let sized = ["simulate", "--out", "sim", "--exchanges", "2500", "--days", "2", "--seed", "4"];
+    site.run(&[&sized[..], &planted].concat()).ok();
     site.log("more.jsonl", &campaign("c", 40));
     let logs = ["sim/logs/night-1.jsonl", "sim/logs/night-2.jsonl", "more.jsonl"];
     for (store, threads) in [("one", "1"), ("four", "4")] {
@@ -139,6 +141,8 @@ fn threads_change_no_byte() {
         assert_eq!(files("one"), files("four"));
         assert!(files("one").len() >= 6);
     }
+    let n_fragments = |store: &str| site.members(store).1.len();
+    assert!(n_fragments("one") >= 30 && n_fragments("one") == n_fragments("four"), "{}", n_fragments("one"));
     assert_eq!(site.export("one"), site.export("four"));
     let families = |store: &str| site.run(&["export", "families", "--store", store]).ok().out;
     assert_eq!(families("one"), families("four"));
@@ -158,7 +162,7 @@ fn a_store_of_another_format_says_so() {
     let db = rusqlite::Connection::open(site.path("store/catalog.sqlite")).expect("a catalog");
     db.execute("UPDATE meta SET value = '99' WHERE name = 'format'", []).expect("changed");
     drop(db);
-    let parts = ["expected a store of format 1, got format 99", "hint: open it with the version"];
+    let parts = ["expected a store of format 2, got format 99", "hint: open it with the version"];
     site.audit(&["two.jsonl"]).refused(&parts);
     for command in
         [&["similar", "x"][..], &["family", "list"], &["export", "members"], &["store", "verify"], &["store", "stats"]]

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! fingerprints → seeds → runs → members → families
-//! text::winnow    count    run     scan      gather
+//! text::winnow    count    grow    scan      gather
 //! ```
 //!
 //! [`count()`] merges the sorted fingerprints of a night with those of the trailing nights and keeps each one that enough accounts
-//! sent, with its exact number of accounts and a sample of its holders, one for each account. [`extract`] grows a seed, word by word,
-//! to the longest run that seven in ten of the sample share, over small slots. [`Scanner`] reads every text once more and says which
+//! sent, with its exact number of accounts and a sample of its holders, one for each account. [`grow()`] takes the seeds one
+//! after another and grows each, word by word, to the longest run that seven in ten of the sample share, over small slots
+//! ([`extract`]); what the runs before it explain is not kept. [`Scanner`] reads every text once more and says which
 //! runs it holds, counted by its own bytes: a member holds at least 40 bytes and 60% of a run. [`gather()`] brings the runs of the
 //! same accounts together as one family with parts, and says which run lies within a more common one.
 //!
@@ -16,15 +17,15 @@
 //! threads; time and memory grow with the text, whatever it holds.
 
 mod count;
-mod explained;
 mod gather;
+mod grow;
 mod known;
 mod run;
 mod scan;
 
 pub use count::{AccountsOf, Printed, Seed, count, is_spread, pairs};
-pub use explained::Explained;
 pub use gather::{Gathered, Holding, gather};
+pub use grow::grow;
 pub use known::KnownTexts;
 pub use run::{SLOT, Texts, extract, pieces};
 pub use scan::{Found, Scanner};

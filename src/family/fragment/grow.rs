@@ -1,22 +1,68 @@
-//! Is a run more than the runs before it?
+//! Seeds → runs: which of the runs that seeds grow to are kept?
 //!
-//! A seed that straddles the end of a fragment and some popular text grows to a run of both. Whoever holds it holds the
-//! fragment, so it tells nothing new. A run is explained by the earlier runs that its text holds, as a member would hold them;
-//! what of it they do not cover is left. Weakness: a gram remembers the first four runs that have it.
+//! Seeds with most accounts come first, and a seed that lies inside a kept run is not grown. A seed that straddles the end of a
+//! fragment and some popular text grows to a run of both; whoever holds it holds the fragment, so it tells nothing new. A run is
+//! *explained* by the kept runs that its text holds, as a member would hold them, if fewer than [`LEAST_RUN`] of its bytes are left.
+//! Weakness: a gram remembers the first four runs that have it.
 
-use super::run::pieces;
+use super::LEAST_RUN;
+use super::count::Seed;
+use super::run::{Texts, extract, pieces};
 use super::scan::enough;
 use crate::text::winnow::{GRAM, Printer};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Bytes of a gram by which runs are compared: those of the shortest stretch that a member is measured by.
 const STRETCH: usize = super::scan::STRETCH;
 
+/// Seeds that are grown together.
+const TOGETHER: usize = 512;
+/// Runs that one call may add.
+const MOST_RUNS: usize = 100_000;
 /// Runs that one gram remembers.
 const MOST_OWNERS: usize = 4;
 
+/// Grows `seeds`, which come most accounts first, to runs that the `known` ones do not explain. Returns them, longest first, and
+/// how many more were found and not kept.
+pub fn grow<'a>(
+    known: impl Iterator<Item = &'a str>,
+    seeds: &[Seed],
+    printer: &Printer,
+    texts: &dyn Texts,
+) -> (Vec<String>, u64) {
+    let mut explained = Explained::new(printer);
+    known.for_each(|run| explained.keep(run));
+    // Fingerprints that need not be grown again: of seeds, and of runs that are explained by others.
+    let mut done: HashSet<u64> = HashSet::new();
+    let (mut runs, mut cut): (Vec<String>, u64) = (Vec::new(), 0);
+    for part in seeds.chunks(TOGETHER) {
+        let open: Vec<&Seed> =
+            part.iter().filter(|seed| !explained.has(seed.hash) && !done.contains(&seed.hash)).collect();
+        let grown: Vec<Option<String>> = open.par_iter().map(|seed| extract(seed, texts)).collect();
+        for (seed, text) in open.iter().zip(grown) {
+            let Some(text) = text.filter(|_| !explained.has(seed.hash) && !done.contains(&seed.hash)) else { continue };
+            done.insert(seed.hash);
+            if explained.left(&text) < LEAST_RUN {
+                explained.each_print(&text, |hash| {
+                    done.insert(hash);
+                });
+            } else if runs.len() >= MOST_RUNS {
+                cut += 1;
+            } else {
+                explained.keep(&text);
+                runs.push(text);
+            }
+        }
+    }
+    // The longest first: it leads what its accounts send beside it.
+    runs.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    runs.dedup();
+    (runs, cut)
+}
+
 /// The runs that are kept, by their grams.
-pub struct Explained<'a> {
+struct Explained<'a> {
     printer: &'a Printer,
     /// Fingerprints of the kept runs.
     prints: HashSet<u64>,
@@ -28,19 +74,17 @@ pub struct Explained<'a> {
 
 impl<'a> Explained<'a> {
     /// Without any run yet.
-    #[must_use]
-    pub fn new(printer: &'a Printer) -> Self {
+    fn new(printer: &'a Printer) -> Self {
         Self { printer, prints: HashSet::new(), owners: HashMap::new(), lengths: Vec::new() }
     }
 
     /// Whether a kept run has this fingerprint.
-    #[must_use]
-    pub fn has(&self, hash: u64) -> bool {
+    fn has(&self, hash: u64) -> bool {
         self.prints.contains(&hash)
     }
 
     /// Calls `visit(fingerprint)` for every gram of a run.
-    pub fn each_print(&self, run: &str, mut visit: impl FnMut(u64)) {
+    fn each_print(&self, run: &str, mut visit: impl FnMut(u64)) {
         self.each_gram::<GRAM>(run, |hash, _| visit(hash));
     }
 
@@ -53,7 +97,7 @@ impl<'a> Explained<'a> {
     }
 
     /// Adds a run.
-    pub fn keep(&mut self, run: &str) {
+    fn keep(&mut self, run: &str) {
         let number = self.lengths.len() as u32;
         let mut grams: Vec<(u64, u32)> = Vec::with_capacity(run.len());
         self.each_gram::<STRETCH>(run, |hash, at| grams.push((hash, at as u32)));
@@ -72,8 +116,7 @@ impl<'a> Explained<'a> {
     }
 
     /// Bytes of a run that are left when the kept runs that it holds are taken away.
-    #[must_use]
-    pub fn left(&self, run: &str) -> usize {
+    fn left(&self, run: &str) -> usize {
         // Of each kept run: (place in it, place here) of the grams in common.
         let mut common: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
         self.each_gram::<STRETCH>(run, |hash, at| {
