@@ -100,7 +100,7 @@ impl<'a> Source<'a> {
 
     /// A text that goes round or that a class is given.
     pub(super) fn shared(&self, frames: &[&str], number: u64) -> String {
-        let mut rng = stream(self.seed, "shared", number, u64::from(std::ptr::eq(frames, TRENDS)));
+        let mut rng = stream(self.seed, "shared", number, u64::from(frames == TRENDS));
         match self.given {
             None => self.grammar.fill(pick(&mut rng, frames), &mut rng),
             Some(_) => self.whole(&mut rng, 60).into_owned(),
