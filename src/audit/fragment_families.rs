@@ -93,8 +93,23 @@ impl FragmentFamily {
     pub(crate) fn template(&self, view: &View) -> Template {
         let field = view.fragments[self.head as usize].field;
         let mut out = Template::default();
-        for &part in self.parts.iter().take(MOST_PARTS) {
+        // Where the parts that are shown stand in each text: a part that stands over them says the same again.
+        let mut shown: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
+        let mut n_shown = 0;
+        for &part in &self.parts {
             let members = view.fragment_members(part);
+            let over = |member: &&Member| {
+                let places = shown.get(&member.text).map_or(&[][..], Vec::as_slice);
+                places.iter().any(|&(first, end)| member.first < end && first < member.end)
+            };
+            if n_shown == MOST_PARTS {
+                break;
+            }
+            if 2 * members.iter().filter(over).count() > members.len() {
+                continue;
+            }
+            n_shown += 1;
+            members.iter().for_each(|m| shown.entry(m.text).or_default().push((m.first, m.end)));
             let step = members.len().div_ceil(MOST_READ).max(1);
             let windows: Vec<&str> = members
                 .iter()
