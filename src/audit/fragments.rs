@@ -5,8 +5,8 @@ use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Seed, Texts as FragmentTexts, gather, grow, is_spread,
-    pieces,
+    self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Seed, TextPair, Texts as FragmentTexts, gather, grow,
+    is_spread, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::store::postings::{NONE, Postings};
@@ -173,7 +173,7 @@ impl Printed {
     }
 
     /// Calls `take` with (new text, earlier text) pairs that share a fingerprint.
-    pub(crate) fn pairs(&self, take: &mut dyn FnMut(&[(u32, u32)])) {
+    pub(crate) fn pairs(&self, take: &mut dyn FnMut(&[TextPair])) {
         if !self.second_finder {
             return;
         }

@@ -210,24 +210,22 @@ impl View {
 
 /// The fragments of the catalog, by number.
 fn fragments(store: &Store) -> Result<Vec<Fragment>> {
-    let rows: Vec<(u32, String, u32, String, u32, Option<u32>, Option<String>)> = store.catalog().all(
-        "SELECT fragment, id, field, text, head, within, known FROM fragments ORDER BY fragment",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?)),
-    )?;
+    let query = "SELECT fragment, id, field, text, head, within, known FROM fragments ORDER BY fragment";
+    let rows: Vec<(u32, Option<Fragment>)> = store.catalog().all(query, [], |row| {
+        let (id, field): (String, u32) = (row.get(1)?, row.get(2)?);
+        let (text, head, within, known) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+        let named = id.parse().ok().zip(Field::of_number(field));
+        Ok((row.get(0)?, named.map(|(id, field)| Fragment { id, field, text, head, within, known })))
+    })?;
     let n = rows.len() as u32;
-    let bad = |number| {
-        Error::new(ErrorKind::Store, format!("catalog: fragment {number} is not whole"))
-            .hint("run: stillhunt store verify")
-    };
     (0..)
         .zip(rows)
-        .map(|(i, (number, id, field, text, head, within, known))| {
-            let whole = number == i && head < n && within.is_none_or(|within| within < n);
-            let (Ok(id), Some(field), true) = (id.parse(), Field::of_number(field), whole) else {
-                return Err(bad(number));
-            };
-            Ok(Fragment { id, field, text, head, within, known })
+        .map(|(i, (number, fragment))| {
+            let whole = |f: &Fragment| number == i && f.head < n && f.within.is_none_or(|within| within < n);
+            fragment.filter(whole).ok_or_else(|| {
+                Error::new(ErrorKind::Store, format!("catalog: fragment {number} is not whole"))
+                    .hint("run: stillhunt store verify")
+            })
         })
         .collect()
 }

@@ -101,7 +101,7 @@ fn damage_does_not_crash_the_next_night() {
 fn de_bruijn(letters: &[u8], order: usize) -> String {
     let (mut out, mut word) = (String::new(), vec![0usize]);
     loop {
-        if order % word.len() == 0 {
+        if order.is_multiple_of(word.len()) {
             out.extend(word.iter().map(|&letter| char::from(letters[letter])));
         }
         let own = word.len();

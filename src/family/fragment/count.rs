@@ -19,6 +19,9 @@ const MOST_PAIRED: usize = 256;
 /// Earlier holders of a fingerprint that a text is paired with.
 const PAIRS_EACH: usize = 8;
 
+/// A text of tonight and an earlier one.
+pub type TextPair = (u32, u32);
+
 /// The accounts that sent each text, distinct and sorted.
 pub struct AccountsOf {
     starts: Vec<u32>,
@@ -103,7 +106,7 @@ pub fn count(
 
 /// Calls `take` with (new text, earlier text) pairs that share a fingerprint of at most 256 texts, each pair once or more; texts
 /// from `first_new` on are new.
-pub fn pairs(printed: Printed<'_>, first_new: u32, take: &mut dyn FnMut(&[(u32, u32)])) {
+pub fn pairs(printed: Printed<'_>, first_new: u32, take: &mut dyn FnMut(&[TextPair])) {
     each_part(printed, &|| (), &|(), holders| pair_up(holders, first_new), &mut |part: Vec<Vec<(u32, u32)>>| {
         let mut pairs: Vec<(u32, u32)> = part.into_iter().flatten().collect();
         pairs.par_sort_unstable();

@@ -23,7 +23,7 @@ mod known;
 mod run;
 mod scan;
 
-pub use count::{AccountsOf, Printed, Seed, count, is_spread, pairs};
+pub use count::{AccountsOf, Printed, Seed, TextPair, count, is_spread, pairs};
 pub use gather::{Gathered, Holding, gather};
 pub use grow::grow;
 pub use known::KnownTexts;

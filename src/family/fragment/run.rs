@@ -122,11 +122,8 @@ fn consensus(sample: &[(u32, u32)], texts: &dyn Texts) -> String {
 fn starts_word(text: &str, at: usize) -> bool {
     let here = text[at..].chars().next().map(class);
     let before = text[..at].chars().next_back().map(class);
-    match (before, here) {
-        (_, None | Some(Class::Blank)) => false,
-        (Some(Class::Letter), Some(Class::Letter)) => false,
-        _ => true,
-    }
+    let inside = before == Some(Class::Letter) && here == Some(Class::Letter);
+    !inside && !matches!(here, None | Some(Class::Blank))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -107,7 +107,6 @@ fn what_enough_accounts_share_comes_out_whole() {
             n_runs += runs.len();
         }
     }
-    println!("{n_maximal} shared runs in {n_runs}; {n_members} of their {n_holders} texts are members");
     assert!(n_maximal >= 200 && 4 * n_runs >= 3 * n_maximal, "{n_maximal} shared runs, {n_runs} found");
     assert!(n_members * 100 >= n_holders * 95, "{n_members} of {n_holders}");
 }

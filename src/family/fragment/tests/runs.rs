@@ -65,7 +65,7 @@ fn what_varies_is_a_slot() {
 fn edited(n: usize, every: usize, edit: impl Fn(&mut Vec<&str>, usize)) -> Vec<String> {
     let one = |i: usize| {
         let mut all: Vec<&str> = FRAGMENT.split(' ').collect();
-        if i % every == 0 {
+        if i.is_multiple_of(every) {
             edit(&mut all, i / every);
         }
         all.join(" ")
