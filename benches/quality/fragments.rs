@@ -39,7 +39,7 @@ struct Campaign {
 struct Measured {
     audited: Audited,
     /// Fragment family of each exchange, as often as it is in one.
-    families: HashMap<String, Vec<String>>,
+    families: BTreeMap<String, Vec<String>>,
     /// Prompts of all exchanges, by id.
     prompts: HashMap<String, String>,
     campaigns: Vec<Campaign>,
@@ -107,7 +107,7 @@ impl Measured {
         let audited = Audited::of_log(model, dir, path);
         let mut csv = Vec::new();
         export_members(&audited.store(), &[Level::Fragment], &mut csv).expect("the export");
-        let mut families: HashMap<String, Vec<String>> = HashMap::new();
+        let mut families: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in String::from_utf8(csv).expect("text").lines().skip(1) {
             let mut fields = line.split(',');
             if let (Some(id), Some(family)) = (fields.next(), fields.nth(1)) {
@@ -187,7 +187,7 @@ fn percent(part: usize, whole: usize) -> String {
     if whole == 0 { "–".into() } else { format!("{:.1}", 100.0 * part as f64 / whole as f64) }
 }
 
-fn half<'a>(all: &'a [Prompt], dev: bool) -> Vec<&'a Prompt> {
+fn half(all: &[Prompt], dev: bool) -> Vec<&Prompt> {
     all.iter().filter(|p| p.dev() == dev && p.kind != "probe" && p.source != "hh-rlhf-harmless").collect()
 }
 
@@ -406,7 +406,7 @@ fn hostile(model: &Model, out: &mut String) {
     let bruijn: Vec<String> = (0..6).map(|turn| de_bruijn(26, 4, turn * 40_000)).collect();
     let n_pairs = 1_000_000;
     let pairs: Vec<String> =
-        (0..n_pairs).map(|n| format!("{} and {}", run(n / 2), run(n_pairs + (n + 1) / 2))).collect();
+        (0..n_pairs).map(|n| format!("{} and {}", run(n / 2), run(n_pairs + n.div_ceil(2)))).collect();
     // Each of 3,000 prompts holds two neighbouring links, six accounts a link: one chain.
     let chain: Vec<String> = (0..18_000).map(|n| format!("{}. {}", run(n / 6), run(n / 6 + 1))).collect();
     let prefixes: Vec<String> = (1..=2_000).map(|n| (0..n / 10 + 1).map(run).collect::<Vec<_>>().join(" ")).collect();
@@ -423,7 +423,7 @@ fn hostile(model: &Model, out: &mut String) {
         let store = Store::open(&audited.store()).expect("the store");
         let sum = |of: fn(&stillhunt::store::Night) -> u64| store.nights().iter().map(of).sum::<u64>();
         let (cut, not_kept) = (sum(|night| night.print_bytes_cut), sum(|night| night.fragments_cut));
-        let measured = Measured { audited, families: HashMap::new(), prompts: HashMap::new(), campaigns: Vec::new() };
+        let measured = Measured { audited, families: BTreeMap::new(), prompts: HashMap::new(), campaigns: Vec::new() };
         let _ = writeln!(
             out,
             "| {name} | {bytes} | {:.1} | {} | {cut} | {not_kept} |",
