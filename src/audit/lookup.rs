@@ -1,8 +1,9 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
 use super::facts::{Facts, exchange_ids};
-use super::fragment_families::{fragment_families, fragment_family};
-use super::summary::{key_of, one};
+use super::filter::Filter;
+use super::fragment_families::fragment_families;
+use super::summary::one;
 use super::view::{SINGLE, Stored, View, segments};
 use super::{AuditConfig, calibration, rule, view};
 use crate::embed::Model;
@@ -33,8 +34,8 @@ const MOST_ACCOUNTS: usize = 20;
 
 /// A store, opened for look-ups.
 pub struct Opened<'a> {
-    store: Store,
-    view: View,
+    pub(super) store: Store,
+    pub(super) view: View,
     model: &'a Model,
     whole: Vec<Segment<Mapped>>,
     rule: Rule,
@@ -373,7 +374,7 @@ impl<'a> Opened<'a> {
         found.first().and_then(|id| id.parse().ok()).ok_or_else(missing)
     }
 
-    fn account_number(&self, account: AccountId) -> Result<u32> {
+    pub(super) fn account_number(&self, account: AccountId) -> Result<u32> {
         let query = "SELECT account FROM accounts WHERE id = ?1";
         let found = self.store.catalog().all(query, [account.to_string()], |row| row.get(0))?;
         found.first().copied().ok_or_else(|| {
@@ -553,82 +554,11 @@ impl<'a> Opened<'a> {
     }
 }
 
-fn unknown_family(id: FamilyId) -> Error {
+pub(super) fn unknown_family(id: FamilyId) -> Error {
     Error::new(ErrorKind::Input, format!("expected a family of the store, got {id}"))
         .hint("stillhunt family list shows them")
 }
 
 fn moment(micros: i64) -> Time {
     Time::new(micros).unwrap_or_else(|| Time::new(0).expect("the epoch is a time"))
-}
-
-/// The filters of a query, as numbers of the store.
-struct Filter<'a> {
-    view: &'a View,
-    since: i64,
-    until: i64,
-    account: Option<u32>,
-    model: Option<u32>,
-    /// Leader of the family, and its level.
-    family: Option<(Level, u32)>,
-    /// Prompts of a fragment family, sorted.
-    texts: Option<Vec<u32>>,
-    /// Whether any exchange passes.
-    open: bool,
-}
-
-impl<'a> Filter<'a> {
-    fn new(opened: &'a Opened<'_>, query: &SimilarQuery) -> Result<Self> {
-        let model = match &query.model {
-            None => None,
-            Some(name) => {
-                let found =
-                    opened.store.catalog().all("SELECT model FROM models WHERE name = ?1", [name], |row| row.get(0))?;
-                let unknown = || Error::new(ErrorKind::Input, format!("expected a model of the store, got {name:?}"));
-                Some(found.first().copied().ok_or_else(unknown)?)
-            }
-        };
-        let family = match query.family {
-            None => None,
-            Some(id) => {
-                let key = key_of(&opened.store, &opened.view, id)?.ok_or_else(|| unknown_family(id))?;
-                let leader = if id.level == Level::NearDuplicate { opened.view.near_leader(key) } else { key };
-                Some((id.level, leader))
-            }
-        };
-        let account = query.account.map(|account| opened.account_number(account)).transpose()?;
-        let since = query.since.map_or(i64::MIN, Time::micros);
-        let until = query.until.map_or(i64::MAX, Time::micros);
-        let system = matches!(family, Some((Level::System, _)));
-        let open = account.is_none() && model.is_none() && query.since.is_none() && query.until.is_none() && !system;
-        let texts = match family {
-            Some((Level::Fragment, head)) => {
-                let of_prompts = opened.view.fragments[head as usize].field == Field::Prompt;
-                let refused = "expected a family of prompts, got a fragment of system prompts or earlier turns";
-                if !of_prompts {
-                    return Err(Error::new(ErrorKind::Input, refused));
-                }
-                Some(fragment_family(&opened.view, head).members.iter().map(|member| member.text).collect())
-            }
-            _ => None,
-        };
-        Ok(Self { view: &opened.view, since, until, account, model, family, texts, open })
-    }
-
-    fn passes(&self, posting: &Posting) -> bool {
-        (self.since..self.until).contains(&posting.time)
-            && self.account.is_none_or(|account| account == posting.account)
-            && self.model.is_none_or(|model| model == posting.model)
-            && self.family.is_none_or(|(level, key)| level != Level::System || key == posting.system)
-    }
-
-    fn keeps(&self, prompt: u32) -> bool {
-        let in_family = match self.family {
-            None | Some((Level::System, _)) => true,
-            Some((Level::NearDuplicate, leader)) => self.view.near_leader(prompt) == leader,
-            Some((Level::Exact, leader)) => prompt == leader,
-            Some((Level::Fragment, _)) => self.texts.as_ref().is_none_or(|texts| texts.binary_search(&prompt).is_ok()),
-        };
-        in_family && (self.open || self.view.postings_of(prompt).any(|(_, posting)| self.passes(posting)))
-    }
 }

@@ -5,6 +5,7 @@
 
 mod facts;
 mod fields;
+mod filter;
 mod fragment_families;
 mod fragments;
 mod ingest;

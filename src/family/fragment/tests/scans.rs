@@ -46,7 +46,8 @@ fn edits_cost_their_own_surroundings() {
     let shuffled = [sentences[2], sentences[0], sentences[1]].join(", ");
     check("sentences shuffled", &shuffled, all - 6..=all);
     check("half of it", &RUN[..all / 2], 0..=0);
-    check("six tenths and a little", &RUN[..all * 61 / 100 + 1], all * 61 / 100..=all * 61 / 100 + 1);
+    // The letter behind the cut is that of the run by chance.
+    check("six tenths and a little", &RUN[..all * 61 / 100 + 1], all * 61 / 100..=all * 61 / 100 + 2);
     check("each fourth word changed", &changed(4), 0..=0);
     check("one letter of each word", &RUN.split(' ').map(|w| &w[..1]).collect::<Vec<_>>().join(" "), 0..=0);
     check("twice", &format!("{RUN} {RUN}"), all..=all);
