@@ -6,7 +6,7 @@
 //! memory. Guarantee: an interest of given texts has at least [`FEWEST`] texts, as far as there are that many.
 
 use super::draw::{chance, cumulate, pick, stream, weighted, zipf};
-use super::grammar::{FOLLOW_UPS, Grammar, STOCK, TRENDS};
+use super::grammar::{FOLLOW_UPS, Grammar, STOCK};
 use super::{GivenText, Texts};
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
@@ -100,7 +100,7 @@ impl<'a> Source<'a> {
 
     /// A text that goes round or that a class is given.
     pub(super) fn shared(&self, frames: &[&str], number: u64) -> String {
-        let mut rng = stream(self.seed, "shared", number, u64::from(frames == TRENDS));
+        let mut rng = stream(self.seed, "shared", number, 0);
         match self.given {
             None => self.grammar.fill(pick(&mut rng, frames), &mut rng),
             Some(_) => self.whole(&mut rng, 60).into_owned(),
