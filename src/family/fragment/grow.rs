@@ -2,7 +2,8 @@
 //!
 //! Seeds with most accounts come first, and a seed that lies inside a kept run is not grown. A seed that straddles the end of a
 //! fragment and some popular text grows to a run of both; whoever holds it holds the fragment, so it tells nothing new. A run is
-//! *explained* by the kept runs that its text holds, as a member would hold them, if fewer than [`LEAST_RUN`] of its bytes are left.
+//! *explained* by the kept runs that its text holds, as a member would hold them, if fewer than [`LEAST_RUN`] of its bytes are left,
+//! and by a kept run that is the same.
 //! Weakness: a gram remembers the first four runs that have it.
 
 use super::LEAST_RUN;
@@ -68,14 +69,16 @@ struct Explained<'a> {
     prints: HashSet<u64>,
     /// (run, place in its fixed bytes) of each gram.
     owners: HashMap<u64, Vec<(u32, u32)>>,
-    /// Fixed bytes of each run.
+    /// Bytes of each run that members are measured by.
     lengths: Vec<u32>,
+    /// The runs, for what no gram tells: four others may own all of a run's.
+    texts: HashSet<String>,
 }
 
 impl<'a> Explained<'a> {
     /// Without any run yet.
     fn new(printer: &'a Printer) -> Self {
-        Self { printer, prints: HashSet::new(), owners: HashMap::new(), lengths: Vec::new() }
+        Self { printer, prints: HashSet::new(), owners: HashMap::new(), lengths: Vec::new(), texts: HashSet::new() }
     }
 
     /// Whether a kept run has this fingerprint.
@@ -112,11 +115,16 @@ impl<'a> Explained<'a> {
                 owners.push((number, at));
             }
         }
-        self.lengths.push(pieces(run).map(str::len).sum::<usize>() as u32);
+        let measured = pieces(run).map(str::len).filter(|&len| len >= STRETCH);
+        self.lengths.push(measured.sum::<usize>() as u32);
+        self.texts.insert(run.to_owned());
     }
 
     /// Bytes of a run that are left when the kept runs that it holds are taken away.
     fn left(&self, run: &str) -> usize {
+        if self.texts.contains(run) {
+            return 0;
+        }
         // Of each kept run: (place in it, place here) of the grams in common.
         let mut common: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
         self.each_gram::<STRETCH>(run, |hash, at| {

@@ -167,3 +167,39 @@ fn texts_without_words_or_end_are_grown_within_bounds() {
         assert!(run.as_ref().is_none_or(|run| run.len() <= 3 * (16 << 10)), "{:?}", run.map(|run| run.len()));
     }
 }
+
+/// Holders of a run with short pieces and few values in its slots, so that many of its fingerprints are of many accounts.
+fn contracts(seed: u64) -> World {
+    let rng = &mut rng(seed);
+    let names = ["lumen & pike", "polder farms", "juniper clinics", "the bakery"];
+    let months = ["june", "october", "february", "august"];
+    let one = |i: usize| {
+        let (name, month) = (names[i % 4], months[i / 4 % 4]);
+        let (before, after) = (words(rng, 12), words(rng, 12));
+        format!("{before} the contract with {name} ends in {month} and renews by itself. {after}")
+    };
+    World::of((0..64).map(one).collect::<Vec<_>>())
+}
+
+/// A run that is known is found again on every night: it is kept once, whatever its pieces are and whoever shares them.
+#[test]
+fn what_is_known_is_not_grown_again() {
+    let named =
+        |i: usize| format!("the contract with company {i} ends early, and renews by itself. it is number {i} of ours");
+    let others: Vec<String> = (0..6).map(named).collect();
+    let mut grown = 0;
+    for seed in 0..30 {
+        let world = contracts(seed);
+        let seeds = world.seeds(0, 5);
+        let again = |known: &[&str]| grow(known.iter().copied(), &seeds, &printer(), &world).0;
+        let first = again(&[]);
+        grown += usize::from(first.iter().any(|found| found.contains(SLOT)));
+        let known: Vec<&str> = first.iter().map(String::as_str).collect();
+        assert_eq!(again(&known), Vec::<String>::new(), "world {seed}, with {known:?}");
+        // Others that share its pieces came first.
+        let after: Vec<&str> = others.iter().map(String::as_str).chain(known.iter().copied()).collect();
+        let more = again(&after);
+        assert!(more.iter().all(|found| !after.contains(&found.as_str())), "world {seed}: {more:?} again");
+    }
+    assert!(grown >= 20, "{grown} of 30 worlds have a run with a slot");
+}
