@@ -11,7 +11,6 @@ use stillhunt::audit::{AuditConfig, Progress, audit, export_members};
 use stillhunt::embed::Model;
 use stillhunt::ids::{Level, Time};
 use stillhunt::store::input::Input;
-use stillhunt::store::key::AccountKey;
 use stillhunt::text::fold;
 use stillhunt::text::winnow::{Print, Printer};
 
@@ -49,7 +48,7 @@ pub(crate) fn report(model: &Model, rows: &Path) -> String {
     }
     let mut out = String::from("## Cost of finding fragments\n\n");
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let key = AccountKey::create(&dir.path().join("key")).expect("a key");
+    let key = crate::logs::key(dir.path());
     let stages = Stages::default();
     let mut config = AuditConfig::default();
     config.log.default_time = Time::new(1_741_000_000_000_000);

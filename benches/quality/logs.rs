@@ -2,14 +2,22 @@
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use stillhunt::audit::{AuditConfig, Silent, audit, export_members};
 use stillhunt::embed::Model;
 use stillhunt::ids::Level;
+use stillhunt::store::files::write_private;
 use stillhunt::store::input::Input;
 use stillhunt::store::key::AccountKey;
 use tempfile::TempDir;
+
+/// The account key of every measurement: fingerprints are keyed, so another key keeps others, and figures would move a little.
+pub(crate) fn key(dir: &Path) -> AccountKey {
+    let path = dir.join("key");
+    write_private(&path, "5eed".repeat(16).as_bytes()).expect("the key");
+    AccountKey::read(&path).expect("a key").expect("the file")
+}
 
 /// A store made of one log.
 pub(crate) struct Audited {
@@ -49,7 +57,7 @@ impl Audited {
     }
 
     fn of_log_with(model: &Model, dir: TempDir, log: PathBuf, config: &AuditConfig) -> Self {
-        let key = AccountKey::create(&dir.path().join("key")).expect("a key");
+        let key = key(dir.path());
         let start = Instant::now();
         let (store, quarantine) = (dir.path().join("store"), dir.path().join("quarantine.jsonl"));
         audit(&[Input::File(log)], &store, &quarantine, &key, model, config, &Silent).expect("the audit");
