@@ -83,8 +83,8 @@ fn summary(report: &Report, dir: Option<&Path>, night: Option<u32>) -> String {
         s.nights
     );
     out += &format!(
-        "families: {} near-duplicate, {} exact (at most {:.1e} unrelated neighbours expected for a prompt)\n\n",
-        s.near_families, s.exact_families, report.parameters.expected_unrelated_neighbours
+        "families: {} near-duplicate, {} exact, {} fragment (at most {:.1e} unrelated neighbours expected for a prompt)\n\n",
+        s.near_families, s.exact_families, s.fragment_families, report.parameters.expected_unrelated_neighbours
     );
     out += "accounts requests prompts   new  family             template\n";
     for family in report.families.iter().filter(|family| family.within.is_none()).take(15) {
