@@ -216,6 +216,7 @@ pub fn audit(
     let near = |prompt: u32| near[prompt as usize];
     let fragments =
         fragments::find((&writer.store, &view), [prompts, systems, turns], &near, config, &mut night, progress)?;
+    progress.stage("commit", None);
     let number = night.night;
     let mut merged = finished.merged.clone();
     merged.extend(families.merged_files);

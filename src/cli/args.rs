@@ -120,6 +120,9 @@ pub(crate) struct Audit {
     /// Seed of the index's leaders [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Write what each stage took, wall and CPU seconds, to this JSON file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
     /// Rows in a batch, which bounds the memory of reading [default: 8192]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 20))]
     pub(crate) batch_rows: Option<usize>,

@@ -38,11 +38,15 @@ pub(crate) fn audit(args: &Audit) -> Result<()> {
     let audited = audit::audit(&inputs, &args.common.store, &quarantine, &key, &model, &settings, &meter);
     let audited = audited.inspect_err(|_| meter.end())?;
     meter.stage("report", None);
-    let report = audit::report(&args.common.store, &audited.counts, &settings);
-    meter.end();
-    let report = report?;
+    let report = audit::report(&args.common.store, &audited.counts, &settings).inspect_err(|_| meter.end())?;
     if let Some(dir) = &args.report {
-        write_report(dir, &report)?;
+        meter.stage("write", None);
+        write_report(dir, &report).inspect_err(|_| meter.end())?;
+    }
+    meter.end();
+    if let Some(path) = &args.timings {
+        let stages = serde_json::json!({ "stages": meter.timings() });
+        write_private(path, format!("{stages}\n").as_bytes())?;
     }
     if let Some(path) = &audited.quarantine {
         let n = audited.counts.rows_quarantined;

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use crate::audit::Progress;
+use cpu_time::ProcessTime;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
@@ -17,6 +18,22 @@ pub(crate) struct Meter {
     rows: AtomicU64,
     began: Instant,
     said: Mutex<(Instant, String)>,
+    stages: Mutex<Vec<Stage>>,
+}
+
+/// When a stage began, by the clock and by the time that this process had used on all cores.
+struct Stage {
+    name: String,
+    wall: Instant,
+    cpu: ProcessTime,
+}
+
+/// What a stage took, all its turns together.
+#[derive(serde::Serialize)]
+pub(crate) struct Timing {
+    stage: String,
+    wall_s: f64,
+    cpu_s: f64,
 }
 
 impl Meter {
@@ -26,7 +43,25 @@ impl Meter {
         let bar = ProgressBar::with_draw_target(None, target);
         bar.enable_steady_tick(Duration::from_millis(200));
         let now = Instant::now();
-        Self { bar, terminal, rows: AtomicU64::new(0), began: now, said: Mutex::new((now, String::new())) }
+        Self { bar, terminal, rows: AtomicU64::new(0), began: now, said: Mutex::new((now, String::new())), stages: Mutex::default() }
+    }
+
+    /// What each stage took so far, in the order in which they first began.
+    pub(crate) fn timings(&self) -> Vec<Timing> {
+        let mut out: Vec<Timing> = Vec::new();
+        let Ok(stages) = self.stages.lock() else { return out };
+        for (i, stage) in stages.iter().enumerate() {
+            let (wall, cpu) = match stages.get(i + 1) {
+                Some(next) => (next.wall - stage.wall, next.cpu.duration_since(stage.cpu)),
+                None => (stage.wall.elapsed(), stage.cpu.elapsed()),
+            };
+            let (wall_s, cpu_s) = (wall.as_secs_f64(), cpu.as_secs_f64());
+            match out.iter_mut().find(|timing| timing.stage == stage.name) {
+                Some(timing) => (timing.wall_s, timing.cpu_s) = (timing.wall_s + wall_s, timing.cpu_s + cpu_s),
+                None => out.push(Timing { stage: stage.name.clone(), wall_s, cpu_s }),
+            }
+        }
+        out
     }
 
     /// Takes the bar away.
@@ -37,6 +72,9 @@ impl Meter {
 
 impl Progress for Meter {
     fn stage(&self, name: &str, total: Option<u64>) {
+        if let Ok(mut stages) = self.stages.lock() {
+            stages.push(Stage { name: name.to_owned(), wall: Instant::now(), cpu: ProcessTime::now() });
+        }
         self.rows.store(0, Ordering::Relaxed);
         self.bar.reset();
         let style = match total {
