@@ -131,8 +131,8 @@ pub(crate) fn families(
     }
     let texts = Texts::open(Mapped::open(&night.path("texts.bin"))?)?;
     let material = Tonight { view, first, texts, whole: &finished.whole, row_of, again: Again::new(model) };
-    let whole = Joined::new(&finished.whole, seed);
-    let windows = Joined::new(&finished.windows, seed);
+    let whole = Joined::new(&finished.whole, join_probes(rule.floor), seed);
+    let windows = Joined::new(&finished.windows, join_probes(rule.window_floor), seed);
     let mut candidates: Vec<Vec<Hit>> = vec![Vec::new(); finished.prompts as usize];
     let mut add = |a: u32, b: u32, similarity| {
         let near = &mut candidates[(a.max(b) - first) as usize];
@@ -229,8 +229,8 @@ struct Joined<'a> {
 }
 
 impl<'a> Joined<'a> {
-    fn new(filed: &'a Filed, seed: u64) -> Self {
-        Self { filed, built: Built::new(&filed.vectors, seed) }
+    fn new(filed: &'a Filed, n_probes: usize, seed: u64) -> Self {
+        Self { filed, built: Built::to_join(&filed.vectors, n_probes, seed) }
     }
 
     /// Calls `pair(new prompt, other prompt, similarity)` for pairs at or above the floor: each new vector's best `cap` in the
@@ -249,29 +249,30 @@ impl<'a> Joined<'a> {
         let active = self.built.thin(vectors, joined);
         let own = Segment::open(Aligned::new(&self.built.to_bytes(vectors, ids, &active)))?;
         let ask = Ask { n_probes: join_probes(floor), active_only: true, floor, cap };
-        self.ask(&own, &rows, &ask, progress, pair);
+        let keep = |row: u32, id: u32| ids[row as usize] != id;
+        let near = |rows: &[u32]| own.near_itself(vectors, &self.built, rows, &ask, &keep);
+        self.ask(&near, &rows, progress, pair);
         drop(own);
         for segment in segments(store, kind)? {
             // An older segment does not ask back.
             let ask = Ask { n_probes: 2 * join_probes(floor), ..ask };
-            self.ask(&segment, &rows, &ask, progress, pair);
+            let near = |rows: &[u32]| segment.near(vectors, rows, &ask, &keep);
+            self.ask(&near, &rows, progress, pair);
         }
         Ok(())
     }
 
     /// Asks one segment, a part of the rows at a time, so that the hits of all of them are never held at once.
-    fn ask<B: AsRef<[u8]> + Sync>(
+    fn ask(
         &self,
-        segment: &Segment<B>,
+        near: &dyn Fn(&[u32]) -> Vec<Vec<Hit>>,
         rows: &[u32],
-        ask: &Ask,
         progress: &dyn Progress,
         pair: &mut dyn FnMut(u32, u32, f32),
     ) {
-        let Filed { vectors, ids, .. } = self.filed;
+        let ids = &self.filed.ids;
         for part in rows.chunks(1 << 14) {
-            let hits = segment.near(vectors, part, ask, &|row, id| ids[row as usize] != id);
-            for (&row, hits) in part.iter().zip(hits) {
+            for (&row, hits) in part.iter().zip(near(part)) {
                 hits.iter().for_each(|hit| pair(ids[row as usize], hit.id, hit.similarity));
             }
             progress.advance(part.len() as u64, 0);

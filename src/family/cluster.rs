@@ -9,7 +9,7 @@
 //! an older one is recorded as merged into it. Weakness: a prompt that comes first leads even where a later one would be more
 //! central. Guarantee: the result depends on the order of prompts only, not on threads.
 
-use super::judge::{Judge, LEAST_SIMILARITY, Material, Rule};
+use super::judge::{Judge, LEAST_SIMILARITY, Material, Rule, Sketches};
 use crate::index::Hit;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -46,12 +46,13 @@ pub struct Outcome {
 #[must_use]
 pub fn cluster(candidates: &[Vec<Hit>], known: &Known<'_>, material: &dyn Material, rule: &Rule) -> Outcome {
     let first = known.family_of.len() as u32;
+    let sketches = Sketches::new(known.family_of.len() + candidates.len());
     let accepted: Vec<Vec<(f32, u32)>> = candidates
         .par_iter()
         .enumerate()
-        .map_init(|| Judge::new(material), |judge, (i, near)| accept(judge, first + i as u32, near, rule))
+        .map_init(|| Judge::with_sketches(material, &sketches), |judge, (i, near)| accept(judge, first + i as u32, near, rule))
         .collect();
-    let mut gather = Gather::new(first, known, material, rule);
+    let mut gather = Gather::new(first, known, Judge::with_sketches(material, &sketches), material, rule);
     for (i, accepted) in accepted.iter().enumerate() {
         gather.place(first + i as u32, accepted);
     }
@@ -65,8 +66,7 @@ fn accept(judge: &mut Judge<'_>, prompt: u32, near: &[Hit], rule: &Rule) -> Vec<
     let mut accepted: Vec<(f32, u32)> = near
         .iter()
         .filter(|hit| hit.similarity >= LEAST_SIMILARITY)
-        .map(|hit| (super::judge::score(hit.similarity, judge.containment(prompt, hit.id)), hit.id))
-        .filter(|(score, _)| *score >= rule.threshold)
+        .filter_map(|hit| Some((judge.score_from(prompt, hit.id, hit.similarity, rule.threshold)?, hit.id)))
         .collect();
     accepted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     accepted
@@ -99,11 +99,17 @@ struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    fn new(first: u32, known: &'a Known<'a>, material: &'a dyn Material, rule: &'a Rule) -> Self {
+    fn new(
+        first: u32,
+        known: &'a Known<'a>,
+        judge: Judge<'a>,
+        material: &'a dyn Material,
+        rule: &'a Rule,
+    ) -> Self {
         Self {
             first,
             known,
-            judge: Judge::new(material),
+            judge,
             material,
             rule,
             groups: Vec::new(),
@@ -191,7 +197,10 @@ impl<'a> Gather<'a> {
     }
 
     fn within(&mut self, prompt: u32, leader: u32) -> bool {
-        prompt == leader || self.judge.score(prompt, leader).is_some_and(|score| score >= self.rule.diameter)
+        prompt == leader
+            || self.material.similarity(prompt, leader).is_some_and(|similarity| {
+                self.judge.score_from(prompt, leader, similarity, self.rule.diameter).is_some()
+            })
     }
 
     fn lead(&mut self, leader: u32) -> usize {

@@ -7,7 +7,8 @@
 //! Weakness: a short text inside a longer one is contained, whatever the longer one asks; trivial texts are therefore kept
 //! out of near-duplicate families, and every member is also held against its family's leader.
 
-use crate::text::Grams;
+use crate::text::{Grams, Sketch};
+use std::sync::OnceLock;
 
 /// Weight of containment in the score.
 pub const CONTAINMENT_WEIGHT: f32 = 1.5;
@@ -79,9 +80,22 @@ pub trait Material: Sync {
     fn members(&self, family: u32) -> Vec<u32>;
 }
 
+/// Sketches of prompts, by number, made when first asked for and shared by the judges of all threads: a pair whose sketches
+/// differ too much is refused without reading a text.
+pub struct Sketches(Vec<OnceLock<Box<Sketch>>>);
+
+impl Sketches {
+    /// Room for the prompts numbered below `n`.
+    #[must_use]
+    pub fn new(n: usize) -> Self {
+        Self((0..n).map(|_| OnceLock::new()).collect())
+    }
+}
+
 /// Judges one prompt against others: the table of its 4-grams is made once.
 pub struct Judge<'a> {
     material: &'a dyn Material,
+    sketches: Option<&'a Sketches>,
     grams: Grams,
     of: Option<u32>,
     text: String,
@@ -91,7 +105,13 @@ impl<'a> Judge<'a> {
     /// A judge over this material.
     #[must_use]
     pub fn new(material: &'a dyn Material) -> Self {
-        Self { material, grams: Grams::new(), of: None, text: String::new() }
+        Self { material, sketches: None, grams: Grams::new(), of: None, text: String::new() }
+    }
+
+    /// A judge that refuses by sketches first. What it accepts, and how it scores, is the same.
+    #[must_use]
+    pub fn with_sketches(material: &'a dyn Material, sketches: &'a Sketches) -> Self {
+        Self { sketches: Some(sketches), ..Self::new(material) }
     }
 
     /// Share of the 4-grams of the one with fewer of them that the other has too.
@@ -101,8 +121,30 @@ impl<'a> Judge<'a> {
             self.grams.set(&self.text);
             self.of = Some(a);
         }
+        let n_other = self.sketch(b).map(Sketch::n_distinct);
         self.material.folded(b, &mut self.text);
-        self.grams.containment(&self.text)
+        match n_other {
+            Some(n_other) => self.grams.containment_with(&self.text, n_other),
+            None => self.grams.containment(&self.text),
+        }
+    }
+
+    fn sketch(&mut self, prompt: u32) -> Option<&'a Sketch> {
+        let place = self.sketches?.0.get(prompt as usize)?;
+        Some(place.get_or_init(|| {
+            self.material.folded(prompt, &mut self.text);
+            Box::new(self.grams.sketch(&self.text))
+        }))
+    }
+
+    /// Score of a pair of this similarity, where it is at least `least`.
+    pub fn score_from(&mut self, a: u32, b: u32, similarity: f32, least: f32) -> Option<f32> {
+        if let (Some(of_a), Some(of_b)) = (self.sketch(a), self.sketch(b))
+            && score(similarity, of_a.most_contained(of_b)) < least
+        {
+            return None;
+        }
+        Some(score(similarity, self.containment(a, b))).filter(|score| *score >= least)
     }
 
     /// Score of the pair; `None` where one has no vector, for such a text resembles nothing.

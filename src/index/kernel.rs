@@ -3,7 +3,8 @@
 //! The idea: integer products are exact, so every instruction set gives the same bits and the scalar twin below is an oracle,
 //! not an approximation. AVX-512 VNNI multiplies unsigned by signed bytes, so the left side is shifted by 128 and the shift is
 //! taken back with the row sums of the right side, which are stored beside the vectors. Weakness: rows must be padded to a
-//! multiple of [`LANE`]. Guarantee: all three kernels return the same integers (`tests` below).
+//! multiple of [`LANE`]. Where many rows meet the same ones, those are packed sixteen side by side first, so that no sum has to be
+//! taken across a register. Guarantee: all kernels return the same integers (`tests` below).
 #![allow(unsafe_code)]
 
 /// Rows are padded with zeros to a multiple of this many bytes, one AVX-512 register.
@@ -56,6 +57,84 @@ pub(crate) fn products(isa: Isa, left: &[i8], right: &[i8], sums: &[i32], stride
     }
 }
 
+/// Rows that stand side by side in a register of the packed kernel, and registers of them that it holds at a time.
+const SIDE: usize = 16;
+const WIDE: usize = 4;
+/// Rows of the left that it holds at a time: 6 × 4 sums, 4 rows of targets and one broadcast fill the 32 registers.
+const TALL: usize = 6;
+/// Left rows from which packing pays.
+const PACKED_FROM: usize = 16;
+
+/// Rows of the right, made ready to meet many rows of the left.
+pub(crate) struct Targets<'a> {
+    isa: Isa,
+    rows: &'a [i8],
+    sums: &'a [i32],
+    stride: usize,
+    /// For each 64 rows, for each four dimensions: four bytes of each row, shifted by 128. Empty where that does not pay.
+    packed: Vec<u8>,
+}
+
+impl<'a> Targets<'a> {
+    /// `rows` of `stride` bytes with their sums, for about `n_left` rows of the left; `buffer` is used again.
+    pub(crate) fn new(
+        isa: Isa,
+        rows: &'a [i8],
+        sums: &'a [i32],
+        stride: usize,
+        n_left: usize,
+        mut buffer: Vec<u8>,
+    ) -> Self {
+        assert!(stride > 0 && stride.is_multiple_of(LANE), "rows are padded to {LANE} bytes");
+        assert_eq!(rows.len(), sums.len() * stride, "one sum a row");
+        buffer.clear();
+        if isa == Isa::Vnni && n_left >= PACKED_FROM {
+            pack(rows, stride, &mut buffer);
+        }
+        Self { isa, rows, sums, stride, packed: buffer }
+    }
+
+    /// Numbers from one row of products to the next.
+    pub(crate) fn width(&self) -> usize {
+        if self.packed.is_empty() { self.sums.len() } else { self.sums.len().next_multiple_of(SIDE * WIDE) }
+    }
+
+    /// Products of every row of `left` with every row: `out[l * width + r]`; what stands behind the last row is not defined.
+    /// # Panics
+    /// When the lengths do not agree.
+    pub(crate) fn products(&self, left: &[i8], out: &mut [i32]) {
+        #[cfg(target_arch = "x86_64")]
+        if !self.packed.is_empty() {
+            let n_left = left.len() / self.stride;
+            assert!(left.len() == n_left * self.stride && out.len() == n_left * self.width(), "whole rows");
+            assert_eq!(self.packed.len(), self.width() * self.stride, "whole packed rows");
+            // SAFETY: the lengths were checked above, and packing was chosen for a machine that has VNNI.
+            unsafe { vnni_packed(left, &self.packed, self.stride, out) };
+            return;
+        }
+        products(self.isa, left, self.rows, self.sums, self.stride, out);
+    }
+
+    /// Gives the buffer back.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.packed
+    }
+}
+
+/// Puts rows sixteen side by side, four bytes at a time, shifted by 128; zeros stand for rows that are missing.
+fn pack(rows: &[i8], stride: usize, out: &mut Vec<u8>) {
+    let n = rows.len() / stride;
+    out.resize(n.next_multiple_of(SIDE * WIDE) * stride, 0);
+    for (side, group) in out.chunks_exact_mut(SIDE * stride).zip(rows.chunks(SIDE * stride)) {
+        for (r, row) in group.chunks_exact(stride).enumerate() {
+            for (four, to) in row.chunks_exact(4).zip(side.chunks_exact_mut(4 * SIDE)) {
+                let word = u32::from_le_bytes([four[0] as u8, four[1] as u8, four[2] as u8, four[3] as u8]);
+                to[4 * r..4 * r + 4].copy_from_slice(&(word ^ 0x8080_8080).to_le_bytes());
+            }
+        }
+    }
+}
+
 /// The plain twin: what the others must equal.
 fn scalar(left: &[i8], right: &[i8], stride: usize, out: &mut [i32]) {
     let n_right = right.len() / stride;
@@ -105,6 +184,49 @@ unsafe fn vnni(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut
             r += 2;
         }
         l += 4;
+    }
+}
+
+/// # Safety
+/// The machine has AVX-512 VNNI and BW; `packed` holds whole groups of 64 rows, `left` whole rows, and `out` a number for each
+/// pair of them.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn vnni_packed(left: &[i8], packed: &[u8], stride: usize, out: &mut [i32]) {
+    let n_left = left.len() / stride;
+    let width = packed.len() / stride;
+    let group = SIDE * WIDE * stride;
+    for l in (0..n_left).step_by(TALL) {
+        // The last rows are taken again rather than handled apart.
+        let rows: [usize; TALL] = std::array::from_fn(|k| (l + k).min(n_left - 1));
+        // The right is shifted by 128, so 128 times the sum of the left row comes off.
+        let shifts = rows.map(|row| 128 * left[row * stride..(row + 1) * stride].iter().map(|&x| i32::from(x)).sum::<i32>());
+        for (g, targets) in packed.chunks_exact(group).enumerate() {
+            let mut sum = [[_mm512_setzero_si512(); WIDE]; TALL];
+            for c in (0..stride).step_by(4) {
+                let b: [__m512i; WIDE] = std::array::from_fn(|w| {
+                    // SAFETY: each of the four sides of a group has 64 bytes for every four dimensions.
+                    unsafe { _mm512_loadu_si512(targets.as_ptr().add((w * stride + c) * SIDE).cast()) }
+                });
+                for (sum, row) in sum.iter_mut().zip(rows) {
+                    // SAFETY: the row is whole and a multiple of 64 bytes, so these four lie inside the slice.
+                    let four = unsafe { left.as_ptr().add(row * stride + c).cast::<i32>().read_unaligned() };
+                    let a = _mm512_set1_epi32(four);
+                    for (sum, b) in sum.iter_mut().zip(b) {
+                        *sum = _mm512_dpbusd_epi32(*sum, b, a);
+                    }
+                }
+            }
+            for ((sum, row), shift) in sum.iter().zip(rows).zip(shifts) {
+                let at = row * width + g * SIDE * WIDE;
+                let out = &mut out[at..at + SIDE * WIDE];
+                for (sum, out) in sum.iter().zip(out.chunks_exact_mut(SIDE)) {
+                    let product = _mm512_sub_epi32(*sum, _mm512_set1_epi32(shift));
+                    // SAFETY: the chunk has sixteen numbers.
+                    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), product) };
+                }
+            }
+        }
     }
 }
 
@@ -176,7 +298,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_instruction_set_gives_the_scalar_integers(
-            chunks in 1usize..5, n_left in 0usize..10, n_right in 0usize..10, seed in any::<u64>(),
+            chunks in 1usize..5, n_left in 0usize..20, n_right in 0usize..90, seed in any::<u64>(),
         ) {
             let stride = chunks * LANE;
             let mut state = seed | 1;
@@ -194,6 +316,15 @@ mod tests {
                 let mut fast = vec![0; n_left * n_right];
                 products(isa, &left, &right, &sums, stride, &mut fast);
                 prop_assert_eq!(&fast, &plain, "{:?}", isa);
+                for n in [0, usize::MAX] {
+                    let targets = Targets::new(isa, &right, &sums, stride, n, vec![7; 99]);
+                    let mut wide = vec![1; n_left * targets.width()];
+                    targets.products(&left, &mut wide);
+                    for l in 0..n_left {
+                        let (wide, plain) = (&wide[l * targets.width()..], &plain[l * n_right..]);
+                        prop_assert_eq!(&wide[..n_right], &plain[..n_right], "{:?} {}", isa, n);
+                    }
+                }
             }
         }
     }

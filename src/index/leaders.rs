@@ -16,7 +16,7 @@ const ROUNDS: usize = 5;
 /// Vectors of the sample for each leader.
 const SAMPLE_PER_LEADER: usize = 50;
 /// Queries that a thread takes at a time.
-const CHUNK: usize = 256;
+const CHUNK: usize = 1024;
 
 /// How many leaders n vectors get: 2 √n, one list where there are few.
 #[must_use]
@@ -65,7 +65,8 @@ pub(crate) fn nearest(queries: Block<'_>, leaders: Block<'_>, n: usize) -> Vec<V
         .map(|&start| {
             let block = queries.slice(start, (start + CHUNK).min(queries.len()));
             let mut best: Vec<Best> = (0..block.len()).map(|_| Best::new(n)).collect();
-            block.pairs(leaders, -1.0, |q, l, similarity| best[q].offer(Hit { id: l as u32, similarity }));
+            let offer = |best: &mut Vec<Best>, q: usize, l, similarity| best[q].offer(Hit { id: l as u32, similarity });
+            block.pairs_above(leaders, &mut best, |best, q| best[q].floor(), offer);
             best.into_iter().map(Best::into_sorted).collect()
         })
         .collect();

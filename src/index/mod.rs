@@ -61,6 +61,13 @@ impl Best {
         hit.similarity >= self.floor
     }
 
+    /// Nothing below this can be among the best any more.
+    #[inline]
+    #[must_use]
+    pub fn floor(&self) -> f32 {
+        self.floor
+    }
+
     /// Takes the hit if it is among the best so far.
     #[inline]
     pub fn offer(&mut self, hit: Hit) {

@@ -33,15 +33,31 @@ const REPRESENTED: usize = 16;
 pub struct Built {
     leaders: Vectors,
     homes: Vec<u32>,
+    /// The nearest lists of each vector, so many of them, nearest first.
+    lists: Vec<u32>,
+    n_lists: usize,
 }
 
 impl Built {
     /// Trains leaders on `vectors` and files every vector under its nearest.
     #[must_use]
     pub fn new(vectors: &Vectors, seed: u64) -> Self {
+        Self::to_join(vectors, 1, seed)
+    }
+
+    /// The same, and remembers the `n_probes` nearest lists of each vector, for [`Segment::near_itself`].
+    #[must_use]
+    pub fn to_join(vectors: &Vectors, n_probes: usize, seed: u64) -> Self {
         let leaders = leaders::train(vectors, leaders::n_leaders(vectors.len()), seed);
-        let homes = leaders::nearest(vectors.block(), leaders.block(), 1).iter().map(|near| near[0].id).collect();
-        Self { leaders, homes }
+        let n_lists = n_probes.min(leaders.len());
+        let mut lists = Vec::with_capacity(vectors.len() * n_lists);
+        for from in (0..vectors.len()).step_by(1 << 16) {
+            let part = vectors.block().slice(from, (from + (1 << 16)).min(vectors.len()));
+            let near = leaders::nearest(part, leaders.block(), n_lists);
+            near.iter().for_each(|near| lists.extend(near.iter().map(|hit| hit.id)));
+        }
+        let homes = lists.chunks_exact(n_lists.max(1)).map(|lists| lists[0]).collect();
+        Self { leaders, homes, lists, n_lists }
     }
 
     /// Which of the `joined` vectors stand for themselves in a join: all of them in ordinary lists; in a list longer than
@@ -310,27 +326,72 @@ impl<B: AsRef<[u8]>> Segment<B> {
         B: Sync,
     {
         assert_eq!(queries.dim(), self.dim, "dimensions of the queries");
-        let parts: Vec<Vec<Vec<Hit>>> =
-            rows.par_chunks(CHUNK).map(|rows| self.near_chunk(queries, rows, ask, keep)).collect();
+        let asked = |rows: &[u32], chunk: &Vectors| {
+            let probes = if rows.len() == 1 && self.n_leaders() >= self.graph_from {
+                let graph = self.graph.get_or_init(|| LeaderGraph::of(self.leaders()));
+                vec![graph.nearest(chunk, 0, ask.n_probes)]
+            } else {
+                leaders::nearest(chunk.block(), self.leaders(), ask.n_probes)
+            };
+            probes.iter().zip(0..).flat_map(|(near, q)| near.iter().map(move |hit| (hit.id, q))).collect()
+        };
+        self.near_listed(queries, rows, ask, &asked, keep)
+    }
+
+    /// The same for vectors that this segment was made of, as `built` filed them: their nearest lists are known, as many as
+    /// were asked for then.
+    ///
+    /// # Panics
+    /// When the dimensions differ, or `rows` are none of `built`.
+    #[must_use]
+    pub fn near_itself(
+        &self,
+        queries: &Vectors,
+        built: &Built,
+        rows: &[u32],
+        ask: &Ask,
+        keep: &(dyn Fn(u32, u32) -> bool + Sync),
+    ) -> Vec<Vec<Hit>>
+    where
+        B: Sync,
+    {
+        assert_eq!((queries.dim(), built.leaders.len()), (self.dim, self.n_leaders()), "what the segment was made of");
+        let asked = |rows: &[u32], _: &Vectors| {
+            let lists = |row: u32| &built.lists[row as usize * built.n_lists..][..built.n_lists.min(ask.n_probes)];
+            rows.iter().zip(0..).flat_map(|(&row, q)| lists(row).iter().map(move |&list| (list, q))).collect()
+        };
+        self.near_listed(queries, rows, ask, &asked, keep)
+    }
+
+    /// Hits among the (list, row) pairs that `asked` gives for a chunk of rows.
+    fn near_listed(
+        &self,
+        queries: &Vectors,
+        rows: &[u32],
+        ask: &Ask,
+        asked: &(dyn Fn(&[u32], &Vectors) -> Vec<(u32, u32)> + Sync),
+        keep: &(dyn Fn(u32, u32) -> bool + Sync),
+    ) -> Vec<Vec<Hit>>
+    where
+        B: Sync,
+    {
+        let of_chunk = |rows: &[u32]| {
+            let chunk = queries.gather(rows.iter().map(|&row| row as usize));
+            let asked = asked(rows, &chunk);
+            self.near_chunk(&chunk, rows, asked, ask, keep)
+        };
+        let parts: Vec<Vec<Vec<Hit>>> = rows.par_chunks(CHUNK).map(of_chunk).collect();
         parts.into_iter().flatten().collect()
     }
 
     fn near_chunk(
         &self,
-        queries: &Vectors,
+        chunk: &Vectors,
         rows: &[u32],
+        mut asked: Vec<(u32, u32)>,
         ask: &Ask,
         keep: &(dyn Fn(u32, u32) -> bool + Sync),
     ) -> Vec<Vec<Hit>> {
-        let chunk = queries.gather(rows.iter().map(|&row| row as usize));
-        let probes = if rows.len() == 1 && self.n_leaders() >= self.graph_from {
-            let graph = self.graph.get_or_init(|| LeaderGraph::of(self.leaders()));
-            vec![graph.nearest(&chunk, 0, ask.n_probes)]
-        } else {
-            leaders::nearest(chunk.block(), self.leaders(), ask.n_probes)
-        };
-        let mut asked: Vec<(u32, u32)> =
-            probes.iter().enumerate().flat_map(|(q, near)| near.iter().map(move |hit| (hit.id, q as u32))).collect();
         asked.sort_unstable();
         let mut best: Vec<Best> = rows.iter().map(|_| Best::new(ask.cap)).collect();
         let ids = self.ids();
@@ -338,7 +399,8 @@ impl<B: AsRef<[u8]>> Segment<B> {
             let entries = self.list(group[0].0 as usize, ask.active_only);
             let block = self.entries(entries.clone());
             let gathered = chunk.gather(group.iter().map(|&(_, q)| q as usize));
-            gathered.block().pairs(block, ask.floor, |q, t, similarity| {
+            let floor = |best: &Vec<Best>, q: usize| best[group[q].1 as usize].floor().max(ask.floor);
+            gathered.block().pairs_above(block, &mut best, floor, |best, q, t, similarity| {
                 let query = group[q].1 as usize;
                 let hit = Hit { id: ids[entries.start + t], similarity };
                 if best[query].would_take(hit) && keep(rows[query], hit.id) {

@@ -5,7 +5,7 @@
 //! moves a similarity by less than 0.005 (measured on unit vectors of 256 dimensions in `tests`); candidates are judged by
 //! text as well, so it changes no verdict but those at the very threshold.
 
-use super::kernel::{self, Isa, LANE};
+use super::kernel::{self, Isa, LANE, Targets};
 
 /// Rows of int8 vectors with what the kernel wants beside them.
 #[derive(Clone, Debug)]
@@ -154,6 +154,8 @@ pub(crate) struct Block<'a> {
 const TILE: usize = 256;
 /// Queries a tile.
 const QUERIES: usize = 64;
+/// Targets that are held against the floor together.
+const TOGETHER: usize = 16;
 
 impl<'a> Block<'a> {
     pub(crate) fn len(&self) -> usize {
@@ -169,26 +171,51 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Calls `each(query, target, similarity)` for every pair at or above `floor`, targets in order for each query of a tile.
+    /// Calls `each(query, target, similarity)` for every pair at or above `floor`, targets in order for each query.
     pub(crate) fn pairs(&self, targets: Block<'_>, floor: f32, mut each: impl FnMut(usize, usize, f32)) {
+        self.pairs_above(targets, &mut each, |_, _| floor, |each, q, t, similarity| each(q, t, similarity));
+    }
+
+    /// Calls `each(state, query, target, similarity)` for every pair at or above `floor(state, query)`, which may rise on the way: it
+    /// is asked for every few targets. Targets come in order for each query.
+    pub(crate) fn pairs_above<S>(
+        &self,
+        targets: Block<'_>,
+        state: &mut S,
+        floor: impl Fn(&S, usize) -> f32,
+        mut each: impl FnMut(&mut S, usize, usize, f32),
+    ) {
         let isa: Isa = kernel::best_isa();
-        let mut out = vec![0; QUERIES.min(self.len()) * TILE.min(targets.len())];
-        for q in (0..self.len()).step_by(QUERIES) {
-            let left = self.slice(q, (q + QUERIES).min(self.len()));
-            for t in (0..targets.len()).step_by(TILE) {
-                let right = targets.slice(t, (t + TILE).min(targets.len()));
-                let out = &mut out[..left.len() * right.len()];
-                kernel::products(isa, left.rows, right.rows, right.sums, self.stride, out);
-                for (i, row) in out.chunks_exact(right.len()).enumerate() {
+        let (mut out, mut buffer) = (Vec::new(), Vec::new());
+        for t in (0..targets.len()).step_by(TILE) {
+            let tile = targets.slice(t, (t + TILE).min(targets.len()));
+            let right = Targets::new(isa, tile.rows, tile.sums, self.stride, self.len(), buffer);
+            let width = right.width();
+            for q in (0..self.len()).step_by(QUERIES) {
+                let left = self.slice(q, (q + QUERIES).min(self.len()));
+                out.resize(left.len() * width, 0);
+                right.products(left.rows, &mut out);
+                for (i, row) in out.chunks_exact(width).enumerate() {
                     let norm = left.inverse_norms[i];
-                    for (j, &product) in row.iter().enumerate() {
-                        let similarity = scaled(product, norm, right.inverse_norms[j]);
-                        if similarity >= floor {
-                            each(q + i, t + j, similarity);
+                    let scored = row.chunks(TOGETHER).zip(tile.inverse_norms.chunks(TOGETHER)).enumerate();
+                    for (j, (products, norms)) in scored {
+                        let floor = floor(state, q + i);
+                        let similarity = |(&product, &other): (&i32, &f32)| scaled(product, norm, other);
+                        // Most pairs lie below the floor, and whether any of a few does not is asked of all at once.
+                        let pairs = products.iter().zip(norms);
+                        if !pairs.clone().fold(false, |any, pair| any | (similarity(pair) >= floor)) {
+                            continue;
+                        }
+                        for (k, pair) in pairs.enumerate() {
+                            let similarity = similarity(pair);
+                            if similarity >= floor {
+                                each(state, q + i, t + j * TOGETHER + k, similarity);
+                            }
                         }
                     }
                 }
             }
+            buffer = right.into_buffer();
         }
     }
 }

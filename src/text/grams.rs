@@ -110,6 +110,37 @@ fn each_gram(folded: &str, mut visit: impl FnMut(u64)) {
     (n_chars..GRAM).for_each(|_| step(0));
 }
 
+/// Bits of a sketch, as words of 64.
+const SKETCH_WORDS: usize = 16;
+
+/// What is kept of a text's grams so that most pairs need not be read again: how many distinct ones there are, and a bit for each
+/// by its hash. A bit that one text has and the other lacks is a gram that they do not share, whatever collides.
+#[derive(Clone, Debug)]
+pub struct Sketch {
+    n: u32,
+    bits: [u64; SKETCH_WORDS],
+}
+
+impl Sketch {
+    /// How many distinct grams the text has.
+    #[must_use]
+    pub fn n_distinct(&self) -> u32 {
+        self.n
+    }
+
+    /// An upper bound of C4 of the two texts, in [0, 1]: never less than what [`Grams::containment`] returns.
+    #[must_use]
+    pub fn most_contained(&self, other: &Self) -> f32 {
+        let (mut only_here, mut only_there) = (0, 0);
+        for (a, b) in self.bits.iter().zip(&other.bits) {
+            only_here += (a & !b).count_ones();
+            only_there += (b & !a).count_ones();
+        }
+        let shared = (self.n - only_here).min(other.n - only_there);
+        shared as f32 / self.n.min(other.n).max(1) as f32
+    }
+}
+
 /// The grams of one text, ready to be held against many others. Made once a thread and used again.
 pub struct Grams {
     filed: Table,
@@ -150,6 +181,17 @@ impl Grams {
     pub fn distinct(&mut self, folded: &str) -> u32 {
         self.other.clear(folded.len().clamp(GRAM, JUDGED_CHARS));
         self.other.add_all(folded)
+    }
+
+    /// The sketch of `folded`; the filed text stays.
+    pub fn sketch(&mut self, folded: &str) -> Sketch {
+        let n = self.distinct(folded);
+        let mut bits = [0u64; SKETCH_WORDS];
+        each_gram(folded, |key| {
+            let bit = key.wrapping_mul(0xD1B5_4A32_D192_ED03) >> (64 - (64 * SKETCH_WORDS).trailing_zeros());
+            bits[bit as usize / 64] |= 1 << (bit % 64);
+        });
+        Sketch { n, bits }
     }
 
     /// How many distinct grams `other` shares with the filed text, and how many it has.
@@ -217,7 +259,21 @@ mod tests {
         assert_eq!(grams.n_distinct() as usize, of_a.len());
         assert_eq!(grams.shared(b), (shared, of_b.len() as u32), "{a:?} {b:?}");
         assert_eq!(grams.shared(b), (shared, of_b.len() as u32), "again");
-        assert_eq!(grams.containment(b), shared as f32 / of_a.len().min(of_b.len()) as f32);
+        let exact = shared as f32 / of_a.len().min(of_b.len()) as f32;
+        assert_eq!(grams.containment(b), exact);
+        let (sketch_a, sketch_b) = (grams.sketch(a), grams.sketch(b));
+        assert_eq!((sketch_a.n_distinct(), sketch_b.n_distinct()), (of_a.len() as u32, of_b.len() as u32));
+        for bound in [sketch_a.most_contained(&sketch_b), sketch_b.most_contained(&sketch_a)] {
+            assert!((exact..=1.0).contains(&bound), "{bound} bounds {exact}");
+        }
+    }
+
+    #[test]
+    fn sketches_of_unlike_texts_leave_little_to_judge() {
+        let mut grams = Grams::new();
+        let (a, b) = ("where can i buy a bicycle pump in the old town", "translate this letter to my landlord into polish");
+        let (a, b) = (grams.sketch(a), grams.sketch(b));
+        assert!(a.most_contained(&b) < 0.3, "{}", a.most_contained(&b));
     }
 
     #[test]

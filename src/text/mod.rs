@@ -24,7 +24,7 @@ mod words;
 
 pub use align::Aligned;
 pub use fold::{fold, fold_aligned, fold_into};
-pub use grams::Grams;
+pub use grams::{Grams, Sketch};
 pub use views::{View, decoded_views};
 pub use words::{is_trivial, n_words, shares_run};
 
