@@ -12,6 +12,7 @@ use crate::report::{Counts, DayCount, Family, FamilyNight, ModelCount, Night, Pa
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// Families described at most in each list of a report.
@@ -171,19 +172,18 @@ impl<'a> Describe<'a> {
             fragment,
         }
     }
+}
 
-    fn template(&self, family: &Counted) -> Template {
-        if let Some(fragment) = &family.fragment {
-            return fragment.template(self.view);
-        }
-        if family.level != Level::NearDuplicate {
-            let (text, _) = self.view.text(family.key);
-            return fixed(text);
-        }
-        let step = family.prompts.len().div_ceil(MOST_MEMBERS).max(1);
-        let members: Vec<&str> = family.prompts.iter().step_by(step).map(|&prompt| self.view.text(prompt).0).collect();
-        template::induce(self.view.text(family.key).0, &members)
+fn template(view: &View, family: &Counted) -> Template {
+    if let Some(fragment) = &family.fragment {
+        return fragment.template(view);
     }
+    if family.level != Level::NearDuplicate {
+        return fixed(view.text(family.key).0);
+    }
+    let step = family.prompts.len().div_ceil(MOST_MEMBERS).max(1);
+    let members: Vec<&str> = family.prompts.iter().step_by(step).map(|&prompt| view.text(prompt).0).collect();
+    template::induce(view.text(family.key).0, &members)
 }
 
 /// A family without slots.
@@ -294,16 +294,17 @@ impl<'a> Counting<'a> {
         let examples = exchange_ids(self.describe.store, &wanted)?;
         let systems: Vec<u32> = families.iter().filter(|f| f.level == Level::System).map(|f| f.key).collect();
         let system_texts = system_texts(self.describe.store, &systems)?;
-        Ok(families
-            .iter()
-            .zip(examples)
-            .map(|(family, example)| {
-                let template = match family.level {
-                    Level::System => fixed(system_texts.get(&family.key).map_or("", String::as_str)),
-                    _ => self.describe.template(family),
-                };
-                self.describe.describe(family, template, Some(example))
+        let view = self.describe.view;
+        let templates: Vec<Template> = families
+            .par_iter()
+            .map(|family| match family.level {
+                Level::System => fixed(system_texts.get(&family.key).map_or("", String::as_str)),
+                _ => template(view, family),
             })
+            .collect();
+        let described = families.iter().zip(templates).zip(examples);
+        Ok(described
+            .map(|((family, template), example)| self.describe.describe(family, template, Some(example)))
             .collect())
     }
 }

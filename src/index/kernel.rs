@@ -99,17 +99,18 @@ impl<'a> Targets<'a> {
         if self.packed.is_empty() { self.sums.len() } else { self.sums.len().next_multiple_of(SIDE * WIDE) }
     }
 
-    /// Products of every row of `left` with every row: `out[l * width + r]`; what stands behind the last row is not defined.
+    /// Products of every row of `left`, which have the sums `left_sums`, with every row: `out[l * width + r]`; what stands behind
+    /// the last row is not defined.
     /// # Panics
     /// When the lengths do not agree.
-    pub(crate) fn products(&self, left: &[i8], out: &mut [i32]) {
+    pub(crate) fn products(&self, left: &[i8], left_sums: &[i32], out: &mut [i32]) {
         #[cfg(target_arch = "x86_64")]
         if !self.packed.is_empty() {
-            let n_left = left.len() / self.stride;
+            let n_left = left_sums.len();
             assert!(left.len() == n_left * self.stride && out.len() == n_left * self.width(), "whole rows");
             assert_eq!(self.packed.len(), self.width() * self.stride, "whole packed rows");
             // SAFETY: the lengths were checked above, and packing was chosen for a machine that has VNNI.
-            unsafe { vnni_packed(left, &self.packed, self.stride, out) };
+            unsafe { vnni_packed(left, left_sums, &self.packed, self.stride, out) };
             return;
         }
         products(self.isa, left, self.rows, self.sums, self.stride, out);
@@ -119,6 +120,56 @@ impl<'a> Targets<'a> {
     pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.packed
     }
+}
+
+/// Calls `visit(i)` for each product whose similarity, product · norm · its own norm, is at least `floor`, in order; a few more
+/// may come where rounding puts a similarity beyond 1.
+/// # Panics
+/// When there are not as many products as norms.
+#[inline]
+pub(crate) fn each_from(isa: Isa, products: &[i32], norm: f32, norms: &[f32], floor: f32, mut visit: impl FnMut(usize)) {
+    assert_eq!(products.len(), norms.len(), "one norm a product");
+    let chunks = products.chunks(64).zip(norms.chunks(64)).enumerate();
+    for (at, (products, norms)) in chunks {
+        let mut mask = match isa {
+            // SAFETY: the lengths agree and are at most 64, and the caller got the instruction set from `best_isa`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni => unsafe { mask_avx512(products, norm, norms, floor) },
+            _ => mask_scalar(products, norm, norms, floor),
+        };
+        while mask != 0 {
+            visit(64 * at + mask.trailing_zeros() as usize);
+            mask &= mask - 1;
+        }
+    }
+}
+
+fn mask_scalar(products: &[i32], norm: f32, norms: &[f32], floor: f32) -> u64 {
+    let bits = products.iter().zip(norms).map(|(&product, other)| u64::from(product as f32 * norm * other >= floor));
+    bits.enumerate().fold(0, |mask, (i, bit)| mask | bit << i)
+}
+
+/// # Safety
+/// The machine has AVX-512; there are as many norms as products, at most 64.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn mask_avx512(products: &[i32], norm: f32, norms: &[f32], floor: f32) -> u64 {
+    let (norm, floor) = (_mm512_set1_ps(norm), _mm512_set1_ps(floor));
+    let mut mask = 0;
+    for at in (0..products.len()).step_by(16) {
+        let lanes = (1u32 << (products.len() - at).min(16)).wrapping_sub(1) as u16;
+        // SAFETY: only lanes below the end of both slices are read.
+        let (product, other) = unsafe {
+            (
+                _mm512_maskz_loadu_epi32(lanes, products.as_ptr().add(at)),
+                _mm512_maskz_loadu_ps(lanes, norms.as_ptr().add(at)),
+            )
+        };
+        let similarity = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(product), norm), other);
+        let reached = _mm512_mask_cmp_ps_mask::<_CMP_GE_OQ>(lanes, similarity, floor);
+        mask |= u64::from(reached) << at;
+    }
+    mask
 }
 
 /// Puts rows sixteen side by side, four bytes at a time, shifted by 128; zeros stand for rows that are missing.
@@ -188,19 +239,19 @@ unsafe fn vnni(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut
 }
 
 /// # Safety
-/// The machine has AVX-512 VNNI and BW; `packed` holds whole groups of 64 rows, `left` whole rows, and `out` a number for each
-/// pair of them.
+/// The machine has AVX-512 VNNI and BW; `packed` holds whole groups of 64 rows, `left` a whole row for each of its sums, and
+/// `out` a number for each pair of them.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn vnni_packed(left: &[i8], packed: &[u8], stride: usize, out: &mut [i32]) {
-    let n_left = left.len() / stride;
+unsafe fn vnni_packed(left: &[i8], left_sums: &[i32], packed: &[u8], stride: usize, out: &mut [i32]) {
+    let n_left = left_sums.len();
     let width = packed.len() / stride;
     let group = SIDE * WIDE * stride;
     for l in (0..n_left).step_by(TALL) {
         // The last rows are taken again rather than handled apart.
         let rows: [usize; TALL] = std::array::from_fn(|k| (l + k).min(n_left - 1));
         // The right is shifted by 128, so 128 times the sum of the left row comes off.
-        let shifts = rows.map(|row| 128 * left[row * stride..(row + 1) * stride].iter().map(|&x| i32::from(x)).sum::<i32>());
+        let shifts = rows.map(|row| 128 * left_sums[row]);
         for (g, targets) in packed.chunks_exact(group).enumerate() {
             let mut sum = [[_mm512_setzero_si512(); WIDE]; TALL];
             for c in (0..stride).step_by(4) {
@@ -310,16 +361,22 @@ mod tests {
             let left: Vec<i8> = (0..n_left * stride).map(|_| byte()).collect();
             let right: Vec<i8> = (0..n_right * stride).map(|_| byte()).collect();
             let sums: Vec<i32> = right.chunks(stride).map(|r| r.iter().map(|&x| i32::from(x)).sum()).collect();
+            let left_sums: Vec<i32> = left.chunks(stride).map(|r| r.iter().map(|&x| i32::from(x)).sum()).collect();
             let mut plain = vec![0; n_left * n_right];
             scalar(&left, &right, stride, &mut plain);
+            let norms: Vec<f32> = (0..plain.len()).map(|i| 1e-6 * (i % 7) as f32).collect();
             for isa in available() {
+                let mut above = Vec::new();
+                each_from(isa, &plain, 0.5, &norms, 0.01, |i| above.push(i));
+                let reached = |&i: &usize| plain[i] as f32 * 0.5 * norms[i] >= 0.01;
+                prop_assert_eq!(above, (0..plain.len()).filter(reached).collect::<Vec<_>>(), "{:?}", isa);
                 let mut fast = vec![0; n_left * n_right];
                 products(isa, &left, &right, &sums, stride, &mut fast);
                 prop_assert_eq!(&fast, &plain, "{:?}", isa);
                 for n in [0, usize::MAX] {
                     let targets = Targets::new(isa, &right, &sums, stride, n, vec![7; 99]);
                     let mut wide = vec![1; n_left * targets.width()];
-                    targets.products(&left, &mut wide);
+                    targets.products(&left, &left_sums, &mut wide);
                     for l in 0..n_left {
                         let (wide, plain) = (&wide[l * targets.width()..], &plain[l * n_right..]);
                         prop_assert_eq!(&wide[..n_right], &plain[..n_right], "{:?} {}", isa, n);

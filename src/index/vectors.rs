@@ -154,8 +154,6 @@ pub(crate) struct Block<'a> {
 const TILE: usize = 256;
 /// Queries a tile.
 const QUERIES: usize = 64;
-/// Targets that are held against the floor together.
-const TOGETHER: usize = 16;
 
 impl<'a> Block<'a> {
     pub(crate) fn len(&self) -> usize {
@@ -176,8 +174,8 @@ impl<'a> Block<'a> {
         self.pairs_above(targets, &mut each, |_, _| floor, |each, q, t, similarity| each(q, t, similarity));
     }
 
-    /// Calls `each(state, query, target, similarity)` for every pair at or above `floor(state, query)`, which may rise on the way: it
-    /// is asked for every few targets. Targets come in order for each query.
+    /// Calls `each(state, query, target, similarity)` for every pair at or above `floor(state, query)`, which may rise on
+    /// the way. Targets come in order for each query.
     pub(crate) fn pairs_above<S>(
         &self,
         targets: Block<'_>,
@@ -194,25 +192,16 @@ impl<'a> Block<'a> {
             for q in (0..self.len()).step_by(QUERIES) {
                 let left = self.slice(q, (q + QUERIES).min(self.len()));
                 out.resize(left.len() * width, 0);
-                right.products(left.rows, &mut out);
+                right.products(left.rows, left.sums, &mut out);
                 for (i, row) in out.chunks_exact(width).enumerate() {
                     let norm = left.inverse_norms[i];
-                    let scored = row.chunks(TOGETHER).zip(tile.inverse_norms.chunks(TOGETHER)).enumerate();
-                    for (j, (products, norms)) in scored {
-                        let floor = floor(state, q + i);
-                        let similarity = |(&product, &other): (&i32, &f32)| scaled(product, norm, other);
-                        // Most pairs lie below the floor, and whether any of a few does not is asked of all at once.
-                        let pairs = products.iter().zip(norms);
-                        if !pairs.clone().fold(false, |any, pair| any | (similarity(pair) >= floor)) {
-                            continue;
+                    let least = floor(state, q + i);
+                    kernel::each_from(isa, &row[..tile.len()], norm, tile.inverse_norms, least, |j| {
+                        let similarity = scaled(row[j], norm, tile.inverse_norms[j]);
+                        if similarity >= floor(state, q + i) {
+                            each(state, q + i, t + j, similarity);
                         }
-                        for (k, pair) in pairs.enumerate() {
-                            let similarity = similarity(pair);
-                            if similarity >= floor {
-                                each(state, q + i, t + j * TOGETHER + k, similarity);
-                            }
-                        }
-                    }
+                    });
                 }
             }
             buffer = right.into_buffer();
