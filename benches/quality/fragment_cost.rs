@@ -3,6 +3,7 @@
 //! `ROWS` is a file of JSON lines with `id`, `account` and `prompt`, as `benches/fragments_peers.py make` writes it; the same file
 //! is what the peers are measured on. Where it holds `fragment`, the recall of the planted campaigns is printed too.
 
+use crate::cpu;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,14 +14,6 @@ use stillhunt::ids::{Level, Time};
 use stillhunt::store::input::Input;
 use stillhunt::text::fold;
 use stillhunt::text::winnow::{Print, Printer};
-
-/// CPU-seconds of this process and its threads so far.
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let ticks = |i: usize| fields.get(i).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
-}
 
 /// Peak memory of this process so far, in MB.
 fn peak() -> f64 {

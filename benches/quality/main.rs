@@ -1,6 +1,6 @@
 //! Quality of families and searches on open prompts: `cargo bench --bench quality -- DATA_DIR [part…]`.
 //!
-//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `edits`, `sts`, `index`,
+//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `edits`, `sts`, `index`, `join`, `lists`,
 //! `clumps`, `chains`, `cost:ROWS` (a file that `fragments_peers.py make` wrote), `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published`, `:clean` and `:hostile` are parts), `finders`; all of them
 //! without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
 //! written there, a file a part.
@@ -16,6 +16,7 @@ mod edits;
 mod fragment_cost;
 mod fragments;
 mod index;
+mod lists;
 mod logs;
 mod sts;
 
@@ -71,6 +72,12 @@ fn main() {
     if wants("index") {
         tell("index", index::report(&model, &all, &shipped));
     }
+    if wants("join") {
+        tell("join", index::join(&model, &all, &shipped));
+    }
+    if wants("lists") {
+        tell("lists", lists::report(&model, &all, &shipped));
+    }
     if wants("clumps") {
         tell("clumps", clumps::report(&model, &all));
     }
@@ -81,6 +88,11 @@ fn main() {
             std::fs::write(root.join("benches/record/largest-families.csv"), chains::csv(&families)).expect("the file");
         }
     }
+}
+
+/// CPU-seconds of this process and its threads so far.
+pub(crate) fn cpu() -> f64 {
+    cpu_time::ProcessTime::now().as_duration().as_secs_f64()
 }
 
 /// Commit, date and machine, as git and the system tell them.

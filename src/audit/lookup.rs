@@ -12,7 +12,7 @@ use crate::family::fragment::Scanner;
 use crate::family::judge::{CONTAINMENT_WEIGHT, LEAST_SIMILARITY, Rule, score};
 use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Field, Level, Time};
-use crate::index::{Ask, Best, Hit, Segment, Vectors};
+use crate::index::{Ask, Best, Hit, Probes, Segment, Vectors};
 use crate::report::Family;
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Mapped, Store};
@@ -21,12 +21,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Entries that a single search reads in each segment, near enough: at 3 ns an entry no slower than what is done with the hits.
-/// A segment of up to this many prompts is thus read whole, for a neighbour that shares little of a long text lies under any
-/// leader: 24 lists of 632 held 96% of the neighbours above the rule's floor, and 77% of all.
-const ENTRIES: usize = 1 << 19;
-/// Fewest lists that it asks.
-const PROBES: usize = 24;
+/// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
+/// at any similarity, and are a seventh of all entries (`benches/record/quality-lists.md`).
+const PROBES: Probes = Probes { least: 24, most: usize::MAX, bound: 0.10 };
 /// Most hits that the family rule returns.
 const MOST_ACCEPTED: usize = 100_000;
 /// Accounts named with a hit.
@@ -278,8 +275,8 @@ impl<'a> Opened<'a> {
         let (floor, cap) = if k == 0 { (least, MOST_ACCEPTED) } else { (-1.0, k) };
         let mut best = Best::new(cap);
         for segment in &self.whole {
-            let n_probes = (segment.n_leaders() * ENTRIES).div_ceil(segment.len().max(1)).max(PROBES);
-            let ask = Ask { n_probes: n_probes.min(segment.n_leaders()), active_only: false, floor, cap };
+            let probes = Probes { most: segment.n_leaders(), ..PROBES };
+            let ask = Ask { probes, active_only: false, floor, cap };
             let found = segment.near(vector, &[0], &ask, &|_, prompt| filter.keeps(prompt));
             found.into_iter().flatten().for_each(|hit| best.offer(hit));
         }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::family::cluster::{self, Known, Outcome};
 use crate::family::judge::{LEAST_SIMILARITY, MAX_CANDIDATES, Material, Rule};
 use crate::ids::{FamilyId, Level};
-use crate::index::{Ask, Built, Hit, Segment, best_first};
+use crate::index::{Ask, Built, Hit, Probes, Segment, best_first};
 use crate::store::tables::{self, Cell, TableWriter};
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store};
@@ -17,12 +17,20 @@ use crate::text::is_trivial;
 use std::io::Write as _;
 
 /// Lists that a new prompt asks in tonight's own segment, where the neighbour asks back. The lower the floor, the further off
-/// its neighbours may be filed: on 100,000 real prompts with the floor 0.55, 8, 16, 32 and 64 lists keep 96.3, 99.1, 99.4 and 99.9% of
-/// the pairs that accepted pairs connect (`benches/quality`, part index). From 0.60 on, 8 find 99% of the pairs.
+/// its neighbours may be filed: on 100,000 real prompts with the floor 0.55, lists whose leader is at least 0.20 similar hold 99.8% of
+/// the accepted pairs, seen from either side, and are 4% of all entries (`benches/record/quality-lists.md`). From 0.60 on, the 8 nearest
+/// find 99% of the pairs.
 #[must_use]
-pub fn join_probes(floor: f32) -> usize {
-    if floor < 0.60 { 64 } else { 8 }
+pub fn join_probes(floor: f32) -> Probes {
+    Probes { least: 4, most: if floor < 0.60 { 64 } else { 8 }, bound: 0.20 }
 }
+
+/// Lists that it asks in an older segment, which does not ask back.
+fn older_probes(floor: f32) -> Probes {
+    let Probes { least, most, .. } = join_probes(floor);
+    Probes { least, most: 2 * most, bound: 0.15 }
+}
+
 /// Candidates that one window of a long prompt may bring.
 const MAX_WINDOW_CANDIDATES: usize = 16;
 
@@ -131,8 +139,8 @@ pub(crate) fn families(
     }
     let texts = Texts::open(Mapped::open(&night.path("texts.bin"))?)?;
     let material = Tonight { view, first, texts, whole: &finished.whole, row_of, again: Again::new(model) };
-    let whole = Joined::new(&finished.whole, join_probes(rule.floor), seed);
-    let windows = Joined::new(&finished.windows, join_probes(rule.window_floor), seed);
+    let whole = Joined::new(&finished.whole, rule.floor, seed);
+    let windows = Joined::new(&finished.windows, rule.window_floor, seed);
     let mut candidates: Vec<Vec<Hit>> = vec![Vec::new(); finished.prompts as usize];
     let mut add = |a: u32, b: u32, similarity| {
         let near = &mut candidates[(a.max(b) - first) as usize];
@@ -229,8 +237,8 @@ struct Joined<'a> {
 }
 
 impl<'a> Joined<'a> {
-    fn new(filed: &'a Filed, n_probes: usize, seed: u64) -> Self {
-        Self { filed, built: Built::to_join(&filed.vectors, n_probes, seed) }
+    fn new(filed: &'a Filed, floor: f32, seed: u64) -> Self {
+        Self { filed, built: Built::to_join(&filed.vectors, &join_probes(floor), seed) }
     }
 
     /// Calls `pair(new prompt, other prompt, similarity)` for pairs at or above the floor: each new vector's best `cap` in the
@@ -248,14 +256,13 @@ impl<'a> Joined<'a> {
         rows.retain(|&row| joined[row as usize]);
         let active = self.built.thin(vectors, joined);
         let own = Segment::open(Aligned::new(&self.built.to_bytes(vectors, ids, &active)))?;
-        let ask = Ask { n_probes: join_probes(floor), active_only: true, floor, cap };
+        let ask = Ask { probes: join_probes(floor), active_only: true, floor, cap };
         let keep = |row: u32, id: u32| ids[row as usize] != id;
         let near = |rows: &[u32]| own.near_itself(vectors, &self.built, rows, &ask, &keep);
         self.ask(&near, &rows, progress, pair);
         drop(own);
         for segment in segments(store, kind)? {
-            // An older segment does not ask back.
-            let ask = Ask { n_probes: 2 * join_probes(floor), ..ask };
+            let ask = Ask { probes: older_probes(floor), ..ask };
             let near = |rows: &[u32]| segment.near(vectors, rows, &ask, &keep);
             self.ask(&near, &rows, progress, pair);
         }

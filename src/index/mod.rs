@@ -15,7 +15,7 @@ mod segment;
 mod vectors;
 
 pub use graph::LeaderGraph;
-pub use segment::{Ask, Built, Segment};
+pub use segment::{Ask, Built, Probes, Segment};
 pub use vectors::Vectors;
 
 /// One neighbour.

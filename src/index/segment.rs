@@ -33,31 +33,32 @@ const REPRESENTED: usize = 16;
 pub struct Built {
     leaders: Vectors,
     homes: Vec<u32>,
-    /// The nearest lists of each vector, so many of them, nearest first.
+    /// The lists that each vector asks in a join, nearest first, one vector's after the other's, and where each begins.
     lists: Vec<u32>,
-    n_lists: usize,
+    starts: Vec<usize>,
 }
 
 impl Built {
     /// Trains leaders on `vectors` and files every vector under its nearest.
     #[must_use]
     pub fn new(vectors: &Vectors, seed: u64) -> Self {
-        Self::to_join(vectors, 1, seed)
+        Self::to_join(vectors, &Probes::nearest(1), seed)
     }
 
-    /// The same, and remembers the `n_probes` nearest lists of each vector, for [`Segment::near_itself`].
+    /// The same, and remembers which lists each vector asks, for [`Segment::near_itself`].
     #[must_use]
-    pub fn to_join(vectors: &Vectors, n_probes: usize, seed: u64) -> Self {
+    pub fn to_join(vectors: &Vectors, probes: &Probes, seed: u64) -> Self {
         let leaders = leaders::train(vectors, leaders::n_leaders(vectors.len()), seed);
-        let n_lists = n_probes.min(leaders.len());
-        let mut lists = Vec::with_capacity(vectors.len() * n_lists);
+        let (mut homes, mut lists, mut starts) = (Vec::with_capacity(vectors.len()), Vec::new(), vec![0]);
         for from in (0..vectors.len()).step_by(1 << 16) {
             let part = vectors.block().slice(from, (from + (1 << 16)).min(vectors.len()));
-            let near = leaders::nearest(part, leaders.block(), n_lists);
-            near.iter().for_each(|near| lists.extend(near.iter().map(|hit| hit.id)));
+            for near in leaders::nearest(part, leaders.block(), probes.most.max(1)) {
+                homes.push(near[0].id);
+                lists.extend(probes.of(&near).map(|hit| hit.id));
+                starts.push(lists.len());
+            }
         }
-        let homes = lists.chunks_exact(n_lists.max(1)).map(|lists| lists[0]).collect();
-        Self { leaders, homes, lists, n_lists }
+        Self { leaders, homes, lists, starts }
     }
 
     /// Which of the `joined` vectors stand for themselves in a join: all of them in ordinary lists; in a list longer than
@@ -95,6 +96,18 @@ impl Built {
             .collect();
         dropped.iter().for_each(|&i| active[i as usize] = false);
         active
+    }
+
+    /// The list of each vector.
+    #[must_use]
+    pub fn homes(&self) -> &[u32] {
+        &self.homes
+    }
+
+    /// The leaders, a list each.
+    #[must_use]
+    pub fn leaders(&self) -> &Vectors {
+        &self.leaders
     }
 
     /// Vectors in order of their lists, so that neighbours stand together.
@@ -329,17 +342,16 @@ impl<B: AsRef<[u8]>> Segment<B> {
         let asked = |rows: &[u32], chunk: &Vectors| {
             let probes = if rows.len() == 1 && self.n_leaders() >= self.graph_from {
                 let graph = self.graph.get_or_init(|| LeaderGraph::of(self.leaders()));
-                vec![graph.nearest(chunk, 0, ask.n_probes)]
+                vec![graph.nearest(chunk, 0, ask.probes.most)]
             } else {
-                leaders::nearest(chunk.block(), self.leaders(), ask.n_probes)
+                leaders::nearest(chunk.block(), self.leaders(), ask.probes.most)
             };
-            probes.iter().zip(0..).flat_map(|(near, q)| near.iter().map(move |hit| (hit.id, q))).collect()
+            probes.iter().zip(0..).flat_map(|(near, q)| ask.probes.of(near).map(move |hit| (hit.id, q))).collect()
         };
         self.near_listed(queries, rows, ask, &asked, keep)
     }
 
-    /// The same for vectors that this segment was made of, as `built` filed them: their nearest lists are known, as many as
-    /// were asked for then.
+    /// The same for vectors that this segment was made of, as `built` filed them: which lists they ask is known since then.
     ///
     /// # Panics
     /// When the dimensions differ, or `rows` are none of `built`.
@@ -357,7 +369,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
     {
         assert_eq!((queries.dim(), built.leaders.len()), (self.dim, self.n_leaders()), "what the segment was made of");
         let asked = |rows: &[u32], _: &Vectors| {
-            let lists = |row: u32| &built.lists[row as usize * built.n_lists..][..built.n_lists.min(ask.n_probes)];
+            let lists = |row: u32| &built.lists[built.starts[row as usize]..built.starts[row as usize + 1]];
             rows.iter().zip(0..).flat_map(|(&row, q)| lists(row).iter().map(move |&list| (list, q))).collect()
         };
         self.near_listed(queries, rows, ask, &asked, keep)
@@ -427,11 +439,37 @@ impl<B: AsRef<[u8]>> Segment<B> {
     }
 }
 
+/// Which lists are asked: the nearest, by the similarity of their leaders.
+#[derive(Clone, Copy, Debug)]
+pub struct Probes {
+    /// So many of them at least, as far as there are.
+    pub least: usize,
+    /// So many of them at most.
+    pub most: usize,
+    /// Beyond the least, none whose leader is less similar than this, in [−1, 1].
+    pub bound: f32,
+}
+
+impl Probes {
+    /// The `n` nearest lists.
+    #[must_use]
+    pub fn nearest(n: usize) -> Self {
+        Self { least: n, most: n, bound: -1.0 }
+    }
+
+    /// Those of `near` that are asked.
+    fn of<'a>(&self, near: &'a [Hit]) -> impl Iterator<Item = &'a Hit> + use<'a> {
+        let Self { least, most, bound } = *self;
+        let asked = move |(i, hit): &(usize, &Hit)| *i < least || hit.similarity >= bound;
+        near.iter().take(most).enumerate().take_while(asked).map(|(_, hit)| hit)
+    }
+}
+
 /// What a search asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
     /// Lists asked for each query.
-    pub n_probes: usize,
+    pub probes: Probes,
     /// Only entries that stand for themselves.
     pub active_only: bool,
     /// Least similarity.

@@ -53,7 +53,7 @@ fn asking_every_list_is_exact() {
     let segment = open(built.to_bytes(&vectors, &ids, &all(3000)));
     assert!(segment.n_leaders() > 50);
     let queries = vectors.gather((0..3000).step_by(13));
-    let ask = Ask { n_probes: segment.n_leaders(), active_only: false, floor: 0.6, cap: usize::MAX / 4 };
+    let ask = Ask { probes: Probes::nearest(segment.n_leaders()), active_only: false, floor: 0.6, cap: usize::MAX / 4 };
     let found = segment.near(&queries, &rows(&queries), &ask, &|_, _| true);
     assert_eq!(found, exact::search(&vectors, &queries, 0.6));
     assert!(found.iter().map(Vec::len).sum::<usize>() > 3 * queries.len(), "the data has neighbours to find");
@@ -69,7 +69,7 @@ fn sixteen_lists_find_most_neighbours() {
     let found = segment.near(
         &queries,
         &rows(&queries),
-        &Ask { n_probes: 16, active_only: false, floor: 0.6, cap: 10_000 },
+        &Ask { probes: Probes::nearest(16), active_only: false, floor: 0.6, cap: 10_000 },
         &|_, _| true,
     );
     let (kept, total) =
@@ -96,7 +96,7 @@ fn inactive_entries_are_searched_but_not_joined() {
     let ids: Vec<u32> = (1000..1500).collect();
     let active: Vec<bool> = (0..500).map(|i| i % 3 == 0).collect();
     let segment = open(Built::new(&vectors, 1).to_bytes(&vectors, &ids, &active));
-    let ask = |active_only| Ask { n_probes: 1000, active_only, floor: -1.0, cap: 1000 };
+    let ask = |active_only| Ask { probes: Probes::nearest(1000), active_only, floor: -1.0, cap: 1000 };
     let count = |active_only| segment.near(&vectors, &[0], &ask(active_only), &|_, _| true)[0].len();
     assert_eq!((count(false), count(true)), (500, 167));
     assert_eq!(segment.near(&vectors, &[0], &ask(false), &|_, id| id == 1007)[0].len(), 1);
@@ -118,7 +118,7 @@ fn damaged_bytes_are_errors_and_never_panics() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x55;
         if let Ok(segment) = Segment::open(bytes) {
-            let ask = Ask { n_probes: 4, active_only: true, floor: 0.5, cap: 10 };
+            let ask = Ask { probes: Probes::nearest(4), active_only: true, floor: 0.5, cap: 10 };
             if segment.dim() == 64 {
                 let _ = segment.near(&vectors, &[0, 1, 2], &ask, &|_, _| true);
             }
@@ -131,7 +131,7 @@ fn an_empty_segment_opens() {
     let none = Vectors::new(64);
     let segment = open(Built::new(&none, 1).to_bytes(&none, &[], &[]));
     assert!(segment.is_empty());
-    let ask = Ask { n_probes: 4, active_only: false, floor: 0.0, cap: 10 };
+    let ask = Ask { probes: Probes::nearest(4), active_only: false, floor: 0.0, cap: 10 };
     assert_eq!(segment.near(&clustered(2, 1, 1), &[0, 1], &ask, &|_, _| true), vec![Vec::new(), Vec::new()]);
 }
 
@@ -156,7 +156,7 @@ fn the_leaders_graph_finds_what_the_product_finds_and_is_the_same_each_time() {
     let ids: Vec<u32> = (0..20_000).collect();
     let bytes = Built::new(&vectors, 7).to_bytes(&vectors, &ids, &all(20_000));
     let (plain, walked, again) = (open(bytes.clone()), open(bytes.clone()).graph_from(1), open(bytes).graph_from(1));
-    let ask = Ask { n_probes: 16, active_only: false, floor: 0.6, cap: 10_000 };
+    let ask = Ask { probes: Probes::nearest(16), active_only: false, floor: 0.6, cap: 10_000 };
     let (mut found, mut total) = (0, 0);
     for query in (0..20_000).step_by(100) {
         let one = |segment: &Segment<Vec<u8>>| segment.near(&vectors, &[query], &ask, &|_, _| true).remove(0);
