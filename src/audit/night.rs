@@ -17,18 +17,18 @@ use crate::text::is_trivial;
 use std::io::Write as _;
 
 /// Lists that a new prompt asks in tonight's own segment, where the neighbour asks back. The lower the floor, the further off
-/// its neighbours may be filed: on 100,000 real prompts with the floor 0.55, lists whose leader is at least 0.20 similar hold 99.8% of
-/// the accepted pairs, seen from either side, and are 4% of all entries (`benches/record/quality-lists.md`). From 0.60 on, the 8 nearest
+/// its neighbours may be filed: on 100,000 real prompts with the floor 0.55, lists whose leader is at least 0.12 similar hold 99.9% of
+/// the accepted pairs, seen from either side, and are a tenth of all entries (`benches/record/quality-lists.md`). From 0.60 on, the 8 nearest
 /// find 99% of the pairs.
 #[must_use]
 pub fn join_probes(floor: f32) -> Probes {
-    Probes { least: 4, most: if floor < 0.60 { 64 } else { 8 }, bound: 0.20 }
+    Probes { least: 4, most: if floor < 0.60 { 64 } else { 8 }, bound: 0.12 }
 }
 
 /// Lists that it asks in an older segment, which does not ask back.
 fn older_probes(floor: f32) -> Probes {
     let Probes { least, most, .. } = join_probes(floor);
-    Probes { least, most: 2 * most, bound: 0.15 }
+    Probes { least, most: 2 * most, bound: 0.10 }
 }
 
 /// Candidates that one window of a long prompt may bring.
@@ -278,7 +278,7 @@ impl<'a> Joined<'a> {
         pair: &mut dyn FnMut(u32, u32, f32),
     ) {
         let ids = &self.filed.ids;
-        for part in rows.chunks(1 << 14) {
+        for part in rows.chunks(1 << 16) {
             for (&row, hits) in part.iter().zip(near(part)) {
                 hits.iter().for_each(|hit| pair(ids[row as usize], hit.id, hit.similarity));
             }

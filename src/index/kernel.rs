@@ -99,21 +99,25 @@ impl<'a> Targets<'a> {
         if self.packed.is_empty() { self.sums.len() } else { self.sums.len().next_multiple_of(SIDE * WIDE) }
     }
 
-    /// Products of every row of `left`, which have the sums `left_sums`, with every row: `out[l * width + r]`; what stands behind
-    /// the last row is not defined.
+    /// Products of the picked rows of `left`, which has the sums `left_sums`, with every row: `out[p * width + r]`; what stands
+    /// behind the last row is not defined.
     /// # Panics
-    /// When the lengths do not agree.
-    pub(crate) fn products(&self, left: &[i8], left_sums: &[i32], out: &mut [i32]) {
+    /// When the lengths do not agree, or there is no such row.
+    pub(crate) fn products(&self, left: &[i8], left_sums: &[i32], picks: &[u32], out: &mut [i32]) {
+        let stride = self.stride;
+        assert_eq!(out.len(), picks.len() * self.width(), "a number a pair");
         #[cfg(target_arch = "x86_64")]
         if !self.packed.is_empty() {
-            let n_left = left_sums.len();
-            assert!(left.len() == n_left * self.stride && out.len() == n_left * self.width(), "whole rows");
-            assert_eq!(self.packed.len(), self.width() * self.stride, "whole packed rows");
-            // SAFETY: the lengths were checked above, and packing was chosen for a machine that has VNNI.
-            unsafe { vnni_packed(left, left_sums, &self.packed, self.stride, out) };
+            assert_eq!(left.len(), left_sums.len() * stride, "whole rows");
+            assert_eq!(self.packed.len(), self.width() * stride, "whole packed rows");
+            assert!(picks.iter().all(|&row| (row as usize) < left_sums.len()), "rows of the left");
+            // SAFETY: all of this was checked above, and packing was chosen for a machine that has VNNI.
+            unsafe { vnni_packed(left, left_sums, picks, &self.packed, stride, out) };
             return;
         }
-        products(self.isa, left, self.rows, self.sums, self.stride, out);
+        let rows = picks.iter().flat_map(|&row| &left[row as usize * stride..(row as usize + 1) * stride]);
+        let left: Vec<i8> = rows.copied().collect();
+        products(self.isa, &left, self.rows, self.sums, stride, out);
     }
 
     /// Gives the buffer back.
@@ -239,17 +243,24 @@ unsafe fn vnni(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut
 }
 
 /// # Safety
-/// The machine has AVX-512 VNNI and BW; `packed` holds whole groups of 64 rows, `left` a whole row for each of its sums, and
-/// `out` a number for each pair of them.
+/// The machine has AVX-512 VNNI and BW; `packed` holds whole groups of 64 rows, `left` a whole row for each of its sums,
+/// `picks` are rows of it, and `out` has a number for each pair.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn vnni_packed(left: &[i8], left_sums: &[i32], packed: &[u8], stride: usize, out: &mut [i32]) {
-    let n_left = left_sums.len();
+unsafe fn vnni_packed(
+    left: &[i8],
+    left_sums: &[i32],
+    picks: &[u32],
+    packed: &[u8],
+    stride: usize,
+    out: &mut [i32],
+) {
     let width = packed.len() / stride;
     let group = SIDE * WIDE * stride;
-    for l in (0..n_left).step_by(TALL) {
+    for p in (0..picks.len()).step_by(TALL) {
         // The last rows are taken again rather than handled apart.
-        let rows: [usize; TALL] = std::array::from_fn(|k| (l + k).min(n_left - 1));
+        let places: [usize; TALL] = std::array::from_fn(|k| (p + k).min(picks.len() - 1));
+        let rows = places.map(|place| picks[place] as usize);
         // The right is shifted by 128, so 128 times the sum of the left row comes off.
         let shifts = rows.map(|row| 128 * left_sums[row]);
         for (g, targets) in packed.chunks_exact(group).enumerate() {
@@ -268,8 +279,8 @@ unsafe fn vnni_packed(left: &[i8], left_sums: &[i32], packed: &[u8], stride: usi
                     }
                 }
             }
-            for ((sum, row), shift) in sum.iter().zip(rows).zip(shifts) {
-                let at = row * width + g * SIDE * WIDE;
+            for ((sum, place), shift) in sum.iter().zip(places).zip(shifts) {
+                let at = place * width + g * SIDE * WIDE;
                 let out = &mut out[at..at + SIDE * WIDE];
                 for (sum, out) in sum.iter().zip(out.chunks_exact_mut(SIDE)) {
                     let product = _mm512_sub_epi32(*sum, _mm512_set1_epi32(shift));
@@ -376,9 +387,11 @@ mod tests {
                 for n in [0, usize::MAX] {
                     let targets = Targets::new(isa, &right, &sums, stride, n, vec![7; 99]);
                     let mut wide = vec![1; n_left * targets.width()];
-                    targets.products(&left, &left_sums, &mut wide);
+                    // Backwards, to see that picks are followed.
+                    let picks: Vec<u32> = (0..n_left as u32).rev().collect();
+                    targets.products(&left, &left_sums, &picks, &mut wide);
                     for l in 0..n_left {
-                        let (wide, plain) = (&wide[l * targets.width()..], &plain[l * n_right..]);
+                        let (wide, plain) = (&wide[(n_left - 1 - l) * targets.width()..], &plain[l * n_right..]);
                         prop_assert_eq!(&wide[..n_right], &plain[..n_right], "{:?} {}", isa, n);
                     }
                 }

@@ -66,7 +66,8 @@ pub(crate) fn nearest(queries: Block<'_>, leaders: Block<'_>, n: usize) -> Vec<V
             let block = queries.slice(start, (start + CHUNK).min(queries.len()));
             let mut best: Vec<Best> = (0..block.len()).map(|_| Best::new(n)).collect();
             let offer = |best: &mut Vec<Best>, q: usize, l, similarity| best[q].offer(Hit { id: l as u32, similarity });
-            block.pairs_above(leaders, &mut best, |best, q| best[q].floor(), offer);
+            let all: Vec<u32> = (0..block.len() as u32).collect();
+            block.pairs_of(&all, leaders, &mut best, |best, q| best[q].floor(), offer);
             best.into_iter().map(Best::into_sorted).collect()
         })
         .collect();

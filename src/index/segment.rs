@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 const MAGIC: &[u8; 8] = b"SHINDEX1";
 const HEADER: usize = 64;
 /// Queries that a thread takes at a time: enough to share the reading of a list, few enough to spread over cores.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 4096;
 /// Lists up to this length are joined in full: 16 million products at most, 50 ms of one core.
 const LONG_LIST: usize = 4096;
 /// Similarity of vectors that k-means cannot tell apart.
@@ -406,13 +406,14 @@ impl<B: AsRef<[u8]>> Segment<B> {
     ) -> Vec<Vec<Hit>> {
         asked.sort_unstable();
         let mut best: Vec<Best> = rows.iter().map(|_| Best::new(ask.cap)).collect();
-        let ids = self.ids();
+        let (ids, mut picks) = (self.ids(), Vec::new());
         for group in asked.chunk_by(|a, b| a.0 == b.0) {
             let entries = self.list(group[0].0 as usize, ask.active_only);
             let block = self.entries(entries.clone());
-            let gathered = chunk.gather(group.iter().map(|&(_, q)| q as usize));
+            picks.clear();
+            picks.extend(group.iter().map(|&(_, q)| q));
             let floor = |best: &Vec<Best>, q: usize| best[group[q].1 as usize].floor().max(ask.floor);
-            gathered.block().pairs_above(block, &mut best, floor, |best, q, t, similarity| {
+            chunk.block().pairs_of(&picks, block, &mut best, floor, |best, q, t, similarity| {
                 let query = group[q].1 as usize;
                 let hit = Hit { id: ids[entries.start + t], similarity };
                 if best[query].would_take(hit) && keep(rows[query], hit.id) {

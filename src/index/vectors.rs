@@ -171,13 +171,15 @@ impl<'a> Block<'a> {
 
     /// Calls `each(query, target, similarity)` for every pair at or above `floor`, targets in order for each query.
     pub(crate) fn pairs(&self, targets: Block<'_>, floor: f32, mut each: impl FnMut(usize, usize, f32)) {
-        self.pairs_above(targets, &mut each, |_, _| floor, |each, q, t, similarity| each(q, t, similarity));
+        let picks: Vec<u32> = (0..self.len() as u32).collect();
+        self.pairs_of(&picks, targets, &mut each, |_, _| floor, |each, q, t, similarity| each(q, t, similarity));
     }
 
-    /// Calls `each(state, query, target, similarity)` for every pair at or above `floor(state, query)`, which may rise on
-    /// the way. Targets come in order for each query.
-    pub(crate) fn pairs_above<S>(
+    /// Calls `each(state, i, target, similarity)` for every pair of the picked rows, `i` counting the picks, at or above
+    /// `floor(state, i)`, which may rise on the way. Targets come in order for each of them.
+    pub(crate) fn pairs_of<S>(
         &self,
+        picks: &[u32],
         targets: Block<'_>,
         state: &mut S,
         floor: impl Fn(&S, usize) -> f32,
@@ -187,19 +189,18 @@ impl<'a> Block<'a> {
         let (mut out, mut buffer) = (Vec::new(), Vec::new());
         for t in (0..targets.len()).step_by(TILE) {
             let tile = targets.slice(t, (t + TILE).min(targets.len()));
-            let right = Targets::new(isa, tile.rows, tile.sums, self.stride, self.len(), buffer);
+            let right = Targets::new(isa, tile.rows, tile.sums, self.stride, picks.len(), buffer);
             let width = right.width();
-            for q in (0..self.len()).step_by(QUERIES) {
-                let left = self.slice(q, (q + QUERIES).min(self.len()));
-                out.resize(left.len() * width, 0);
-                right.products(left.rows, left.sums, &mut out);
-                for (i, row) in out.chunks_exact(width).enumerate() {
-                    let norm = left.inverse_norms[i];
-                    let least = floor(state, q + i);
+            for (block, picks) in picks.chunks(QUERIES).enumerate() {
+                out.resize(picks.len() * width, 0);
+                right.products(self.rows, self.sums, picks, &mut out);
+                for (k, row) in out.chunks_exact(width).enumerate() {
+                    let (i, norm) = (block * QUERIES + k, self.inverse_norms[picks[k] as usize]);
+                    let least = floor(state, i);
                     kernel::each_from(isa, &row[..tile.len()], norm, tile.inverse_norms, least, |j| {
                         let similarity = scaled(row[j], norm, tile.inverse_norms[j]);
-                        if similarity >= floor(state, q + i) {
-                            each(state, q + i, t + j, similarity);
+                        if similarity >= floor(state, i) {
+                            each(state, i, t + j, similarity);
                         }
                     });
                 }
