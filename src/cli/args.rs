@@ -120,6 +120,9 @@ pub(crate) struct Audit {
     /// Seed of the index's leaders [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Write to this JSON file that the job runs, and how it ended; anybody may read it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) health: Option<PathBuf>,
     /// Write what each stage took, wall and CPU seconds, to this JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,

@@ -1,9 +1,10 @@
 //! The commands that read or write logs: `audit` and `simulate`.
 
 use super::args::{Audit, Format, Simulate};
+use super::health::Health;
 use super::progress::Meter;
 use super::{config, print, threads};
-use crate::audit::{self, Progress as _};
+use crate::audit::{self, Audited, Progress as _};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
 use crate::report::{self, Report};
@@ -15,10 +16,17 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 pub(crate) fn audit(args: &Audit) -> Result<()> {
+    let health = Health::begin(args.health.as_deref())?;
+    let outcome = night(args);
+    let told = health.end(&outcome);
+    outcome.and(told)
+}
+
+fn night(args: &Audit) -> Result<Audited> {
     threads(args.common.threads)?;
     let settings = config::audit(args)?;
     let inputs = match input::expand(&args.logs, &|name| recognise(name).is_some()) {
-        // A directory without logs is nothing to do, like a log without rows.
+        // A directory or a glob without logs is nothing to do, like a log without rows.
         Err(error) if settings.allow_empty && error.kind() == ErrorKind::Nothing => Vec::new(),
         other => other?,
     };
@@ -52,13 +60,14 @@ pub(crate) fn audit(args: &Audit) -> Result<()> {
         let n = audited.counts.rows_quarantined;
         print::say(&format!("{n} bad rows were left out; places and reasons are in {}", path.display()));
     }
-    match args.format {
-        Format::Text => print::out(&summary(&report, args.report.as_deref(), audited.night)),
-        Format::Json => print::out(&report::json::write(&report)),
-        Format::Md => print::out(&report::markdown::write(&report)),
-        Format::Html => print::out(&report::html::write(&report)),
-        Format::Csv => print::out(&report::csv::write(&report)),
-    }
+    print::out(&match args.format {
+        Format::Text => summary(&report, args.report.as_deref(), audited.night),
+        Format::Json => report::json::write(&report),
+        Format::Md => report::markdown::write(&report),
+        Format::Html => report::html::write(&report),
+        Format::Csv => report::csv::write(&report),
+    })?;
+    Ok(audited)
 }
 
 fn write_report(dir: &Path, report: &Report) -> Result<()> {

@@ -43,7 +43,14 @@ impl Meter {
         let bar = ProgressBar::with_draw_target(None, target);
         bar.enable_steady_tick(Duration::from_millis(200));
         let now = Instant::now();
-        Self { bar, terminal, rows: AtomicU64::new(0), began: now, said: Mutex::new((now, String::new())), stages: Mutex::default() }
+        Self {
+            bar,
+            terminal,
+            rows: AtomicU64::new(0),
+            began: now,
+            said: Mutex::new((now, String::new())),
+            stages: Mutex::default(),
+        }
     }
 
     /// What each stage took so far, in the order in which they first began.

@@ -50,7 +50,10 @@ pub fn cluster(candidates: &[Vec<Hit>], known: &Known<'_>, material: &dyn Materi
     let accepted: Vec<Vec<(f32, u32)>> = candidates
         .par_iter()
         .enumerate()
-        .map_init(|| Judge::with_sketches(material, &sketches), |judge, (i, near)| accept(judge, first + i as u32, near, rule))
+        .map_init(
+            || Judge::with_sketches(material, &sketches),
+            |judge, (i, near)| accept(judge, first + i as u32, near, rule),
+        )
         .collect();
     let mut gather = Gather::new(first, known, Judge::with_sketches(material, &sketches), material, rule);
     for (i, accepted) in accepted.iter().enumerate() {
@@ -99,13 +102,7 @@ struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    fn new(
-        first: u32,
-        known: &'a Known<'a>,
-        judge: Judge<'a>,
-        material: &'a dyn Material,
-        rule: &'a Rule,
-    ) -> Self {
+    fn new(first: u32, known: &'a Known<'a>, judge: Judge<'a>, material: &'a dyn Material, rule: &'a Rule) -> Self {
         Self {
             first,
             known,

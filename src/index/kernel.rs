@@ -131,7 +131,14 @@ impl<'a> Targets<'a> {
 /// # Panics
 /// When there are not as many products as norms.
 #[inline]
-pub(crate) fn each_from(isa: Isa, products: &[i32], norm: f32, norms: &[f32], floor: f32, mut visit: impl FnMut(usize)) {
+pub(crate) fn each_from(
+    isa: Isa,
+    products: &[i32],
+    norm: f32,
+    norms: &[f32],
+    floor: f32,
+    mut visit: impl FnMut(usize),
+) {
     assert_eq!(products.len(), norms.len(), "one norm a product");
     let chunks = products.chunks(64).zip(norms.chunks(64)).enumerate();
     for (at, (products, norms)) in chunks {
@@ -247,14 +254,7 @@ unsafe fn vnni(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut
 /// `picks` are rows of it, and `out` has a number for each pair.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn vnni_packed(
-    left: &[i8],
-    left_sums: &[i32],
-    picks: &[u32],
-    packed: &[u8],
-    stride: usize,
-    out: &mut [i32],
-) {
+unsafe fn vnni_packed(left: &[i8], left_sums: &[i32], picks: &[u32], packed: &[u8], stride: usize, out: &mut [i32]) {
     let width = packed.len() / stride;
     let group = SIDE * WIDE * stride;
     for p in (0..picks.len()).step_by(TALL) {

@@ -78,6 +78,16 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Lets everybody read a file that was written private.
+/// # Errors
+/// `Io` when its mode cannot be changed.
+pub fn let_all_read(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .map_err(|cause| Error::io("change the mode of", path, &cause))?;
+    Ok(())
+}
+
 /// Makes names in a directory durable.
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(|cause| Error::io("sync", path, &cause))

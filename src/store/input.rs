@@ -47,7 +47,7 @@ impl Input {
 /// Files that `arguments` name, in order of name within each: a file as it is, a directory's files that `is_log` accepts
 /// (recursively), a glob's matches, `-` for standard input.
 /// # Errors
-/// `Input` when an argument names nothing; `Nothing` when it is a directory without logs.
+/// `Input` when an argument names nothing; `Nothing` when it is a directory without logs or a glob without matches.
 pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for argument in arguments {
@@ -72,7 +72,10 @@ pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec
             let mut found: Vec<PathBuf> = matches.flatten().filter(|p| p.is_file()).collect();
             found.sort();
             if found.is_empty() {
-                return Err(Error::new(ErrorKind::Input, format!("expected files that match {argument}, found none")));
+                return Err(Error::new(
+                    ErrorKind::Nothing,
+                    format!("expected files that match {argument}, found none"),
+                ));
             }
             inputs.extend(found.into_iter().map(Input::File));
         } else {

@@ -271,7 +271,8 @@ mod tests {
     #[test]
     fn sketches_of_unlike_texts_leave_little_to_judge() {
         let mut grams = Grams::new();
-        let (a, b) = ("where can i buy a bicycle pump in the old town", "translate this letter to my landlord into polish");
+        let (a, b) =
+            ("where can i buy a bicycle pump in the old town", "translate this letter to my landlord into polish");
         let (a, b) = (grams.sketch(a), grams.sketch(b));
         assert!(a.most_contained(&b) < 0.3, "{}", a.most_contained(&b));
     }

@@ -11,6 +11,7 @@ mod fragments;
 mod fragments_hostile;
 mod hostile;
 mod logs;
+mod nightly;
 mod nights;
 mod simulate;
 
