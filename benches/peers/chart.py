@@ -40,8 +40,9 @@ def chart(title, below, across, upwards, series):
         dots = "".join(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" fill="{colour}"/>' for a, b in points)
         out.append(f'<path class="line" stroke="{colour}" d="M{path}"/>{dots}')
         ends.append([y(points[-1][1]), x(points[-1][0]), colour, name])
-    above = TOP - 15.0
+    above, column = TOP - 15.0, WIDTH - RIGHT + 22
     for at, right, colour, name in sorted(ends):
-        above = max(at + 4, above + 15)  # labels keep clear of each other
-        out.append(f'<text x="{right + 8:.1f}" y="{above:.1f}" style="fill:{colour}">{escape(name)}</text>')
+        above = max(at, above + 15)  # labels keep clear of each other
+        out.append(f'<path d="M{right + 4:.1f} {at:.1f}L{column - 4} {above:.1f}" fill="none" stroke="{colour}" stroke-width=".7" stroke-dasharray="2 2"/>')
+        out.append(f'<text x="{column}" y="{above + 4:.1f}" style="fill:{colour}">{escape(name)}</text>')
     return "\n".join([*out, "</svg>"]) + "\n"

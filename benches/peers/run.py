@@ -164,7 +164,7 @@ def main():
     parser.add_argument("--model", required=True, help="the model's directory")
     parser.add_argument("--small", action="store_true", help="a few thousand prompts; the records go to OUT_DIR/record")
     parser.add_argument("--store", help="a store for the part similar, in place of the one that growth makes")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     parts = args.parts or PARTS
     if unknown := [part for part in parts if part not in PARTS]:
         parser.error(f"expected parts of {', '.join(PARTS)}, got {', '.join(unknown)}")

@@ -19,7 +19,7 @@ pub(crate) fn run(data: &Path, dir: &Path, n: usize) {
     prompts.sort_by(|a, b| a.id[1..].cmp(&b.id[1..]));
     prompts.truncate(n + n / 20);
     let model = data::model();
-    let (mut kept, mut vectors) = (Vec::new(), Vec::new());
+    let (mut kept, mut vectors) = (Vec::new(), Vec::<f32>::new());
     for part in prompts.chunks(8192) {
         let folded: Vec<&str> = part.iter().map(|prompt| prompt.folded.as_str()).collect();
         let embedded = model.embed_batch(&folded);
