@@ -94,7 +94,7 @@ def run(bench):
                 f"| {n:,} | {name} | {line['cpu_s']:.2f} | {line['wall_s']:.2f} | {line['peak'] / 1e6:,.0f} | {s['mean']:.4f} | {s['few']:.4f} "
                 f"| {s['all']:.4f} | {s['wrong']:.1e} | {line['selected']:,} |\n"
             )
-            stages += [f"| {n:,} | {name} | {stage} | {t['cpu_s']:.2f} | {t['wall_s']:.2f} |\n" for stage, t in line["stages"].items()]
+            stages += [f"| {n:,} | {name} | {stage} | {t['cpu_s']:.2f} | {t['wall_s']:.2f} |\n" for stage, t in line["stages"]]
         out += f"| {n:,} | whole `audit` | {whole['cpu_s']:.2f} | {whole['wall_s']:.2f} | {whole['peak'] / 1e6:,.0f} | | | | | |\n"
         ratio = lambda key, line: theirs[key] / line[key]
         ratios.append(

@@ -20,13 +20,14 @@ def main():
     records = texts(f"{where}/read.jsonl", n)
     model = StaticModel.from_pretrained(model_dir)
     model.max_length = None
-    total, stage, stages = Clock(True), Clock(True), {}
+    total, stage, stages = Clock(True), Clock(True), []
     made = SemHash.from_records(records, model=model)
-    stages["embed and index"], stage = stage.took(), Clock(True)
+    stages.append(("embed and index", stage.took()))
+    stage = Clock(True)
     asked, query = [], made.index.query_threshold
     made.index.query_threshold = lambda *a, **k: asked.append(query(*a, **k)) or asked[-1]
     result = made.self_deduplicate(threshold=threshold)
-    stages["join and select"] = stage.took()
+    stages.append(("join and select", stage.took()))
     took = total.took()
     memory = peak() + sum(status("VmHWM:", pid) for pid, _ in workers())
 

@@ -23,10 +23,10 @@ pub(crate) const SAMPLED: usize = 2000;
 pub(crate) fn run(dir: &Path, n: usize, threshold: f32) {
     let (model, raw) = (data::model(), files::texts(&dir.join("raw.jsonl"), n));
     let n = raw.len();
-    let mut stages = serde_json::Map::new();
+    let mut stages = Vec::new();
     let (all, mut stage) = (Clock::start(), Clock::start());
     let mut ended = |name: &str| {
-        stages.insert(name.to_owned(), stage.took().json());
+        stages.push((name.to_owned(), stage.took().json()));
         stage = Clock::start();
     };
     let folded: Vec<String> = raw.par_iter().map(|text| fold(text).text).collect();

@@ -58,7 +58,8 @@ impl Teller {
     }
 
     fn searched(&self, kind: &str, mode: &str, radius: f32, param: usize, took: Took, hits: &[Vec<u32>]) {
-        let file = self.dir.join(format!("hits.{}.{}.{kind}.{mode}.{radius:.2}.{param}.u32", self.engine, self.threads));
+        let file =
+            self.dir.join(format!("hits.{}.{}.{kind}.{mode}.{radius:.2}.{param}.u32", self.engine, self.threads));
         files::write_hits(&file, hits);
         let line = serde_json::json!({"kind": kind, "engine": self.engine, "threads": self.threads, "mode": mode, "radius": radius, "param": param,
             "queries": hits.len(), "cpu_s": took.cpu_s, "wall_s": took.wall_s, "file": file, "peak": peak()});
@@ -101,8 +102,11 @@ fn lists(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
         ids(segment.near(&asked, &all, &ask, &|_, _| true))
     };
     let step = n.div_ceil(200);
-    let own: Vec<u32> =
-        base.chunks_exact(DIM).step_by(step).map(|row| search(row, 4, -1.0, 1)[0].first().copied().unwrap_or(0)).collect();
+    let own: Vec<u32> = base
+        .chunks_exact(DIM)
+        .step_by(step)
+        .map(|row| search(row, 4, -1.0, 1)[0].first().copied().unwrap_or(0))
+        .collect();
     assert_found(&own, step);
     let probes = [1, 2, 4, 8, 16, 32, 64, 128, 256, segment.n_leaders()];
     for n_probes in probes {
@@ -121,7 +125,8 @@ fn lists(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
     if teller.threads == 1 {
         for n_probes in probes {
             let clock = Clock::start();
-            let hits: Vec<Vec<u32>> = ranged.chunks_exact(DIM).flat_map(|row| search(row, n_probes, -1.0, 10)).collect();
+            let hits: Vec<Vec<u32>> =
+                ranged.chunks_exact(DIM).flat_map(|row| search(row, n_probes, -1.0, 10)).collect();
             teller.searched("top10", "single", 0.0, n_probes, clock.took(), &hits);
         }
     }
@@ -179,7 +184,11 @@ fn graph(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
                 loop {
                     let near = search(row, k, wider * k);
                     if near.len() < k || 1.0 - near[k - 1].distance < radius || k >= n / 4 {
-                        return near.iter().take_while(|near| 1.0 - near.distance >= radius).map(|near| near.d_id as u32).collect();
+                        return near
+                            .iter()
+                            .take_while(|near| 1.0 - near.distance >= radius)
+                            .map(|near| near.d_id as u32)
+                            .collect();
                     }
                     k *= 4;
                 }
