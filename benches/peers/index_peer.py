@@ -76,7 +76,7 @@ def within_by_k(asked, radius, wider):
         index.set_ef(max(wider * k, k))
         labels, distances = index.knn_query(asked[left], k=min(k, n), num_threads=threads)
         inside = 1 - distances >= radius
-        done = ~inside[:, -1] | (k >= n // 4)
+        done = ~inside[:, -1] | (k >= n // 8)
         for i in np.flatnonzero(done):
             out[left[i]] = labels[i][inside[i]]
         left, k = left[~done], 4 * k
@@ -111,7 +111,7 @@ for effort in efforts:
     searched("top10", "batch", 0.0, effort, clock.took(), hits)
 ranged = queries[:RANGED]
 for radius in (floor, NEAR):
-    for effort in [1, 2, 4] if engine == "hnswlib" else efforts + [1024, 2048] * (not lists):
+    for effort in [1, 2] if engine == "hnswlib" else efforts + [1024, 2048] * (not lists):
         if engine == "hnswlib":
             clock = Clock()
             hits = within_by_k(ranged, radius, effort)

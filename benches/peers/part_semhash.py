@@ -72,7 +72,7 @@ def run(bench):
         f"Texts in memory in; the neighbours of every prompt at cosine {THRESHOLD} or above, at most {MOST:,}, and a selection without duplicates "
         "out. Same prompts, same model, same vectors (SemHash is given folded texts, ours folds them). Reading the file and loading the model "
         "are timed for neither; the whole `audit` reads a log, judges, counts accounts, finds fragments and commits a store besides. "
-        f"Recall: of the pairs of 2,000 prompts at {THRESHOLD + TOLERANCE} or above by brute force in f32, found from either side; *mean* over prompts, "
+        f"Recall: of the pairs of 10,000 prompts (all, where there are fewer) at {THRESHOLD + TOLERANCE} or above by brute force in f32, found from either side; *mean* over prompts, "
         f"*pairs* over all of them, *few* over those of prompts with at most {MOST:,}. *Wrong*: pairs below {THRESHOLD - TOLERANCE}.\n\n"
         "| prompts | what | CPU-s | wall s | peak MB | recall, mean | few | pairs | wrong | selected |\n|---|---|---|---|---|---|---|---|---|---|\n"
     )

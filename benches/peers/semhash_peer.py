@@ -12,7 +12,7 @@ from common import Clock, peak, status, tell, texts, workers
 from model2vec import StaticModel
 from semhash import SemHash
 
-SAMPLED = 2000
+SAMPLED = 10_000
 
 
 def main():

@@ -17,7 +17,7 @@ use stillhunt::text::fold;
 /// Neighbours of a prompt at most, as many as SemHash asks for.
 const MOST: usize = 1000;
 /// Prompts whose pairs are written out, so that their recall can be told.
-pub(crate) const SAMPLED: usize = 2000;
+const SAMPLED: usize = 10_000;
 
 /// Measures the first `n` texts of `dir`.
 pub(crate) fn run(dir: &Path, n: usize, threshold: f32) {

@@ -177,13 +177,13 @@ fn graph(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
         }
     }
     for radius in [asked.floor, NEAR] {
-        for wider in [1, 2, 4] {
+        for wider in [1, 2] {
             let clock = Clock::start();
             let within = |row: usize| {
                 let mut k = 16;
                 loop {
                     let near = search(row, k, wider * k);
-                    if near.len() < k || 1.0 - near[k - 1].distance < radius || k >= n / 4 {
+                    if near.len() < k || 1.0 - near[k - 1].distance < radius || k >= n / 8 {
                         return near
                             .iter()
                             .take_while(|near| 1.0 - near.distance >= radius)
