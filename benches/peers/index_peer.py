@@ -92,6 +92,16 @@ def within(asked, radius):
     return out
 
 
+def timed(search):
+    """The best of three rounds, one where a round takes more than a CPU-second."""
+    rounds = []
+    while len(rounds) < 3 and (not rounds or rounds[-1]["cpu_s"] <= 1):
+        clock = Clock()
+        hits = search()
+        rounds.append(clock.took())
+    return min(rounds, key=lambda took: took["cpu_s"]), hits
+
+
 def searched(kind, mode, radius, param, took, hits):
     file = f"{where}/hits.{engine}.{threads}.{kind}.{mode}.{radius:.2f}.{param}.u32"
     write_hits(file, [h[h >= 0] if kind == "top10" else h for h in hits])
@@ -106,23 +116,16 @@ lists = engine == "faiss-ivf-sq8"
 efforts = [1, 2, 4, 8, 16, 32, 64, 128, 256] if lists else [16, 32, 64, 128, 256, 512]
 for effort in efforts:
     set_effort(effort)
-    clock = Clock()
-    hits = top(queries, 10)
-    searched("top10", "batch", 0.0, effort, clock.took(), hits)
+    searched("top10", "batch", 0.0, effort, *timed(lambda: top(queries, 10)))
 ranged = queries[:RANGED]
 for radius in (floor, NEAR):
     for effort in [1, 2] if engine == "hnswlib" else efforts + [1024, 2048] * (not lists):
         if engine == "hnswlib":
-            clock = Clock()
-            hits = within_by_k(ranged, radius, effort)
+            searched("range", "batch", radius, effort, *timed(lambda: within_by_k(ranged, radius, effort)))
         else:
             set_effort(effort)
-            clock = Clock()
-            hits = within(ranged, radius)
-        searched("range", "batch", radius, effort, clock.took(), hits)
+            searched("range", "batch", radius, effort, *timed(lambda: within(ranged, radius)))
 if threads == 1:
     for effort in efforts:
         set_effort(effort)
-        clock = Clock()
-        hits = [top(ranged[i : i + 1], 10)[0] for i in range(len(ranged))]
-        searched("top10", "single", 0.0, effort, clock.took(), hits)
+        searched("top10", "single", 0.0, effort, *timed(lambda: [top(ranged[i : i + 1], 10)[0] for i in range(len(ranged))]))

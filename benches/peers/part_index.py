@@ -119,7 +119,7 @@ def run(bench):
         (f"all within {floor}, batched, {cores} threads, by wall", "per_s", select(points, "range", "batch", cores, floor)),
     ]
     out += (
-        "\nQueries a CPU-second (a second, where it says so) at the fastest setting whose recall is at least that; – where none has it. Recall of the ten "
+        "\nSearches are the best of three rounds, of one where a round takes more than a CPU-second. Queries a CPU-second (a second, where it says so) at the fastest setting whose recall is at least that; – where none has it. Recall of the ten "
         f"nearest forgives ties within {TIE}; recall within a radius is of true neighbours, {TIE} or more inside, the mean over those of {min(RANGED, n_queries):,} queries that have any; "
         "hnsw_rs and hnswlib have no search by radius and are asked for more until the last is outside.\n\n"
         f"| what | recall | {' | '.join(NAMES.values())} | ours over the best peer |\n|---|---|{'---|' * len(NAMES)}---|\n"

@@ -71,7 +71,7 @@ class Bench:
         self.args = args
         self.sizes = SMALL if args.small else FULL
         self.out = os.path.abspath(args.out)
-        self.set = os.path.join(self.out, "set")
+        self.set = os.path.join(self.out, "set-small" if args.small else "set")
         self.record = os.path.join(self.out, "record") if args.small else os.path.join(ROOT, "benches", "record")
         self.prompts = os.path.join(args.data, "prompts.parquet")
         self.one = [sorted(os.sched_getaffinity(0))[0]]

@@ -74,6 +74,22 @@ fn assert_found(found: &[u32], step: usize) {
     assert!(own * 10 >= found.len() * 8, "{own} of {} stored vectors find themselves", found.len());
 }
 
+/// Hits and what they took: the best of three rounds, one where a round takes more than a CPU-second.
+fn timed(search: &dyn Fn() -> Vec<Vec<u32>>) -> (Took, Vec<Vec<u32>>) {
+    let mut best: Option<Took> = None;
+    let mut hits = Vec::new();
+    for _ in 0..3 {
+        let clock = Clock::start();
+        hits = search();
+        let took = clock.took();
+        best = Some(best.filter(|best| best.cpu_s <= took.cpu_s).unwrap_or(took));
+        if took.cpu_s > 1.0 {
+            break;
+        }
+    }
+    (best.expect("a round"), hits)
+}
+
 fn quantised(rows: &[f32]) -> Vectors {
     let mut vectors = Vectors::new(DIM);
     rows.chunks_exact(DIM).for_each(|row| vectors.push(row));
@@ -110,24 +126,21 @@ fn lists(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
     assert_found(&own, step);
     let probes = [1, 2, 4, 8, 16, 32, 64, 128, 256, segment.n_leaders()];
     for n_probes in probes {
-        let clock = Clock::start();
-        let hits = search(queries, n_probes, -1.0, 10);
-        teller.searched("top10", "batch", 0.0, n_probes, clock.took(), &hits);
+        let (took, hits) = timed(&|| search(queries, n_probes, -1.0, 10));
+        teller.searched("top10", "batch", 0.0, n_probes, took, &hits);
     }
     let ranged = &queries[..RANGED.min(n_queries) * DIM];
     for radius in [asked.floor, NEAR] {
         for n_probes in probes {
-            let clock = Clock::start();
-            let hits = search(ranged, n_probes, radius, n);
-            teller.searched("range", "batch", radius, n_probes, clock.took(), &hits);
+            let (took, hits) = timed(&|| search(ranged, n_probes, radius, n));
+            teller.searched("range", "batch", radius, n_probes, took, &hits);
         }
     }
     if teller.threads == 1 {
         for n_probes in probes {
-            let clock = Clock::start();
-            let hits: Vec<Vec<u32>> =
-                ranged.chunks_exact(DIM).flat_map(|row| search(row, n_probes, -1.0, 10)).collect();
-            teller.searched("top10", "single", 0.0, n_probes, clock.took(), &hits);
+            let one_by_one = || ranged.chunks_exact(DIM).flat_map(|row| search(row, n_probes, -1.0, 10)).collect();
+            let (took, hits) = timed(&one_by_one);
+            teller.searched("top10", "single", 0.0, n_probes, took, &hits);
         }
     }
 }
@@ -167,9 +180,7 @@ fn graph(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
     let own: Vec<u32> = (0..n).step_by(step).map(|row| top(row, 256)[0]).collect();
     assert_found(&own, step);
     for ef in [16, 32, 64, 128, 256, 512] {
-        let clock = Clock::start();
-        let hits: Vec<Vec<u32>> = (n..n + n_queries).into_par_iter().map(|row| top(row, ef)).collect();
-        let took = clock.took();
+        let (took, hits) = timed(&|| (n..n + n_queries).into_par_iter().map(|row| top(row, ef)).collect());
         teller.searched("top10", "batch", 0.0, ef, took, &hits);
         if teller.threads == 1 {
             // One thread takes the queries one by one anyway.
@@ -178,7 +189,6 @@ fn graph(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
     }
     for radius in [asked.floor, NEAR] {
         for wider in [1, 2] {
-            let clock = Clock::start();
             let within = |row: usize| {
                 let mut k = 16;
                 loop {
@@ -193,8 +203,8 @@ fn graph(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
                     k *= 4;
                 }
             };
-            let hits: Vec<Vec<u32>> = (n..n + RANGED.min(n_queries)).into_par_iter().map(within).collect();
-            teller.searched("range", "batch", radius, wider, clock.took(), &hits);
+            let (took, hits) = timed(&|| (n..n + RANGED.min(n_queries)).into_par_iter().map(within).collect());
+            teller.searched("range", "batch", radius, wider, took, &hits);
         }
     }
 }
