@@ -1,6 +1,7 @@
 //! A night's families: join with itself and with earlier nights, cluster, commit.
 
 use super::Progress;
+use super::compact::all_vectors;
 use super::fragments::Printed;
 use super::ingest::{Filed, Finished, MERGED_AT};
 use super::view::{Again, View, folded_of, segments};
@@ -294,12 +295,10 @@ impl<'a> Joined<'a> {
             return Ok(Vec::new());
         }
         let (mut vectors, mut ids) = (vectors.clone(), ids.clone());
-        for segment in segments(store, kind)? {
-            let (more, more_ids, more_flags) = segment.to_vectors();
-            vectors.append(&more);
-            ids.extend(more_ids);
-            flags.extend(more_flags);
-        }
+        let (older, older_ids, older_flags) = all_vectors(&segments(store, kind)?);
+        vectors.append(&older);
+        ids.extend(older_ids);
+        flags.extend(older_flags);
         night.write_shared(kind, &Built::new(&vectors, seed).to_bytes(&vectors, &ids, &flags))?;
         Ok(store.of_kind(kind).map(|file| file.name.clone()).collect())
     }

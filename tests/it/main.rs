@@ -7,6 +7,7 @@
 
 mod commands;
 mod data;
+mod forget;
 mod fragments;
 mod fragments_hostile;
 mod hostile;
