@@ -6,7 +6,7 @@
 use super::compact::all_vectors;
 use super::fields::{folded_if_stored, prints_kind, texts_kind, written};
 use super::forget::Plan;
-use super::view::{SINGLE, View, folded_of, segments};
+use super::view::{View, folded_of, segments};
 use crate::error::Result;
 use crate::ids::Field;
 use crate::index::{Built, Vectors};
@@ -316,15 +316,15 @@ impl Eraser<'_> {
     }
 
     fn assigned(&mut self, similarity: &HashMap<u32, f32>) -> Result<()> {
-        let (view, families) = (self.view, &self.plan.families);
-        let root = |prompt: u32| view.family_of.get(prompt as usize).copied().unwrap_or(SINGLE);
         let files: Vec<Named> = self.store.of_kind("assigned").cloned().collect();
         for file in files {
-            let goes = |prompt: u32| self.is_gone(Field::Prompt, prompt) || families.dissolved.contains(&root(prompt));
             let mut found = false;
             for batch in tables::read(&self.store.path(&file), &["prompt"], None)? {
                 let prompts = batch?.column(0).as_primitive::<UInt32Type>().clone();
-                found |= prompts.values().iter().any(|prompt| goes(*prompt) || similarity.contains_key(prompt));
+                found |= prompts
+                    .values()
+                    .iter()
+                    .any(|prompt| self.is_gone(Field::Prompt, *prompt) || similarity.contains_key(prompt));
             }
             if !found {
                 continue;
@@ -332,7 +332,7 @@ impl Eraser<'_> {
             let gone = &self.plan.gone[Field::Prompt as usize];
             self.table(&file, tables::ASSIGNED, &mut |_, cells, push| {
                 let Cell::U32(Some(prompt)) = cells[0] else { return Ok(()) };
-                if gone[prompt as usize] || families.dissolved.contains(&root(prompt)) {
+                if gone[prompt as usize] {
                     return Ok(());
                 }
                 push(&[cells[0], cells[1], similarity.get(&prompt).map_or(cells[2], |&new| Cell::F32(new))])

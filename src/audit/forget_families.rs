@@ -12,7 +12,7 @@ use super::view::{SINGLE, View, folded_of};
 use crate::error::Result;
 use crate::family::cluster::REPRESENTATIVES;
 use crate::family::fragment::{LEAST_RUN, SLOT, pieces};
-use crate::ids::{FamilyId, Field};
+use crate::ids::{FamilyId, Field, Level};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -26,45 +26,45 @@ const LEAST_STRETCH: usize = 16;
 pub(super) struct Families {
     /// Leaders of families whose leader is forgotten, by number.
     pub(super) led_anew: BTreeMap<u32, u32>,
-    /// Families of which nothing is left that has a name; their last prompt is a single one.
-    pub(super) dissolved: BTreeSet<u32>,
     /// Prompts that are left, of each family that lost some.
     pub(super) left: BTreeMap<u32, Vec<u32>>,
-    /// Names that go.
-    nameless: Vec<u32>,
+    /// Names that go: (family, what it is called now).
+    renamed: Vec<(u32, String)>,
     /// Leaders that two merged families exchange: (family, leader).
     exchanged: Vec<(u32, u32)>,
 }
 
 impl Families {
+    /// `exchanges` are left of each prompt.
     pub(super) fn new(view: &View, exchanges: &[u32], gone: &[bool]) -> Self {
         let mut out = Self::default();
         let lost = (0..view.family_of.len()).filter(|&prompt| gone[prompt] && view.family_of[prompt] != SINGLE);
         let roots: BTreeSet<u32> = lost.map(|prompt| view.family_of[prompt]).collect();
-        let leaders: HashMap<u32, u32> = (0..).zip(&view.families).map(|(number, family)| (family.leader, number)).collect();
+        let numbered = || (0u32..).zip(&view.families);
+        let leaders: HashMap<u32, u32> = numbered().map(|(number, family)| (family.leader, number)).collect();
+        // Roots whose name nothing is left to be called by.
+        let mut nameless: BTreeSet<u32> = BTreeSet::new();
         for &root in &roots {
             let mut members = view.members(root);
             members.retain(|&prompt| !gone[prompt as usize]);
             let leader = view.families[root as usize].leader;
-            let forgotten = gone[leader as usize];
-            let n: u64 = members.iter().map(|&prompt| u64::from(exchanges[prompt as usize])).sum();
-            if members.is_empty() || (forgotten && n < 2) {
-                out.dissolved.insert(root);
-            } else if forgotten {
-                // A leader leads one family only; that of a merged family is free, for its own leader is asked no longer.
-                let new = members.iter().find(|prompt| !leaders.contains_key(prompt));
-                let new = *new.unwrap_or(&members[0]);
-                if let Some(&merged) = leaders.get(&new) {
-                    out.exchanged.push((merged, leader));
-                }
+            // A leader leads one family only; that of a merged family is free, for it is asked no longer.
+            let new = members.iter().find(|prompt| !leaders.contains_key(prompt)).or(members.first()).copied();
+            if let Some(new) = new.filter(|_| gone[leader as usize]) {
+                out.exchanged.extend(leaders.get(&new).map(|&merged| (merged, leader)));
                 out.led_anew.insert(root, new);
+            }
+            let n: u64 = members.iter().map(|&prompt| u64::from(exchanges[prompt as usize])).sum();
+            if n < 2 && gone[leader as usize] {
+                nameless.insert(root);
             }
             out.left.insert(root, members);
         }
-        for (number, family) in (0u32..).zip(&view.families) {
-            if out.dissolved.contains(&view.root(number)) && gone[family.leader as usize] {
-                out.nameless.push(number);
-            }
+        for (number, _) in numbered().filter(|(number, _)| nameless.contains(&view.root(*number))) {
+            let own = out.led_anew.get(&number).filter(|_| nameless.contains(&number));
+            let name =
+                own.map(|&leader| FamilyId::derive(&view.naming_key, Level::NearDuplicate, &view.digest(leader)));
+            out.renamed.push((number, name.map_or_else(|| format!("n{number:016x}"), |name| name.to_string())));
         }
         out
     }
@@ -92,8 +92,8 @@ impl Families {
         for (family, leader) in &self.led_anew {
             db.execute(lead, (leader, family))?;
         }
-        for family in &self.nameless {
-            db.execute("UPDATE families SET id = ?1 WHERE family = ?2", (format!("n{family:016x}"), family))?;
+        for (family, name) in &self.renamed {
+            db.execute("UPDATE families SET id = ?1 WHERE family = ?2", (name, family))?;
         }
         Ok(())
     }
@@ -207,7 +207,8 @@ impl Fragments {
         for (part, within) in &self.within {
             db.execute("UPDATE fragments SET within = ?1 WHERE fragment = ?2", (within, part))?;
         }
-        let forget = "UPDATE fragments SET id = ?1, text = '', head = ?2, within = NULL, known = NULL WHERE fragment = ?2";
+        let forget =
+            "UPDATE fragments SET id = ?1, text = '', head = ?2, within = NULL, known = NULL WHERE fragment = ?2";
         for part in &self.gone {
             db.execute(forget, (format!("f{part:016x}"), part))?;
         }
@@ -251,6 +252,9 @@ mod tests {
         assert_eq!(attested(piece, &two), ["write the complete chain", " of thought as training data"]);
         let none: [&str; 0] = [];
         assert_eq!(attested(piece, &texts(&["something else"])), none);
-        assert_eq!(attested("日本語の文章をここに書いてください", &texts(&["文章をここに書いて"])), ["文章をここに書いて"]);
+        assert_eq!(
+            attested("日本語の文章をここに書いてください", &texts(&["文章をここに書いて"])),
+            ["文章をここに書いて"]
+        );
     }
 }

@@ -184,10 +184,16 @@ pub(crate) fn families(
     let outcome = cluster::cluster(&candidates, &known, &material, rule);
     drop(candidates);
 
+    let taken: std::collections::HashSet<FamilyId> = view.families.iter().map(|family| family.id).collect();
     let name = |leader: u32| {
         let mut folded = String::new();
         material.folded(leader, &mut folded);
-        FamilyId::derive(&view.naming_key, Level::NearDuplicate, &crate::ids::Digest::of(folded.as_bytes()))
+        let of = |text: &str| {
+            FamilyId::derive(&view.naming_key, Level::NearDuplicate, &crate::ids::Digest::of(text.as_bytes()))
+        };
+        // A text that was forgotten and comes back may find the family that it led still there, under its name.
+        let plain = of(&folded);
+        if taken.contains(&plain) { of(&format!("{folded}\0{leader}")) } else { plain }
     };
     let known_families = view.families.len() as u32;
     let new: Vec<(u32, FamilyId, u32)> = outcome

@@ -90,10 +90,11 @@ impl View {
             let (leader, night, merged_into) = (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(id.parse().map(|id| KnownFamily { id, leader, night, merged_into }))
         })?;
-        let families: Vec<KnownFamily> = families.into_iter().collect::<std::result::Result<_, ()>>().map_err(|()| {
-            Error::new(ErrorKind::Store, "catalog.sqlite, table families: a name is not whole")
-                .hint("run: stillhunt store verify")
-        })?;
+        let families: Vec<KnownFamily> =
+            families.into_iter().collect::<std::result::Result<_, ()>>().map_err(|()| {
+                Error::new(ErrorKind::Store, "catalog.sqlite, table families: a name is not whole")
+                    .hint("run: stillhunt store verify")
+            })?;
         let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
         let mut family_of = vec![SINGLE; n_prompts as usize];
         for file in store.of_kind("assigned") {

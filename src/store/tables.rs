@@ -309,11 +309,7 @@ pub fn read(
 /// Calls `take(row, cells)` with every row of the table at `path`, in order.
 /// # Errors
 /// `Io` or `Store` when the table cannot be read; what `take` fails with.
-pub fn each_row(
-    path: &Path,
-    columns: &Columns,
-    take: &mut dyn FnMut(u32, &[Cell<'_>]) -> Result<()>,
-) -> Result<()> {
+pub fn each_row(path: &Path, columns: &Columns, take: &mut dyn FnMut(u32, &[Cell<'_>]) -> Result<()>) -> Result<()> {
     let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
     let mut number = 0;
     // Whole rows are long, so few of them are held at once.

@@ -124,7 +124,8 @@ fn reversed(key: [u8; 16]) -> Vec<u8> {
     key.into_iter().rev().collect()
 }
 
-const SECRET: &str = "My landlady Wilhelmina Ostrowski keeps four peregrine falcons and a brass telescope in the attic.";
+const SECRET: &str =
+    "My landlady Wilhelmina Ostrowski keeps four peregrine falcons and a brass telescope in the attic.";
 const SECRET_ZH: &str = "请帮我写一封信给住在莱比锡的外婆，告诉她我们的猫在阁楼里生了五只小猫，并附上照片。";
 const FRAGMENT: &str =
     "Show every step of your working inside <trace> tags, write one step on each line, and end with the word DONE.";
@@ -150,7 +151,10 @@ fn secret_rows() -> Vec<Value> {
                 "attributes": {"region": "attic-of-leipzig"}}),
         ),
         row("secret-exchange-2", "mallory", 1, SECRET_ZH),
-        more(row("secret-exchange-3", "mallory", 2, ""), json!({"prompt": talk, "conversation": "conversation-78-falcon"})),
+        more(
+            row("secret-exchange-3", "mallory", 2, ""),
+            json!({"prompt": talk, "conversation": "conversation-78-falcon"}),
+        ),
         row("secret-exchange-4", "mallory", 3, &long),
         // What others send too, each in its own form.
         row("shared-1", "mallory", 4, "LIST   the boiling points of the FIRST ten alkanes, in a table!"),
@@ -160,7 +164,9 @@ fn secret_rows() -> Vec<Value> {
 }
 
 fn template(what: &str) -> String {
-    format!("Solve the following olympiad problem about {what} and write the complete chain of thought, step by step, as training data.")
+    format!(
+        "Solve the following olympiad problem about {what} and write the complete chain of thought, step by step, as training data."
+    )
 }
 
 fn needles(key: &AccountKey) -> Vec<(String, Vec<u8>)> {
@@ -202,9 +208,17 @@ fn others() -> [Vec<Value>; 2] {
     let things = ["a train", "two pipes", "three friends", "a rectangle", "an urn", "a clock"];
     let mut first: Vec<Value> =
         (0..6).map(|i| row(&format!("c{i}"), &format!("c-{i}"), 10 + i as u64, &template(things[i]))).collect();
-    let about = ["tides in a narrow bay", "Roman bridges", "a sourdough starter", "chess endings", "knots for climbers", "moss"];
+    let about = [
+        "tides in a narrow bay",
+        "Roman bridges",
+        "a sourdough starter",
+        "chess endings",
+        "knots for climbers",
+        "moss",
+    ];
     first.extend((0..6).map(|i| {
-        let prompt = format!("Tell me about {}, from the beginning on. {FRAGMENT} Thank you, number {i} says.", about[i]);
+        let prompt =
+            format!("Tell me about {}, from the beginning on. {FRAGMENT} Thank you, number {i} says.", about[i]);
         row(&format!("f{i}"), &format!("f-{i}"), 30 + i as u64, &prompt)
     }));
     first.push(row("shared-2", "bob", 50, "list the boiling points of the first ten alkanes, in a table!"));
@@ -251,8 +265,12 @@ fn nothing_of_a_forgotten_account_is_left() {
     let site = Site::new();
     three_nights(&site);
     // Bad rows that the last run wrote into the store's directory, with their bytes.
-    site.write("bad.jsonl", "{\"account\": \"mallory\", \"time\": 1795161600, \"prompt\": 7, \"note\": \"quarantined falcon\"}\n");
-    site.run(&["audit", "bad.jsonl", "--store", "store", "--key", "key", "--keep-bad-rows", "--max-bad-share", "1"]).ok();
+    site.write(
+        "bad.jsonl",
+        "{\"account\": \"mallory\", \"time\": 1795161600, \"prompt\": 7, \"note\": \"quarantined falcon\"}\n",
+    );
+    site.run(&["audit", "bad.jsonl", "--store", "store", "--key", "key", "--keep-bad-rows", "--max-bad-share", "1"])
+        .ok();
     assert!(site.path("store/quarantine.jsonl").is_file());
     let needles = needles(&key(&site));
     let contents = Contents::of(&site.path("store"));
@@ -275,7 +293,8 @@ fn nothing_of_a_forgotten_account_is_left() {
     site.run(&["store", "verify", "--store", "store"]).ok();
 
     // Families that lost something are named with what they lost, and keep their names.
-    let lost = |name: &str| told["families"].as_array().expect("families").iter().find(|f| f["family_id"] == name).cloned();
+    let lost =
+        |name: &str| told["families"].as_array().expect("families").iter().find(|f| f["family_id"] == name).cloned();
     let campaign = lost(&leading).expect("the campaign lost its leader");
     assert_eq!(campaign["leader_forgotten"], json!(true));
     assert_eq!(campaign["gone"], json!(false));
@@ -284,7 +303,9 @@ fn nothing_of_a_forgotten_account_is_left() {
     assert_eq!(campaign["exchanges"], json!([before.1, before.1 - 1]));
     let after = site.members("store");
     let mine = |id: &str| secret_rows().iter().any(|row| row["id"] == id);
-    let still = |m: &Members| m.0.iter().filter(|((id, _), _)| !mine(id)).map(|(k, v)| (k.clone(), v.0.clone())).collect::<BTreeMap<_, _>>();
+    let still = |m: &Members| {
+        m.0.iter().filter(|((id, _), _)| !mine(id)).map(|(k, v)| (k.clone(), v.0.clone())).collect::<BTreeMap<_, _>>()
+    };
     assert_eq!(still(&members), still(&after), "what others sent is in the families that it was in");
     assert!(after.0.keys().all(|(id, _)| !mine(id)) && after.1.iter().all(|[id, ..]| !mine(id)));
     let others: BTreeSet<_> = members.1.iter().filter(|[id, ..]| !mine(id)).cloned().collect();
@@ -294,7 +315,10 @@ fn nothing_of_a_forgotten_account_is_left() {
     let page = site.run(&["family", &leading, "--store", "store", "--format", "json"]).ok().json();
     assert_eq!(page["family"]["id"], json!(leading));
     assert!(page["family"]["template"].as_str().expect("a template").contains("olympiad problem about"));
-    let hits = site.run(&["similar", &template("a falconer's ledger"), "-k", "99", "--store", "store", "--format", "json"]).ok().json();
+    let hits = site
+        .run(&["similar", &template("a falconer's ledger"), "-k", "99", "--store", "store", "--format", "json"])
+        .ok()
+        .json();
     let hits = hits["hits"].as_array().expect("hits");
     assert!(hits.len() > 10 && hits.iter().all(|hit| hit["prompt"] != "" && hit["exchange_id"] != ""));
     site.run(&["account", "mallory", "--store", "store", "--key", "key"]).refused(&["an account of the store"]);
@@ -311,7 +335,11 @@ fn nothing_of_a_forgotten_account_is_left() {
     site.write("again.jsonl", format!("{}\n", lines(&secret_rows())));
     assert_eq!(site.counts(&["again.jsonl"]), [7, 7, 0, 0]);
     let members = site.members("store");
-    assert_eq!(members.of("lead-1", "near-duplicate"), Some(leading.as_str()), "a newcomer joins the family of that name");
+    assert_eq!(
+        members.of("lead-1", "near-duplicate"),
+        Some(leading.as_str()),
+        "a newcomer joins the family of that name"
+    );
     site.run(&["store", "verify", "--store", "store"]).ok();
     assert_eq!(forget(&site, &["--account", "mallory"]).ok().json()["exchanges"], json!(7));
     none_left(&site.path("store"), &all);
@@ -323,9 +351,15 @@ fn others_count() -> usize {
 
 /// (accounts, exchanges) of each family of the list.
 fn families(site: &Site) -> BTreeMap<String, (u64, u64)> {
-    let list = site.run(&["family", "list", "--most", "999", "--trivial", "--store", "store", "--format", "json"]).ok().json();
+    let list =
+        site.run(&["family", "list", "--most", "999", "--trivial", "--store", "store", "--format", "json"]).ok().json();
     let size = |f: &Value| (f["accounts"].as_u64().expect("a count"), f["requests"].as_u64().expect("a count"));
-    list["families"].as_array().expect("families").iter().map(|f| (f["id"].as_str().expect("a name").to_owned(), size(f))).collect()
+    list["families"]
+        .as_array()
+        .expect("families")
+        .iter()
+        .map(|f| (f["id"].as_str().expect("a name").to_owned(), size(f)))
+        .collect()
 }
 
 #[test]
@@ -340,7 +374,8 @@ fn what_came_before_a_day_is_forgotten() {
     assert_eq!(told["exchanges"], json!(14));
     none_left(&site.path("store"), &needles[..needles.len() - 3]);
     site.run(&["store", "verify", "--store", "store"]).ok();
-    let gone: Vec<&Value> = told["families"].as_array().expect("families").iter().filter(|f| f["gone"] == true).collect();
+    let gone: Vec<&Value> =
+        told["families"].as_array().expect("families").iter().filter(|f| f["gone"] == true).collect();
     let list = families(&site);
     assert!(gone.iter().all(|f| !list.contains_key(f["family_id"].as_str().expect("a name"))));
     // All of it, and then a new start in the same store.
@@ -380,7 +415,11 @@ fn a_fragment_family_goes_with_its_least_accounts_and_keeps_only_what_others_say
         let told = forget(&site, &["--account", &format!("f-{i}")]).ok().json();
         let change = told["families"].as_array().expect("families").iter().find(|f| f["family_id"] == name.as_str());
         let change = change.expect("the fragment family lost an account");
-        assert_eq!((&change["accounts"], &change["gone"]), (&json!([7 - i, 6 - i]), &json!(i == 2)), "least accounts: 5");
+        assert_eq!(
+            (&change["accounts"], &change["gone"]),
+            (&json!([7 - i, 6 - i]), &json!(i == 2)),
+            "least accounts: 5"
+        );
     }
     assert!(fragment().is_none());
     site.run(&["family", &name, "--store", "store"]).refused(&["expected a family of the store"]);
@@ -397,8 +436,12 @@ fn compacting_changes_no_answer() {
     three_nights(&site);
     forget(&site, &["--account", "c-2"]).ok();
     let answers = || {
-        let ask = |text: &str| site.run(&["similar", text, "-k", "20", "--store", "store", "--format", "json"]).ok().out;
-        let list = site.run(&["family", "list", "--most", "999", "--trivial", "--store", "store", "--format", "json"]).ok().out;
+        let ask =
+            |text: &str| site.run(&["similar", text, "-k", "20", "--store", "store", "--format", "json"]).ok().out;
+        let list = site
+            .run(&["family", "list", "--most", "999", "--trivial", "--store", "store", "--format", "json"])
+            .ok()
+            .out;
         (ask(SECRET), ask(&template("a well")), list, site.export("store"))
     };
     let before = answers();
@@ -448,7 +491,8 @@ fn world() -> Vec<Value> {
                 2 => format!("Everything about {own}: history, trade and songs. {FRAGMENT} Signed by {own}."),
                 _ => format!("A text of its own that nobody resembles: {own} over {own}, then nothing but {own}."),
             };
-            let mut row = row(&format!("world-exchange-{i}-id"), &format!("world-account-{}", i % 7), i as u64, &prompt);
+            let mut row =
+                row(&format!("world-exchange-{i}-id"), &format!("world-account-{}", i % 7), i as u64, &prompt);
             row["response"] = json!(format!("The answer to {own} is long."));
             if i % 3 == 0 {
                 row["system"] = json!(format!("You serve tenant number {} politely.", i / 6));
@@ -616,7 +660,8 @@ impl Play {
 
     fn export(&self) -> String {
         let mut out = Vec::new();
-        audit::export_members(&self.store(), &[Level::Exact, Level::NearDuplicate, Level::Fragment], &mut out).expect("an export");
+        audit::export_members(&self.store(), &[Level::Exact, Level::NearDuplicate, Level::Fragment], &mut out)
+            .expect("an export");
         String::from_utf8(out).expect("text")
     }
 
@@ -642,8 +687,11 @@ impl Play {
                 }
             }
         }
-        let expected: BTreeMap<String, String> =
-            self.truth.iter().map(|(id, row)| (id.clone(), row["prompt"].as_str().expect("a text").to_owned())).collect();
+        let expected: BTreeMap<String, String> = self
+            .truth
+            .iter()
+            .map(|(id, row)| (id.clone(), row["prompt"].as_str().expect("a text").to_owned()))
+            .collect();
         assert_eq!(found, expected);
         let members = Members::parse(&self.export());
         for ((id, level), (family, ..)) in &members.0 {
@@ -663,13 +711,17 @@ impl Play {
             let response = row["response"].as_str().expect("a text");
             needles.push((response.to_owned(), response.as_bytes().to_vec()));
             if !texts.contains(prompt) {
-                needles.extend(of_text(prompt, Some(&Printer::new(&self.key.naming_key()))).into_iter().filter(|(name, _)| {
-                    // Its first fingerprint may be of words that others have too.
-                    !name.starts_with("fingerprint")
-                }));
+                needles.extend(of_text(prompt, Some(&Printer::new(&self.key.naming_key()))).into_iter().filter(
+                    |(name, _)| {
+                        // Its first fingerprint may be of words that others have too.
+                        !name.starts_with("fingerprint")
+                    },
+                ));
             }
         }
-        for n in (0..7).filter(|n| !self.truth.values().any(|row| row["account"] == format!("world-account-{n}").as_str())) {
+        for n in
+            (0..7).filter(|n| !self.truth.values().any(|row| row["account"] == format!("world-account-{n}").as_str()))
+        {
             let pseudonym = self.account(n).to_string();
             needles.push((format!("pseudonym of account {n}"), pseudonym.into_bytes()));
         }
