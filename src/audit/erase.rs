@@ -20,7 +20,8 @@ use crate::store::{Named, Night, Store};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 
 /// No row of the night has this prompt any longer.
 const NO_ROW: u32 = u32::MAX;
@@ -45,6 +46,15 @@ pub(super) fn write(store: &Store, view: &View, plan: &Plan, out: &mut Rewrite) 
     let similarity = eraser.segments()?;
     eraser.assigned(&similarity)?;
     eraser.fragments()
+}
+
+/// A table that is written again.
+struct Table(TableWriter<BufWriter<File>>);
+
+impl Table {
+    fn add(&mut self, cells: &[Cell<'_>]) -> Result<()> {
+        self.0.push(cells).map(|_| ())
+    }
 }
 
 struct Eraser<'a> {
@@ -77,13 +87,11 @@ impl Eraser<'_> {
         &mut self,
         file: &Named,
         columns: &Columns,
-        take: &mut dyn FnMut(u32, &[Cell<'_>], &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()>,
+        mut take: impl FnMut(u32, &[Cell<'_>], &mut Table) -> Result<()>,
     ) -> Result<()> {
-        let mut table = TableWriter::new(columns, self.out.replace(file)?)?;
-        tables::each_row(&self.store.path(file), columns, &mut |number, cells| {
-            take(number, cells, &mut |cells| table.push(cells).map(|_| ()))
-        })?;
-        table.finish()?.flush().map_err(|cause| written(&cause))
+        let mut table = Table(TableWriter::new(columns, self.out.replace(file)?)?);
+        tables::each_row(&self.store.path(file), columns, &mut |number, cells| take(number, cells, &mut table))?;
+        table.0.finish()?.flush().map_err(|cause| written(&cause))
     }
 
     fn bytes(&mut self, file: &Named, bytes: &[u8]) -> Result<()> {
@@ -98,7 +106,7 @@ impl Eraser<'_> {
             return Ok(());
         }
         let end_user = tables::ROWS.iter().position(|(name, ..)| *name == "end_user").unwrap_or_default();
-        self.table(&file, tables::ROWS, &mut |number, cells, push| {
+        self.table(&file, tables::ROWS, |number, cells, table| {
             if plan.rows[night].binary_search(&number).is_ok() {
                 return Ok(());
             }
@@ -106,7 +114,7 @@ impl Eraser<'_> {
             if matches!(cells[end_user], Cell::Text(Some(name)) if plan.pseudonym.as_deref() == Some(name)) {
                 cells[end_user] = Cell::Text(None);
             }
-            push(&cells)
+            table.add(&cells)
         })
     }
 
@@ -124,16 +132,16 @@ impl Eraser<'_> {
             })
             .collect();
         let was_empty = |digest: &Cell<'_>| matches!(digest, Cell::Bytes(bytes) if bytes.is_empty());
-        self.table(&file, tables::PROMPTS, &mut |number, cells, push| {
+        self.table(&file, tables::PROMPTS, |number, cells, table| {
             let prompt = of.first_prompt + number;
             let gone = plan.gone[Field::Prompt as usize][prompt as usize];
             if gone || was_empty(&cells[1]) {
                 let (none, no) = (Cell::U32(Some(0)), Cell::Bool(false));
-                return push(&[cells[0], Cell::Bytes(&[]), Cell::U32(Some(NO_ROW)), no, no, none, none]);
+                return table.add(&[cells[0], Cell::Bytes(&[]), Cell::U32(Some(NO_ROW)), no, no, none, none]);
             }
             let mut cells = cells.to_vec();
             cells[2] = Cell::U32(Some(rows[number as usize]));
-            push(&cells)
+            table.add(&cells)
         })
     }
 
@@ -145,13 +153,13 @@ impl Eraser<'_> {
         if raw.range(numbers).next().is_none() && !self.any_gone(Field::System, of.first_system, of.systems) {
             return Ok(());
         }
-        self.table(&file, tables::SYSTEMS, &mut |number, cells, push| {
+        self.table(&file, tables::SYSTEMS, |number, cells, table| {
             let system = of.first_system + number;
             if plan.gone[Field::System as usize][system as usize] {
-                return push(&[cells[0], Cell::Bytes(&[]), Cell::Text(Some(""))]);
+                return table.add(&[cells[0], Cell::Bytes(&[]), Cell::Text(Some(""))]);
             }
             let text = raw.get(&system).map_or(cells[2], |text| Cell::Text(Some(text)));
-            push(&[cells[0], cells[1], text])
+            table.add(&[cells[0], cells[1], text])
         })
     }
 
@@ -166,13 +174,15 @@ impl Eraser<'_> {
         if !found {
             return Ok(());
         }
-        self.table(&file, tables::TURNS, &mut |_, cells, push| match cells[1] {
+        self.table(&file, tables::TURNS, |_, cells, table| match cells[1] {
             // The turns of users are numbered in the order of this table.
             Cell::Bytes(key) if gone(key) => match cells[2] {
-                Cell::Text(Some("user")) => push(&[Cell::Text(None), Cell::Bytes(&[]), cells[2], Cell::Text(Some(""))]),
+                Cell::Text(Some("user")) => {
+                    table.add(&[Cell::Text(None), Cell::Bytes(&[]), cells[2], Cell::Text(Some(""))])
+                }
                 _ => Ok(()),
             },
-            _ => push(cells),
+            _ => table.add(cells),
         })
     }
 
@@ -330,12 +340,12 @@ impl Eraser<'_> {
                 continue;
             }
             let gone = &self.plan.gone[Field::Prompt as usize];
-            self.table(&file, tables::ASSIGNED, &mut |_, cells, push| {
+            self.table(&file, tables::ASSIGNED, |_, cells, table| {
                 let Cell::U32(Some(prompt)) = cells[0] else { return Ok(()) };
                 if gone[prompt as usize] {
                     return Ok(());
                 }
-                push(&[cells[0], cells[1], similarity.get(&prompt).map_or(cells[2], |&new| Cell::F32(new))])
+                table.add(&[cells[0], cells[1], similarity.get(&prompt).map_or(cells[2], |&new| Cell::F32(new))])
             })?;
         }
         Ok(())
@@ -356,9 +366,9 @@ impl Eraser<'_> {
                 found |= column(0).iter().zip(column(1)).any(|(&fragment, &text)| goes(fragment, text));
             }
             if found {
-                self.table(&file, tables::FRAGMENTS, &mut |_, cells, push| match (cells[0], cells[1]) {
+                self.table(&file, tables::FRAGMENTS, |_, cells, table| match (cells[0], cells[1]) {
                     (Cell::U32(Some(fragment)), Cell::U32(Some(text))) if goes(fragment, text) => Ok(()),
-                    _ => push(cells),
+                    _ => table.add(cells),
                 })?;
             }
         }

@@ -298,7 +298,7 @@ fn nothing_of_a_forgotten_account_is_left() {
     let campaign = lost(&leading).expect("the campaign lost its leader");
     assert_eq!(campaign["leader_forgotten"], json!(true));
     assert_eq!(campaign["gone"], json!(false));
-    let before = list[&leading].clone();
+    let before = list[&leading];
     assert_eq!(campaign["accounts"], json!([before.0, before.0 - 1]));
     assert_eq!(campaign["exchanges"], json!([before.1, before.1 - 1]));
     let after = site.members("store");
