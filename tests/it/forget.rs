@@ -3,26 +3,21 @@
 //! The search is of every file's bytes, and of every cell of the Parquet tables, since those are compressed. Each needle is
 //! found before it is looked for in vain. Weakness: blocks that the file system has freed are not looked at.
 
+use super::fragments::{TRACE, carriers};
 use super::{Members, Site, campaign, counts, lines, row};
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::UInt32Type;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex};
-use stillhunt::audit::{self, AuditConfig, Forget, Progress, Silent};
+use std::path::Path;
+use std::sync::LazyLock;
 use stillhunt::embed::Model;
-use stillhunt::ids::{AccountId, Digest, Level, Time};
-use stillhunt::store::input::Input;
+use stillhunt::ids::{AccountId, Digest};
+use stillhunt::store::Store;
 use stillhunt::store::key::AccountKey;
-use stillhunt::store::postings::Postings;
-use stillhunt::store::texts::Texts;
-use stillhunt::store::{Named, Store};
 use stillhunt::text;
 use stillhunt::text::winnow::Printer;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| {
+pub(super) static MODEL: LazyLock<Model> = LazyLock::new(|| {
     Model::from_parts(
         include_bytes!("../../models/config.json"),
         include_bytes!("../../models/tokenizer.json"),
@@ -93,7 +88,7 @@ fn vector_row(folded: &str) -> Option<Vec<u8>> {
 }
 
 /// All that is kept of a text of this level: itself, folded, digest, key, and where asked for vector and a fingerprint.
-fn of_text(raw: &str, printer: Option<&Printer>) -> Vec<(String, Vec<u8>)> {
+pub(super) fn of_text(raw: &str, printer: Option<&Printer>) -> Vec<(String, Vec<u8>)> {
     let folded = text::fold(raw).text;
     let digest = Digest::of(folded.as_bytes());
     let name = |what: &str| format!("{what} of {raw:?}");
@@ -127,8 +122,6 @@ fn reversed(key: [u8; 16]) -> Vec<u8> {
 const SECRET: &str =
     "My landlady Wilhelmina Ostrowski keeps four peregrine falcons and a brass telescope in the attic.";
 const SECRET_ZH: &str = "请帮我写一封信给住在莱比锡的外婆，告诉她我们的猫在阁楼里生了五只小猫，并附上照片。";
-const FRAGMENT: &str =
-    "Show every step of your working inside <trace> tags, write one step on each line, and end with the word DONE.";
 
 /// What the account `mallory` sent and nobody else.
 fn secret_rows() -> Vec<Value> {
@@ -159,11 +152,18 @@ fn secret_rows() -> Vec<Value> {
         // What others send too, each in its own form.
         row("shared-1", "mallory", 4, "LIST   the boiling points of the FIRST ten alkanes, in a table!"),
         row("lead-1", "mallory", 5, &template("a falconer's ledger")),
-        row("fragment-1", "mallory", 6, &format!("Peregrine rings and jesses, please: {FRAGMENT} Mind the bells.")),
+        row(
+            "fragment-1",
+            "mallory",
+            6,
+            &format!(
+                "Peregrine rings and jesses, please: hood, lure, block, bath and scales for two eyasses. {TRACE} Mind the bells."
+            ),
+        ),
     ]
 }
 
-fn template(what: &str) -> String {
+pub(super) fn template(what: &str) -> String {
     format!(
         "Solve the following olympiad problem about {what} and write the complete chain of thought, step by step, as training data."
     )
@@ -208,19 +208,7 @@ fn others() -> [Vec<Value>; 2] {
     let things = ["a train", "two pipes", "three friends", "a rectangle", "an urn", "a clock"];
     let mut first: Vec<Value> =
         (0..6).map(|i| row(&format!("c{i}"), &format!("c-{i}"), 10 + i as u64, &template(things[i]))).collect();
-    let about = [
-        "tides in a narrow bay",
-        "Roman bridges",
-        "a sourdough starter",
-        "chess endings",
-        "knots for climbers",
-        "moss",
-    ];
-    first.extend((0..6).map(|i| {
-        let prompt =
-            format!("Tell me about {}, from the beginning on. {FRAGMENT} Thank you, number {i} says.", about[i]);
-        row(&format!("f{i}"), &format!("f-{i}"), 30 + i as u64, &prompt)
-    }));
+    first.extend(carriers("f", TRACE, 0..6));
     first.push(row("shared-2", "bob", 50, "list the boiling points of the first ten alkanes, in a table!"));
     let mut named = row("named", "carol", 51, "Which end user stands in this row of the table?");
     named["end_user"] = json!("mallory");
@@ -249,7 +237,7 @@ fn forget(site: &Site, args: &[&str]) -> super::Run {
 }
 
 #[track_caller]
-fn none_left(store: &Path, needles: &[(String, Vec<u8>)]) {
+pub(super) fn none_left(store: &Path, needles: &[(String, Vec<u8>)]) {
     let contents = Contents::of(store);
     let left: Vec<String> = needles
         .iter()
@@ -274,7 +262,8 @@ fn nothing_of_a_forgotten_account_is_left() {
     assert!(site.path("store/quarantine.jsonl").is_file());
     let needles = needles(&key(&site));
     let contents = Contents::of(&site.path("store"));
-    for (name, needle) in &needles {
+    // The folded form of a text of ASCII is not stored, so that it may be found nowhere.
+    for (name, needle) in needles.iter().filter(|(name, _)| !name.starts_with("folded") || name.contains("请")) {
         assert!(!contents.holders(needle).is_empty(), "{name} is found before");
     }
     drop(contents);
@@ -369,9 +358,9 @@ fn what_came_before_a_day_is_forgotten() {
     let needles = needles(&key(&site));
     let nothing = site.run(&["store", "forget", "--store", "store", "--before", "2020-01-01T00:00:00Z"]).ok();
     assert_eq!(nothing.out, "nothing to forget\n");
-    // Mallory's seven stand at the first seven minutes, with the first seven of the last night's campaign.
+    // Mallory sent seven in the first seven minutes, when seven of the last night and the six with the fragment came, too.
     let told = forget(&site, &["--before", "2026-11-20T08:06:30Z"]).ok().json();
-    assert_eq!(told["exchanges"], json!(14));
+    assert_eq!(told["exchanges"], json!(20));
     none_left(&site.path("store"), &needles[..needles.len() - 3]);
     site.run(&["store", "verify", "--store", "store"]).ok();
     let gone: Vec<&Value> =
@@ -412,7 +401,7 @@ fn a_fragment_family_goes_with_its_least_accounts_and_keeps_only_what_others_say
     let (name, (accounts, _)) = fragment().expect("a fragment family");
     assert_eq!(accounts, 7);
     for i in 0..3 {
-        let told = forget(&site, &["--account", &format!("f-{i}")]).ok().json();
+        let told = forget(&site, &["--account", &format!("f-account-{i}")]).ok().json();
         let change = told["families"].as_array().expect("families").iter().find(|f| f["family_id"] == name.as_str());
         let change = change.expect("the fragment family lost an account");
         assert_eq!(
@@ -472,319 +461,6 @@ fn a_forget_under_an_open_reader_is_ended_by_the_next_writer() {
     assert_eq!(told["exchanges"], json!(0), "what was forgotten is forgotten; the rest of the work is done");
     none_left(&site.path("store"), &needles);
     forget(&site, &["--account", "mallory"]).refused(&["expected an account of the store"]);
-}
-
-// What follows plays any order of jobs, killed at any stage, against a plain list of what the store should hold.
-
-const LOGS: usize = 6;
-
-/// A small world of exchanges that logs overlap in: a template, a text that several send, a fragment, texts of their own.
-fn world() -> Vec<Value> {
-    let things = ["a train", "two pipes", "three friends", "a rectangle", "an urn", "a clock", "a ladder", "a ferry"];
-    let words = ["osprey", "anvil", "quartz", "lantern", "meadow", "cobalt", "harbour", "saffron"];
-    (0..32usize)
-        .map(|i| {
-            let own = format!("{}{i} {}{i}", words[i % 8], words[(i / 8 + 3) % 8]);
-            let prompt = match i % 4 {
-                0 => template(&format!("{} {own}", things[i / 4])),
-                1 => format!("The same question that several of us ask here, variant {}, thank you.", i / 8),
-                2 => format!("Everything about {own}: history, trade and songs. {FRAGMENT} Signed by {own}."),
-                _ => format!("A text of its own that nobody resembles: {own} over {own}, then nothing but {own}."),
-            };
-            let mut row =
-                row(&format!("world-exchange-{i}-id"), &format!("world-account-{}", i % 7), i as u64, &prompt);
-            row["response"] = json!(format!("The answer to {own} is long."));
-            if i % 3 == 0 {
-                row["system"] = json!(format!("You serve tenant number {} politely.", i / 6));
-            }
-            row
-        })
-        .collect()
-}
-
-fn log_rows(log: usize) -> Vec<Value> {
-    world().into_iter().enumerate().filter(|(i, _)| (i * 5 + log * 3) % 7 < 3).map(|(_, row)| row).collect()
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Job {
-    Audit(usize),
-    Account(usize),
-    Before(u64),
-    Compact,
-}
-
-/// Copies the store when a stage begins: what a kill at that moment leaves.
-struct Camera<'a> {
-    store: &'a Path,
-    image: PathBuf,
-    /// Stages to go until the copy.
-    left: Mutex<Option<usize>>,
-    taken_at: Mutex<Option<String>>,
-}
-
-impl Progress for Camera<'_> {
-    fn stage(&self, name: &str, _: Option<u64>) {
-        let mut left = self.left.lock().expect("unpoisoned");
-        match *left {
-            Some(0) => {
-                copy(self.store, &self.image);
-                *self.taken_at.lock().expect("unpoisoned") = Some(name.to_owned());
-                *left = None;
-            }
-            Some(n) => *left = Some(n - 1),
-            None => {}
-        }
-    }
-    fn advance(&self, _: u64, _: u64) {}
-    fn note(&self, _: &str) {}
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("made");
-    for entry in std::fs::read_dir(from).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else if !path.to_string_lossy().ends_with("-shm") {
-            std::fs::copy(&path, &target).expect("copied");
-        }
-    }
-}
-
-struct Play {
-    dir: tempfile::TempDir,
-    key: AccountKey,
-    /// Exchanges that the store should hold, by id.
-    truth: BTreeMap<String, Value>,
-    read: BTreeSet<usize>,
-    /// The name that each text's exact family had once.
-    names: BTreeMap<String, String>,
-}
-
-impl Play {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let key = AccountKey::create(&dir.path().join("key")).expect("a key");
-        for log in 0..LOGS {
-            std::fs::write(dir.path().join(format!("{log}.jsonl")), lines(&log_rows(log))).expect("a log");
-        }
-        Self { dir, key, truth: BTreeMap::new(), read: BTreeSet::new(), names: BTreeMap::new() }
-    }
-
-    fn store(&self) -> PathBuf {
-        self.dir.path().join("store")
-    }
-
-    fn account(&self, n: usize) -> AccountId {
-        AccountId::derive(self.key.bytes(), &format!("world-account-{n}"))
-    }
-
-    fn time(n: u64) -> Time {
-        Time::new((1_795_161_600 + 60 * n as i64) * 1_000_000).expect("a time")
-    }
-
-    /// Does a job; a kill at stage `killed` leaves the store as it was then. Returns the families before and after.
-    fn play(&mut self, job: Job, killed: Option<usize>) {
-        let store = self.store();
-        if !matches!(job, Job::Audit(_)) && !store.join("catalog.sqlite").is_file() {
-            return;
-        }
-        let before = store.join("catalog.sqlite").is_file().then(|| self.export());
-        let image = self.dir.path().join("image");
-        let camera = Camera { store: &store, image, left: Mutex::new(killed), taken_at: Mutex::new(None) };
-        let config = AuditConfig::default();
-        match job {
-            Job::Audit(log) => {
-                let input = [Input::File(self.dir.path().join(format!("{log}.jsonl")))];
-                let quarantine = self.dir.path().join("quarantine.jsonl");
-                audit::audit(&input, &store, &quarantine, &self.key, &MODEL, &config, &camera).expect("audited");
-            }
-            Job::Account(n) => {
-                let name = format!("world-account-{n}");
-                let there = self.truth.values().any(|row| row["account"] == name.as_str());
-                let done = audit::forget(&store, &Forget::Account(self.account(n)), "a test", &camera);
-                assert!(done.is_ok() || !there, "{done:?}");
-            }
-            Job::Before(n) => {
-                audit::forget(&store, &Forget::Before(Self::time(n)), "a test", &camera).expect("forgotten");
-            }
-            Job::Compact => {
-                audit::compact(&store, "a test", &camera).expect("compacted");
-            }
-        }
-        let taken_at = camera.taken_at.lock().expect("unpoisoned").clone();
-        if taken_at.is_some() {
-            std::fs::remove_dir_all(&store).expect("removed");
-            std::fs::rename(&camera.image, &store).expect("renamed");
-        }
-        // A commit is behind these stages, and before the others.
-        if taken_at.as_deref().is_none_or(|stage| ["remove", "families"].contains(&stage)) {
-            self.apply(job);
-        }
-        if taken_at.is_some() {
-            // The next writer ends what was begun.
-            audit::forget(&store, &Forget::Before(Self::time(0)), "a test", &Silent).expect("nothing to forget");
-        }
-        if let Some(before) = before {
-            let after = self.export();
-            if matches!(job, Job::Compact) {
-                assert_eq!(before, after);
-            } else if !matches!(job, Job::Audit(_)) {
-                let (before, after) = (Members::parse(&before), Members::parse(&after));
-                for (member, (family, ..)) in &after.0 {
-                    let was = before.0.get(member).map(|(family, ..)| family);
-                    assert_eq!(was, Some(family), "{member:?} keeps its family");
-                }
-                assert!(after.1.is_subset(&before.1), "fragments keep their names");
-            }
-        }
-        self.check();
-    }
-
-    fn apply(&mut self, job: Job) {
-        match job {
-            Job::Audit(log) => {
-                if self.read.insert(log) {
-                    for row in log_rows(log) {
-                        self.truth.insert(row["id"].as_str().expect("an id").to_owned(), row);
-                    }
-                }
-            }
-            Job::Account(n) => self.truth.retain(|_, row| row["account"] != format!("world-account-{n}").as_str()),
-            Job::Before(n) => self.truth.retain(|_, row| row["time"].as_u64() >= Some(1_795_161_600 + 60 * n)),
-            Job::Compact => {}
-        }
-    }
-
-    fn export(&self) -> String {
-        let mut out = Vec::new();
-        audit::export_members(&self.store(), &[Level::Exact, Level::NearDuplicate, Level::Fragment], &mut out)
-            .expect("an export");
-        String::from_utf8(out).expect("text")
-    }
-
-    fn check(&mut self) {
-        let root = self.store();
-        if !root.join("catalog.sqlite").is_file() {
-            assert!(self.truth.is_empty());
-            return;
-        }
-        let store = Store::open(&root).expect("a store");
-        store.verify().expect("whole");
-        self.check_numbers(&store);
-        // The exchanges are those of the list, each with its own text.
-        let mut found: BTreeMap<String, String> = BTreeMap::new();
-        for file in store.of_kind("rows") {
-            let columns = ["exchange_id", "prompt_text"];
-            for batch in stillhunt::store::tables::read(&store.path(file), &columns, None).expect("a table") {
-                let batch = batch.expect("a batch");
-                let (ids, texts) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
-                for (id, text) in ids.iter().zip(texts) {
-                    let before = found.insert(id.expect("an id").to_owned(), text.expect("a text").to_owned());
-                    assert!(before.is_none(), "{id:?} stands twice");
-                }
-            }
-        }
-        let expected: BTreeMap<String, String> = self
-            .truth
-            .iter()
-            .map(|(id, row)| (id.clone(), row["prompt"].as_str().expect("a text").to_owned()))
-            .collect();
-        assert_eq!(found, expected);
-        let members = Members::parse(&self.export());
-        for ((id, level), (family, ..)) in &members.0 {
-            let text = expected.get(id).unwrap_or_else(|| panic!("{id} is exported and not there"));
-            if level == "exact" {
-                let name = self.names.entry(text.clone()).or_insert_with(|| family.clone());
-                assert_eq!(name, family, "an exact family keeps its name");
-            }
-        }
-        // Nothing is left of what the list has not.
-        let texts: BTreeSet<&str> = expected.values().map(String::as_str).collect();
-        let mut needles: Vec<(String, Vec<u8>)> = Vec::new();
-        for row in world().iter().filter(|row| !self.truth.contains_key(row["id"].as_str().expect("an id"))) {
-            let (id, prompt) = (row["id"].as_str().expect("an id"), row["prompt"].as_str().expect("a text"));
-            needles.push((id.to_owned(), id.as_bytes().to_vec()));
-            needles.push((format!("key of {id}"), Digest::of(id.as_bytes()).short().to_le_bytes().to_vec()));
-            let response = row["response"].as_str().expect("a text");
-            needles.push((response.to_owned(), response.as_bytes().to_vec()));
-            if !texts.contains(prompt) {
-                needles.extend(of_text(prompt, Some(&Printer::new(&self.key.naming_key()))).into_iter().filter(
-                    |(name, _)| {
-                        // Its first fingerprint may be of words that others have too.
-                        !name.starts_with("fingerprint")
-                    },
-                ));
-            }
-        }
-        for n in
-            (0..7).filter(|n| !self.truth.values().any(|row| row["account"] == format!("world-account-{n}").as_str()))
-        {
-            let pseudonym = self.account(n).to_string();
-            needles.push((format!("pseudonym of account {n}"), pseudonym.into_bytes()));
-        }
-        none_left(&root, &needles);
-    }
-
-    /// Numbers are dense, and what a posting speaks of exists.
-    fn check_numbers(&self, store: &Store) {
-        let map = |file: &Named| store.map(file).expect("a file");
-        let (mut first_prompt, mut first_account) = (0, 0);
-        for night in store.nights() {
-            assert_eq!((night.first_prompt, night.first_account), (first_prompt, first_account));
-            (first_prompt, first_account) = (first_prompt + night.prompts, first_account + night.accounts);
-        }
-        let mut texts: Vec<String> = Vec::new();
-        for (night, file) in store.nights().iter().zip(store.of_kind("texts")) {
-            let of_night = Texts::open(map(file)).expect("texts");
-            assert_eq!(of_night.len(), night.prompts as usize);
-            texts.extend((0..of_night.len()).map(|i| of_night.get(i).0.to_owned()));
-        }
-        let mut sent = vec![false; texts.len()];
-        for ((night, file), rows) in store.nights().iter().zip(store.of_kind("postings")).zip(store.of_kind("rows")) {
-            let postings = Postings::open(map(file)).expect("postings");
-            assert_eq!(postings.all().len() as u64, night.exchanges);
-            let mut numbers: Vec<u32> = Vec::new();
-            for batch in stillhunt::store::tables::read(&store.path(rows), &["prompt"], None).expect("a table") {
-                numbers.extend(batch.expect("a batch").column(0).as_primitive::<UInt32Type>().values());
-            }
-            for posting in postings.all() {
-                assert_eq!(numbers[posting.row as usize], posting.prompt);
-                assert!(!texts[posting.prompt as usize].is_empty() && posting.account < first_account);
-                sent[posting.prompt as usize] = true;
-            }
-        }
-        for (text, sent) in texts.iter().zip(sent) {
-            assert_eq!(text.is_empty(), !sent, "an empty place is one that nobody sends: {text:?}");
-        }
-    }
-}
-
-fn job() -> impl Strategy<Value = (Job, Option<usize>)> {
-    let job = prop_oneof![
-        4 => (0..LOGS).prop_map(Job::Audit),
-        3 => (0..7usize).prop_map(Job::Account),
-        1 => (0..34u64).prop_map(Job::Before),
-        1 => Just(Job::Compact),
-    ];
-    (job, proptest::option::weighted(0.3, 0..6usize))
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_order_of_jobs_and_kills_keeps_the_store_whole(jobs in proptest::collection::vec(job(), 1..9), first in 0..LOGS) {
-        let mut play = Play::new();
-        play.play(Job::Audit(first), None);
-        for (job, killed) in jobs {
-            play.play(job, killed);
-        }
-        // At the end everything goes.
-        play.play(Job::Before(40), None);
-    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod commands;
 mod data;
 mod forget;
+mod forget_play;
 mod fragments;
 mod fragments_hostile;
 mod hostile;
