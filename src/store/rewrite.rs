@@ -34,12 +34,15 @@ impl Rewrite {
     /// # Errors
     /// `Io` when it cannot be made.
     pub fn replace(&mut self, old: &Named) -> Result<BufWriter<File>> {
-        let (stem, ending) = old.name.rsplit_once('.').unwrap_or((&old.name, "bin"));
+        let (stem, ending) = match old.name.rsplit_once('.') {
+            Some((stem, ending)) => (stem, format!(".{ending}")),
+            None => (old.name.as_str(), String::new()),
+        };
         let stem = match stem.rsplit_once("-r") {
             Some((before, round)) if round.bytes().all(|b| b.is_ascii_digit()) => before,
             _ => stem,
         };
-        let name = format!("{stem}-r{}.{ending}", self.round);
+        let name = format!("{stem}-r{}{ending}", self.round);
         let path = self.root.join(&name);
         self.files.push((name, old.kind.clone(), old.night));
         self.dropped.push(old.name.clone());

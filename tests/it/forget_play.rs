@@ -165,8 +165,9 @@ impl Play {
             std::fs::remove_dir_all(&store).expect("removed");
             std::fs::rename(&camera.image, &store).expect("renamed");
         }
-        // A commit is behind these stages, and before the others.
-        if taken_at.as_deref().is_none_or(|stage| ["remove", "families"].contains(&stage)) {
+        // What takes something out has committed before these stages; an audit commits after its last.
+        let committed = |stage: &str| !matches!(job, Job::Audit(_)) && ["remove", "families"].contains(&stage);
+        if taken_at.as_deref().is_none_or(committed) {
             self.apply(job);
         }
         if taken_at.is_some() {
