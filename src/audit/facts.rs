@@ -25,6 +25,8 @@ pub(crate) struct Facts {
     pub(crate) trivial: Vec<bool>,
     /// Whether it has a vector.
     pub(crate) vector: Vec<bool>,
+    /// Whether any exchange has it; the others are forgotten.
+    pub(crate) sent: Vec<bool>,
     /// Similarity of a prompt to its family's leader.
     similarity: Vec<f32>,
     pub(crate) models: Vec<String>,
@@ -39,6 +41,7 @@ impl Facts {
             rows: Vec::new(),
             trivial: Vec::with_capacity(n_prompts),
             vector: Vec::with_capacity(n_prompts),
+            sent: vec![false; n_prompts],
             similarity: vec![1.0; n_prompts],
             models: store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?,
             long_prompts: 0,
@@ -73,6 +76,7 @@ impl Facts {
         let whole =
             facts.trivial.len() == n_prompts && facts.rows.iter().all(|row| (row.posting.prompt as usize) < n_prompts);
         if whole {
+            facts.rows.iter().for_each(|row| facts.sent[row.posting.prompt as usize] = true);
             Ok(facts)
         } else {
             Err(Error::new(ErrorKind::Store, "its tables of prompts and exchanges do not agree")
@@ -84,6 +88,14 @@ impl Facts {
     pub(crate) fn near(&self, view: &View, prompt: u32) -> Option<u32> {
         let fit = self.vector[prompt as usize] && !self.trivial[prompt as usize];
         fit.then(|| view.near_leader(prompt))
+    }
+
+    /// Accounts that have an exchange.
+    pub(crate) fn n_accounts(&self) -> u64 {
+        let mut accounts: Vec<u32> = self.rows.iter().map(|row| row.posting.account).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        accounts.len() as u64
     }
 
     pub(crate) fn similarity(&self, prompt: u32) -> f32 {

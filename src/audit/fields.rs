@@ -25,6 +25,11 @@ pub(crate) fn prints_kind(field: Field) -> &'static str {
     ["prompt-prints", "system-prints", "turn-prints"][field as usize]
 }
 
+/// The folded form, where it is stored beside the raw one.
+pub(crate) fn folded_if_stored<'a>(raw: &str, folded: &'a str) -> Option<&'a str> {
+    (!raw.is_ascii() || raw.len() > LONG).then_some(folded)
+}
+
 /// Writes what a night adds to a field.
 pub(crate) struct FieldWriter {
     field: Field,
@@ -45,8 +50,7 @@ impl FieldWriter {
 
     /// Adds a text.
     pub(crate) fn push(&mut self, raw: &str, folded: &str) -> Result<()> {
-        let stored = (!raw.is_ascii() || raw.len() > LONG).then_some(folded);
-        self.texts.push(raw, stored).map_err(|cause| written(&cause))
+        self.texts.push(raw, folded_if_stored(raw, folded)).map_err(|cause| written(&cause))
     }
 
     /// Fingerprints texts that are numbered from `first` on.

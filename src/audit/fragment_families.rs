@@ -67,6 +67,11 @@ fn joined(head: u32, of_text: &[Member]) -> Member {
 }
 
 impl FragmentFamily {
+    /// Its parts, the head first.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = u32> + '_ {
+        self.parts.iter().copied()
+    }
+
     /// Its requests, in order of time.
     pub(crate) fn rows(&self, view: &View, by_system: &HashMap<u32, Vec<Row>>) -> Vec<Row> {
         let field = view.fragments[self.head as usize].field;

@@ -89,6 +89,11 @@ pub(crate) struct Fragment {
 }
 
 impl Fragment {
+    /// Whether only its number is left.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// The digest by which a known text may be given.
     pub(crate) fn digest(&self) -> Digest {
         Digest::of(self.text.as_bytes())
@@ -299,7 +304,8 @@ pub(crate) fn find(
 
 /// Runs of earlier nights, in order of number.
 fn known_runs(view: &View, field: Field) -> Vec<Run> {
-    let numbered = (0u32..).zip(&view.fragments).filter(|(_, fragment)| fragment.field == field);
+    let whole = |fragment: &Fragment| fragment.field == field && !fragment.is_forgotten();
+    let numbered = (0u32..).zip(&view.fragments).filter(|(_, fragment)| whole(fragment));
     numbered
         .map(|(number, fragment)| Run {
             text: fragment.text.clone(),

@@ -355,10 +355,13 @@ impl<'a> Opened<'a> {
     }
 
     fn family_of(&self, prompt: u32) -> Option<FamilyId> {
-        if self.view.family_of[prompt as usize] != SINGLE {
+        let repeated = self.view.postings_of(prompt).nth(1).is_some();
+        let family = self.view.family_of[prompt as usize];
+        // Forgetting may leave one exchange of a family, which is none then.
+        let several = || self.view.family_of.iter().filter(|&&other| other == family).nth(1).is_some();
+        if family != SINGLE && (repeated || several()) {
             return Some(self.view.family_id(Level::NearDuplicate, self.view.near_leader(prompt)));
         }
-        let repeated = self.view.postings_of(prompt).nth(1).is_some();
         repeated.then(|| self.view.family_id(Level::Exact, prompt))
     }
 

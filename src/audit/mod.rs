@@ -3,9 +3,13 @@
 //! A night streams: rows are read in batches, written as they come, and only keys and vectors stay in memory. Nothing is
 //! visible before the one commit at the end; a job that stops earlier leaves the store as it was.
 
+mod compact;
+mod erase;
 mod facts;
 mod fields;
 mod filter;
+mod forget;
+mod forget_families;
 mod fragment_families;
 mod fragments;
 mod ingest;
@@ -17,6 +21,8 @@ mod quarantine;
 mod summary;
 mod view;
 
+pub use compact::{Compacted, compact};
+pub use forget::{Forget, Forgotten, LostEvidence, forget};
 pub use fragments::{FragmentConfig, KnownSource, KnownWhat};
 pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit, SimilarQuery};
 pub use measure::{Measured, calibrate_store, record_calibration};
@@ -126,6 +132,11 @@ pub(crate) fn rule(calibration: &Calibration, config: &AuditConfig, n: u64) -> R
 /// passed the threshold with one member already; this looser bound, met with the leader and with most representatives, says
 /// that it belongs to the family and not only to that member.
 pub(crate) const DIAMETER: f32 = 1.292;
+
+/// The seed that the store's leaders are trained with where no run names one.
+pub(crate) fn seed(store: &Store) -> Result<u64> {
+    Ok(store.catalog().meta("seed")?.and_then(|seed| seed.parse().ok()).unwrap_or(AuditConfig::default().seed))
+}
 
 /// What an audit did.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! A night's families: join with itself and with earlier nights, cluster, commit.
 
 use super::Progress;
+use super::compact::all_vectors;
 use super::fragments::Printed;
 use super::ingest::{Filed, Finished, MERGED_AT};
 use super::view::{Again, View, folded_of, segments};
@@ -191,10 +192,16 @@ pub(crate) fn families(
     let outcome = cluster::cluster(&candidates, &known, &material, rule);
     drop(candidates);
 
+    let taken: std::collections::HashSet<FamilyId> = view.families.iter().map(|family| family.id).collect();
     let name = |leader: u32| {
         let mut folded = String::new();
         material.folded(leader, &mut folded);
-        FamilyId::derive(&view.naming_key, Level::NearDuplicate, &crate::ids::Digest::of(folded.as_bytes()))
+        let of = |text: &str| {
+            FamilyId::derive(&view.naming_key, Level::NearDuplicate, &crate::ids::Digest::of(text.as_bytes()))
+        };
+        // A text that was forgotten and comes back may find the family that it led still there, under its name.
+        let plain = of(&folded);
+        if taken.contains(&plain) { of(&format!("{folded}\0{leader}")) } else { plain }
     };
     let known_families = view.families.len() as u32;
     let new: Vec<(u32, FamilyId, u32)> = outcome
@@ -302,12 +309,10 @@ impl<'a> Joined<'a> {
             return Ok(Vec::new());
         }
         let (mut vectors, mut ids) = (vectors.clone(), ids.clone());
-        for segment in segments(store, kind)? {
-            let (more, more_ids, more_flags) = segment.to_vectors();
-            vectors.append(&more);
-            ids.extend(more_ids);
-            flags.extend(more_flags);
-        }
+        let (older, older_ids, older_flags) = all_vectors(&segments(store, kind)?);
+        vectors.append(&older);
+        ids.extend(older_ids);
+        flags.extend(older_flags);
         night.write_shared(kind, &Built::new(&vectors, seed).to_bytes(&vectors, &ids, &flags))?;
         Ok(store.of_kind(kind).map(|file| file.name.clone()).collect())
     }

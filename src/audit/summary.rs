@@ -55,7 +55,7 @@ impl<'a> Describe<'a> {
         let mut merged: BTreeMap<u32, Vec<FamilyId>> = BTreeMap::new();
         for (number, family) in view.families.iter().enumerate().filter(|(_, family)| family.merged_into.is_some()) {
             let into = view.families[view.root(number as u32) as usize].leader;
-            merged.entry(into).or_default().push(view.family_id(Level::NearDuplicate, family.leader));
+            merged.entry(into).or_default().push(family.id);
         }
         Self { store, view, facts, night_of_account, merged }
     }
@@ -137,7 +137,7 @@ impl<'a> Describe<'a> {
         let within = match family.level {
             Level::Exact => Some(self.view.family_of[family.key as usize])
                 .filter(|&number| number != SINGLE)
-                .map(|number| self.view.family_id(Level::NearDuplicate, self.view.families[number as usize].leader)),
+                .map(|number| self.view.families[number as usize].id),
             Level::Fragment => {
                 let wider = self.view.fragments[family.key as usize].within;
                 wider.map(|wider| self.view.fragments[wider as usize].id)
@@ -263,6 +263,21 @@ impl<'a> Counting<'a> {
     /// Without any family.
     fn of(describe: Describe<'a>) -> Self {
         Self { describe, listed: Vec::new(), trivial: Vec::new(), systems: Vec::new(), known: Vec::new() }
+    }
+
+    /// Name, level, accounts and exchanges of every family, and the same of those exchanges that `keep` takes.
+    pub(super) fn sizes(&self, keep: &dyn Fn(&Posting) -> bool) -> Vec<(FamilyId, Level, [u64; 2], [u64; 2])> {
+        let all = self.listed.iter().chain(&self.trivial).chain(&self.systems).chain(&self.known);
+        let size = |family: &Counted| {
+            let mut accounts: Vec<u32> =
+                family.rows.iter().filter(|row| keep(&row.posting)).map(|row| row.posting.account).collect();
+            let kept = accounts.len() as u64;
+            accounts.sort_unstable();
+            accounts.dedup();
+            let size = [family.accounts, family.rows.len() as u64];
+            (family.id, family.level, size, [accounts.len() as u64, kept])
+        };
+        all.map(size).collect()
     }
 
     /// Families that a list shows, best ranked first, described.
@@ -401,10 +416,10 @@ pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> R
     let levels = |level| counting.listed.iter().filter(|family| family.level == level).count() as u64;
     let totals = Totals {
         exchanges: facts.rows.len() as u64,
-        accounts: counting.describe.night_of_account.len() as u64,
-        distinct_prompts: view.family_of.len() as u64,
+        accounts: facts.n_accounts(),
+        distinct_prompts: facts.sent.iter().filter(|&&x| x).count() as u64,
         trivial_prompts: facts.trivial.iter().filter(|&&x| x).count() as u64,
-        without_vector: facts.vector.iter().filter(|&&x| !x).count() as u64,
+        without_vector: facts.vector.iter().zip(&facts.sent).filter(|&(&vector, &sent)| sent && !vector).count() as u64,
         long_prompts: facts.long_prompts,
         windows: facts.windows,
         windows_cut: store.nights().iter().map(|night| night.windows_cut).sum(),

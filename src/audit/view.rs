@@ -44,6 +44,8 @@ impl Tables {
 /// A family of several prompts, as the catalog has it.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownFamily {
+    /// Its name: that of the text which led it first, also where another leads it now.
+    pub(crate) id: FamilyId,
     pub(crate) leader: u32,
     pub(crate) night: u32,
     pub(crate) merged_into: Option<u32>,
@@ -82,9 +84,16 @@ impl View {
                 texts.push((first, Texts::open(store.map(file)?)?));
             }
         }
+        let query = "SELECT leader, night, merged_into, id FROM families ORDER BY family";
+        let families = store.catalog().all(query, [], |row| {
+            let id: String = row.get(3)?;
+            let (leader, night, merged_into) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(id.parse().map(|id| KnownFamily { id, leader, night, merged_into }))
+        })?;
         let families: Vec<KnownFamily> =
-            store.catalog().all("SELECT leader, night, merged_into FROM families ORDER BY family", [], |row| {
-                Ok(KnownFamily { leader: row.get(0)?, night: row.get(1)?, merged_into: row.get(2)? })
+            families.into_iter().collect::<std::result::Result<_, ()>>().map_err(|()| {
+                Error::new(ErrorKind::Store, "catalog.sqlite, table families: a name is not whole")
+                    .hint("run: stillhunt store verify")
             })?;
         let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
         let mut family_of = vec![SINGLE; n_prompts as usize];
@@ -175,7 +184,13 @@ impl View {
         Digest::of(folded.as_bytes())
     }
 
+    /// Name of the family that this prompt leads.
     pub(crate) fn family_id(&self, level: Level, leader: u32) -> FamilyId {
+        if level == Level::NearDuplicate
+            && let Some(&family) = self.family_of.get(leader as usize).filter(|&&family| family != SINGLE)
+        {
+            return self.families[family as usize].id;
+        }
         FamilyId::derive(&self.naming_key, level, &self.digest(leader))
     }
 

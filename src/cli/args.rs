@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Account(Account),
     /// Write members of families, or families, as CSV or JSON
     Export(Export),
-    /// Check or describe a store
+    /// Check, describe or compact a store; forget exchanges
     #[command(subcommand)]
     Store(StoreCommand),
     /// Measure the threshold on the prompts of a store
@@ -250,6 +250,39 @@ pub(crate) enum StoreCommand {
     },
     /// Print nights, files and sizes
     Stats {
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Forget exchanges: nothing that only they held is left in the store
+    ///
+    /// Texts, responses, attributes, ids, keys, vectors and fingerprints of the exchanges go, and with its last exchange an
+    /// account's pseudonym. What others sent too stays. Families that lost exchanges are named with their counts before and after; a
+    /// family keeps its name. What an audit wrote into the store's directory (quarantine.jsonl, a report) is removed. Names
+    /// and digests of the logs that were read stay. The same log file adds nothing again, as long as it had no bad rows; another log
+    /// with the same exchanges does.
+    Forget {
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// All exchanges of this account, by pseudonym or (with the key) by name
+        #[arg(long, value_name = "ID", required_unless_present = "before", conflicts_with = "before")]
+        account: Option<String>,
+        /// All exchanges before this time, for example 2026-11-21T00:00:00Z
+        #[arg(long, value_name = "DATE")]
+        before: Option<String>,
+        /// Account key [default: $XDG_CONFIG_HOME/stillhunt/account.key, else ~/.config/stillhunt/account.key]
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Merge key tables and index segments into one each, and shrink the catalog; answers stay the same
+    Compact {
         /// Store directory
         #[arg(long, value_name = "DIR")]
         store: PathBuf,

@@ -14,7 +14,7 @@ use std::io::Read as _;
 /// Longest text that is searched for.
 const LONGEST_QUERY: u64 = 64 << 20;
 
-fn only(format: Format, allowed: &[Format]) -> Result<()> {
+pub(super) fn only(format: Format, allowed: &[Format]) -> Result<()> {
     if allowed.contains(&format) {
         return Ok(());
     }
@@ -322,6 +322,7 @@ pub(crate) fn export(args: &Export) -> Result<()> {
 
 pub(crate) fn store(args: &StoreCommand) -> Result<()> {
     match args {
+        StoreCommand::Forget { .. } | StoreCommand::Compact { .. } => super::forget::run(args),
         StoreCommand::Verify { store } => {
             let opened = Store::open(store)?;
             opened.verify()?;

@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod forget;
 mod health;
 mod logs;
 mod lookups;

@@ -130,6 +130,23 @@ impl Catalog {
         transaction.commit().map_err(failed)
     }
 
+    /// Writes the database again without its free pages, and empties its log; `false` where a reader of an older commit
+    /// still needs the log.
+    /// # Errors
+    /// `Store` when it cannot be written.
+    pub(crate) fn shrink(&self) -> Result<bool> {
+        self.db.execute_batch("VACUUM").map_err(failed)?;
+        self.empty_log()
+    }
+
+    /// Brings the log into the database and cuts it to nothing.
+    /// # Errors
+    /// `Store` when it cannot be written.
+    pub(crate) fn empty_log(&self) -> Result<bool> {
+        let busy: i64 = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed)?;
+        Ok(busy == 0)
+    }
+
     /// One read transaction from here on, so that everything read belongs to one commit.
     /// # Errors
     /// `Store` when the catalog cannot be read.
@@ -163,7 +180,7 @@ fn as_it_lies(path: &Path) -> String {
 
 fn settings(db: &Connection) -> Result<()> {
     db.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
-    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(failed)
+    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;").map_err(failed)
 }
 
 /// Names of file systems that live on another machine.

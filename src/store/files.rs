@@ -120,6 +120,15 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Bytes of all files below a directory.
+#[must_use]
+pub fn bytes_below(dir: &Path) -> u64 {
+    let below = |path: &std::path::PathBuf| {
+        if path.is_dir() { bytes_below(path) } else { fs::metadata(path).map_or(0, |found| found.len()) }
+    };
+    super::list(dir).iter().map(below).sum()
+}
+
 /// Takes a file away, if it is there.
 pub fn remove(path: &Path) {
     let _ = fs::remove_file(path);

@@ -18,6 +18,7 @@ pub mod key;
 pub mod keys;
 pub mod postings;
 pub mod prints;
+pub mod rewrite;
 pub mod tables;
 pub mod texts;
 
@@ -213,6 +214,8 @@ impl Store {
 pub struct Writer {
     /// The store as of the last commit.
     pub store: Store,
+    /// Whether an earlier writer had replaced files and was stopped before all of the old ones were gone.
+    pub finished_earlier: bool,
     _lock: File,
 }
 
@@ -243,8 +246,10 @@ impl Writer {
         for below in ["nights", "shared"] {
             files::private_dir(&dir.join(below))?;
         }
-        let writer = Self { store, _lock: lock };
-        let swept = writer.sweep()?;
+        let unfinished = store.catalog.meta(rewrite::UNFINISHED)?.is_some();
+        let mut writer = Self { store, finished_earlier: unfinished, _lock: lock };
+        let mut swept = writer.sweep()?;
+        swept.extend(writer.finish()?.0);
         Ok((writer, swept))
     }
 
@@ -252,11 +257,6 @@ impl Writer {
     fn sweep(&self) -> Result<Vec<String>> {
         let named: std::collections::BTreeSet<&str> = self.store.files.iter().map(|file| file.name.as_str()).collect();
         let mut swept = Vec::new();
-        let list = |dir: &Path| -> Vec<PathBuf> {
-            let mut all: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
-            all.sort();
-            all
-        };
         let relative = |path: &Path| path.strip_prefix(&self.store.dir).unwrap_or(path).display().to_string();
         for night in list(&self.store.dir.join("nights")) {
             let prefix = format!("{}/", relative(&night));
@@ -265,7 +265,8 @@ impl Writer {
                 swept.push(relative(&night));
             }
         }
-        for file in list(&self.store.dir.join("shared")) {
+        let dirs = list(&self.store.dir.join("nights")).into_iter().chain([self.store.dir.join("shared")]);
+        for file in dirs.flat_map(|dir| list(&dir)) {
             if !named.contains(relative(&file).as_str()) {
                 fs::remove_file(&file).map_err(|cause| Error::io("sweep", &file, &cause))?;
                 swept.push(relative(&file));
@@ -336,6 +337,13 @@ impl Writer {
             let _ = fs::remove_file(night.root.join(name));
         }
     }
+}
+
+/// What lies in a directory, in order of name; nothing where there is none.
+fn list(dir: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    all.sort();
+    all
 }
 
 /// Takes the operating system's lock on `path` and writes the holder's name into it.

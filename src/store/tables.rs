@@ -8,7 +8,9 @@ use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, Float32Builder, StringBuilder, TimestampMicrosecondBuilder, UInt32Builder,
     UInt64Builder,
 };
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt32Type, UInt64Type};
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
@@ -301,6 +303,47 @@ pub fn read(
     columns: &[&str],
     rows: Option<&[u32]>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+    read_by(path, columns, rows, 8192)
+}
+
+/// Calls `take(row, cells)` with every row of the table at `path`, in order.
+/// # Errors
+/// `Io` or `Store` when the table cannot be read; what `take` fails with.
+pub fn each_row(path: &Path, columns: &Columns, take: &mut dyn FnMut(u32, &[Cell<'_>]) -> Result<()>) -> Result<()> {
+    let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
+    let mut number = 0;
+    // Whole rows are long, so few of them are held at once.
+    for batch in read_by(path, &names, None, 256)? {
+        let batch = batch?;
+        for row in 0..batch.num_rows() {
+            let cells: Vec<Cell<'_>> =
+                batch.columns().iter().zip(columns).map(|(column, (_, kind, _))| cell(column, *kind, row)).collect();
+            take(number, &cells)?;
+            number += 1;
+        }
+    }
+    Ok(())
+}
+
+fn cell(column: &ArrayRef, kind: Kind, row: usize) -> Cell<'_> {
+    let some = !column.is_null(row);
+    match kind {
+        Kind::Text => Cell::Text(some.then(|| column.as_string::<i32>().value(row))),
+        Kind::Bytes => Cell::Bytes(column.as_binary::<i32>().value(row)),
+        Kind::U32 => Cell::U32(some.then(|| column.as_primitive::<UInt32Type>().value(row))),
+        Kind::U64 => Cell::U64(column.as_primitive::<UInt64Type>().value(row)),
+        Kind::F32 => Cell::F32(column.as_primitive::<Float32Type>().value(row)),
+        Kind::Bool => Cell::Bool(column.as_boolean().value(row)),
+        Kind::Time => Cell::Time(column.as_primitive::<TimestampMicrosecondType>().value(row)),
+    }
+}
+
+fn read_by(
+    path: &Path,
+    columns: &[&str],
+    rows: Option<&[u32]>,
+    batch_rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
     #[allow(clippy::disallowed_methods)]
     let file = File::open(path).map_err(|cause| Error::io("read", path, &cause))?;
     let name = path.display().to_string();
@@ -318,7 +361,7 @@ pub fn read(
             builder.schema().field_with_name(column)?;
         }
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-        let mut builder = builder.with_projection(mask).with_batch_size(8192);
+        let mut builder = builder.with_projection(mask).with_batch_size(batch_rows);
         if let Some(rows) = rows {
             builder = builder.with_row_selection(selection(rows));
         }
@@ -344,8 +387,6 @@ fn selection(rows: &[u32]) -> RowSelection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::UInt32Type;
 
     #[test]
     fn single_rows_come_back_from_a_long_table() {

@@ -66,6 +66,46 @@ fn merged_files_lose_their_name_in_the_same_commit() {
 }
 
 #[test]
+fn a_replaced_file_goes_at_once_and_a_killed_rewrite_leaves_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut writer, _) = open(dir.path());
+    night(&mut writer, "secret");
+    let note = writer.store.of_kind("note").next().unwrap().clone();
+    let again = |writer: &Writer, text: &str| {
+        let mut rewrite = writer.rewrite().unwrap();
+        let mut out = rewrite.replace(&writer.store.of_kind("note").next().unwrap().clone()).unwrap();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap();
+        rewrite
+    };
+    // Killed before the commit: the new file goes, and so does what a night spilled beside named files.
+    drop(again(&writer, "public"));
+    fs::write(dir.path().join("nights/000001/prompt-prints-9.bin"), "spilled").unwrap();
+    drop(writer);
+    let (mut writer, swept) = open(dir.path());
+    assert_eq!(swept, ["nights/000001/note-r1", "nights/000001/prompt-prints-9.bin"]);
+    assert!(!writer.finished_earlier && dir.path().join(&note.name).is_file());
+    // Killed behind it: the next writer takes the old file away, and what an audit wrote beside the store.
+    let rewrite = again(&writer, "public");
+    writer.commit_rewrite(rewrite, rewrite::Purpose::Forget, |_| Ok(())).unwrap();
+    fs::write(dir.path().join("quarantine.jsonl"), "secret").unwrap();
+    assert!(dir.path().join(&note.name).is_file());
+    drop(writer);
+    let (mut writer, swept) = open(dir.path());
+    assert_eq!((swept, writer.finished_earlier), (vec![note.name.clone(), "quarantine.jsonl".into()], true));
+    assert!(!dir.path().join(&note.name).exists());
+    Store::open(dir.path()).unwrap().verify().unwrap();
+    // To the end: no name is used twice.
+    let rewrite = again(&writer, "more");
+    writer.commit_rewrite(rewrite, rewrite::Purpose::Compact, |_| Ok(())).unwrap();
+    assert_eq!(writer.finish().unwrap(), (Vec::new(), true));
+    let files: Vec<String> = list(&dir.path().join("nights/000001")).iter().map(|f| f.display().to_string()).collect();
+    assert!(matches!(&files[..], [one] if one.ends_with("note-r2")), "{files:?}");
+    assert_eq!(fs::metadata(dir.path().join("catalog.sqlite-wal")).map_or(0, |wal| wal.len()), 0);
+    drop(writer);
+    assert_eq!(open(dir.path()).1, Vec::<String>::new());
+}
+
+#[test]
 fn damage_is_named() {
     let dir = tempfile::tempdir().expect("a directory");
     let (mut writer, _) = open(dir.path());

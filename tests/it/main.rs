@@ -7,6 +7,8 @@
 
 mod commands;
 mod data;
+mod forget;
+mod forget_play;
 mod fragments;
 mod fragments_hostile;
 mod hostile;
