@@ -19,7 +19,6 @@ use crate::store::{Mapped, Store};
 use crate::text::{self, Grams};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Entries that a single search reads in each segment, near enough: at 3 ns an entry no slower than what is done with the hits.
 /// A segment of up to this many prompts is thus read whole, for a neighbour that shares little of a long text lies under any
@@ -198,11 +197,10 @@ pub struct AccountFamily {
 const SHOWN: usize = 50;
 
 impl<'a> Opened<'a> {
-    /// Opens the store at `dir`: maps its files and reads which prompts have a family.
+    /// Maps the files of a store and reads which prompts have a family.
     /// # Errors
-    /// `Store` when there is none, or it was made with another model.
-    pub fn open(dir: &Path, model: &'a Model, config: &AuditConfig) -> Result<Self> {
-        let store = Store::open(dir)?;
+    /// `Store` when it is damaged, or was made with another model.
+    pub fn open(store: Store, model: &'a Model, config: &AuditConfig) -> Result<Self> {
         super::check_identity(&store, None, model)?;
         let view = View::open(&store)?;
         let whole = segments(&store, "whole")?;
@@ -358,7 +356,7 @@ impl<'a> Opened<'a> {
     }
 
     fn family_of(&self, prompt: u32) -> Option<FamilyId> {
-        if self.view.family_of[prompt as usize] != SINGLE {
+        if self.view.family(prompt) != SINGLE {
             return Some(self.view.family_id(Level::NearDuplicate, self.view.near_leader(prompt)));
         }
         let repeated = self.view.postings_of(prompt).nth(1).is_some();
@@ -492,7 +490,7 @@ impl<'a> Opened<'a> {
         let mut families = Vec::new();
         for (leader, requests) in leaders {
             let Some(family_id) = self.family_of(leader) else { continue };
-            let members = match self.view.family_of[leader as usize] {
+            let members = match self.view.family(leader) {
                 SINGLE => vec![leader],
                 family => self.view.members(family),
             };

@@ -40,9 +40,16 @@ pub(crate) fn audit(args: &Audit) -> Result<()> {
     meter.stage("report", None);
     let report = audit::report(&args.common.store, &audited.counts, &settings);
     meter.end();
-    let report = report?;
+    // From here on only the report can fail, and the night is in the store.
+    let kept = |error: Error| {
+        let night = audited.night.map_or("nothing was new".to_owned(), |night| format!("night {night} is committed"));
+        let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+        error.at(format!("{night}, its report failed"))
+            .hint(format!("audit the same logs again: nothing is read twice, and the report is written{hint}"))
+    };
+    let report = report.map_err(kept)?;
     if let Some(dir) = &args.report {
-        write_report(dir, &report)?;
+        write_report(dir, &report).map_err(kept)?;
     }
     if let Some(path) = &audited.quarantine {
         let n = audited.counts.rows_quarantined;
