@@ -245,9 +245,9 @@ fn fragments(store: &Store) -> Result<Vec<Fragment>> {
         .zip(rows)
         .map(|(i, (number, fragment))| {
             let whole = |f: &Fragment| number == i && f.head < n && f.within.is_none_or(|within| within < n);
-            fragment.filter(whole).ok_or_else(|| {
-                damaged(format!("catalog.sqlite, table fragments: fragment {number} is not whole"))
-            })
+            fragment
+                .filter(whole)
+                .ok_or_else(|| damaged(format!("catalog.sqlite, table fragments: fragment {number} is not whole")))
         })
         .collect()
 }

@@ -44,7 +44,8 @@ pub(crate) fn audit(args: &Audit) -> Result<()> {
     let kept = |error: Error| {
         let night = audited.night.map_or("nothing was new".to_owned(), |night| format!("night {night} is committed"));
         let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
-        error.at(format!("{night}, its report failed"))
+        error
+            .at(format!("{night}, its report failed"))
             .hint(format!("audit the same logs again: nothing is read twice, and the report is written{hint}"))
     };
     let report = report.map_err(kept)?;

@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{FamilyId, Level};
 use crate::report::escape::{Lines, terminal};
 use crate::report::{self, Part};
-use crate::store::{Store, backup, verify};
 use crate::store::files::{read_bounded, write_private};
+use crate::store::{Store, backup, verify};
 use std::io::Read as _;
 use std::path::Path;
 

@@ -90,16 +90,16 @@ impl Catalog {
         }
         let catalog = Self { db, _still: still };
         let format = catalog.meta("format").map_err(|error| {
-            error.hint("expected the catalog of a store; it may be damaged, or another program's. Nothing was changed")
+            error
+                .at("table meta")
+                .hint("expected the catalog of a store; it may be damaged, or another program's. Nothing was changed")
         })?;
         if format.as_deref() != Some(&FORMAT.to_string()) {
             let got = format.unwrap_or_else(|| "none".into());
-            let message =
-                format!("catalog.sqlite, table meta: expected a store of format {FORMAT}, got format {got}");
-            return Err(Error::new(ErrorKind::Store, message)
-                .hint(
-                    "open it with the version of stillhunt that wrote it, or audit the logs again into a new store",
-                ));
+            let message = format!("catalog.sqlite, table meta: expected a store of format {FORMAT}, got format {got}");
+            return Err(Error::new(ErrorKind::Store, message).hint(
+                "open it with the version of stillhunt that wrote it, or audit the logs again into a new store",
+            ));
         }
         Ok(catalog)
     }
@@ -175,8 +175,10 @@ fn keep_still(lock: &Path) -> Result<Option<File>> {
     let Ok(file) = File::open(lock) else { return Ok(None) };
     match file.try_lock_shared() {
         Ok(()) => Ok(Some(file)),
-        Err(_) => Err(Error::new(ErrorKind::Store, "catalog.sqlite: no room to read it beside the writer that is at work")
-            .hint("make room on the disk, or wait for the writer to end")),
+        Err(_) => {
+            Err(Error::new(ErrorKind::Store, "catalog.sqlite: no room to read it beside the writer that is at work")
+                .hint("make room on the disk, or wait for the writer to end"))
+        }
     }
 }
 

@@ -26,7 +26,8 @@ struct Digested {
 
 /// Names of all tables but that of the digests, with the text that made them.
 fn tables(db: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
-    let query = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name <> 'digests'";
+    let query =
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name <> 'digests'";
     db.prepare(query)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 

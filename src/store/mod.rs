@@ -153,14 +153,20 @@ impl Store {
             })
         })?;
         let counts = |n: &Night| {
-            [(n.first_prompt, n.prompts), (n.first_system, n.systems), (n.first_account, n.accounts), (n.first_turn, n.turns)]
+            [
+                (n.first_prompt, n.prompts),
+                (n.first_system, n.systems),
+                (n.first_account, n.accounts),
+                (n.first_turn, n.turns),
+            ]
         };
         let mut next = [0u32; 4];
         for night in &self.nights {
             for (next, (first, new)) in next.iter_mut().zip(counts(night)) {
                 let follows = (first == *next).then(|| first.checked_add(new)).flatten();
                 *next = follows.ok_or_else(|| {
-                    let message = format!("catalog.sqlite, table nights: night {} does not follow the one before", night.night);
+                    let message =
+                        format!("catalog.sqlite, table nights: night {} does not follow the one before", night.night);
                     Error::new(ErrorKind::Store, message).hint("run: stillhunt store verify")
                 })?;
             }
@@ -199,7 +205,8 @@ impl Store {
         if files.iter().map(|file| file.night).eq(self.nights.iter().map(|night| night.night)) {
             return Ok(files);
         }
-        let message = format!("catalog.sqlite, table files: expected one file {kind} of each night, got {}", files.len());
+        let message =
+            format!("catalog.sqlite, table files: expected one file {kind} of each night, got {}", files.len());
         Err(Error::new(ErrorKind::Store, message).hint("run: stillhunt store verify"))
     }
 

@@ -372,7 +372,8 @@ fn check_format(builder: &ParquetRecordBatchReaderBuilder<File>) -> Result<()> {
     if [ROWS, PROMPTS, TURNS, SYSTEMS, ASSIGNED, FRAGMENTS].iter().any(same) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Store, "its columns are not those of a table of a store").hint("run: stillhunt store verify"))
+    Err(Error::new(ErrorKind::Store, "its columns are not those of a table of a store")
+        .hint("run: stillhunt store verify"))
 }
 
 fn selection(rows: &[u32]) -> RowSelection {

