@@ -141,6 +141,16 @@ impl Catalog {
         transaction.commit().map_err(failed)
     }
 
+    /// Decides about a commit in doubt, by a commit that changes no table. A writer that is killed while SQLite syncs its commit leaves
+    /// one that readers who are there already do not see, and whoever opens the database after them does. What is written
+    /// here takes its place in the log: from here on that commit is there, or never was.
+    /// # Errors
+    /// `Store` when the catalog cannot be written.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let count: i32 = self.db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        self.db.execute_batch(&format!("PRAGMA user_version = {}", count.wrapping_add(1))).map_err(failed)
+    }
+
     /// One read transaction from here on, so that everything read belongs to one commit.
     /// # Errors
     /// `Store` when the catalog cannot be read.

@@ -262,6 +262,8 @@ impl Writer {
         }
         let mut store = Store::unread(dir, true)?;
         store.catalog.refuse_damage()?;
+        // Before anything is swept: a commit in doubt that came back would name files that are gone.
+        store.catalog.settle()?;
         store.refresh()?;
         if store.nights.is_empty() {
             store.catalog.commit(|change| {

@@ -8,7 +8,8 @@ fn night(writer: &mut Writer, text: &str) {
     let number = new.night;
     writer
         .commit(new, &[], |db| {
-            let row = (number, 1, 5, 9, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0);
+            let before = number - 1;
+            let row = (number, 1, 5, 9, before, 1, 0, 0, before, 1, 0, 0, 0, 0, 0);
             db.execute("INSERT INTO nights VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)", row)
                 .map(|_| ())
         })
@@ -116,4 +117,29 @@ fn directories_and_files_are_private() {
     assert!(!format!("{made:?}").contains(&crate::ids::Digest(*made.bytes()).to_string()));
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(key::AccountKey::read(&key).unwrap_err().hint_text().unwrap().contains("chmod"));
+}
+
+/// A writer that was killed while its commit was synced, as a reader keeps the index of SQLite's log without it.
+#[test]
+fn a_commit_in_doubt_does_not_come_back_without_its_files() {
+    use std::os::unix::fs::FileExt as _;
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path();
+    let (mut writer, _) = open(root);
+    night(&mut writer, "one");
+    let reader = rusqlite::Connection::open(root.join("catalog.sqlite")).unwrap();
+    let nights = || reader.query_row("SELECT count(*) FROM nights", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(nights(), 1);
+    let index = root.join("catalog.sqlite-shm");
+    let before = fs::read(&index).unwrap();
+    night(&mut writer, "two");
+    assert_eq!(nights(), 2);
+    drop(writer);
+    fs::OpenOptions::new().write(true).open(&index).unwrap().write_all_at(&before, 0).unwrap();
+    assert_eq!(nights(), 1, "in doubt");
+    let (writer, swept) = open(root);
+    assert_eq!(swept, ["nights/000002", "shared/ids-000002.keys"]);
+    drop((writer, reader));
+    assert!(damage(root).is_empty());
+    assert_eq!(Store::open(root).unwrap().nights().len(), 1, "it never was");
 }

@@ -1,7 +1,8 @@
 //! `kill -9` at seeded moments of many nights, two readers running all the while.
 //!
 //! What was acknowledged (the audit printed its result and ended well) is in the next export; a night is there whole or not at
-//! all, for the readers too; the next writer sweeps what was left and says so. Half the kills come at any moment of a night, the
+//! all, for the readers too; a commit that was cut while it was synced may show late, but never once a writer has begun and swept
+//! its files; the next writer sweeps what was left and says so. Half the kills come at any moment of a night, the
 //! others right after a chosen file appears. Weakness: a killed process leaves what it wrote in the machine's memory, so this
 //! shows the order of a commit, not that the disk has it; `fsync` is before the acknowledgement by the code of `Writer::commit`.
 
@@ -96,7 +97,7 @@ fn killed_nights_are_whole_or_not_there() {
     // Rounds in the order of their commits.
     let mut committed = vec![0u32];
     let mut places: BTreeMap<&str, u32> = BTreeMap::new();
-    let (mut swept, mut told, mut seen) = (0, 0, Vec::new());
+    let (mut swept, mut told, mut in_doubt, mut seen) = (0, 0, 0, Vec::new());
     let stop = AtomicBool::new(false);
     let started = Instant::now();
     std::thread::scope(|scope| {
@@ -141,17 +142,27 @@ fn killed_nights_are_whole_or_not_there() {
             if acknowledged {
                 whole = (whole + spawned.elapsed()) / 2;
             }
-            if let Some(list) = said.lines().find_map(|line| line.split("no commit names: ").nth(1)) {
-                assert_eq!(list, left.join(", "), "round {round}");
-                (swept, told) = (swept + left.len(), told + 1);
-            }
             let held = rounds_of(&site.export("store"));
-            let mut expected: BTreeSet<u32> = committed.iter().copied().collect();
-            if held.contains(&round) {
-                expected.insert(round);
-                committed.push(round);
+            let known: BTreeSet<u32> = committed.iter().copied().collect();
+            let newer: Vec<u32> = held.difference(&known).copied().collect();
+            // A commit that was cut while it was synced is in doubt until the next writer decides: it may show a round late.
+            let late = newer.iter().filter(|&&other| other != round).count();
+            let last = *committed.last().expect("the first");
+            assert!(
+                held.is_superset(&known) && late <= 1 && newer.iter().all(|&r| r > last),
+                "round {round}: {held:?}, {known:?}"
+            );
+            committed.extend(&newer);
+            in_doubt += late;
+            if let Some(list) = said.lines().find_map(|line| line.split("no commit names: ").nth(1)) {
+                let gone: Vec<&str> = list.split(", ").collect();
+                let all = gone == left;
+                assert!(
+                    all || late == 1 && gone.iter().all(|name| left.iter().any(|l| l == name)),
+                    "{gone:?} of {left:?}"
+                );
+                (swept, told) = (swept + gone.len(), told + 1);
             }
-            assert_eq!(held, expected, "round {round}");
             assert!(!acknowledged || held.contains(&round), "round {round} was acknowledged and is lost");
             site.run(&["store", "verify", "--store", "store"]).ok();
             *places.entry(came(&store, acknowledged, held.contains(&round), night)).or_default() += 1;
@@ -159,8 +170,15 @@ fn killed_nights_are_whole_or_not_there() {
             // Now and then a calm writer comes, which says everything that was left.
             if round.is_multiple_of(4) && !left.is_empty() {
                 let calm = site.audit(&["logs/0.jsonl"]).ok();
-                let expected = format!("swept files that no commit names: {}", left.join(", "));
-                assert!(calm.err.contains(&expected), "expected {expected} in {}", calm.err);
+                let held = rounds_of(&site.export("store"));
+                let newer = held.difference(&committed.iter().copied().collect()).copied().collect::<Vec<u32>>();
+                assert!(newer.len() <= 1, "{newer:?}");
+                if newer.is_empty() {
+                    let expected = format!("swept files that no commit names: {}", left.join(", "));
+                    assert!(calm.err.contains(&expected), "expected {expected} in {}", calm.err);
+                }
+                in_doubt += newer.len();
+                committed.extend(newer);
                 (swept, told) = (swept + left.len(), told + 1);
                 left = unnamed(&store);
                 assert!(left.is_empty(), "{left:?}");
@@ -178,7 +196,7 @@ fn killed_nights_are_whole_or_not_there() {
         assert!(commits.contains(&held), "a reader saw the rounds {held:?}, which no commit had");
     }
     println!(
-        "{n} rounds in {:.1?}, {} committed; killed {places:?}; {swept} unnamed files and nights swept by {told} writers; readers \
+        "{n} rounds in {:.1?}, {} committed, {in_doubt} of them seen late; killed {places:?}; {swept} unnamed files and nights swept by {told} writers; readers \
          asked {} and {} times",
         started.elapsed(),
         committed.len() - 1,
