@@ -119,7 +119,7 @@ fn killed_nights_are_whole_or_not_there() {
                 .expect("it starts");
             let spawned = Instant::now();
             if round.is_multiple_of(2) {
-                std::thread::sleep(whole.mul_f64(rng.random_range(0.0..1.1)));
+                std::thread::sleep(whole.mul_f64(rng.random_range(0.0..1.2)));
             } else {
                 let file = [
                     format!("nights/{night:06}/rows.parquet"),
@@ -139,8 +139,11 @@ fn killed_nights_are_whole_or_not_there() {
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(!said.contains("panicked"), "round {round}: {said}");
             let acknowledged = output.status.success() && !output.stdout.is_empty();
+            // A machine that is busy with other things is waited for: else no night would ever end.
             if acknowledged {
                 whole = (whole + spawned.elapsed()) / 2;
+            } else if spawned.elapsed() > whole {
+                whole = spawned.elapsed().mul_f64(1.3);
             }
             let held = rounds_of(&site.export("store"));
             let known: BTreeSet<u32> = committed.iter().copied().collect();
