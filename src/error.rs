@@ -49,6 +49,13 @@ impl Error {
         self
     }
 
+    /// The same error with the place where it was met before its message.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// A failed operation on a file.
     pub fn io(doing: impl fmt::Display, path: impl AsRef<std::path::Path>, cause: &std::io::Error) -> Self {
         Self::new(ErrorKind::Io, format!("cannot {doing} {}: {cause}", path.as_ref().display()))

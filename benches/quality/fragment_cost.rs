@@ -108,7 +108,8 @@ fn recall(store: &Path, planted: &BTreeMap<u64, Vec<String>>, out: &mut String) 
         return;
     }
     let mut csv = Vec::new();
-    export_members(store, &[Level::Fragment], &mut csv).expect("the export");
+    export_members(&stillhunt::store::Store::open(store).expect("a store"), &[Level::Fragment], &mut csv)
+        .expect("the export");
     let text = String::from_utf8(csv).expect("text");
     let mut families: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut all: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();

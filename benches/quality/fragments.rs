@@ -106,7 +106,12 @@ impl Measured {
         std::fs::write(&path, log).expect("the log");
         let audited = Audited::of_log(model, dir, path);
         let mut csv = Vec::new();
-        export_members(&audited.store(), &[Level::Fragment], &mut csv).expect("the export");
+        export_members(
+            &stillhunt::store::Store::open(&audited.store()).expect("a store"),
+            &[Level::Fragment],
+            &mut csv,
+        )
+        .expect("the export");
         let mut families: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in String::from_utf8(csv).expect("text").lines().skip(1) {
             let mut fields = line.split(',');
@@ -179,7 +184,8 @@ impl Measured {
             least_accounts: 1,
             trivial: true,
         };
-        export_families(&self.audited.store(), &query).expect("the families")
+        export_families(&stillhunt::store::Store::open(&self.audited.store()).expect("a store"), &query)
+            .expect("the families")
     }
 }
 

@@ -31,7 +31,9 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration) -
     let queries: Vec<usize> = (0..QUERIES).map(|i| i * step).collect();
     let asked = corpus.vectors.chosen(&queries);
     let near = exact::search(&corpus.vectors, &asked, rule.threshold - CONTAINMENT_WEIGHT);
-    let opened = Opened::open(&store.store(), model, &AuditConfig::default()).expect("the store");
+    let opened =
+        Opened::open(stillhunt::store::Store::open(&store.store()).expect("a store"), model, &AuditConfig::default())
+            .expect("the store");
     let (mut shares, mut floored, mut tens) = (Vec::new(), Vec::new(), Vec::new());
     let mut judge = Judge::new(&corpus);
     let mut took = [0.0; 2];

@@ -71,7 +71,12 @@ impl Audited {
     /// Near-duplicate family of each exchange that has one.
     pub(crate) fn members(&self) -> HashMap<String, String> {
         let mut csv = Vec::new();
-        export_members(&self.store(), &[Level::NearDuplicate], &mut csv).expect("the export");
+        export_members(
+            &stillhunt::store::Store::open(&self.store()).expect("a store"),
+            &[Level::NearDuplicate],
+            &mut csv,
+        )
+        .expect("the export");
         let text = String::from_utf8(csv).expect("the export is text");
         let row = |line: &str| {
             let mut fields = line.split(',');

@@ -3,7 +3,7 @@
 use super::fields::{prints_kind, texts_kind};
 use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::{
     self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Seed, TextPair, Texts as FragmentTexts, gather, grow,
     is_spread, pieces,
@@ -149,7 +149,9 @@ impl Printed {
         let open = |path: &std::path::Path| Prints::open(Mapped::open(path)?);
         let tonight = night.of_kind(kind).iter().map(|path| open(path)).collect::<Result<_>>()?;
         let trailing = store.of_kind(kind).filter(|file| file.night >= oldest);
-        let older = trailing.map(|file| Prints::open(store.map(file)?)).collect::<Result<_>>()?;
+        let older: Vec<Prints<Mapped>> = trailing.map(|file| store.read(file, Prints::open)).collect::<Result<_>>()?;
+        let n_texts = numbers.0 + numbers.1;
+        let mut whole = older.iter().all(|prints| prints.all().iter().all(|record| record.text < numbers.0));
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         let mut take = |postings: &Postings<Mapped>| {
             let text = |posting: &crate::store::postings::Posting| match field {
@@ -157,6 +159,7 @@ impl Printed {
                 _ => posting.prompt,
             };
             let named = postings.all().iter().filter(|posting| text(posting) != NONE);
+            whole &= named.clone().all(|posting| text(posting) < n_texts && posting.account < n_accounts);
             pairs.extend(named.map(|posting| (text(posting), posting.account)));
         };
         let kind = if field == Field::Turn { "turn-postings" } else { "postings" };
@@ -165,7 +168,11 @@ impl Printed {
         for path in night.of_kind(kind) {
             take(&Postings::open(Mapped::open(&path)?)?);
         }
-        let accounts = AccountsOf::new(pairs, (numbers.0 + numbers.1) as usize, n_accounts as usize);
+        if !whole {
+            let what = format!("fingerprints or postings of {} texts speak of some that do not exist", field.word());
+            return Err(Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify"));
+        }
+        let accounts = AccountsOf::new(pairs, n_texts as usize, n_accounts as usize);
         Ok(Self {
             field,
             tonight,

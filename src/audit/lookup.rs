@@ -19,7 +19,6 @@ use crate::store::{Mapped, Store};
 use crate::text::{self, Grams};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
 /// at any similarity, and are a seventh of all entries (`benches/record/quality-lists.md`).
@@ -195,11 +194,10 @@ pub struct AccountFamily {
 const SHOWN: usize = 50;
 
 impl<'a> Opened<'a> {
-    /// Opens the store at `dir`: maps its files and reads which prompts have a family.
+    /// Maps the files of a store and reads which prompts have a family.
     /// # Errors
-    /// `Store` when there is none, or it was made with another model.
-    pub fn open(dir: &Path, model: &'a Model, config: &AuditConfig) -> Result<Self> {
-        let store = Store::open(dir)?;
+    /// `Store` when it is damaged, or was made with another model.
+    pub fn open(store: Store, model: &'a Model, config: &AuditConfig) -> Result<Self> {
         super::check_identity(&store, None, model)?;
         let view = View::open(&store)?;
         let whole = segments(&store, "whole")?;
@@ -356,7 +354,7 @@ impl<'a> Opened<'a> {
 
     fn family_of(&self, prompt: u32) -> Option<FamilyId> {
         let repeated = self.view.postings_of(prompt).nth(1).is_some();
-        let family = self.view.family_of[prompt as usize];
+        let family = self.view.family(prompt);
         // Forgetting may leave one exchange of a family, which is none then.
         let several = || self.view.family_of.iter().filter(|&&other| other == family).nth(1).is_some();
         if family != SINGLE && (repeated || several()) {
@@ -492,7 +490,7 @@ impl<'a> Opened<'a> {
         let mut families = Vec::new();
         for (leader, requests) in leaders {
             let Some(family_id) = self.family_of(leader) else { continue };
-            let members = match self.view.family_of[leader as usize] {
+            let members = match self.view.family(leader) {
                 SINGLE => vec![leader],
                 family => self.view.members(family),
             };

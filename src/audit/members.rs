@@ -14,7 +14,6 @@ use arrow_array::types::UInt32Type;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::Path;
 
 /// One row for each exchange and level: `exchange_id,account,family_id,level,similarity`, in the order of the logs.
 ///
@@ -24,10 +23,9 @@ use std::path::Path;
 /// `=`, `+`, `-` or `@` (which a spreadsheet would run) are written as `%` and two hex digits a byte.
 /// # Errors
 /// `Store` when it is damaged, `Io` when `out` cannot be written.
-pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Result<u64> {
-    let store = Store::open(dir)?;
-    let view = View::open(&store)?;
-    let facts = Facts::read(&store, &view)?;
+pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> Result<u64> {
+    let view = View::open(store)?;
+    let facts = Facts::read(store, &view)?;
     let mut requests = vec![0u32; view.family_of.len()];
     view.postings.iter().flat_map(|p| p.all()).for_each(|posting| requests[posting.prompt as usize] += 1);
     let mut near_requests = vec![0u32; view.family_of.len()];
@@ -53,6 +51,10 @@ pub fn export_members(dir: &Path, levels: &[Level], out: &mut dyn Write) -> Resu
                 (batch.column(1).as_primitive::<UInt32Type>(), batch.column(2).as_primitive::<UInt32Type>());
             for row in 0..batch.num_rows() {
                 let prompt = prompts.value(row);
+                if prompt as usize >= requests.len() {
+                    let what = format!("{}: prompt {prompt} does not exist", file.name);
+                    return Err(Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify"));
+                }
                 let lead = |level| match level {
                     Level::Exact => (requests[prompt as usize] > 1).then_some(prompt),
                     Level::NearDuplicate => {
@@ -130,11 +132,10 @@ fn plain(id: &str) -> Cow<'_, str> {
 /// Families that a list shows, most accounts first.
 /// # Errors
 /// `Store` when it is damaged.
-pub fn export_families(dir: &Path, wanted: &ListQuery) -> Result<Vec<Family>> {
-    let store = Store::open(dir)?;
-    let view = View::open(&store)?;
-    let facts = Facts::read(&store, &view)?;
-    Counting::new(&store, &view, &facts)?.list(wanted)
+pub fn export_families(store: &Store, wanted: &ListQuery) -> Result<Vec<Family>> {
+    let view = View::open(store)?;
+    let facts = Facts::read(store, &view)?;
+    Counting::new(store, &view, &facts)?.list(wanted)
 }
 
 #[cfg(test)]

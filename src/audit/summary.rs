@@ -39,25 +39,18 @@ struct Describe<'a> {
     store: &'a Store,
     view: &'a View,
     facts: &'a Facts,
-    night_of_account: Vec<u16>,
     /// Older names of a family, by its leader.
     merged: BTreeMap<u32, Vec<FamilyId>>,
 }
 
 impl<'a> Describe<'a> {
     fn new(store: &'a Store, view: &'a View, facts: &'a Facts) -> Self {
-        let n_accounts = store.nights().last().map_or(0, |night| night.first_account + night.accounts);
-        let mut night_of_account = vec![0u16; n_accounts as usize];
-        for (i, night) in store.nights().iter().enumerate() {
-            let accounts = night.first_account as usize..(night.first_account + night.accounts) as usize;
-            night_of_account[accounts].fill(i as u16);
-        }
         let mut merged: BTreeMap<u32, Vec<FamilyId>> = BTreeMap::new();
         for (number, family) in view.families.iter().enumerate().filter(|(_, family)| family.merged_into.is_some()) {
             let into = view.families[view.root(number as u32) as usize].leader;
             merged.entry(into).or_default().push(family.id);
         }
-        Self { store, view, facts, night_of_account, merged }
+        Self { store, view, facts, merged }
     }
 
     fn count(&self, level: Level, key: u32, id: FamilyId, rows: Vec<Row>) -> Counted {
@@ -81,8 +74,14 @@ impl<'a> Describe<'a> {
         }
     }
 
+    /// Index of the night that an account is first seen in.
     fn night_of(&self, account: u32) -> usize {
-        self.night_of_account.get(account as usize).map_or(0, |&night| usize::from(night))
+        // A night without new accounts begins where the next one does, so the last that begins there has it.
+        self.store.nights().partition_point(|night| night.first_account <= account).saturating_sub(1)
+    }
+
+    fn n_accounts(&self) -> u64 {
+        self.store.nights().last().map_or(0, |night| u64::from(night.first_account) + u64::from(night.accounts))
     }
 
     /// A fragment family, counted; `None` where fewer than two requests are left.
@@ -135,7 +134,7 @@ impl<'a> Describe<'a> {
         let smallest =
             near.then(|| family.prompts.iter().map(|&prompt| self.facts.similarity(prompt)).fold(1f32, f32::min));
         let within = match family.level {
-            Level::Exact => Some(self.view.family_of[family.key as usize])
+            Level::Exact => Some(self.view.family(family.key))
                 .filter(|&number| number != SINGLE)
                 .map(|number| self.view.families[number as usize].id),
             Level::Fragment => {
@@ -146,7 +145,7 @@ impl<'a> Describe<'a> {
         };
         let fragment = family.fragment.as_ref().map(|fragment| {
             let days = time(last).day() - time(first).day();
-            fragment.details(self.view, days, family.accounts, self.night_of_account.len() as u64)
+            fragment.details(self.view, days, family.accounts, self.n_accounts())
         });
         Family {
             id: family.id,

@@ -10,7 +10,7 @@ use crate::index::{Segment, Vectors};
 use crate::store::keys::{KeyTable, Record};
 use crate::store::postings::{Posting, Postings};
 use crate::store::texts::Texts;
-use crate::store::{Mapped, Store, tables};
+use crate::store::{Mapped, Named, Store, tables};
 use crate::text;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
@@ -25,7 +25,7 @@ pub(crate) struct Tables(Vec<KeyTable<Mapped>>);
 
 impl Tables {
     fn open(store: &Store, kind: &str) -> Result<Self> {
-        store.of_kind(kind).map(|file| KeyTable::open(store.map(file)?)).collect::<Result<_>>().map(Self)
+        store.of_kind(kind).map(|file| store.read(file, KeyTable::open)).collect::<Result<_>>().map(Self)
     }
 
     pub(crate) fn get(&self, key: u128) -> Option<Record> {
@@ -79,23 +79,40 @@ impl View {
             .ok_or_else(|| Error::new(ErrorKind::Store, "catalog: expected a naming key, found none"))?;
         let mut texts = [Vec::new(), Vec::new(), Vec::new()];
         for (field, texts) in Field::ALL.into_iter().zip(&mut texts) {
-            for (night, file) in store.nights().iter().zip(store.of_kind(texts_kind(field))) {
+            for (night, file) in store.nights().iter().zip(store.of_nights(texts_kind(field))?) {
                 let first = [night.first_prompt, night.first_system, night.first_turn][field as usize];
-                texts.push((first, Texts::open(store.map(file)?)?));
+                let expected = [night.prompts, night.systems, night.turns][field as usize];
+                let of_night = store.read(file, Texts::open)?;
+                if of_night.len() != expected as usize {
+                    let got = of_night.len();
+                    return Err(damaged(format!("{}: expected {expected} texts, got {got}", file.name)));
+                }
+                texts.push((first, of_night));
             }
         }
-        let query = "SELECT leader, night, merged_into, id FROM families ORDER BY family";
-        let families = store.catalog().all(query, [], |row| {
-            let id: String = row.get(3)?;
-            let (leader, night, merged_into) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(id.parse().map(|id| KnownFamily { id, leader, night, merged_into }))
-        })?;
-        let families: Vec<KnownFamily> =
-            families.into_iter().collect::<std::result::Result<_, ()>>().map_err(|()| {
-                Error::new(ErrorKind::Store, "catalog.sqlite, table families: a name is not whole")
-                    .hint("run: stillhunt store verify")
-            })?;
+        for kind in ["rows", "prompts-table", "systems-table"] {
+            store.of_nights(kind)?;
+        }
         let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
+        let query = "SELECT family, leader, night, merged_into, id FROM families ORDER BY family";
+        let families = store.catalog().all(query, [], |row| {
+            let (id, leader, night, merged_into): (String, _, _, _) =
+                (row.get(4)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((row.get(0)?, id.parse().map(|id| KnownFamily { id, leader, night, merged_into })))
+        })?;
+        let families: Vec<(u32, KnownFamily)> = families
+            .into_iter()
+            .map(|(number, family): (u32, std::result::Result<_, ()>)| Ok((number, family?)))
+            .collect::<std::result::Result<_, ()>>()
+            .map_err(|()| damaged("catalog.sqlite, table families: a name is not whole".into()))?;
+        let n_families = families.len() as u32;
+        let whole = |(i, (number, family)): (u32, &(u32, KnownFamily))| {
+            *number == i && family.leader < n_prompts && family.merged_into.is_none_or(|into| into < n_families)
+        };
+        if !(0..).zip(&families).all(whole) {
+            return Err(damaged("catalog.sqlite, table families: a leader or a family does not exist".into()));
+        }
+        let families: Vec<KnownFamily> = families.into_iter().map(|(_, family)| family).collect();
         let mut family_of = vec![SINGLE; n_prompts as usize];
         for file in store.of_kind("assigned") {
             for batch in tables::read(&store.path(file), &["prompt", "family"], None)? {
@@ -105,13 +122,14 @@ impl View {
                 for (&prompt, &family) in prompts.values().iter().zip(numbers.values()) {
                     let known = family_of.get_mut(prompt as usize).filter(|_| (family as usize) < families.len());
                     *known.ok_or_else(|| {
-                        let what = format!("{}: prompt {prompt} or family {family} does not exist", file.name);
-                        Error::new(ErrorKind::Store, what)
+                        damaged(format!("{}: prompt {prompt} or family {family} does not exist", file.name))
                     })? = family;
                 }
             }
         }
-        let open = |kind| store.of_kind(kind).map(|file| Postings::open(store.map(file)?)).collect::<Result<_>>();
+        let open = |kind| {
+            store.of_nights(kind)?.into_iter().map(|file| store.read(file, Postings::open)).collect::<Result<_>>()
+        };
         let (postings, turn_postings) = (open("postings")?, open("turn-postings")?);
         let fragments = fragments(store)?;
         let fragment_members = fragment_members(store, &fragments)?;
@@ -133,6 +151,11 @@ impl View {
             }
         }
         Ok(view)
+    }
+
+    /// Number of the family of a prompt; [`SINGLE`] where it has none.
+    pub(crate) fn family(&self, prompt: u32) -> u32 {
+        self.family_of.get(prompt as usize).copied().unwrap_or(SINGLE)
     }
 
     /// The family that this one is part of now. A merge goes to an older leader, so the walk ends.
@@ -237,10 +260,9 @@ fn fragments(store: &Store) -> Result<Vec<Fragment>> {
         .zip(rows)
         .map(|(i, (number, fragment))| {
             let whole = |f: &Fragment| number == i && f.head < n && f.within.is_none_or(|within| within < n);
-            fragment.filter(whole).ok_or_else(|| {
-                Error::new(ErrorKind::Store, format!("catalog: fragment {number} is not whole"))
-                    .hint("run: stillhunt store verify")
-            })
+            fragment
+                .filter(whole)
+                .ok_or_else(|| damaged(format!("catalog.sqlite, table fragments: fragment {number} is not whole")))
         })
         .collect()
 }
@@ -270,12 +292,15 @@ fn fragment_members(store: &Store, fragments: &[Fragment]) -> Result<Vec<Member>
         fragments.get(member.fragment as usize).is_some_and(|fragment| member.text < n[fragment.field as usize])
     };
     if !out.iter().all(whole) {
-        return Err(Error::new(ErrorKind::Store, "a member of a fragment that does not exist")
-            .hint("run: stillhunt store verify"));
+        return Err(damaged("fragments.parquet: a member of a fragment that does not exist".into()));
     }
     out.sort_unstable();
     out.dedup();
     Ok(out)
+}
+
+fn damaged(what: String) -> Error {
+    Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify")
 }
 
 /// Folds a stored text where its folded form was not stored.
@@ -307,11 +332,14 @@ impl KnownKeys {
 /// Index segments of one kind.
 pub(crate) fn segments(store: &Store, kind: &str) -> Result<Vec<Segment<Mapped>>> {
     let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
-    let open = |file| -> Result<Segment<Mapped>> {
-        let segment = Segment::open(store.map(file)?)?;
+    let dimension = store.catalog().meta("dimension")?.and_then(|n| n.parse().ok()).unwrap_or(0);
+    let open = |file: &Named| -> Result<Segment<Mapped>> {
+        let segment = store.read(file, Segment::open)?;
+        if segment.dim() != dimension {
+            return Err(damaged(format!("{}: expected {dimension} dimensions, got {}", file.name, segment.dim())));
+        }
         if segment.ids().iter().any(|&id| id >= n_prompts) {
-            let what = format!("{}: an entry of a prompt that does not exist", file.name);
-            return Err(Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify"));
+            return Err(damaged(format!("{}: an entry of a prompt that does not exist", file.name)));
         }
         Ok(segment)
     };

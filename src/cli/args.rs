@@ -144,6 +144,9 @@ pub(crate) struct Similar {
     pub(crate) id: Option<String>,
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Verify the whole store first, and answer only if nothing of it is damaged
+    #[arg(long)]
+    pub(crate) checked: bool,
     /// How many prompts, nearest first
     #[arg(short, long, value_name = "N", default_value_t = 10, conflicts_with = "all", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) k: usize,
@@ -177,6 +180,9 @@ pub(crate) struct Family {
     pub(crate) family: String,
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Verify the whole store first, and answer only if nothing of it is damaged
+    #[arg(long)]
+    pub(crate) checked: bool,
     #[command(flatten)]
     pub(crate) list: ListArgs,
     /// text, json or csv
@@ -213,6 +219,9 @@ pub(crate) struct Account {
     pub(crate) account: String,
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Verify the whole store first, and answer only if nothing of it is damaged
+    #[arg(long)]
+    pub(crate) checked: bool,
     /// text or json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -233,6 +242,9 @@ pub(crate) struct Export {
     pub(crate) what: What,
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Verify the whole store first, and answer only if nothing of it is damaged
+    #[arg(long)]
+    pub(crate) checked: bool,
     #[command(flatten)]
     pub(crate) list: ListArgs,
     /// csv, or json for families
@@ -242,8 +254,17 @@ pub(crate) struct Export {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Check every file against its digest, and the catalog against itself
+    /// Check every file and every table of the catalog against its digest; all damage is named
     Verify {
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+    },
+    /// Copy the last commit to a new directory, also while a night is being written; keep the account key beside it
+    Backup {
+        /// The new directory
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
         /// Store directory
         #[arg(long, value_name = "DIR")]
         store: PathBuf,

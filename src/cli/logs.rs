@@ -46,10 +46,19 @@ fn night(args: &Audit) -> Result<Audited> {
     let audited = audit::audit(&inputs, &args.common.store, &quarantine, &key, &model, &settings, &meter);
     let audited = audited.inspect_err(|_| meter.end())?;
     meter.stage("report", None);
-    let report = audit::report(&args.common.store, &audited.counts, &settings).inspect_err(|_| meter.end())?;
+    // From here on only the report can fail, and the night is in the store.
+    let kept = |error: Error| {
+        meter.end();
+        let night = audited.night.map_or("nothing was new".to_owned(), |night| format!("night {night} is committed"));
+        let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+        error
+            .at(format!("{night}, its report failed"))
+            .hint(format!("audit the same logs again: nothing is read twice, and the report is written{hint}"))
+    };
+    let report = audit::report(&args.common.store, &audited.counts, &settings).map_err(kept)?;
     if let Some(dir) = &args.report {
         meter.stage("write", None);
-        write_report(dir, &report).inspect_err(|_| meter.end())?;
+        write_report(dir, &report).map_err(kept)?;
     }
     meter.end();
     if let Some(path) = &args.timings {

@@ -7,9 +7,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{FamilyId, Level};
 use crate::report::escape::{Lines, terminal};
 use crate::report::{self, Part};
-use crate::store::Store;
 use crate::store::files::{read_bounded, write_private};
+use crate::store::{Store, backup, verify};
 use std::io::Read as _;
+use std::path::Path;
 
 /// Longest text that is searched for.
 const LONGEST_QUERY: u64 = 64 << 20;
@@ -23,6 +24,11 @@ pub(super) fn only(format: Format, allowed: &[Format]) -> Result<()> {
         ErrorKind::Config,
         format!("expected --format {}, got {}", names.join(" or "), format!("{format:?}").to_lowercase()),
     ))
+}
+
+/// The store that is read; all of it checked before, where that was asked for.
+fn opened(dir: &Path, checked: bool) -> Result<Store> {
+    if checked { verify::verify(dir)?.whole() } else { Store::open(dir) }
 }
 
 fn family_id(text: &str) -> Result<FamilyId> {
@@ -39,7 +45,8 @@ pub(crate) fn similar(args: &Similar) -> Result<()> {
     only(args.format, &[Format::Text, Format::Json])?;
     threads(args.common.threads)?;
     let model = config::model(&args.common)?;
-    let opened = Opened::open(&args.common.store, &model, &AuditConfig::default())?;
+    let store = opened(&args.common.store, args.checked)?;
+    let opened = Opened::open(store, &model, &AuditConfig::default())?;
     let text = match (&args.text, &args.file, &args.id) {
         (_, _, Some(id)) => opened.prompt_of(id)?,
         (_, Some(path), _) => utf8(read_bounded(path, LONGEST_QUERY)?)?,
@@ -148,7 +155,8 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     threads(args.common.threads)?;
     if args.family == "list" {
         only(args.format, &[Format::Text, Format::Json, Format::Csv])?;
-        let families = audit::export_families(&args.common.store, &list_query(&args.list)?)?;
+        let store = opened(&args.common.store, args.checked)?;
+        let families = audit::export_families(&store, &list_query(&args.list)?)?;
         return match args.format {
             Format::Json => print::json(&serde_json::json!({ "schema": 1, "families": families })),
             Format::Csv => print::out(&report::csv::families(&families)),
@@ -157,7 +165,8 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     }
     only(args.format, &[Format::Text, Format::Json])?;
     let model = config::model(&args.common)?;
-    let opened = Opened::open(&args.common.store, &model, &AuditConfig::default())?;
+    let store = opened(&args.common.store, args.checked)?;
+    let opened = Opened::open(store, &model, &AuditConfig::default())?;
     let page = opened.family(family_id(&args.family)?)?;
     if args.format == Format::Json {
         return print::json(&page);
@@ -263,7 +272,8 @@ pub(crate) fn account(args: &Account) -> Result<()> {
     only(args.format, &[Format::Text, Format::Json])?;
     threads(args.common.threads)?;
     let model = config::model(&args.common)?;
-    let opened = Opened::open(&args.common.store, &model, &AuditConfig::default())?;
+    let store = opened(&args.common.store, args.checked)?;
+    let opened = Opened::open(store, &model, &AuditConfig::default())?;
     let page = opened.account(config::account(&args.common, &args.account)?)?;
     if args.format == Format::Json {
         return print::json(&page);
@@ -297,6 +307,7 @@ pub(crate) fn account(args: &Account) -> Result<()> {
 
 pub(crate) fn export(args: &Export) -> Result<()> {
     threads(args.common.threads)?;
+    let open = || opened(&args.common.store, args.checked);
     match args.what {
         What::Members => {
             only(args.format, &[Format::Csv])?;
@@ -304,14 +315,15 @@ pub(crate) fn export(args: &Export) -> Result<()> {
                 None => vec![Level::Exact, Level::NearDuplicate, Level::Fragment],
                 Some(level) => vec![level],
             };
+            let store = open()?;
             let mut out = print::Long::new();
-            let answer = audit::export_members(&args.common.store, &levels, &mut out);
+            let answer = audit::export_members(&store, &levels, &mut out);
             out.end(answer)
         }
         What::Families => {
             only(args.format, &[Format::Csv, Format::Json])?;
             let wanted = ListQuery { most: usize::MAX, trivial: true, ..list_query(&args.list)? };
-            let families = audit::export_families(&args.common.store, &wanted)?;
+            let families = audit::export_families(&open()?, &wanted)?;
             match args.format {
                 Format::Json => print::json(&serde_json::json!({ "schema": 1, "families": families })),
                 _ => print::out(&report::csv::families(&families)),
@@ -324,9 +336,23 @@ pub(crate) fn store(args: &StoreCommand) -> Result<()> {
     match args {
         StoreCommand::Forget { .. } | StoreCommand::Compact { .. } => super::forget::run(args),
         StoreCommand::Verify { store } => {
-            let opened = Store::open(store)?;
-            opened.verify()?;
+            let verified = verify::verify(store)?;
+            for damage in &verified.damage {
+                print::say(&format!("error: {damage}"));
+            }
+            let opened = match (verified.damage.len(), verified.store) {
+                (0, Some(store)) => store,
+                (n, _) => {
+                    let message = format!("expected a whole store, found {n} damaged files or tables");
+                    return Err(Error::new(ErrorKind::Store, message).hint(verify::HINT));
+                }
+            };
             print::out(&format!("whole: {} nights, {} files\n", opened.nights().len(), opened.files().len()))
+        }
+        StoreCommand::Backup { to, store } => {
+            let copied = backup::backup(store, to)?;
+            let (nights, files, bytes) = (copied.nights, copied.files, copied.bytes);
+            print::out(&format!("copied: {nights} nights, {files} files, {bytes} bytes\n"))
         }
         StoreCommand::Stats { store, format } => {
             only(*format, &[Format::Text, Format::Json])?;

@@ -13,6 +13,7 @@ use super::graph::{GRAPH_FROM, LeaderGraph};
 use super::vectors::Block;
 use super::{Best, Hit, Vectors, leaders};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::files::check_magic;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -194,8 +195,9 @@ impl<B: AsRef<[u8]>> Segment<B> {
     pub fn open(bytes: B) -> Result<Self> {
         let raw = bytes.as_ref();
         let bad = |what: String| Error::new(ErrorKind::Store, format!("index segment: {what}"));
-        if raw.len() < HEADER || &raw[..8] != MAGIC {
-            return Err(bad(format!("expected it to begin with SHINDEX1, got {} other bytes", raw.len())));
+        check_magic(raw, MAGIC, "an index segment")?;
+        if raw.len() < HEADER {
+            return Err(bad(format!("expected at least {HEADER} bytes, got {}", raw.len())));
         }
         let number = |at: usize| u32::from_le_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]) as usize;
         let (dim, stride, n_leaders, n) = (number(8), number(12), number(16), number(20));

@@ -2,8 +2,10 @@
 //!
 //! Investigators may read it with any SQLite. Weakness: WAL needs a local file system, so a network mount is refused.
 
+use super::digests;
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags};
+use std::fs::File;
 use std::path::Path;
 
 /// Version of the store's format: it is raised whenever an older program would misread a newer store.
@@ -27,13 +29,15 @@ CREATE TABLE fragments (fragment INTEGER PRIMARY KEY, id TEXT NOT NULL, field IN
     head INTEGER NOT NULL, within INTEGER, known TEXT) STRICT;
 ";
 
-fn failed(cause: rusqlite::Error) -> Error {
+pub(super) fn failed(cause: rusqlite::Error) -> Error {
     Error::new(ErrorKind::Store, format!("catalog.sqlite: {cause}"))
 }
 
 /// A connection to the catalog.
 pub struct Catalog {
     db: Connection,
+    /// Keeps writers out while a database is read as it lies.
+    _still: Option<File>,
 }
 
 impl Catalog {
@@ -45,10 +49,11 @@ impl Catalog {
         let mut db = Connection::open(path).map_err(failed)?;
         settings(&db)?;
         let change = db.transaction().map_err(failed)?;
-        change.execute_batch(TABLES).map_err(failed)?;
+        change.execute_batch(TABLES).and_then(|()| change.execute_batch(digests::TABLE)).map_err(failed)?;
         for (name, value) in meta {
             change.execute("INSERT INTO meta VALUES (?1, ?2)", (name, value)).map_err(failed)?;
         }
+        digests::write(&change).map_err(failed)?;
         change.commit().map_err(failed)
     }
 
@@ -64,31 +69,37 @@ impl Catalog {
     /// `Store` when it is damaged or of another format.
     pub(crate) fn open(path: &Path, write: bool) -> Result<Self> {
         let access = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+        let mut still = None;
         let mut db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         if write {
             refuse_network_mount(path)?;
             settings(&db)?;
         } else {
             db.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
-            // A reader of a WAL database writes its index file beside it. On a disk that is read-only nobody else writes
-            // either, so the database can be read as it lies; a WAL that is still there would hold commits, and then not.
+            // A reader of a WAL database writes its index file beside it. On a disk that is read-only or full the database can
+            // be read as it lies, while no writer may come; a WAL that is still there would hold commits, and then not.
             let refused = db.query_row("SELECT count(*) FROM meta", [], |_| Ok(()));
-            let wal = std::fs::metadata(path.with_extension("sqlite-wal")).map_or(0, |wal| wal.len());
-            if is_read_only(&refused) && wal == 0 {
+            let empty = || std::fs::metadata(path.with_extension("sqlite-wal")).map_or(0, |wal| wal.len()) == 0;
+            if cannot_write(&refused) {
+                still = keep_still(&path.with_file_name("lock"))?;
+            }
+            if cannot_write(&refused) && empty() {
                 let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
                 db = Connection::open_with_flags(as_it_lies(path), flags).map_err(failed)?;
             }
         }
-        let catalog = Self { db };
+        let catalog = Self { db, _still: still };
         let format = catalog.meta("format").map_err(|error| {
-            error.hint("expected the catalog of a store; it may be damaged, or another program's. Nothing was changed")
+            error
+                .at("table meta")
+                .hint("expected the catalog of a store; it may be damaged, or another program's. Nothing was changed")
         })?;
         if format.as_deref() != Some(&FORMAT.to_string()) {
             let got = format.unwrap_or_else(|| "none".into());
-            return Err(Error::new(ErrorKind::Store, format!("expected a store of format {FORMAT}, got format {got}"))
-                .hint(
-                    "open it with the version of stillhunt that wrote it, or audit the logs again into a new store",
-                ));
+            let message = format!("catalog.sqlite, table meta: expected a store of format {FORMAT}, got format {got}");
+            return Err(Error::new(ErrorKind::Store, message).hint(
+                "open it with the version of stillhunt that wrote it, or audit the logs again into a new store",
+            ));
         }
         Ok(catalog)
     }
@@ -118,7 +129,7 @@ impl Catalog {
         statement.query_map(parameters, read).map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    /// One transaction: all of `change` or nothing.
+    /// One transaction: all of `change`, with the digests of the tables it leaves, or nothing.
     /// # Errors
     /// `Store` when the catalog cannot be written.
     pub(crate) fn commit(
@@ -126,7 +137,7 @@ impl Catalog {
         change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
         let transaction = self.db.transaction().map_err(failed)?;
-        change(&transaction).map_err(failed)?;
+        change(&transaction).and_then(|()| digests::write(&transaction)).map_err(failed)?;
         transaction.commit().map_err(failed)
     }
 
@@ -147,6 +158,16 @@ impl Catalog {
         Ok(busy == 0)
     }
 
+    /// Decides about a commit in doubt, by a commit that changes no table. A writer that is killed while SQLite syncs its commit leaves
+    /// one that readers who are there already do not see, and whoever opens the database after them does. What is written
+    /// here takes its place in the log: from here on that commit is there, or never was.
+    /// # Errors
+    /// `Store` when the catalog cannot be written.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let count: i32 = self.db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        self.db.execute_batch(&format!("PRAGMA user_version = {}", count.wrapping_add(1))).map_err(failed)
+    }
+
     /// One read transaction from here on, so that everything read belongs to one commit.
     /// # Errors
     /// `Store` when the catalog cannot be read.
@@ -154,18 +175,38 @@ impl Catalog {
         self.db.execute_batch("BEGIN").map_err(failed)
     }
 
-    /// SQLite's own check of the whole database.
+    /// What SQLite's own check of the whole database finds.
     /// # Errors
-    /// `Store` with what it found.
-    pub(crate) fn check(&self) -> Result<()> {
-        let found: String = self.db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
-        if found == "ok" { Ok(()) } else { Err(Error::new(ErrorKind::Store, format!("catalog.sqlite: {found}"))) }
+    /// `Store` when it cannot be read that far.
+    pub(crate) fn check(&self) -> Result<Vec<String>> {
+        let mut found = self.all("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?;
+        found.retain(|line| line != "ok");
+        Ok(found)
+    }
+
+    /// The connection, for what reads the database as a whole.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.db
     }
 }
 
-fn is_read_only(result: &rusqlite::Result<()>) -> bool {
-    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
-    matches!(result, Err(rusqlite::Error::SqliteFailure(cause, _)) if matches!(cause.code, ReadOnly | CannotOpen))
+fn cannot_write(result: &rusqlite::Result<()>) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+    let cannot = |code| matches!(code, ReadOnly | CannotOpen | DiskFull | SystemIoFailure);
+    matches!(result, Err(rusqlite::Error::SqliteFailure(cause, _)) if cannot(cause.code))
+}
+
+/// Shares the writers' lock, so that none begins; a copy of a store has none.
+#[allow(clippy::disallowed_methods)]
+fn keep_still(lock: &Path) -> Result<Option<File>> {
+    let Ok(file) = File::open(lock) else { return Ok(None) };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(_) => {
+            Err(Error::new(ErrorKind::Store, "catalog.sqlite: no room to read it beside the writer that is at work")
+                .hint("make room on the disk, or wait for the writer to end"))
+        }
+    }
 }
 
 /// The address of a database that nobody changes.

@@ -1,7 +1,7 @@
 //! Files and directories: private by default, written whole or not at all, mapped read-only.
 #![allow(unsafe_code, clippy::disallowed_methods)]
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -36,6 +36,29 @@ impl Mapped {
     }
 }
 
+/// Checks what a file begins with: letters that say what it is, then digits, the number of its format.
+/// # Errors
+/// `Store` when it is something else, or of another format.
+pub fn check_magic(bytes: &[u8], magic: &[u8; 8], what: &str) -> Result<()> {
+    if bytes.starts_with(magic) {
+        return Ok(());
+    }
+    let letters = magic.iter().take_while(|byte| !byte.is_ascii_digit()).count();
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok());
+    let got = bytes.get(..8).filter(|begin| begin[..letters] == magic[..letters]).and_then(|b| number(&b[letters..]));
+    let expected = number(&magic[letters..]).unwrap_or(0);
+    Err(match got {
+        Some(got) => other_format(what, expected, &format!("format {got}")),
+        None => Error::new(ErrorKind::Store, format!("expected {what}, got {} other bytes", bytes.len())),
+    })
+}
+
+/// A file of a store whose format this program does not read.
+pub(crate) fn other_format(what: &str, expected: u32, got: &str) -> Error {
+    Error::new(ErrorKind::Store, format!("expected {what} of format {expected}, got {got}"))
+        .hint("open it with the version of stillhunt that wrote it, or audit the logs again into a new store")
+}
+
 /// Makes a directory and its missing parents; a directory that it makes is mode 0700.
 /// # Errors
 /// `Io` when it cannot be made.
@@ -47,7 +70,16 @@ pub fn private_dir(path: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|cause| Error::io("make the directory", path, &cause))
+    let made: Vec<&Path> = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()).collect();
+    builder.create(path).map_err(|cause| Error::io("make the directory", path, &cause))?;
+    // A new name lasts once the directory above it is on the disk; one that may be entered but not read is not ours to sync.
+    made.iter().for_each(|dir| drop(sync_dir(above(dir))));
+    Ok(())
+}
+
+/// The directory that holds the name of `path`.
+fn above(path: &Path) -> &Path {
+    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A new file, mode 0600; an older one of that name is replaced.
@@ -59,7 +91,7 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Writes a private file whole: a temporary one beside it, synced, then renamed.
+/// Writes a private file whole: a temporary one beside it, synced, then renamed, and the name synced.
 /// # Errors
 /// `Io` when it cannot be written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -70,7 +102,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = create_private(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&beside, path)
+        fs::rename(&beside, path)?;
+        File::open(above(path))?.sync_all()
     };
     write().map_err(|cause| {
         let _ = fs::remove_file(&beside);
@@ -115,7 +148,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
         .map_err(|cause| Error::io("read", path, &cause))?;
     if bytes.len() as u64 > limit {
         let message = format!("expected at most {limit} bytes in {}, got more", path.display());
-        return Err(Error::new(crate::error::ErrorKind::Input, message));
+        return Err(Error::new(ErrorKind::Input, message));
     }
     Ok(bytes)
 }

@@ -4,6 +4,7 @@
 //! of a missing key touches every table, so their number is kept small. Guarantee: a key is found with the value that it was
 //! first added with.
 
+use super::files;
 use crate::error::{Error, ErrorKind, Result};
 
 const MAGIC: &[u8; 8] = b"SHKEYS01";
@@ -45,9 +46,9 @@ impl<B: AsRef<[u8]>> KeyTable<B> {
     /// `Store` when the bytes are not a whole table.
     pub fn open(bytes: B) -> Result<Self> {
         let raw = bytes.as_ref();
+        files::check_magic(raw, MAGIC, "a key table")?;
         let count = raw.get(8..HEADER).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
-        let whole = raw.starts_with(MAGIC)
-            && count.and_then(|n| n.checked_mul(RECORD as u64)) == Some((raw.len().saturating_sub(HEADER)) as u64);
+        let whole = count.and_then(|n| n.checked_mul(RECORD as u64)) == Some(raw.len().saturating_sub(HEADER) as u64);
         if !whole {
             let got = raw.len();
             return Err(Error::new(ErrorKind::Store, format!("expected a whole key table, got {got} other bytes")));

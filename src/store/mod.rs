@@ -11,7 +11,9 @@
 //! DIR/shared/           ids-000001.keys prompts-… turns-… systems-… whole-000001.index windows-…   (merged when many)
 //! ```
 
+pub mod backup;
 pub mod catalog;
+mod digests;
 pub mod files;
 pub mod input;
 pub mod key;
@@ -21,6 +23,7 @@ pub mod prints;
 pub mod rewrite;
 pub mod tables;
 pub mod texts;
+pub mod verify;
 
 pub use catalog::{Catalog, FORMAT};
 pub use files::Mapped;
@@ -97,6 +100,13 @@ impl Store {
     }
 
     fn load(dir: &Path, write: bool) -> Result<Self> {
+        let mut store = Self::unread(dir, write)?;
+        store.refresh()?;
+        Ok(store)
+    }
+
+    /// Opened, but nothing read of it.
+    fn unread(dir: &Path, write: bool) -> Result<Self> {
         let path = dir.join("catalog.sqlite");
         if let Err(cause) = fs::metadata(&path)
             && cause.kind() == std::io::ErrorKind::PermissionDenied
@@ -111,9 +121,7 @@ impl Store {
         if !write {
             catalog.snapshot()?;
         }
-        let mut store = Self { dir: dir.into(), catalog, nights: Vec::new(), files: Vec::new() };
-        store.refresh()?;
-        Ok(store)
+        Ok(Self { dir: dir.into(), catalog, nights: Vec::new(), files: Vec::new() })
     }
 
     fn refresh(&mut self) -> Result<()> {
@@ -145,6 +153,25 @@ impl Store {
                 blake3: row.get(4)?,
             })
         })?;
+        let counts = |n: &Night| {
+            [
+                (n.first_prompt, n.prompts),
+                (n.first_system, n.systems),
+                (n.first_account, n.accounts),
+                (n.first_turn, n.turns),
+            ]
+        };
+        let mut next = [0u32; 4];
+        for night in &self.nights {
+            for (next, (first, new)) in next.iter_mut().zip(counts(night)) {
+                let follows = (first == *next).then(|| first.checked_add(new)).flatten();
+                *next = follows.ok_or_else(|| {
+                    let message =
+                        format!("catalog.sqlite, table nights: night {} does not follow the one before", night.night);
+                    Error::new(ErrorKind::Store, message).hint("run: stillhunt store verify")
+                })?;
+            }
+        }
         Ok(())
     }
 
@@ -171,10 +198,30 @@ impl Store {
         self.files.iter().filter(move |file| file.kind == kind)
     }
 
+    /// The files of a kind that every night has one of, in the order of the nights.
+    /// # Errors
+    /// `Store` when a night has none, or more than one.
+    pub fn of_nights(&self, kind: &str) -> Result<Vec<&Named>> {
+        let files: Vec<&Named> = self.files.iter().filter(|file| file.kind == kind).collect();
+        if files.iter().map(|file| file.night).eq(self.nights.iter().map(|night| night.night)) {
+            return Ok(files);
+        }
+        let message =
+            format!("catalog.sqlite, table files: expected one file {kind} of each night, got {}", files.len());
+        Err(Error::new(ErrorKind::Store, message).hint("run: stillhunt store verify"))
+    }
+
     /// Where a named file lies.
     #[must_use]
     pub fn path(&self, file: &Named) -> PathBuf {
         self.dir.join(&file.name)
+    }
+
+    /// Maps a named file and opens it; an error names the file.
+    /// # Errors
+    /// `Store` when it is missing, of another length, or not what `open` expects.
+    pub fn read<T>(&self, file: &Named, open: impl FnOnce(Mapped) -> Result<T>) -> Result<T> {
+        open(self.map(file)?).map_err(|error| error.at(&file.name))
     }
 
     /// Maps a named file; its length is checked, its content is `verify`'s work.
@@ -188,25 +235,6 @@ impl Store {
         }
         Err(Error::new(ErrorKind::Store, format!("expected {} bytes in {}, got {got}", file.bytes, file.name))
             .hint("run: stillhunt store verify"))
-    }
-
-    /// Checks every named file against its digest, and the catalog against itself.
-    /// # Errors
-    /// `Store` with the name of the first file that is not as it was written.
-    pub fn verify(&self) -> Result<()> {
-        self.catalog.check()?;
-        for file in &self.files {
-            let (digest, bytes) = files::digest_file(&self.path(file))?;
-            if bytes != file.bytes || digest.to_string() != file.blake3 {
-                let message = format!(
-                    "{} is not as it was written: expected {} bytes with digest {}, got {bytes} with {digest}",
-                    file.name, file.bytes, file.blake3
-                );
-                return Err(Error::new(ErrorKind::Store, message)
-                    .hint("restore this file from a copy, or audit the logs again into a new store"));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -235,7 +263,11 @@ impl Writer {
         if !catalog.exists() || Catalog::is_blank(&catalog) {
             Catalog::create(&catalog, &all)?;
         }
-        let mut store = Store::load(dir, true)?;
+        let mut store = Store::unread(dir, true)?;
+        store.catalog.refuse_damage()?;
+        // Before anything is swept: a commit in doubt that came back would name files that are gone.
+        store.catalog.settle()?;
+        store.refresh()?;
         if store.nights.is_empty() {
             store.catalog.commit(|change| {
                 all.iter().try_for_each(|(name, value)| {

@@ -3,6 +3,7 @@
 //! The rows table has the same and more; this is its index. All that a ranking or a look-up counts is here, so neither
 //! decodes a table. Weakness: 32 bytes an exchange.
 
+use super::files;
 use crate::error::{Error, ErrorKind, Result};
 
 const MAGIC: &[u8; 8] = b"SHPOSTS1";
@@ -51,9 +52,9 @@ impl<B: AsRef<[u8]>> Postings<B> {
     /// `Store` when the bytes are not a whole table.
     pub fn open(bytes: B) -> Result<Self> {
         let raw = bytes.as_ref();
+        files::check_magic(raw, MAGIC, "postings")?;
         let count = raw.get(8..16).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
-        let whole = raw.starts_with(MAGIC)
-            && raw.len() >= 32
+        let whole = raw.len() >= 32
             && count.and_then(|n| n.checked_mul(32)) == Some(raw.len() as u64 - 32)
             && bytemuck::try_cast_slice::<u8, Posting>(&raw[32..]).is_ok();
         if !whole {

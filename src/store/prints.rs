@@ -3,6 +3,7 @@
 //! A night writes one run or more for each field, each sorted by hash, then text: what does not fit into memory is spilled as a
 //! run of its own, and readers merge. Guarantee: any bytes open or fail with an error; look-ups never panic.
 
+use super::files;
 use crate::error::{Error, ErrorKind, Result};
 use rayon::slice::ParallelSliceMut as _;
 use std::io::{self, Write};
@@ -45,10 +46,10 @@ impl<B: AsRef<[u8]>> Prints<B> {
     /// `Store` when the bytes are not a whole run.
     pub fn open(bytes: B) -> Result<Self> {
         let raw = bytes.as_ref();
+        files::check_magic(raw, MAGIC, "fingerprints")?;
         let count = raw.get(8..HEADER).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
-        let whole = raw.starts_with(MAGIC)
-            && count.and_then(|n| n.checked_mul(size_of::<PrintRecord>() as u64))
-                == Some((raw.len() as u64).saturating_sub(HEADER as u64))
+        let whole = count.and_then(|n| n.checked_mul(size_of::<PrintRecord>() as u64))
+            == Some((raw.len() as u64).saturating_sub(HEADER as u64))
             && bytemuck::try_cast_slice::<u8, PrintRecord>(&raw[HEADER..]).is_ok();
         if !whole {
             let got = raw.len();

@@ -3,6 +3,7 @@
 //! Any SQL engine reads them; we read single columns. One typed writer for each table keeps a column's name, type and meaning
 //! in one place. Row groups are small enough that one row is read without the others.
 
+use super::files::other_format;
 use crate::error::{Error, ErrorKind, Result};
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, Float32Builder, StringBuilder, TimestampMicrosecondBuilder, UInt32Builder,
@@ -19,11 +20,18 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Version of the tables' format, in the metadata of each file.
+const FORMAT: u32 = 1;
+/// Under which name it stands there.
+const FORMAT_KEY: &str = "stillhunt.format";
 
 /// Rows gathered before they are encoded.
 const BATCH: usize = 4096;
@@ -229,6 +237,7 @@ impl<W: Write + Send> TableWriter<W> {
             .set_data_page_row_count_limit(1024)
             .set_write_batch_size(1024)
             .set_created_by("stillhunt".into())
+            .set_key_value_metadata(Some(vec![KeyValue::new(FORMAT_KEY.to_owned(), FORMAT.to_string())]))
             .build();
         let out = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(failed)?;
         let builders = columns.iter().map(|(_, kind, _)| Builder::new(*kind)).collect();
@@ -347,16 +356,23 @@ fn read_by(
     #[allow(clippy::disallowed_methods)]
     let file = File::open(path).map_err(|cause| Error::io("read", path, &cause))?;
     let name = path.display().to_string();
-    let damaged = move |cause: String| Error::new(ErrorKind::Store, format!("cannot read the table {name}: {cause}"));
-    let reader = || -> std::result::Result<ParquetRecordBatchReader, TableError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(
+    let damaged = move |cause: String| {
+        let message = format!("cannot read the table {name}: {cause}");
+        Error::new(ErrorKind::Store, message).hint("run: stillhunt store verify")
+    };
+    let open = || -> std::result::Result<ParquetRecordBatchReaderBuilder<File>, TableError> {
+        Ok(ParquetRecordBatchReaderBuilder::try_new_with_options(
             file,
             parquet::arrow::arrow_reader::ArrowReaderOptions::new().with_page_index_policy(if rows.is_some() {
                 parquet::file::metadata::PageIndexPolicy::Optional
             } else {
                 parquet::file::metadata::PageIndexPolicy::Skip
             }),
-        )?;
+        )?)
+    };
+    let builder = guarded(open).map_err(&damaged)?;
+    check_format(&builder).map_err(|error| error.at(path.display()))?;
+    let reader = || -> std::result::Result<ParquetRecordBatchReader, TableError> {
         for column in columns {
             builder.schema().field_with_name(column)?;
         }
@@ -367,8 +383,40 @@ fn read_by(
         }
         Ok(builder.build()?)
     };
-    let reader = reader().map_err(|TableError(cause)| damaged(cause))?;
-    Ok(reader.map(move |batch| batch.map_err(|cause| damaged(cause.to_string()))))
+    let mut reader = guarded(reader).map_err(&damaged)?;
+    let next = move || guarded(|| Ok(reader.next().transpose()?)).map_err(&damaged).transpose();
+    Ok(std::iter::from_fn(next))
+}
+
+/// Runs the decoder; it was not written for damaged files, so its panic is an error.
+fn guarded<T>(decode: impl FnOnce() -> std::result::Result<T, TableError>) -> std::result::Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(result) => result.map_err(|TableError(cause)| cause),
+        Err(_) => Err("the decoder gave up on damaged data".to_owned()),
+    }
+}
+
+fn check_format(builder: &ParquetRecordBatchReaderBuilder<File>) -> Result<()> {
+    let pairs = builder.metadata().file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
+    let got = pairs.iter().find(|pair| pair.key == FORMAT_KEY).and_then(|pair| pair.value.as_deref());
+    match got {
+        Some(number) if number == FORMAT.to_string() => {}
+        Some(number) => return Err(other_format("a table", FORMAT, &format!("format {number}"))),
+        None => return Err(other_format("a table", FORMAT, "no format")),
+    }
+    // Whoever reads a column relies on its type.
+    let same = |columns: &&Columns| {
+        let fields = builder.schema().fields();
+        let alike = |(field, (name, kind, empty)): (&Arc<Field>, &(&str, Kind, bool))| {
+            field.name() == name && *field.data_type() == kind.data_type() && field.is_nullable() == *empty
+        };
+        fields.len() == columns.len() && fields.iter().zip(*columns).all(alike)
+    };
+    if [ROWS, PROMPTS, TURNS, SYSTEMS, ASSIGNED, FRAGMENTS].iter().any(same) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Store, "its columns are not those of a table of a store")
+        .hint("run: stillhunt store verify"))
 }
 
 fn selection(rows: &[u32]) -> RowSelection {

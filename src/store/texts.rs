@@ -3,6 +3,7 @@
 //! A prompt of ASCII folds faster than it is read from a second copy, so its folded form is kept only where the writer gives
 //! one. Weakness: no compression; the judge reads these texts in no order. Guarantee: any bytes open or fail with an error.
 
+use super::files;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{self, Write};
 
@@ -64,7 +65,8 @@ impl<B: AsRef<[u8]>> Texts<B> {
     pub fn open(bytes: B) -> Result<Self> {
         let raw = bytes.as_ref();
         let bad = || Error::new(ErrorKind::Store, format!("expected a whole file of texts, got {} bytes", raw.len()));
-        if raw.len() < 16 || !raw.starts_with(MAGIC) {
+        files::check_magic(raw, MAGIC, "texts")?;
+        if raw.len() < 16 {
             return Err(bad());
         }
         let len = u64::from_le_bytes(raw[raw.len() - 8..].try_into().unwrap_or_default());

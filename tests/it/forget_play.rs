@@ -207,7 +207,8 @@ impl Play {
 
     fn export(&self) -> String {
         let mut out = Vec::new();
-        audit::export_members(&self.store(), &[Level::Exact, Level::NearDuplicate, Level::Fragment], &mut out)
+        let store = Store::open(&self.store()).expect("a store");
+        audit::export_members(&store, &[Level::Exact, Level::NearDuplicate, Level::Fragment], &mut out)
             .expect("an export");
         String::from_utf8(out).expect("text")
     }
@@ -218,8 +219,7 @@ impl Play {
             assert!(self.truth.is_empty());
             return;
         }
-        let store = Store::open(&root).expect("a store");
-        store.verify().expect("whole");
+        let store = stillhunt::store::verify::verify(&root).and_then(|verified| verified.whole()).expect("whole");
         self.check_numbers(&store);
         // The exchanges are those of the list, each with its own text.
         let mut found: BTreeMap<String, String> = BTreeMap::new();

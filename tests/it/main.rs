@@ -5,13 +5,18 @@
 //! shows itself on terminals only, is not looked at here.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
+mod backup;
 mod commands;
+mod damage;
 mod data;
+mod faults;
 mod forget;
 mod forget_play;
 mod fragments;
 mod fragments_hostile;
+mod golden;
 mod hostile;
+mod kills;
 mod logs;
 mod nightly;
 mod nights;

@@ -245,7 +245,7 @@ fn another_model_is_an_error_that_says_how_to_mend_it() {
 }
 
 /// A writer that has the store open and waits for the rest of its log.
-fn waiting(site: &Site, store: &str) -> Child {
+pub(super) fn waiting(site: &Site, store: &str) -> Child {
     let mut command = site.command(&Site::audit_args(store, &["-"]));
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -259,7 +259,7 @@ fn waiting(site: &Site, store: &str) -> Child {
     child
 }
 
-fn wait_for(mut what: impl FnMut() -> bool) {
+pub(super) fn wait_for(mut what: impl FnMut() -> bool) {
     let began = Instant::now();
     while !what() {
         assert!(began.elapsed() < Duration::from_secs(60), "waited a minute for nothing");
@@ -294,7 +294,7 @@ fn a_second_writer_is_refused_and_readers_see_whole_nights() {
 fn an_interrupt_leaves_the_store_as_it_was() {
     let site = one_night();
     let (before, files) = (site.export("store"), super::digests(&site.path("store/nights")));
-    for signal in ["-INT", "-TERM"] {
+    for signal in ["-INT", "-TERM", "-HUP"] {
         let mut child = waiting(&site, "store");
         let sent =
             std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
