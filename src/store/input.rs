@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One log to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// Standard input.
     Stdin,
@@ -83,7 +83,8 @@ pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec
         }
     }
     let mut seen = std::collections::HashSet::new();
-    inputs.retain(|input| seen.insert(input.name()));
+    // By path: two names that are not UTF-8 may look the same and are two logs.
+    inputs.retain(|input| seen.insert(input.clone()));
     Ok(inputs)
 }
 
