@@ -237,7 +237,7 @@ proptest! {
             let part = aligned.raw_range(c..d);
             prop_assert!(range.start <= part.start && part.end <= range.end, "{:?} in {:?} of {:?}", part, range, raw);
         }
-        let parts = aligned.text.char_indices().filter(|(at, c)| *at < b && at + c.len_utf8() > a);
+        let parts = aligned.text.char_indices().filter(|(at, c)| a < b && *at < b && at + c.len_utf8() > a);
         let (mut start, mut end) = (range.start, range.start);
         for (at, c) in parts {
             let part = aligned.raw_range(at..at + c.len_utf8());

