@@ -260,6 +260,7 @@ pub(super) fn all(size: Size) -> Vec<Bomb> {
         ("deep-object.jsonl", after(&format!("{}1{}\n", r#"{"a":"#.repeat(100_000), "}".repeat(100_000)))),
         ("keys-twice.jsonl", after(keys_twice())),
         ("values.jsonl", after(&values(70_000 * n, false))),
+        ("values-at-the-limit.jsonl", after(&values(520_000, false))),
         ("values-quoted.jsonl", after(&values(60_000 * n, true))),
         ("values-many-rows.jsonl", values(1000, false).repeat(10 * n).into_bytes()),
         ("pretty.json", pretty(100 * n, false).into_bytes()),
