@@ -79,6 +79,8 @@ pub struct AuditConfig {
     pub max_bad_share: f64,
     /// Whether the quarantine file holds the raw bytes of bad rows.
     pub keep_bad_rows: bool,
+    /// Bad rows that the quarantine file holds; the others are counted only.
+    pub max_quarantine_rows: u64,
     /// Whether no rows at all are as good as some.
     pub allow_empty: bool,
     /// Unrelated neighbours of a prompt that the threshold may let through, at the store's size.
@@ -100,6 +102,7 @@ impl Default for AuditConfig {
             seed: 1,
             max_bad_share: 0.5,
             keep_bad_rows: false,
+            max_quarantine_rows: 100_000,
             allow_empty: false,
             expected_neighbours: 0.01,
             threshold: None,
@@ -178,7 +181,7 @@ pub fn audit(
     let audited = (|| {
         let mut ingest =
             Ingest::new(&writer.store, &mut night, model, key.bytes(), fragments::printer(&key.naming_key()))?;
-        let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows);
+        let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows, config.max_quarantine_rows);
         let mut done = Vec::new();
         let mut counts = Counts { inputs: inputs.len() as u64, ..Counts::default() };
         progress.stage("read", input::total_bytes(inputs));

@@ -15,20 +15,24 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Quarantine {
     path: PathBuf,
     keep_raw: bool,
+    /// Bad rows that may still be written.
+    left: u64,
     out: Option<BufWriter<File>>,
     pub(crate) by_reason: BTreeMap<String, u64>,
 }
 
 impl Quarantine {
     /// A quarantine that makes its file with the first bad row. The file is of one run, as the report beside it is: an older
-    /// one is taken away first.
-    pub(crate) fn new(path: &Path, keep_raw: bool) -> Self {
+    /// one is taken away first. After `most` rows the others are counted only.
+    pub(crate) fn new(path: &Path, keep_raw: bool, most: u64) -> Self {
         files::remove(path);
-        Self { path: path.into(), keep_raw, out: None, by_reason: BTreeMap::new() }
+        Self { path: path.into(), keep_raw, left: most, out: None, by_reason: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, input: &str, place: Place, bad: &BadRow) -> Result<()> {
         *self.by_reason.entry(bad.reason.word().into()).or_default() += 1;
+        let Some(left) = self.left.checked_sub(1) else { return Ok(()) };
+        self.left = left;
         let mut line = serde_json::json!({
             "input": input, "row": place.row, "part": place.part,
             "reason": bad.reason.word(), "detail": bad.detail, "digest": bad.digest,

@@ -21,6 +21,7 @@ struct Settings {
     default_time: Option<String>,
     max_bad_share: Option<f64>,
     keep_bad_rows: Option<bool>,
+    max_quarantine_rows: Option<u64>,
     allow_empty: Option<bool>,
     expected_neighbours: Option<f64>,
     threshold: Option<f64>,
@@ -30,6 +31,8 @@ struct Settings {
     seed: Option<u64>,
     batch_rows: Option<usize>,
     max_row_bytes: Option<usize>,
+    max_row_values: Option<usize>,
+    max_log_bytes: Option<u64>,
 }
 
 /// The settings of an audit.
@@ -68,11 +71,14 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
             default_time: time.map(moment).transpose()?,
             batch_rows: args.batch_rows.or(file.batch_rows).unwrap_or(default.log.batch_rows).clamp(1, 1 << 20),
             max_row_bytes: file.max_row_bytes.unwrap_or(default.log.max_row_bytes).max(1024),
+            max_row_values: file.max_row_values.unwrap_or(default.log.max_row_values).max(1024),
+            max_log_bytes: file.max_log_bytes.unwrap_or(default.log.max_log_bytes).max(1024),
             ..default.log
         },
         seed: args.seed.or(file.seed).unwrap_or(default.seed),
         max_bad_share: share,
         keep_bad_rows: args.keep_bad_rows || file.keep_bad_rows == Some(true),
+        max_quarantine_rows: file.max_quarantine_rows.unwrap_or(default.max_quarantine_rows).max(1),
         allow_empty: args.allow_empty || file.allow_empty == Some(true),
         expected_neighbours: range("expected_neighbours", expected, 1e-9, 1e3)?,
         threshold: threshold.map(|t| range("threshold", t, 0.5, 2.5)).transpose()?,

@@ -67,7 +67,9 @@ fn night(args: &Audit) -> Result<Audited> {
     }
     if let Some(path) = &audited.quarantine {
         let n = audited.counts.rows_quarantined;
-        print::say(&format!("{n} bad rows were left out; places and reasons are in {}", path.display()));
+        let most = settings.max_quarantine_rows;
+        let part = if n > most { format!(" of the first {most}") } else { String::new() };
+        print::say(&format!("{n} bad rows were left out; places and reasons{part} are in {}", path.display()));
     }
     print::out(&match args.format {
         Format::Text => summary(&report, args.report.as_deref(), audited.night),

@@ -38,7 +38,7 @@ pub(crate) fn best_isa() -> Isa {
 /// Products of every row of `left` with every row of `right`, both `stride` bytes a row; `sums` are the row sums of `right`.
 ///
 /// * Shape: `out[l * n_right + r]`, n_left × n_right.
-/// * Range: |product| ≤ stride · 127², so strides up to 2¹⁷ fit.
+/// * Range: |product| ≤ stride · 127², so strides up to 2¹⁷ fit. Sums that are not those of `right` give other numbers, and no panic.
 /// # Panics
 /// When the lengths do not agree.
 pub(crate) fn products(isa: Isa, left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut [i32]) {
@@ -240,7 +240,7 @@ unsafe fn vnni(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut
             for (sum, r) in sum.iter().zip(pair) {
                 let four = add_across(sum);
                 for (product, row) in four.into_iter().zip(rows) {
-                    out[row * n_right + r] = product - 128 * sums[r];
+                    out[row * n_right + r] = product.wrapping_sub(sums[r].wrapping_mul(128));
                 }
             }
             r += 2;
@@ -262,7 +262,7 @@ unsafe fn vnni_packed(left: &[i8], left_sums: &[i32], picks: &[u32], packed: &[u
         let places: [usize; TALL] = std::array::from_fn(|k| (p + k).min(picks.len() - 1));
         let rows = places.map(|place| picks[place] as usize);
         // The right is shifted by 128, so 128 times the sum of the left row comes off.
-        let shifts = rows.map(|row| 128 * left_sums[row]);
+        let shifts = rows.map(|row| left_sums[row].wrapping_mul(128));
         for (g, targets) in packed.chunks_exact(group).enumerate() {
             let mut sum = [[_mm512_setzero_si512(); WIDE]; TALL];
             for c in (0..stride).step_by(4) {
@@ -357,45 +357,108 @@ mod tests {
         all
     }
 
+    /// All kernels against the scalar twin: plain, with targets that are packed and that are not, and what reaches a floor.
+    fn check(left: &[i8], right: &[i8], stride: usize) {
+        let sums = |rows: &[i8]| -> Vec<i32> { rows.chunks(stride).map(|row| row.iter().map(|&x| i32::from(x)).sum()).collect() };
+        let (left_sums, sums) = (sums(left), sums(right));
+        let (n_left, n_right) = (left_sums.len(), sums.len());
+        let mut plain = vec![0; n_left * n_right];
+        scalar(left, right, stride, &mut plain);
+        let norms: Vec<f32> = (0..plain.len()).map(|i| 1e-6 * (i % 7) as f32).collect();
+        for isa in available() {
+            let mut above = Vec::new();
+            each_from(isa, &plain, 0.5, &norms, 0.01, |i| above.push(i));
+            let reached = |&i: &usize| plain[i] as f32 * 0.5 * norms[i] >= 0.01;
+            assert_eq!(above, (0..plain.len()).filter(reached).collect::<Vec<_>>(), "{isa:?}");
+            let mut fast = vec![i32::MIN; plain.len()];
+            products(isa, left, right, &sums, stride, &mut fast);
+            assert_eq!(fast, plain, "{isa:?}");
+            for n in [0, usize::MAX] {
+                let targets = Targets::new(isa, right, &sums, stride, n, vec![7; 99]);
+                let mut wide = vec![1; n_left * targets.width()];
+                // Backwards, to see that picks are followed.
+                let picks: Vec<u32> = (0..n_left as u32).rev().collect();
+                targets.products(left, &left_sums, &picks, &mut wide);
+                for l in 0..n_left {
+                    let (wide, plain) = (&wide[(n_left - 1 - l) * targets.width()..], &plain[l * n_right..]);
+                    assert_eq!(&wide[..n_right], &plain[..n_right], "{isa:?} {n}");
+                }
+            }
+        }
+    }
+
+    /// A row of one kind: random bytes, or nothing but an extreme.
+    fn row(stride: usize, kind: u8, seed: u64) -> impl Iterator<Item = i8> {
+        let mut state = seed | 1;
+        (0..stride).map(move |i| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            match kind {
+                // −128 never occurs in a quantised vector, but the kernels take it all the same.
+                0 => -128,
+                1 => 127,
+                2 => 0,
+                3 => [-128, 127][i % 2],
+                4 => [0, 0, 0, -128][i % 4],
+                5 => -127,
+                _ => (state >> 56) as u8 as i8,
+            }
+        })
+    }
+
     proptest! {
         #[test]
         fn every_instruction_set_gives_the_scalar_integers(
-            chunks in 1usize..5, n_left in 0usize..20, n_right in 0usize..90, seed in any::<u64>(),
+            chunks in 1usize..20, left in proptest::collection::vec((0u8..9, any::<u64>()), 0..20),
+            right in proptest::collection::vec((0u8..9, any::<u64>()), 0..90),
         ) {
             let stride = chunks * LANE;
-            let mut state = seed | 1;
-            let mut byte = || {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                // −128 never occurs in a quantised vector, but the kernels take it all the same.
-                (state >> 56) as u8 as i8
-            };
-            let left: Vec<i8> = (0..n_left * stride).map(|_| byte()).collect();
-            let right: Vec<i8> = (0..n_right * stride).map(|_| byte()).collect();
-            let sums: Vec<i32> = right.chunks(stride).map(|r| r.iter().map(|&x| i32::from(x)).sum()).collect();
-            let left_sums: Vec<i32> = left.chunks(stride).map(|r| r.iter().map(|&x| i32::from(x)).sum()).collect();
-            let mut plain = vec![0; n_left * n_right];
-            scalar(&left, &right, stride, &mut plain);
-            let norms: Vec<f32> = (0..plain.len()).map(|i| 1e-6 * (i % 7) as f32).collect();
-            for isa in available() {
-                let mut above = Vec::new();
-                each_from(isa, &plain, 0.5, &norms, 0.01, |i| above.push(i));
-                let reached = |&i: &usize| plain[i] as f32 * 0.5 * norms[i] >= 0.01;
-                prop_assert_eq!(above, (0..plain.len()).filter(reached).collect::<Vec<_>>(), "{:?}", isa);
-                let mut fast = vec![0; n_left * n_right];
-                products(isa, &left, &right, &sums, stride, &mut fast);
-                prop_assert_eq!(&fast, &plain, "{:?}", isa);
-                for n in [0, usize::MAX] {
-                    let targets = Targets::new(isa, &right, &sums, stride, n, vec![7; 99]);
-                    let mut wide = vec![1; n_left * targets.width()];
-                    // Backwards, to see that picks are followed.
-                    let picks: Vec<u32> = (0..n_left as u32).rev().collect();
-                    targets.products(&left, &left_sums, &picks, &mut wide);
-                    for l in 0..n_left {
-                        let (wide, plain) = (&wide[(n_left - 1 - l) * targets.width()..], &plain[l * n_right..]);
-                        prop_assert_eq!(&wide[..n_right], &plain[..n_right], "{:?} {}", isa, n);
-                    }
-                }
-            }
+            let rows = |kinds: &[(u8, u64)]| -> Vec<i8> { kinds.iter().flat_map(|&(kind, seed)| row(stride, kind, seed)).collect() };
+            check(&rows(&left), &rows(&right), stride);
+        }
+    }
+
+    #[test]
+    fn the_longest_rows_reach_the_limits_and_do_not_pass_them() {
+        let stride = 1 << 17;
+        let rows = |kinds: &[u8]| -> Vec<i8> { kinds.iter().flat_map(|&kind| row(stride, kind, 1)).collect() };
+        let (left, right) = (rows(&[1, 5, 2]), rows(&[5, 1]));
+        check(&left, &right, stride);
+        let (mut out, sums) = (vec![0; 6], [-127 << 17, 127 << 17]);
+        products(best_isa(), &left, &right, &sums, stride, &mut out);
+        let most = 127 * 127 * (1 << 17);
+        assert_eq!(out, [-most, most, most, -most, 0, 0]);
+        // Half of it holds −128 as well.
+        let stride = 1 << 16;
+        let rows = |kinds: &[u8]| -> Vec<i8> { kinds.iter().flat_map(|&kind| row(stride, kind, 1)).collect() };
+        check(&rows(&[0, 1, 3, 9]), &rows(&[0, 1, 3, 9, 4]), stride);
+    }
+
+    #[test]
+    fn wrong_sums_do_not_panic() {
+        let row = [127; LANE];
+        for isa in available() {
+            products(isa, &row, &row, &[i32::MIN], LANE, &mut [0]);
+            let targets = Targets::new(isa, &row, &[i32::MAX], LANE, usize::MAX, Vec::new());
+            targets.products(&row, &[i32::MIN], &[0], &mut vec![0; targets.width()]);
+        }
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_are_refused_before_anything_is_read() {
+        let refused = |left: usize, right: usize, sums: usize, stride: usize, out: usize| {
+            let (left, right, sums) = (vec![1; left], vec![1; right], vec![0; sums]);
+            std::panic::catch_unwind(|| products(best_isa(), &left, &right, &sums, stride, &mut vec![0; out])).is_err()
+        };
+        assert!(!refused(128, 192, 3, 64, 6));
+        for (left, right, sums, stride, out) in [
+            (64, 64, 1, 0, 1),
+            (64, 64, 1, 32, 4),
+            (63, 64, 1, 64, 1),
+            (64, 65, 1, 64, 1),
+            (64, 64, 2, 64, 1),
+            (64, 64, 1, 64, 0),
+        ] {
+            assert!(refused(left, right, sums, stride, out), "{left} {right} {sums} {stride} {out}");
         }
     }
 }

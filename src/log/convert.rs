@@ -66,6 +66,45 @@ pub(crate) fn cell(array: &dyn Array, row: usize) -> Value {
     }
 }
 
+/// Takes about what a cell takes as JSON from `left`, and 32 bytes for each value of a list; false, early, where it is too much.
+/// Nothing is copied.
+pub(crate) fn size(array: &dyn Array, row: usize, left: &mut usize) -> bool {
+    let spend = |left: &mut usize, n: usize| {
+        let fits = n <= *left;
+        *left = left.saturating_sub(n);
+        fits
+    };
+    if row >= array.len() || array.is_null(row) {
+        return spend(left, 4);
+    }
+    let items = |items: &dyn Array, left: &mut usize| {
+        spend(left, items.len().saturating_mul(32)) && (0..items.len()).all(|at| size(items, at, left))
+    };
+    match array.data_type() {
+        DataType::Utf8 => spend(left, array.as_string::<i32>().value(row).len() + 2),
+        DataType::LargeUtf8 => spend(left, array.as_string::<i64>().value(row).len() + 2),
+        DataType::Utf8View => spend(left, array.as_string_view().value(row).len() + 2),
+        DataType::Binary => spend(left, array.as_binary::<i32>().value(row).len() * 4 / 3 + 2),
+        DataType::LargeBinary => spend(left, array.as_binary::<i64>().value(row).len() * 4 / 3 + 2),
+        DataType::BinaryView => spend(left, array.as_binary_view().value(row).len() * 4 / 3 + 2),
+        DataType::FixedSizeBinary(_) => spend(left, array.as_fixed_size_binary().value(row).len() * 4 / 3 + 2),
+        DataType::Struct(fields) => fields
+            .iter()
+            .zip(array.as_struct().columns())
+            .all(|(field, column)| spend(left, field.name().len() + 32) && size(column, row, left)),
+        DataType::List(_) => items(&array.as_list::<i32>().value(row), left),
+        DataType::LargeList(_) => items(&array.as_list::<i64>().value(row), left),
+        DataType::FixedSizeList(..) => items(&array.as_fixed_size_list().value(row), left),
+        DataType::Map(..) => items(&array.as_map().value(row), left),
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            let key = cell(dictionary.keys(), row).as_u64().and_then(|key| usize::try_from(key).ok());
+            key.is_none_or(|key| size(dictionary.values(), key, left))
+        }
+        _ => spend(left, 24),
+    }
+}
+
 fn integer<T: ArrowPrimitiveType<Native: Into<Number>>>(array: &dyn Array, row: usize) -> Value {
     Value::Number(array.as_primitive::<T>().value(row).into())
 }

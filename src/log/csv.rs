@@ -9,14 +9,11 @@
 
 use super::frame::{Boundary, frame};
 use super::value::Object;
-use super::{LogConfig, Reason, Row, Sink, bad, rows_of};
+use super::{COLUMNS, LogConfig, Reason, Row, Sink, bad, rows_of};
 use crate::error::Result;
 use serde_json::Value;
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
-
-/// Most columns of a table.
-const COLUMNS: usize = 4096;
 
 /// Reads CSV; the first row names the columns.
 /// # Errors
@@ -52,9 +49,9 @@ fn separator_of(separator: &OnceLock<u8>) -> u8 {
 
 /// The columns' names, or what is wrong with them.
 fn names(bytes: &[u8], separator: u8) -> std::result::Result<Vec<String>, String> {
-    let (cells, _) = split(bytes, separator);
-    if cells.len() > COLUMNS {
-        return Err(format!("expected at most {COLUMNS} columns in the header, got {}", cells.len()));
+    let (cells, n, _) = split(bytes, separator, COLUMNS);
+    if n > COLUMNS {
+        return Err(format!("expected at most {COLUMNS} columns in the header, got {n}"));
     }
     let name = |cell: Vec<u8>| String::from_utf8(cell).map(|name| name.trim().to_owned());
     cells
@@ -66,7 +63,7 @@ fn names(bytes: &[u8], separator: u8) -> std::result::Result<Vec<String>, String
 
 /// The exchanges of one row.
 fn table_row(line: u64, bytes: &[u8], names: &[String], separator: u8, config: &LogConfig) -> Vec<Row> {
-    let (cells, closed) = split(bytes, separator);
+    let (cells, n, closed) = split(bytes, separator, names.len());
     if !closed {
         return vec![bad(
             line,
@@ -75,8 +72,8 @@ fn table_row(line: u64, bytes: &[u8], names: &[String], separator: u8, config: &
             bytes,
         )];
     }
-    if cells.len() != names.len() {
-        let detail = format!("expected {} fields as in the header, got {}", names.len(), cells.len());
+    if n != names.len() {
+        let detail = format!("expected {} fields as in the header, got {n}", names.len());
         return vec![bad(line, Reason::RaggedRow, detail, bytes)];
     }
     let mut row = Object::new();
@@ -156,15 +153,18 @@ impl Boundary for Records<'_> {
     }
 }
 
-/// The fields of one row, unquoted, and whether its last quote closed.
-fn split(row: &[u8], separator: u8) -> (Vec<Vec<u8>>, bool) {
-    let mut cells = vec![Vec::new()];
+/// The first `most` fields of one row, unquoted, how many it has, and whether its last quote closed.
+fn split(row: &[u8], separator: u8, most: usize) -> (Vec<Vec<u8>>, usize, bool) {
+    let (mut cells, mut n) = (vec![Vec::new()], 1);
     let mut state = State::Start;
     for byte in row {
         let next = state.after(*byte, separator);
         if next == State::Start {
-            cells.push(Vec::new());
-        } else if let Some(cell) = cells.last_mut() {
+            n += 1;
+            if n <= most {
+                cells.push(Vec::new());
+            }
+        } else if let Some(cell) = cells.last_mut().filter(|_| n <= most) {
             // A quote that opens or closes is not text; the second of two is.
             let marks = next == State::Closed || (next == State::Quoted && state == State::Start);
             if !marks {
@@ -173,7 +173,7 @@ fn split(row: &[u8], separator: u8) -> (Vec<Vec<u8>>, bool) {
         }
         state = next;
     }
-    (cells, state != State::Quoted)
+    (cells, n, state != State::Quoted)
 }
 
 #[cfg(test)]
@@ -195,7 +195,7 @@ mod tests {
             let boundary = Records { separator: &separator, state: State::Start, head: Vec::new() };
             frame(text.as_bytes(), &LogConfig::default(), boundary, &mut |batch| {
                 while let Some(row) = batch.take_first() {
-                    let (cells, ok) = split(&row.unwrap().1, b',');
+                    let (cells, _, ok) = split(&row.unwrap().1, b',', usize::MAX);
                     closed &= ok;
                     ours.push(cells);
                 }

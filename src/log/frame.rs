@@ -4,6 +4,7 @@
 //! the row being read are held: a row over the bound is digested as it passes and dropped. Weakness: parsing waits while
 //! the next batch is gathered, which costs little because finding line ends is far cheaper than parsing.
 
+use super::value::{values_at_most, values_outside_strings};
 use super::{BadRow, KEPT_OF_TOO_LONG, LogConfig, Place, Reason, Row, Sink, bad, rows_of};
 use crate::error::Result;
 use crate::ids::Digest;
@@ -44,7 +45,12 @@ pub(crate) enum Raw {
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     rows: Vec<Raw>,
+    /// Values of the rows, if they are JSON; what stands in strings is counted as well.
+    values: usize,
 }
+
+/// Bytes that a value of parsed JSON is reckoned at. An object of one small value takes some 700.
+const PARSED_VALUE: usize = 64;
 
 impl Batch {
     /// Takes the first row out: a table's header.
@@ -56,6 +62,24 @@ impl Batch {
             Raw::Whole(line, at) => Some(Ok((line, self.bytes[at].to_vec()))),
             Raw::Bad(row) => Some(Err(*row)),
         }
+    }
+
+    /// Whether the first row is the beginning of JSON over several lines: an array that does not close, or a bracket that opens at
+    /// its end.
+    fn begins_over_lines(&self) -> bool {
+        let Some(Raw::Whole(_, at)) = self.rows.first() else { return false };
+        let text = self.bytes[at.clone()].trim_ascii();
+        let open_end = text.ends_with(b"{") || text.ends_with(b"[");
+        let opens = text.starts_with(b"[") || (text.starts_with(b"{") && open_end);
+        let cut = |cause: serde_json::Error| cause.is_eof() && !cause.to_string().contains("string");
+        opens && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(cut)
+    }
+
+    /// Whether the first row is an object, or too long to tell.
+    fn begins_with_object(&self) -> bool {
+        let Some(Raw::Whole(_, at)) = self.rows.first() else { return true };
+        let text = &self.bytes[at.clone()];
+        text.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
     }
 
     /// Parses every row in parallel; the rows come out in order.
@@ -89,9 +113,18 @@ pub(crate) fn frame(
     let (mut line, mut newlines, mut start) = (1, 0, 0);
     let mut overlong: Option<Overlong> = None;
     let mut first = true;
+    let mut left = config.max_log_bytes;
     loop {
         let filled = match fill(&mut input, &mut chunk) {
             Ok(0) => break,
+            Ok(filled) if filled as u64 > left => {
+                first = false;
+                let more = format!("more than the {} bytes that a log may have", config.max_log_bytes);
+                Err(std::io::Error::other(more))
+            }
+            other => other,
+        };
+        let filled = match filled {
             Ok(filled) => filled,
             Err(cause) => {
                 // What came before stays; the row that was being read is the evidence of the break.
@@ -102,6 +135,7 @@ pub(crate) fn frame(
                 return handle(&mut batch);
             }
         };
+        left -= filled as u64;
         let mut rest = &chunk[..filled];
         if std::mem::take(&mut first) {
             rest = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
@@ -130,11 +164,14 @@ pub(crate) fn frame(
             if end.is_some() {
                 finish_row(&mut batch, &mut start, line, overlong.take(), config);
                 line += std::mem::take(&mut newlines);
-                if batch.rows.len() >= config.batch_rows.max(1) || batch.bytes.len() >= config.batch_bytes {
+                // Parsed, a small value takes many times its bytes.
+                let weight = batch.bytes.len().saturating_add(PARSED_VALUE.saturating_mul(batch.values));
+                if batch.rows.len() >= config.batch_rows.max(1) || weight >= config.batch_bytes {
                     handle(&mut batch)?;
                     batch.bytes.clear();
                     batch.bytes.shrink_to(config.batch_bytes.saturating_mul(2));
                     batch.rows.clear();
+                    batch.values = 0;
                     start = 0;
                 }
             }
@@ -157,6 +194,7 @@ fn finish_row(batch: &mut Batch, start: &mut usize, line: u64, overlong: Option<
     if batch.bytes[*start..end].iter().all(u8::is_ascii_whitespace) {
         batch.bytes.truncate(*start);
     } else {
+        batch.values += values_at_most(&batch.bytes[*start..end]);
         batch.rows.push(Raw::Whole(line, *start..end));
         *start = batch.bytes.len();
     }
@@ -180,12 +218,38 @@ fn fill(input: &mut impl Read, chunk: &mut [u8]) -> std::io::Result<usize> {
 
 /// Reads JSON lines.
 ///
-/// A break of the input keeps what came before it and adds one bad row. Blank lines, a byte order mark and carriage returns
+/// A file whose first two lines show JSON over several lines is one bad row. A break of the input keeps what came before it and adds one bad row. Blank lines, a byte order mark and carriage returns
 /// at line ends are passed over.
 /// # Errors
 /// Only those of `sink`.
 pub fn read_jsonl(input: impl Read, config: &LogConfig, sink: &mut Sink<'_>) -> Result<()> {
-    frame(input, config, Lines, &mut |batch| sink(batch.parse(|line, bytes| json_row(line, bytes, config))))
+    let mut first = true;
+    // A first row that looks like the head of JSON over several lines, until the second one tells.
+    let mut head: Option<(u64, Vec<u8>)> = None;
+    let mut over_lines = false;
+    let not_lines = |(line, text): (u64, Vec<u8>)| {
+        let detail = "expected one JSON object a line, got JSON over several lines; jq -c '.[]' writes an array as lines, jq -c . the rest";
+        vec![bad(line, Reason::NotJsonLines, detail, &text)]
+    };
+    frame(input, config, Lines, &mut |batch| {
+        if std::mem::take(&mut first) && batch.begins_over_lines() {
+            head = batch.take_first().and_then(std::result::Result::ok);
+        }
+        if over_lines || batch.rows.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::new();
+        if let Some((line, text)) = head.take() {
+            if !batch.begins_with_object() {
+                over_lines = true;
+                return sink(not_lines((line, text)));
+            }
+            rows = json_row(line, &text, config);
+        }
+        rows.extend(batch.parse(|line, bytes| json_row(line, bytes, config)));
+        sink(rows)
+    })?;
+    head.map_or(Ok(()), |head| sink(not_lines(head)))
 }
 
 /// The exchanges of one line.
@@ -201,6 +265,13 @@ fn json_row(line: u64, bytes: &[u8], config: &LogConfig) -> Vec<Row> {
             return vec![bad(line, Reason::NotUtf8, detail, bytes)];
         }
     };
+    if values_at_most(bytes) > config.max_row_values {
+        let n = values_outside_strings(bytes);
+        if n > config.max_row_values {
+            let detail = format!("expected at most {} values in a row, got {n}", config.max_row_values);
+            return vec![bad(line, Reason::TooLong, detail, bytes)];
+        }
+    }
     match serde_json::from_str(text) {
         Ok(value) => rows_of(line, value, config, || Arc::from(bytes)),
         Err(cause) => {

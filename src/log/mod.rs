@@ -8,8 +8,11 @@
 //! the input; any bytes give rows, good or bad, never a panic; a bad row is data with a reason, a place and a digest, and
 //! never ends the reading. Text is handed on exactly as it was logged.
 //!
-//! Weaknesses: a JSON key given twice counts with its last value; rows of one conversation are not joined across rows; a
-//! parsed row can take some ten times its raw size while it is being read.
+//! Of a JSON key or a column given twice the last value counts (of columns: the last that is not empty).
+//!
+//! Weaknesses: rows of one conversation are not joined across rows; a
+//! parsed row of many small values can take fifty times its raw size while it is being read, which is why values are counted
+//! before it is parsed and a batch is also full by them.
 
 mod columns;
 mod convert;
@@ -56,7 +59,14 @@ pub struct LogConfig {
     pub batch_bytes: usize,
     /// Longest row that is read; a longer one is a bad row and is not held in memory.
     pub max_row_bytes: usize,
+    /// Most values in a row of JSON, counted by its commas and brackets; a row of more is a bad row and is not parsed.
+    pub max_row_values: usize,
+    /// Bytes of one log after decompression (of Parquet: of its rows as JSON); what lies beyond is not read.
+    pub max_log_bytes: u64,
 }
+
+/// Most columns of a table.
+const COLUMNS: usize = 4096;
 
 impl Default for LogConfig {
     fn default() -> Self {
@@ -67,6 +77,8 @@ impl Default for LogConfig {
             batch_rows: 8192,
             batch_bytes: 32 << 20,
             max_row_bytes: 64 << 20,
+            max_row_values: 1 << 20,
+            max_log_bytes: 1 << 40,
         }
     }
 }
@@ -89,7 +101,8 @@ pub struct BadRow {
     pub detail: String,
     /// Digest of the raw row, also where `raw` is cut.
     pub digest: Digest,
-    /// The raw row (of Parquet: its JSON form), shared by the parts of one row; its first 64 KiB where it is too long.
+    /// The raw row (of Parquet: its JSON form, and nothing where it is too long), shared by the parts of one row; its first 64 KiB
+    /// where it is too long.
     pub raw: Arc<[u8]>,
 }
 

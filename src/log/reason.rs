@@ -31,6 +31,9 @@ reasons! {
     NotUtf8 = "not-utf8",
     /// The row is not JSON, or nested deeper than 127 levels.
     NotJson = "not-json",
+    /// The file is JSON over several lines (pretty-printed, or an array with an object a line), not one object a line; this one
+    /// row stands for the whole of it.
+    NotJsonLines = "not-json-lines",
     /// A JSON string escapes half of a surrogate pair, which is no character.
     LoneSurrogate = "lone-surrogate",
     /// The row is JSON, but not an object.
@@ -57,9 +60,9 @@ reasons! {
     BadId = "bad-id",
     /// An id that was seen before with other content.
     IdConflict = "id-conflict",
-    /// The row is longer than the configured bound.
+    /// The row is longer than the configured bound, or holds more values than it.
     TooLong = "too-long",
-    /// The input ended early or broke off; what came before is kept.
+    /// The input ended early, broke off or went on beyond the configured bound; what came before is kept.
     TruncatedInput = "truncated-input",
     /// A part of a Parquet file is damaged; its other parts are read.
     DamagedRows = "damaged-rows",

@@ -55,11 +55,43 @@ pub(crate) fn first_word(object: &Object, names: &[&str]) -> Option<String> {
 pub(crate) fn structured(value: Value) -> Value {
     if let Value::String(text) = &value
         && text.trim_start().starts_with(['{', '['])
-        && let Ok(inner) = serde_json::from_str(text)
+        && let Some(inner) = inner(text)
     {
         return inner;
     }
     value
+}
+
+/// Most values of a JSON text inside a string: one of more stays text.
+const INNER_VALUES: usize = 1 << 20;
+
+/// The value of a JSON text inside a string.
+pub(crate) fn inner(text: &str) -> Option<Value> {
+    let bytes = text.as_bytes();
+    if values_at_most(bytes) > INNER_VALUES && values_outside_strings(bytes) > INNER_VALUES {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
+/// Commas and opening brackets: no JSON text has more values than these and one.
+pub(crate) fn values_at_most(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count()
+}
+
+/// The same outside strings, so that prose counts for nothing.
+pub(crate) fn values_outside_strings(bytes: &[u8]) -> usize {
+    let (mut n, mut quoted, mut escaped) = (0, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' | b'[' | b'{' if !quoted => n += 1,
+            _ => {}
+        }
+    }
+    n
 }
 
 /// Decodes the named fields in place.

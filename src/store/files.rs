@@ -175,3 +175,25 @@ pub fn create_output(path: &Path) -> Result<io::BufWriter<File>> {
         .map(|file| io::BufWriter::with_capacity(1 << 18, file))
         .map_err(|c| Error::io("write", path, &c))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_is_the_file_and_outlives_its_name() {
+        let dir = tempfile::tempdir().expect("a directory");
+        // Around the ends of pages, where a read too far would show.
+        for n in [0, 1, 4095, 4096, 4097, 1 << 20] {
+            let path = dir.path().join("file");
+            let bytes: Vec<u8> = (0..n).map(|i| (i % 251) as u8).collect();
+            write_private(&path, &bytes).expect("written");
+            let map = Mapped::open(&path).expect("mapped");
+            let other = map.clone();
+            drop(map);
+            remove(&path);
+            assert!(other.as_ref() == bytes, "{n} bytes");
+        }
+        assert!(Mapped::open(&dir.path().join("nothing")).is_err());
+    }
+}

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One log to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// Standard input.
     Stdin,
@@ -67,10 +67,17 @@ pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec
         } else if path.exists() {
             inputs.push(Input::File(path.into()));
         } else if argument.contains(['*', '?', '[']) {
-            let matches = glob::glob(argument)
-                .map_err(|cause| Error::new(ErrorKind::Input, format!("cannot read the glob {argument}: {cause}")))?;
-            let mut found: Vec<PathBuf> = matches.flatten().filter(|p| p.is_file()).collect();
+            let unread = |cause| Error::new(ErrorKind::Input, format!("cannot read the glob {argument}: {cause}"));
+            let mut parts = argument
+                .split('/')
+                .map(glob::Pattern::new)
+                .collect::<std::result::Result<Vec<_>, _>>()
+                .map_err(unread)?;
+            parts.dedup_by(|a, b| a.as_str() == "**" && b.as_str() == "**");
+            let mut found = Vec::new();
+            matches(if argument.starts_with('/') { "/" } else { "" }.into(), &parts, &mut found);
             found.sort();
+            found.dedup();
             if found.is_empty() {
                 return Err(Error::new(
                     ErrorKind::Nothing,
@@ -83,8 +90,43 @@ pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec
         }
     }
     let mut seen = std::collections::HashSet::new();
-    inputs.retain(|input| seen.insert(input.name()));
+    // By path: two names that are not UTF-8 may look the same and are two logs.
+    inputs.retain(|input| seen.insert(input.clone()));
     Ok(inputs)
+}
+
+/// Files below `dir` whose names match `parts`. What cannot be listed holds none. Unlike the crate's own walk, `**` does not follow
+/// links to directories, so that a loop of them ends, and names that are not UTF-8 are found.
+fn matches(dir: PathBuf, parts: &[glob::Pattern], found: &mut Vec<PathBuf>) {
+    let Some((part, rest)) = parts.split_first() else {
+        if dir.is_file() {
+            found.push(dir);
+        }
+        return;
+    };
+    let text = part.as_str();
+    if text != "**" && !text.contains(['*', '?', '[']) {
+        return matches(dir.join(text), rest, found);
+    }
+    let place = if dir.as_os_str().is_empty() { Path::new(".") } else { &dir };
+    let names = std::fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut names: Vec<std::ffi::OsString> = names.collect();
+    names.sort();
+    if text != "**" {
+        let fitting = names.into_iter().filter(|name| part.matches(&name.to_string_lossy()));
+        return fitting.for_each(|name| matches(dir.join(name), rest, found));
+    }
+    // At its end, any file; anywhere, no directory at all or any number of them.
+    if !rest.is_empty() {
+        matches(dir.clone(), rest, found);
+    }
+    for path in names.into_iter().map(|name| dir.join(name)) {
+        if path.is_dir() && !path.is_symlink() {
+            matches(path, parts, found);
+        } else if rest.is_empty() {
+            matches(path, rest, found);
+        }
+    }
 }
 
 fn walk(dir: &Path, is_log: &dyn Fn(&str) -> bool, inputs: &mut Vec<Input>) -> Result<()> {
@@ -201,6 +243,19 @@ mod tests {
         assert_eq!(names(&[dir.path().display().to_string()]).unwrap(), both);
         assert_eq!(names(&[at("*.jsonl"), at("a.jsonl")]).unwrap(), both);
         assert!(names(&[at("c.jsonl")]).is_err() && names(&[at("*.csv")]).is_err());
+        std::fs::create_dir_all(at("x/y")).expect("made");
+        std::fs::write(at("x/y/c.jsonl"), "{}").expect("written");
+        std::os::unix::fs::symlink("y", at("x/z")).expect("linked");
+        let (deep, linked) = (at("x/y/c.jsonl"), at("x/z/c.jsonl"));
+        for (glob, expected) in [
+            ("**/*.jsonl", vec![&both[0], &both[1], &deep]),
+            ("x/**", vec![&deep]),
+            ("**/y/**/**/c.*", vec![&deep]),
+            ("x/*/c.jsonl", vec![&deep, &linked]),
+            ("?/[yz]/../y/c.jsonl", vec![&at("x/y/../y/c.jsonl"), &at("x/z/../y/c.jsonl")]),
+        ] {
+            assert_eq!(names(&[at(glob)]).unwrap().iter().collect::<Vec<_>>(), expected, "{glob}");
+        }
         std::fs::create_dir(at("empty")).expect("made");
         assert!(names(&[at("empty")]).unwrap_err().hint_text().is_some());
     }

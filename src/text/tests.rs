@@ -13,13 +13,18 @@ fn check(raw: &str) {
     assert_eq!(folded(&once.text), once.text, "idempotent: {raw:?}");
     let aligned = fold_aligned(raw);
     assert_eq!((&aligned.text, aligned.removed), (&once.text, once.removed), "alignment changes nothing: {raw:?}");
+    let nothing = |gap: &str| assert_eq!(folded(gap), "", "what no range covers was left out: {raw:?} {gap:?}");
     let mut last = 0..0;
     for (at, c) in once.text.char_indices() {
         let range = aligned.raw_range(at..at + c.len_utf8());
+        if range.start > last.end {
+            nothing(&raw[last.end..range.start]);
+        }
         assert!(raw.get(range.clone()).is_some_and(|text| !text.is_empty()), "on boundaries: {raw:?} {range:?}");
         assert!(range.start >= last.start && range.end >= last.end, "monotone: {raw:?} {range:?} after {last:?}");
         last = range;
     }
+    nothing(&raw[last.end..]);
     let whole = aligned.raw_range(0..once.text.len());
     assert!(whole.end <= raw.len() && folded(&raw[whole]) == once.text, "the whole: {raw:?}");
     assert!(!once.text.starts_with(' ') && !once.text.ends_with(' ') && !once.text.contains("  "));
@@ -213,6 +218,32 @@ proptest! {
     #[test]
     fn awkward_text_keeps_the_promises(raw in "([ -~]|[\t\n\0\u{7f}\u{a0}]|[\u{300}-\u{36f}\u{345}]|[\u{370}-\u{3ff}\u{1f00}-\u{1fff}]|[\u{400}-\u{52f}]|[\u{200b}-\u{206f}]|[\u{1100}-\u{11ff}\u{ac00}-\u{ac20}]|[\u{13a0}-\u{13fd}\u{ab70}-\u{abbf}]|[\u{fb00}-\u{fdff}]|[\u{ff00}-\u{ffef}]){0,40}") {
         check(&raw);
+    }
+
+    #[test]
+    fn any_range_of_folded_bytes_leads_to_whole_raw_characters(
+        raw in "([ -~]|[\u{a0}-\u{24f}]|[\u{300}-\u{36f}]|[\u{200b}-\u{206f}]|[\u{1100}-\u{11ff}]|[\u{fb00}-\u{fdff}]|[\u{ff00}-\u{ffef}]){0,30}",
+        a in 0..80_usize, b in 0..80_usize, inner in (0..80_usize, 0..80_usize),
+    ) {
+        let aligned = fold_aligned(&raw);
+        let n = aligned.text.len();
+        let (a, b) = (a.min(b).min(n), a.max(b).min(n));
+        let range = aligned.raw_range(a..b);
+        prop_assert!(raw.get(range.clone()).is_some(), "{:?} of {:?}", range, raw);
+        prop_assert_eq!(range.is_empty(), a == b);
+        // A part of it leads to a part, and its characters together to the whole.
+        let (c, d) = (a + inner.0.min(inner.1) % (b - a + 1), a + inner.0.max(inner.1) % (b - a + 1));
+        if c < d {
+            let part = aligned.raw_range(c..d);
+            prop_assert!(range.start <= part.start && part.end <= range.end, "{:?} in {:?} of {:?}", part, range, raw);
+        }
+        let parts = aligned.text.char_indices().filter(|(at, c)| a < b && *at < b && at + c.len_utf8() > a);
+        let (mut start, mut end) = (range.start, range.start);
+        for (at, c) in parts {
+            let part = aligned.raw_range(at..at + c.len_utf8());
+            (start, end) = (start.min(part.start), end.max(part.end));
+        }
+        prop_assert_eq!(start..end, range);
     }
 
     #[test]

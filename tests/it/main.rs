@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 mod backup;
+mod bombs;
 mod commands;
 mod damage;
 mod data;
@@ -17,9 +18,11 @@ mod fragments_hostile;
 mod golden;
 mod hostile;
 mod kills;
+mod hostile_logs;
 mod logs;
 mod nightly;
 mod nights;
+mod replay;
 mod simulate;
 
 use serde_json::{Value, json};

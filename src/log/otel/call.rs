@@ -5,7 +5,7 @@
 
 use super::super::messages::{Talk, response_text, system_text};
 use super::super::schema::Draft;
-use super::super::value::{Object, first_word, get, scalar, structured};
+use super::super::value::{Object, first_word, get, inner, scalar, structured};
 use super::{messages, wire};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -190,8 +190,8 @@ fn numbered(attributes: &mut Object, prefix: &str) -> Option<Vec<Value>> {
 /// A content that is the JSON text of a list of blocks, as that list; any other text stays text.
 fn blocks(content: Value) -> Value {
     match &content {
-        Value::String(text) if text.starts_with("[{") => match serde_json::from_str::<Value>(text) {
-            Ok(Value::Array(items)) if items.iter().all(|item| item.get("type").is_some()) => Value::Array(items),
+        Value::String(text) if text.starts_with("[{") => match inner(text) {
+            Some(Value::Array(items)) if items.iter().all(|item| item.get("type").is_some()) => Value::Array(items),
             _ => content,
         },
         _ => content,

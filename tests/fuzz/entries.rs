@@ -1,0 +1,244 @@
+//! One entry for each reader of bytes that somebody else wrote: what the fuzz targets call, and what the tests replay.
+//!
+//! Each takes any bytes, and asserts what its module promises of them; a broken promise is a panic. The first byte chooses among
+//! settings where there are some. Weakness: logs are read from memory, so `store::input` (paths, compression) is not among them.
+#![allow(dead_code, clippy::missing_panics_doc, missing_docs, unreachable_pub, clippy::disallowed_methods)]
+
+use std::io::{Seek as _, Write as _};
+use std::ops::Range;
+use stillhunt::family::template;
+use stillhunt::index::{Ask, Segment, Vectors};
+use stillhunt::log::{self, ColumnMap, LogConfig, Row};
+use stillhunt::store::{keys::KeyTable, postings::Postings, prints, texts::Texts};
+use stillhunt::text::winnow::Printer;
+use stillhunt::text::{self, Grams};
+
+/// Every entry by name, for the replay.
+pub const ALL: [(&str, fn(&[u8])); 10] = [
+    ("lines", lines),
+    ("otlp", otlp),
+    ("wildchat", wildchat),
+    ("csv", csv),
+    ("parquet", parquet),
+    ("map", map),
+    ("fold", fold),
+    ("family", family),
+    ("segment", segment),
+    ("tables", tables),
+];
+
+/// Collects the rows of a reader.
+fn rows(read: impl FnOnce(&mut log::Sink<'_>) -> stillhunt::error::Result<()>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    read(&mut |batch| {
+        rows.extend(batch);
+        Ok(())
+    })
+    .expect("a sink that never fails");
+    rows
+}
+
+/// What every reader promises: rows in order, safe details, text that is there, and no more of it than the input explains.
+fn promised(rows: &[Row], n_bytes: usize) {
+    assert!(rows.windows(2).all(|two| two[0].place < two[1].place), "rows in order, each place once");
+    let mut held = 0;
+    for row in rows {
+        match &row.result {
+            Ok(exchange) => {
+                assert!(!exchange.prompt.trim().is_empty() && (1..=1024).contains(&exchange.account.len()));
+                assert!(exchange.id.as_ref().is_none_or(|id| (1..=256).contains(&id.len())));
+                held += exchange.prompt.len() + exchange.turns.iter().map(|turn| turn.text.len()).sum::<usize>();
+                held += [&exchange.system, &exchange.response].into_iter().flatten().map(String::len).sum::<usize>();
+            }
+            Err(bad) => {
+                assert!(bad.detail.chars().count() <= 241 && !bad.detail.chars().any(char::is_control), "{bad:?}");
+            }
+        }
+    }
+    assert!(held <= 64 * n_bytes + (20 << 20), "{held} bytes of text from {n_bytes}");
+}
+
+/// Reads twice, in batches of one row and in large ones: the rows are the same.
+fn twice(n_bytes: usize, config: &LogConfig, read: impl Fn(&LogConfig) -> Vec<Row>) {
+    let found = read(config);
+    promised(&found, n_bytes);
+    assert_eq!(read(&LogConfig { batch_rows: 1, ..config.clone() }), found, "batches do not show");
+}
+
+fn jsonl(bytes: &[u8], config: &LogConfig) {
+    twice(bytes.len(), config, |config| rows(|sink| log::read_jsonl(bytes, config, sink)));
+}
+
+/// Settings under which a log is read.
+fn config(choice: u8) -> LogConfig {
+    let plain = LogConfig { max_row_bytes: 1 << 16, ..LogConfig::default() };
+    let map = |text: &str| text.parse::<ColumnMap>().ok();
+    match choice % 4 {
+        0 => plain,
+        1 => LogConfig {
+            default_account: Some("d".into()),
+            default_time: log::parse_time(&"2026-11-20".into()),
+            ..plain
+        },
+        2 => LogConfig {
+            map: map("prompt=content.0,system=parts,response=role,account=a.b,time=t,attributes.x=a"),
+            ..plain
+        },
+        _ => LogConfig { max_row_bytes: 100, ..plain },
+    }
+}
+
+/// JSON lines of our own schema and of chat requests. The first byte chooses the settings.
+pub fn lines(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    jsonl(bytes, &config(choice));
+    let _ = log::sniff(bytes);
+}
+
+/// One line that is telemetry, whatever else it is.
+pub fn otlp(bytes: &[u8]) {
+    jsonl(bytes, &config(1));
+}
+
+/// One line that is a conversation.
+pub fn wildchat(bytes: &[u8]) {
+    jsonl(bytes, &config(1));
+}
+
+/// A table of text. The first byte chooses the settings.
+pub fn csv(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    twice(bytes.len(), &config(choice), |config| rows(|sink| log::read_csv(bytes, config, sink)));
+}
+
+/// A Parquet file.
+pub fn parquet(bytes: &[u8]) {
+    let mut file = tempfile::tempfile().expect("a temporary file");
+    file.write_all(bytes).and_then(|()| file.rewind()).expect("written");
+    let config = LogConfig { max_row_bytes: 1 << 16, batch_bytes: 1 << 20, ..config(1) };
+    let found = rows(|sink| log::read_parquet(&file, &config, sink));
+    for row in &found {
+        if let Err(bad) = &row.result {
+            assert!(bad.detail.chars().count() <= 241 && !bad.detail.chars().any(char::is_control), "{bad:?}");
+        }
+    }
+}
+
+/// A column map on the command line and in a file, a file's name, a time.
+pub fn map(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(map) = text.parse::<ColumnMap>() {
+        let again = map.to_string().parse::<ColumnMap>();
+        assert_eq!(again.ok().as_ref(), Some(&map), "a map that is written reads as itself");
+        let row = br#"{"a":{"b":["x",{"c":"y"}]},"p":"{\"q\":[1]}","t":1795161600}"#;
+        jsonl(row, &LogConfig { map: Some(map), ..config(1) });
+    }
+    let _ = toml::from_str::<ColumnMap>(&text);
+    let _ = log::recognise(&text);
+    if let Some(time) = log::parse_time(&(&*text).into()) {
+        assert_eq!(log::parse_time(&time.to_string().into()), Some(time), "a time that is written reads as itself");
+    }
+}
+
+/// Everything that is asked of one text.
+pub fn fold(bytes: &[u8]) {
+    let raw = &*String::from_utf8_lossy(bytes);
+    let once = text::fold(raw);
+    assert_eq!(text::fold(&once.text).text, once.text, "idempotent");
+    let aligned = text::fold_aligned(raw);
+    assert_eq!((&aligned.text, aligned.removed), (&once.text, once.removed), "alignment changes nothing");
+    let mut last = 0..0;
+    for (at, c) in once.text.char_indices() {
+        let range: Range<usize> = aligned.raw_range(at..at + c.len_utf8());
+        assert!(raw.get(range.clone()).is_some_and(|text| !text.is_empty()), "on boundaries");
+        assert!(range.start >= last.start && range.end >= last.end, "monotone");
+        last = range;
+    }
+    assert!(once.text.len() <= 18 * raw.len());
+    let _ = (text::is_trivial(&once.text), text::n_words(&once.text));
+    for view in text::decoded_views(raw) {
+        assert!(raw.get(view.raw).is_some() && !view.text.is_empty());
+    }
+    let mut prints = Vec::new();
+    Printer::new(&[7; 32]).prints(&once.text, &mut prints);
+    assert!(prints.windows(2).all(|two| two[0].at < two[1].at), "fingerprints in order");
+}
+
+/// Texts of a family, apart at line ends: what their template is, and what two of them share.
+pub fn family(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let members: Vec<&str> = text.split('\n').take(64).collect();
+    let template = template::induce(members[0], &members);
+    assert_eq!(template.members, members.len() as u64);
+    assert!(template.slots.iter().all(|slot| slot.examples.len() <= 5 && slot.absent <= template.members));
+    let other = members[members.len() - 1];
+    let shared = template::shared_ranges(members[0], other);
+    assert!(shared.iter().all(|range| other.get(range.clone()).is_some()), "on boundaries");
+    let mut grams = Grams::new();
+    grams.set(&text::fold(members[0]).text);
+    assert!((0.0..=1.0).contains(&grams.containment(&text::fold(other).text)));
+}
+
+/// Bytes at an address that numbers can be read from.
+struct Aligned(Vec<u64>, usize);
+
+impl Aligned {
+    fn new(bytes: &[u8]) -> Self {
+        let mut words = vec![0u64; bytes.len().div_ceil(8)];
+        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Self(words, bytes.len())
+    }
+}
+
+impl AsRef<[u8]> for Aligned {
+    fn as_ref(&self) -> &[u8] {
+        &bytemuck::cast_slice::<u64, u8>(&self.0)[..self.1]
+    }
+}
+
+/// An index segment: opened, searched, taken apart.
+pub fn segment(bytes: &[u8]) {
+    let Ok(segment) = Segment::open(Aligned::new(bytes)) else { return };
+    let mut queries = Vectors::new(segment.dim());
+    for sign in [1.0, -1.0] {
+        queries.push(&(0..segment.dim()).map(|i| sign * (1.0 + (i % 7) as f32)).collect::<Vec<f32>>());
+    }
+    for active_only in [false, true] {
+        let ask = Ask { n_probes: 3, active_only, floor: -1.0, cap: 5 };
+        let found = segment.near(&queries, &[0, 1], &ask, &|_, _| true);
+        assert!(found.len() == 2 && found.iter().all(|hits| hits.len() <= 5));
+    }
+    let (vectors, ids, active) = segment.to_vectors();
+    assert!(vectors.len() == ids.len() && ids.len() == active.len() && ids.len() == segment.len());
+}
+
+/// The other files that readers map: keys, postings, fingerprints, texts. The first byte chooses.
+pub fn tables(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    let aligned = Aligned::new(bytes);
+    match choice % 4 {
+        0 => {
+            let Ok(table) = KeyTable::open(bytes) else { return };
+            assert_eq!(table.records().count(), table.len());
+            let _ = (table.get(0), table.get(u128::MAX), table.records().next().and_then(|r| table.get(r.key)));
+        }
+        1 => {
+            let Ok(table) = Postings::open(aligned) else { return };
+            for posting in table.all().iter().take(8) {
+                let _ = table.of(posting.prompt);
+            }
+        }
+        2 => {
+            let Ok(run) = prints::Prints::open(aligned) else { return };
+            for record in run.all().iter().take(8) {
+                let _ = prints::of_hash(run.all(), record.hash);
+            }
+        }
+        _ => {
+            let Ok(texts) = Texts::open(bytes) else { return };
+            for i in [0, 1, 2, texts.len() / 2, texts.len().wrapping_sub(1), texts.len()] {
+                let _ = texts.get(i);
+            }
+        }
+    }
+}
