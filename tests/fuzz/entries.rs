@@ -7,7 +7,7 @@
 use std::io::{Seek as _, Write as _};
 use std::ops::Range;
 use stillhunt::family::template;
-use stillhunt::index::{Ask, Segment, Vectors};
+use stillhunt::index::{Ask, Probes, Segment, Vectors};
 use stillhunt::log::{self, ColumnMap, LogConfig, Row};
 use stillhunt::store::{keys::KeyTable, postings::Postings, prints, texts::Texts};
 use stillhunt::text::winnow::Printer;
@@ -204,7 +204,7 @@ pub fn segment(bytes: &[u8]) {
         queries.push(&(0..segment.dim()).map(|i| sign * (1.0 + (i % 7) as f32)).collect::<Vec<f32>>());
     }
     for active_only in [false, true] {
-        let ask = Ask { n_probes: 3, active_only, floor: -1.0, cap: 5 };
+        let ask = Ask { probes: Probes::nearest(3), active_only, floor: -1.0, cap: 5 };
         let found = segment.near(&queries, &[0, 1], &ask, &|_, _| true);
         assert!(found.len() == 2 && found.iter().all(|hits| hits.len() <= 5));
     }
