@@ -41,14 +41,15 @@ pub(crate) fn run(dir: &Path, n: usize, threshold: f32) {
         model.embed_batch(&texts).whole.rows().into_iter().for_each(|row| vectors.push(row.as_slice().expect("a row")));
     }
     ended("embed");
-    let built = Built::new(&vectors, 1);
+    let probes = join_probes(threshold);
+    let built = Built::to_join(&vectors, &probes, 1);
     let ids: Vec<u32> = (0..vectors.len() as u32).collect();
     let segment = Segment::open(built.to_bytes(&vectors, &ids, &vec![true; vectors.len()])).expect("the segment");
     ended("index");
-    let ask = Ask { n_probes: join_probes(threshold), active_only: false, floor: threshold, cap: MOST };
+    let ask = Ask { probes, active_only: false, floor: threshold, cap: MOST };
     let mut near: Vec<Box<[u32]>> = vec![Box::default(); vectors.len()];
-    for part in built.by_list().chunks(1 << 14) {
-        let hits = segment.near(&vectors, part, &ask, &|row, id| row != id);
+    for part in built.by_list().chunks(1 << 16) {
+        let hits = segment.near_itself(&vectors, &built, part, &ask, &|row, id| row != id);
         part.iter().zip(hits).for_each(|(&row, hits)| near[row as usize] = hits.iter().map(|hit| hit.id).collect());
     }
     ended("join");

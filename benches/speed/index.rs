@@ -12,7 +12,7 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stillhunt::index::{Ask, Built, Hit, Segment, Vectors};
+use stillhunt::index::{Ask, Built, Hit, Probes, Segment, Vectors};
 
 /// Numbers in a vector.
 const DIM: usize = 256;
@@ -114,7 +114,7 @@ fn lists(base: &[f32], queries: &[f32], asked: &Asked, teller: &Teller) {
     let search = |rows: &[f32], n_probes: usize, floor: f32, cap: usize| {
         let asked = quantised(rows);
         let all: Vec<u32> = (0..asked.len() as u32).collect();
-        let ask = Ask { n_probes: n_probes.min(segment.n_leaders()), active_only: false, floor, cap };
+        let ask = Ask { probes: Probes::nearest(n_probes.min(segment.n_leaders())), active_only: false, floor, cap };
         ids(segment.near(&asked, &all, &ask, &|_, _| true))
     };
     let step = n.div_ceil(200);

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use std::path::Path;
 use stillhunt::audit::{AuditConfig, Opened, SimilarQuery};
+use stillhunt::store::Store;
 
 /// Asks the store for the ten nearest of `n_queries` of the first `n` texts of `dir`.
 pub(crate) fn run(store: &Path, dir: &Path, n: usize, n_queries: usize, seed: u64) {
@@ -19,6 +20,7 @@ pub(crate) fn run(store: &Path, dir: &Path, n: usize, n_queries: usize, seed: u6
     let chosen = sample(&mut rng, texts.len(), n_queries.min(texts.len()));
     let model = data::model();
     let clock = Clock::start();
+    let store = Store::open(store).expect("the store");
     let opened = Opened::open(store, &model, &AuditConfig::default()).expect("the store");
     let opening = clock.took();
     let (mut millis, mut of_cpu, mut same) = (Vec::new(), Vec::new(), 0);

@@ -19,6 +19,7 @@ use crate::store::{Mapped, Store};
 use crate::text::{self, Grams};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
 /// at any similarity, and are a seventh of all entries (`benches/record/quality-lists.md`).
@@ -34,6 +35,8 @@ pub struct Opened<'a> {
     pub(super) view: View,
     model: &'a Model,
     whole: Vec<Segment<Mapped>>,
+    /// Made when first asked for.
+    scanner: OnceLock<Scanner>,
     rule: Rule,
 }
 
@@ -209,7 +212,7 @@ impl<'a> Opened<'a> {
         if let Some(threshold) = recorded["threshold"].as_f64().filter(|_| config.threshold.is_none()) {
             rule = Rule::new(threshold as f32, rule.diameter, n);
         }
-        Ok(Self { store, view, model, whole, rule })
+        Ok(Self { store, view, model, whole, rule, scanner: OnceLock::new() })
     }
 
     /// Prompts similar to a text.
@@ -236,15 +239,17 @@ impl<'a> Opened<'a> {
         let judged: Vec<(Hit, f32)> =
             judged.filter(|(hit, score)| query.k > 0 || self.rule.accepts(hit.similarity, *score)).collect();
         let scanner = self.scanner();
-        let fragments = self.fragments_of(&scanner, &query.text);
-        let hits = self.show(&judged, query, &filter, (&scanner, &fragments))?;
+        let fragments = self.fragments_of(scanner, &query.text);
+        let hits = self.show(&judged, query, &filter, (scanner, &fragments))?;
         Ok(Hits { schema: 1, threshold: self.rule.threshold, hits, fragments, notes })
     }
 
     /// All fragments of prompts; those of other fields are in it too, so that numbers agree.
-    fn scanner(&self) -> Scanner {
-        let runs = self.view.fragments.iter().map(|f| if f.field == Field::Prompt { f.text.as_str() } else { "" });
-        Scanner::new(&super::fragments::printer(&self.view.naming_key), runs)
+    fn scanner(&self) -> &Scanner {
+        self.scanner.get_or_init(|| {
+            let runs = self.view.fragments.iter().map(|f| if f.field == Field::Prompt { f.text.as_str() } else { "" });
+            Scanner::new(&super::fragments::printer(&self.view.naming_key), runs)
+        })
     }
 
     /// The fragment families that a raw text holds, each once, in order of place.

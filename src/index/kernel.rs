@@ -49,7 +49,14 @@ pub(crate) fn products(isa: Isa, left: &[i8], right: &[i8], sums: &[i32], stride
     match isa {
         // SAFETY: the lengths were checked above, and the caller got the instruction set from `best_isa`.
         #[cfg(target_arch = "x86_64")]
-        Isa::Vnni => unsafe { vnni(left, right, sums, stride, out) },
+        Isa::Vnni if n_left == 1 => {
+            // One row alone takes the other side, so that four of the many are read at a time.
+            let sum = left.iter().map(|&x| i32::from(x)).sum();
+            unsafe { vnni::<1>(right, left, &[sum], stride, out) }
+        }
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Vnni => unsafe { vnni::<2>(left, right, sums, stride, out) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2(left, right, stride, out) },
@@ -214,7 +221,7 @@ use std::arch::x86_64::*;
 /// The machine has AVX-512 VNNI and BW, and the lengths agree as `products` checks.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn vnni(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut [i32]) {
+unsafe fn vnni<const WIDTH: usize>(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut [i32]) {
     let n_right = sums.len();
     let n_left = left.len() / stride;
     let flip = _mm512_set1_epi8(-128);
@@ -224,26 +231,27 @@ unsafe fn vnni(left: &[i8], right: &[i8], sums: &[i32], stride: usize, out: &mut
         let rows = [l, (l + 1).min(n_left - 1), (l + 2).min(n_left - 1), (l + 3).min(n_left - 1)];
         let mut r = 0;
         while r < n_right {
-            let pair = [r, (r + 1).min(n_right - 1)];
-            let mut sum = [[_mm512_setzero_si512(); 4]; 2];
+            let rights: [usize; WIDTH] = std::array::from_fn(|k| (r + k).min(n_right - 1));
+            let mut sum = [[_mm512_setzero_si512(); 4]; WIDTH];
             for c in (0..stride).step_by(LANE) {
                 // SAFETY: both rows of `right` are whole, so every 64-byte read lies inside the slice.
-                let b = pair.map(|r| unsafe { _mm512_loadu_si512(right.as_ptr().add(r * stride + c).cast()) });
+                let b = rights.map(|r| unsafe { _mm512_loadu_si512(right.as_ptr().add(r * stride + c).cast()) });
                 for (k, row) in rows.into_iter().enumerate() {
                     // SAFETY: as above, of `left`.
                     let a = unsafe { _mm512_loadu_si512(left.as_ptr().add(row * stride + c).cast()) };
                     let a = _mm512_xor_si512(a, flip);
-                    sum[0][k] = _mm512_dpbusd_epi32(sum[0][k], a, b[0]);
-                    sum[1][k] = _mm512_dpbusd_epi32(sum[1][k], a, b[1]);
+                    for (sum, b) in sum.iter_mut().zip(b) {
+                        sum[k] = _mm512_dpbusd_epi32(sum[k], a, b);
+                    }
                 }
             }
-            for (sum, r) in sum.iter().zip(pair) {
+            for (sum, r) in sum.iter().zip(rights) {
                 let four = add_across(sum);
                 for (product, row) in four.into_iter().zip(rows) {
                     out[row * n_right + r] = product.wrapping_sub(sums[r].wrapping_mul(128));
                 }
             }
-            r += 2;
+            r += WIDTH;
         }
         l += 4;
     }
@@ -359,7 +367,9 @@ mod tests {
 
     /// All kernels against the scalar twin: plain, with targets that are packed and that are not, and what reaches a floor.
     fn check(left: &[i8], right: &[i8], stride: usize) {
-        let sums = |rows: &[i8]| -> Vec<i32> { rows.chunks(stride).map(|row| row.iter().map(|&x| i32::from(x)).sum()).collect() };
+        let sums = |rows: &[i8]| -> Vec<i32> {
+            rows.chunks(stride).map(|row| row.iter().map(|&x| i32::from(x)).sum()).collect()
+        };
         let (left_sums, sums) = (sums(left), sums(right));
         let (n_left, n_right) = (left_sums.len(), sums.len());
         let mut plain = vec![0; n_left * n_right];

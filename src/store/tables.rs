@@ -235,6 +235,9 @@ impl<W: Write + Send> TableWriter<W> {
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).map_err(failed)?))
             .set_max_row_group_row_count(Some(1 << 17))
             .set_data_page_row_count_limit(1024)
+            // Each value is another, so a dictionary would be read whole for one of them.
+            .set_column_dictionary_enabled("exchange_id".into(), false)
+            .set_column_dictionary_enabled("digest".into(), false)
             .set_write_batch_size(1024)
             .set_created_by("stillhunt".into())
             .set_key_value_metadata(Some(vec![KeyValue::new(FORMAT_KEY.to_owned(), FORMAT.to_string())]))
