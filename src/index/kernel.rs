@@ -359,7 +359,9 @@ mod tests {
 
     /// All kernels against the scalar twin: plain, with targets that are packed and that are not, and what reaches a floor.
     fn check(left: &[i8], right: &[i8], stride: usize) {
-        let sums = |rows: &[i8]| -> Vec<i32> { rows.chunks(stride).map(|row| row.iter().map(|&x| i32::from(x)).sum()).collect() };
+        let sums = |rows: &[i8]| -> Vec<i32> {
+            rows.chunks(stride).map(|row| row.iter().map(|&x| i32::from(x)).sum()).collect()
+        };
         let (left_sums, sums) = (sums(left), sums(right));
         let (n_left, n_right) = (left_sums.len(), sums.len());
         let mut plain = vec![0; n_left * n_right];
@@ -459,6 +461,15 @@ mod tests {
             (64, 64, 1, 64, 0),
         ] {
             assert!(refused(left, right, sums, stride, out), "{left} {right} {sums} {stride} {out}");
+        }
+        // Picks of rows that are not there.
+        let rows = [1; 2 * LANE];
+        for (n, picks) in [(0, [2u32]), (usize::MAX, [2]), (usize::MAX, [u32::MAX])] {
+            let picked = std::panic::catch_unwind(|| {
+                let targets = Targets::new(best_isa(), &rows, &[64, 64], LANE, n, Vec::new());
+                targets.products(&rows, &[64, 64], &picks, &mut vec![0; targets.width()]);
+            });
+            assert!(picked.is_err(), "{n} {picks:?}");
         }
     }
 }
