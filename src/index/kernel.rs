@@ -470,5 +470,14 @@ mod tests {
         ] {
             assert!(refused(left, right, sums, stride, out), "{left} {right} {sums} {stride} {out}");
         }
+        // Picks of rows that are not there.
+        let rows = [1; 2 * LANE];
+        for (n, picks) in [(0, [2u32]), (usize::MAX, [2]), (usize::MAX, [u32::MAX])] {
+            let picked = std::panic::catch_unwind(|| {
+                let targets = Targets::new(best_isa(), &rows, &[64, 64], LANE, n, Vec::new());
+                targets.products(&rows, &[64, 64], &picks, &mut vec![0; targets.width()]);
+            });
+            assert!(picked.is_err(), "{n} {picks:?}");
+        }
     }
 }
