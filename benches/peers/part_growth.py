@@ -47,7 +47,7 @@ def run(bench):
     rows = []
     for night, log in enumerate(logs):
         bench.say(f"growth: night {night + 1}")
-        whole = bench.audit([log], store)
+        whole = bench.audit([log], store, f"{bench.out}/timings.json")
         again = bench.audit([log], store)
         rows.append((sum(1 for _ in open(log, "rb")), whole, again))
     shutil.rmtree(store)
@@ -63,4 +63,9 @@ def run(bench):
         )
     a_row = [cpu / n_rows for (n_rows, _, _), cpu in zip(rows, alone)]
     out += f"\nLast night over the second, report left out: {alone[-1] / alone[1]:.2f} × the CPU, {a_row[-1] / a_row[1]:.2f} × a row (target: 1.5 ×). Every ninth night merges the index.\n"
+    if all("stages" in whole for _, whole, _ in rows):
+        second, last = rows[1][1]["stages"], rows[-1][1]["stages"]
+        out += f"\n| stage, CPU-s | night 2 | night {nights} |\n|---|---|---|\n"
+        for stage in last:
+            out += f"| {stage} | {second.get(stage, {}).get('cpu_s', 0.0):.2f} | {last[stage]['cpu_s']:.2f} |\n"
     bench.write("speed-growth.md", out)

@@ -120,7 +120,7 @@ class Bench:
         took = self.stillhunt(*words)
         if timings and os.path.exists(timings):
             with open(timings) as file:
-                took["stages"] = json.load(file)
+                took["stages"] = {stage["stage"]: stage for stage in json.load(file)["stages"]}
         return took
 
     def has_timings(self):
