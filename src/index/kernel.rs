@@ -47,11 +47,11 @@ pub(crate) fn products(isa: Isa, left: &[i8], right: &[i8], sums: &[i32], stride
     assert!(left.len() == n_left * stride && right.len() == n_right * stride, "whole rows");
     assert!(sums.len() == n_right && out.len() == n_left * n_right, "one sum a row, one product a pair");
     match isa {
-        // SAFETY: the lengths were checked above, and the caller got the instruction set from `best_isa`.
         #[cfg(target_arch = "x86_64")]
         Isa::Vnni if n_left == 1 => {
             // One row alone takes the other side, so that four of the many are read at a time.
             let sum = left.iter().map(|&x| i32::from(x)).sum();
+            // SAFETY: the lengths were checked above, and the caller got the instruction set from `best_isa`.
             unsafe { vnni::<1>(right, left, &[sum], stride, out) }
         }
         // SAFETY: as above.

@@ -169,6 +169,9 @@ impl Built {
     }
 }
 
+/// The (list, place among the rows) pairs that rows ask, given with their vectors.
+type AskedOf<'a> = dyn Fn(&[u32], &Vectors) -> Vec<(u32, u32)> + Sync + 'a;
+
 /// A segment over its bytes: a mapped file or a buffer, aligned to 4 bytes.
 pub struct Segment<B> {
     bytes: B,
@@ -383,7 +386,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
         queries: &Vectors,
         rows: &[u32],
         ask: &Ask,
-        asked: &(dyn Fn(&[u32], &Vectors) -> Vec<(u32, u32)> + Sync),
+        asked: &AskedOf<'_>,
         keep: &(dyn Fn(u32, u32) -> bool + Sync),
     ) -> Vec<Vec<Hit>>
     where

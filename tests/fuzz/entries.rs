@@ -13,8 +13,11 @@ use stillhunt::store::{keys::KeyTable, postings::Postings, prints, texts::Texts}
 use stillhunt::text::winnow::Printer;
 use stillhunt::text::{self, Grams};
 
+/// What takes any bytes.
+pub type Entry = fn(&[u8]);
+
 /// Every entry by name, for the replay.
-pub const ALL: [(&str, fn(&[u8])); 10] = [
+pub const ALL: [(&str, Entry); 10] = [
     ("lines", lines),
     ("otlp", otlp),
     ("wildchat", wildchat),
