@@ -164,7 +164,7 @@ pub fn fold(bytes: &[u8]) {
     }
     let mut prints = Vec::new();
     Printer::new(&[7; 32]).prints(&once.text, &mut prints);
-    assert!(prints.windows(2).all(|two| two[0].at < two[1].at), "fingerprints in order");
+    assert!(prints.windows(2).all(|two| two[0].hash < two[1].hash), "each fingerprint once, in order");
 }
 
 /// Texts of a family, apart at line ends: what their template is, and what two of them share.
