@@ -15,7 +15,7 @@
 //! | 0 | [`ids`] |
 //! | 1 | [`error`], [`exchange`] |
 //! | 2 | [`text`], [`log`], [`token`], [`stats`], [`store`] |
-//! | 3 | [`embed`], [`index`] |
+//! | 3 | [`embed`], [`index`], [`watermark`] |
 //! | 4 | [`family`] |
 //! | 6 | [`report`] |
 //! | 7 | [`audit`], [`simulate`] |
@@ -44,3 +44,4 @@ pub mod stats;
 pub mod store;
 pub mod text;
 pub mod token;
+pub mod watermark;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The layer table of ARCHITECTURE.md: a module uses lower rows only, and row-mates do not know each other.
-const LAYERS: [(u8, &str); 15] = [
+const LAYERS: [(u8, &str); 16] = [
     (0, "ids"),
     (1, "error"),
     (1, "exchange"),
@@ -20,6 +20,7 @@ const LAYERS: [(u8, &str); 15] = [
     (2, "store"),
     (3, "embed"),
     (3, "index"),
+    (3, "watermark"),
     (4, "family"),
     (6, "report"),
     (7, "audit"),

@@ -1,0 +1,7 @@
+//! Golden vectors: what reference implementations computed, computed again. `STILLHUNT_GOLDEN` names the directory (default
+//! `tests/golden`), whose files may hold other sequences, keys and parameters of the same form; `tests/golden/README.md` says what
+//! must be equal and how closely. A file that is not there fails by name.
+#![allow(clippy::disallowed_methods)]
+
+#[path = "golden_checks/load.rs"]
+mod load;
