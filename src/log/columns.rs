@@ -14,7 +14,7 @@ mod tests;
 
 use super::convert::{cell, size};
 use super::value::Object;
-use super::{COLUMNS, LogConfig, Reason, Row, Sink, bad, rows_of};
+use super::{COLUMNS, LogConfig, Reason, Row, RowSchema, Sink, bad, rows_of, schema};
 use crate::error::Result;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema};
@@ -32,6 +32,16 @@ use std::sync::Arc;
 /// # Errors
 /// Only those of `sink`.
 pub fn read_parquet(input: &File, config: &LogConfig, sink: &mut Sink<'_>) -> Result<()> {
+    parquet_rows(input, config, &|value| schema::exchanges(value, config), sink)
+}
+
+/// As [`read_parquet`], for rows of any schema.
+pub(crate) fn parquet_rows<T: Send>(
+    input: &File,
+    config: &LogConfig,
+    schema: &RowSchema<'_, T>,
+    sink: &mut Sink<'_, T>,
+) -> Result<()> {
     let metadata = match guarded(|| pages::check_footer(input, COLUMNS)).and_then(|()| guarded(|| load(input))) {
         Ok(metadata) => metadata,
         Err(cause) => {
@@ -65,7 +75,7 @@ pub fn read_parquet(input: &File, config: &LogConfig, sink: &mut Sink<'_>) -> Re
                         break None;
                     }
                     let first = before + read + from as u64 + 1;
-                    match guarded(|| Ok::<_, String>(some_rows(&batch, from, first, config))) {
+                    match guarded(|| Ok::<_, String>(some_rows(&batch, from, first, config, schema))) {
                         Ok((parsed, until, held)) => {
                             sink(parsed)?;
                             (from, bytes) = (until, bytes.saturating_add(held));
@@ -130,7 +140,13 @@ fn guarded<T, E: std::fmt::Display>(
 }
 
 /// The rows of a batch from row `from` on that fit the bound on bytes, one at least, in order; where they end, and their bytes.
-fn some_rows(batch: &RecordBatch, from: usize, first: u64, config: &LogConfig) -> (Vec<Row>, usize, u64) {
+fn some_rows<T: Send>(
+    batch: &RecordBatch,
+    from: usize,
+    first: u64,
+    config: &LogConfig,
+    schema: &RowSchema<'_, T>,
+) -> (Vec<Row<T>>, usize, u64) {
     let (mut sizes, mut held) = (Vec::new(), 0);
     while from + sizes.len() < batch.num_rows() && (sizes.is_empty() || held < config.batch_bytes) {
         let row = from + sizes.len();
@@ -143,18 +159,23 @@ fn some_rows(batch: &RecordBatch, from: usize, first: u64, config: &LogConfig) -
         held += config.max_row_bytes - left;
     }
     let until = from + sizes.len();
-    (rows_in(batch, from..until, &sizes, first, config), until, held as u64)
+    (rows_in(batch, from..until, &sizes, (first, config), schema), until, held as u64)
 }
 
-fn rows_in(batch: &RecordBatch, rows: Range<usize>, fits: &[bool], first: u64, config: &LogConfig) -> Vec<Row> {
+fn rows_in<T: Send>(
+    batch: &RecordBatch,
+    rows: Range<usize>,
+    fits: &[bool],
+    (first, config): (u64, &LogConfig),
+    schema: &RowSchema<'_, T>,
+) -> Vec<Row<T>> {
     let value = |row: usize| {
-        let schema = batch.schema_ref();
-        let named = schema.fields().iter().zip(batch.columns());
+        let named = batch.schema_ref().fields().iter().zip(batch.columns());
         let cells = named.map(|(field, column)| (field.name().clone(), cell(column, row)));
         Value::Object(cells.filter(|(_, value)| !value.is_null()).collect::<Object>())
     };
     let start = rows.start;
-    let parsed: Vec<Vec<Row>> = rows
+    let parsed: Vec<Vec<Row<T>>> = rows
         .into_par_iter()
         .map(|row| {
             let place = first + (row - start) as u64;
@@ -162,7 +183,7 @@ fn rows_in(batch: &RecordBatch, rows: Range<usize>, fits: &[bool], first: u64, c
                 let detail = format!("expected at most {} bytes in a row, got more", config.max_row_bytes);
                 return vec![bad(place, Reason::TooLong, detail, b"")];
             }
-            rows_of(place, value(row), config, || Arc::from(value(row).to_string().into_bytes()))
+            rows_of(place, value(row), schema, || Arc::from(value(row).to_string().into_bytes()))
         })
         .collect();
     parsed.into_iter().flatten().collect()

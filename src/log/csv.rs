@@ -9,7 +9,7 @@
 
 use super::frame::{Boundary, frame};
 use super::value::Object;
-use super::{COLUMNS, LogConfig, Reason, Row, Sink, bad, rows_of};
+use super::{COLUMNS, LogConfig, Reason, Row, Sink, bad, rows_of, schema};
 use crate::error::Result;
 use serde_json::Value;
 use std::io::Read;
@@ -87,7 +87,7 @@ fn table_row(line: u64, bytes: &[u8], names: &[String], separator: u8, config: &
             }
         }
     }
-    rows_of(line, Value::Object(row), config, || Arc::from(bytes))
+    rows_of(line, Value::Object(row), &|value| schema::exchanges(value, config), || Arc::from(bytes))
 }
 
 /// Where in a row the machine is.

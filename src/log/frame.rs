@@ -5,7 +5,7 @@
 //! the next batch is gathered, which costs little because finding line ends is far cheaper than parsing.
 
 use super::value::{values_at_most, values_outside_strings};
-use super::{BadRow, KEPT_OF_TOO_LONG, LogConfig, Place, Reason, Row, Sink, bad, rows_of};
+use super::{BadRow, KEPT_OF_TOO_LONG, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, rows_of, schema};
 use crate::error::Result;
 use crate::ids::Digest;
 use rayon::prelude::*;
@@ -37,7 +37,14 @@ pub(crate) enum Raw {
     /// Its line and where its bytes are.
     Whole(u64, Range<usize>),
     /// A row that is bad as it stands.
-    Bad(Box<Row>),
+    Bad(Place, Box<BadRow>),
+}
+
+impl Raw {
+    fn bad(row: Row<std::convert::Infallible>) -> Self {
+        let Err(bad) = row.result;
+        Self::Bad(row.place, Box::new(bad))
+    }
 }
 
 /// Raw rows, gathered.
@@ -54,13 +61,13 @@ const PARSED_VALUE: usize = 64;
 
 impl Batch {
     /// Takes the first row out: a table's header.
-    pub(crate) fn take_first(&mut self) -> Option<std::result::Result<(u64, Vec<u8>), Row>> {
+    pub(crate) fn take_first<T>(&mut self) -> Option<std::result::Result<(u64, Vec<u8>), Row<T>>> {
         if self.rows.is_empty() {
             return None;
         }
         match self.rows.remove(0) {
             Raw::Whole(line, at) => Some(Ok((line, self.bytes[at].to_vec()))),
-            Raw::Bad(row) => Some(Err(*row)),
+            Raw::Bad(place, row) => Some(Err(Row { place, result: Err(*row) })),
         }
     }
 
@@ -83,13 +90,13 @@ impl Batch {
     }
 
     /// Parses every row in parallel; the rows come out in order.
-    pub(crate) fn parse(&mut self, parse: impl Fn(u64, &[u8]) -> Vec<Row> + Sync) -> Vec<Row> {
+    pub(crate) fn parse<T: Send>(&mut self, parse: impl Fn(u64, &[u8]) -> Vec<Row<T>> + Sync) -> Vec<Row<T>> {
         let bytes = &self.bytes;
         let one = |raw: Raw| match raw {
             Raw::Whole(line, at) => parse(line, &bytes[at]),
-            Raw::Bad(row) => vec![*row],
+            Raw::Bad(place, row) => vec![Row { place, result: Err(*row) }],
         };
-        let parsed: Vec<Vec<Row>> = std::mem::take(&mut self.rows).into_par_iter().map(one).collect();
+        let parsed: Vec<Vec<Row<T>>> = std::mem::take(&mut self.rows).into_par_iter().map(one).collect();
         parsed.into_iter().flatten().collect()
     }
 }
@@ -131,7 +138,7 @@ pub(crate) fn frame(
                 let reason = if first { Reason::UnreadableFile } else { Reason::TruncatedInput };
                 let rest = overlong.map_or_else(|| batch.bytes.split_off(start), |row| row.kept);
                 let row = bad(line, reason, format!("expected more input, got: {cause}"), &rest);
-                batch.rows.push(Raw::Bad(Box::new(row)));
+                batch.rows.push(Raw::bad(row));
                 return handle(&mut batch);
             }
         };
@@ -187,7 +194,7 @@ fn finish_row(batch: &mut Batch, start: &mut usize, line: u64, overlong: Option<
         let detail = format!("expected at most {} bytes in a row, got {}", config.max_row_bytes, row.bytes);
         let digest = Digest(*row.hash.finalize().as_bytes());
         let result = Err(BadRow { reason: Reason::TooLong, detail, digest, raw: Arc::from(row.kept) });
-        batch.rows.push(Raw::Bad(Box::new(Row { place: Place { row: line, part: 0 }, result })));
+        batch.rows.push(Raw::bad(Row { place: Place { row: line, part: 0 }, result }));
         return;
     }
     let end = *start + trimmed(&batch.bytes[*start..]).len();
@@ -223,6 +230,16 @@ fn fill(input: &mut impl Read, chunk: &mut [u8]) -> std::io::Result<usize> {
 /// # Errors
 /// Only those of `sink`.
 pub fn read_jsonl(input: impl Read, config: &LogConfig, sink: &mut Sink<'_>) -> Result<()> {
+    json_lines(input, config, &|value| schema::exchanges(value, config), sink)
+}
+
+/// As [`read_jsonl`], for rows of any schema.
+pub(crate) fn json_lines<T: Send>(
+    input: impl Read,
+    config: &LogConfig,
+    schema: &RowSchema<'_, T>,
+    sink: &mut Sink<'_, T>,
+) -> Result<()> {
     let mut first = true;
     // A first row that looks like the head of JSON over several lines, until the second one tells.
     let mut head: Option<(u64, Vec<u8>)> = None;
@@ -233,7 +250,7 @@ pub fn read_jsonl(input: impl Read, config: &LogConfig, sink: &mut Sink<'_>) -> 
     };
     frame(input, config, Lines, &mut |batch| {
         if std::mem::take(&mut first) && batch.begins_over_lines() {
-            head = batch.take_first().and_then(std::result::Result::ok);
+            head = batch.take_first::<T>().and_then(std::result::Result::ok);
         }
         if over_lines || batch.rows.is_empty() {
             return Ok(());
@@ -244,16 +261,16 @@ pub fn read_jsonl(input: impl Read, config: &LogConfig, sink: &mut Sink<'_>) -> 
                 over_lines = true;
                 return sink(not_lines((line, text)));
             }
-            rows = json_row(line, &text, config);
+            rows = json_row(line, &text, config, schema);
         }
-        rows.extend(batch.parse(|line, bytes| json_row(line, bytes, config)));
+        rows.extend(batch.parse(|line, bytes| json_row(line, bytes, config, schema)));
         sink(rows)
     })?;
     head.map_or(Ok(()), |head| sink(not_lines(head)))
 }
 
-/// The exchanges of one line.
-fn json_row(line: u64, bytes: &[u8], config: &LogConfig) -> Vec<Row> {
+/// What one line holds.
+fn json_row<T>(line: u64, bytes: &[u8], config: &LogConfig, schema: &RowSchema<'_, T>) -> Vec<Row<T>> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(cause) => {
@@ -273,7 +290,7 @@ fn json_row(line: u64, bytes: &[u8], config: &LogConfig) -> Vec<Row> {
         }
     }
     match serde_json::from_str(text) {
-        Ok(value) => rows_of(line, value, config, || Arc::from(bytes)),
+        Ok(value) => rows_of(line, value, schema, || Arc::from(bytes)),
         Err(cause) => {
             let reason = if has_lone_surrogate(text) { Reason::LoneSurrogate } else { Reason::NotJson };
             vec![bad(line, reason, format!("expected JSON, got: {cause}"), bytes)]

@@ -17,6 +17,7 @@
 mod columns;
 mod convert;
 mod csv;
+mod document;
 mod frame;
 mod map;
 mod messages;
@@ -34,6 +35,7 @@ mod wildchat;
 
 pub use columns::read_parquet;
 pub use csv::read_csv;
+pub use document::{Document, Source, Tokens, begins_as_lines, read_documents};
 pub use frame::read_jsonl;
 pub use map::ColumnMap;
 pub use name::{Compression, Format, recognise, sniff};
@@ -106,17 +108,20 @@ pub struct BadRow {
     pub raw: Arc<[u8]>,
 }
 
-/// One exchange or one bad row, with its place.
+/// One exchange (or document) or one bad row, with its place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct Row<T = Exchange> {
     /// Where it was.
     pub place: Place,
     /// What it was.
-    pub result: Result<Exchange, BadRow>,
+    pub result: Result<T, BadRow>,
 }
 
 /// Receives the rows of one batch; its error ends the reading.
-pub type Sink<'a> = dyn FnMut(Vec<Row>) -> crate::error::Result<()> + 'a;
+pub type Sink<'a, T = Exchange> = dyn FnMut(Vec<Row<T>>) -> crate::error::Result<()> + 'a;
+
+/// Makes what a row's value holds: exchanges, or a document.
+pub(crate) type RowSchema<'a, T> = dyn Fn(serde_json::Value) -> Vec<Result<T, Fault>> + Sync + 'a;
 
 /// Longest part of an overlong row that a [`BadRow`] keeps.
 const KEPT_OF_TOO_LONG: usize = 64 << 10;
@@ -149,9 +154,14 @@ fn line(text: &str) -> String {
     out
 }
 
-/// The exchanges of one row's value, placed.
-fn rows_of(row: u64, value: serde_json::Value, config: &LogConfig, raw: impl FnOnce() -> Arc<[u8]>) -> Vec<Row> {
-    let found = schema::exchanges(value, config);
+/// What one row's value holds, placed.
+fn rows_of<T>(
+    row: u64,
+    value: serde_json::Value,
+    schema: &RowSchema<'_, T>,
+    raw: impl FnOnce() -> Arc<[u8]>,
+) -> Vec<Row<T>> {
+    let found = schema(value);
     let mut kept: Option<(Arc<[u8]>, Digest)> = None;
     let mut raw = Some(raw);
     let mut rows = Vec::with_capacity(found.len());
@@ -171,7 +181,7 @@ fn rows_of(row: u64, value: serde_json::Value, config: &LogConfig, raw: impl FnO
 }
 
 /// One bad row that is not about a value.
-fn bad(row: u64, reason: Reason, detail: impl AsRef<str>, raw: &[u8]) -> Row {
+fn bad<T>(row: u64, reason: Reason, detail: impl AsRef<str>, raw: &[u8]) -> Row<T> {
     let fault = Fault::new(reason, detail);
     let kept = &raw[..raw.len().min(KEPT_OF_TOO_LONG)];
     let raw_row = BadRow { reason, detail: fault.detail, digest: Digest::of(raw), raw: Arc::from(kept) };

@@ -56,6 +56,10 @@ reasons! {
     BadTime = "bad-time",
     /// No user text.
     NoPrompt = "no-prompt",
+    /// A document without text or token ids.
+    NoText = "no-text",
+    /// Token ids that are not whole numbers below 2³² − 1.
+    BadTokens = "bad-tokens",
     /// An id that is not text or a number, is longer than 256 bytes or has control characters.
     BadId = "bad-id",
     /// An id that was seen before with other content.
