@@ -22,17 +22,18 @@ impl Mapped {
     /// # Errors
     /// `Io` when it cannot be opened.
     pub fn open(path: &Path) -> Result<Self> {
-        let map = || -> io::Result<Self> {
-            let file = File::open(path)?;
-            if file.metadata()?.len() == 0 {
-                return Ok(Self(None));
-            }
-            // SAFETY: files of a store are written once, fsynced and named, and never written again; a merge removes the name,
-            // which leaves the mapped pages as they are. A foreign program that truncates one can kill this process, as it
-            // could any reader of a map.
-            Ok(Self(Some(Arc::new(unsafe { memmap2::Mmap::map(&file)? }))))
-        };
-        map().map_err(|cause| Error::io("map", path, &cause))
+        File::open(path).and_then(|file| Self::of(&file)).map_err(|cause| Error::io("map", path, &cause))
+    }
+
+    /// Maps a file that nobody writes to any more.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        if file.metadata()?.len() == 0 {
+            return Ok(Self(None));
+        }
+        // SAFETY: files of a store are written once, fsynced and named, and never written again; a merge removes the name,
+        // which leaves the mapped pages as they are; spilled files have no name. A foreign program that truncates one can kill
+        // this process, as it could any reader of a map.
+        Ok(Self(Some(Arc::new(unsafe { memmap2::Mmap::map(file)? }))))
     }
 }
 

@@ -21,6 +21,7 @@ pub mod keys;
 pub mod postings;
 pub mod prints;
 pub mod rewrite;
+pub mod spill;
 pub mod tables;
 pub mod texts;
 pub mod verify;

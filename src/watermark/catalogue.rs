@@ -15,6 +15,19 @@ pub struct Field {
     pub about: &'static str,
 }
 
+/// The kind of a secret field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// 32 bytes as 64 hex digits.
+    Bytes,
+    /// A whole number of so many bits, at most 64.
+    Int(u32),
+    /// So many whole numbers of so many bits.
+    Ints(usize, u32),
+    /// Text that may hold a key, never drawn.
+    Text,
+}
+
 /// What is known of a scheme before a key is read.
 #[derive(Clone, Copy)]
 pub struct About {
@@ -26,6 +39,8 @@ pub struct About {
     pub source: &'static str,
     /// Fields of its key file, beside `scheme` and `dialect`.
     pub fields: &'static [Field],
+    /// Which of them are the key, and of what kind.
+    pub secret: &'static [(&'static str, Secret)],
     /// Reads them.
     pub open: fn(&Fields) -> Result<Opened>,
 }
@@ -54,17 +69,25 @@ impl Opened {
 pub const ALL: &[About] =
     &[super::native::green_list::ABOUT, super::native::gumbel::ABOUT, super::native::tournament::ABOUT];
 
+/// The scheme that `fields` name.
+///
+/// # Errors
+/// `Config` when there is none of that name.
+pub fn find(fields: &Fields) -> Result<&'static About> {
+    let (scheme, dialect) = (fields.text("scheme")?, fields.text("dialect")?);
+    let fits = |about: &&About| Some(about.scheme) == scheme && Some(about.dialect) == dialect;
+    ALL.iter().find(fits).ok_or_else(|| {
+        Error::new(ErrorKind::Config, "expected the scheme and dialect of a known watermark, got another pair")
+            .hint("stillhunt watermark schemes lists them")
+    })
+}
+
 /// Opens the scheme that `fields` name.
 ///
 /// # Errors
 /// `Config` when there is none of that name, or its fields are wrong, missing or too many.
 pub fn open(fields: &Fields) -> Result<(&'static About, Opened)> {
-    let (scheme, dialect) = (fields.text("scheme")?, fields.text("dialect")?);
-    let fits = |about: &&About| Some(about.scheme) == scheme && Some(about.dialect) == dialect;
-    let about = ALL.iter().find(fits).ok_or_else(|| {
-        Error::new(ErrorKind::Config, "expected the scheme and dialect of a known watermark, got another pair")
-            .hint("stillhunt watermark schemes lists them")
-    })?;
+    let about = find(fields)?;
     let opened = (about.open)(fields)?;
     fields.done()?;
     Ok((about, opened))

@@ -15,6 +15,7 @@
 
 pub mod catalogue;
 pub mod fields;
+pub mod keys;
 pub mod mt19937;
 pub mod native;
 pub mod philox;

@@ -1,0 +1,159 @@
+//! Decoy keys: what the same test says of keys that were never used, on the same text.
+//!
+//! A decoy is the scheme with its parameters and a key drawn from a seed. If the test is right, decoys' p-values are uniform, whatever
+//! the text; if they are not, something the test does not know of is in the text or in the generator, and no verdict is given. Decoys
+//! run on a part of the distinct windows, chosen by the digest of their contexts, because each costs as much as a key.
+//!
+//! Null: the decoys' keys are independent of the text. Weakness: a rank among n decoys is never below 1/(n + 1): it calibrates, it
+//! proves nothing.
+
+use super::p_value::Law;
+use super::tally::{Scored, Scoring, score};
+use super::windows::{Corpus, Seen};
+use crate::error::Result;
+use crate::stats;
+use crate::watermark::{Scheme, Traits};
+
+/// How decoys are run.
+#[derive(Clone, Copy, Debug)]
+pub struct DecoyConfig {
+    /// How many.
+    pub n: usize,
+    /// Most distinct windows they are run on.
+    pub windows: usize,
+    /// Generator steps that all decoys of one test may take together: for schemes whose lists must be followed it lowers `windows`.
+    pub steps: f64,
+    /// Their keys are drawn from it.
+    pub seed: u64,
+}
+
+/// What the decoys of one test said.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Decoys {
+    /// How many.
+    pub n: usize,
+    /// Distinct windows they were run on.
+    pub windows: usize,
+    /// (1 + decoys whose p is at most the key's on these windows) / (n + 1); none without decoys.
+    pub rank_p: Option<f64>,
+    /// Exact Kolmogorov–Smirnov p of the decoys' p-values against uniform: two-sided, or where the test is a bound, against too many
+    /// small ones; none without decoys.
+    pub uniformity_p: Option<f64>,
+    /// The sorted log10 p of the decoys, 5%, 50% and 95%.
+    pub quantiles: Option<[f64; 3]>,
+    /// For each part of the corpus, the 5% and 95% quantiles of the decoys' log10 p so far.
+    #[serde(skip)]
+    pub band: Vec<(f64, f64)>,
+}
+
+/// Windows for decoys: whole contexts in the order of their digests, until there are enough.
+#[must_use]
+pub fn sample(corpus: &Corpus, most: usize, seed: u64) -> Vec<Seen> {
+    let seen = corpus.seen();
+    if seen.len() <= most {
+        return seen.to_vec();
+    }
+    // Where one context has more windows than asked, windows are chosen alone.
+    let alone = corpus.packing().shape.context == 0;
+    let same = |a: &Seen, b: &Seen| !alone && a.key() == b.key();
+    let mut groups: Vec<(u64, usize, usize)> = Vec::new();
+    let share = (4.0 * most as f64 / seen.len() as f64).min(1.0);
+    let limit = (share * 2f64.powi(64)) as u64;
+    let mut at = 0;
+    for group in seen.chunk_by(same) {
+        let digest = mix(group[0].key(), if alone { group[0].token() } else { 0 }, seed);
+        if digest <= limit {
+            groups.push((digest, at, group.len()));
+        }
+        at += group.len();
+    }
+    groups.sort_unstable();
+    let mut chosen = Vec::with_capacity(most);
+    for (_, at, n) in groups {
+        if chosen.len() + n <= most {
+            chosen.extend_from_slice(&seen[at..at + n]);
+        }
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+/// A digest of a context (and token): the choice must not follow ids or keys.
+fn mix(key: u128, token: u32, seed: u64) -> u64 {
+    let mut bytes = [0; 28];
+    bytes[..16].copy_from_slice(&key.to_le_bytes());
+    bytes[16..20].copy_from_slice(&token.to_le_bytes());
+    bytes[20..].copy_from_slice(&seed.to_le_bytes());
+    let digest = blake3::hash(&bytes);
+    u64::from_le_bytes(digest.as_bytes()[..8].try_into().unwrap_or_default())
+}
+
+/// 32 bytes for decoy number `number`.
+#[must_use]
+pub fn material(seed: u64, number: usize) -> [u8; 32] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..].copy_from_slice(&(number as u64).to_le_bytes());
+    blake3::derive_key("stillhunt 2026 decoy watermark key", &bytes)
+}
+
+/// Runs the decoys of one test.
+///
+/// # Errors
+/// Those of [`score`].
+pub fn run(
+    scheme: &dyn Scheme,
+    traits: &Traits,
+    law: &Law,
+    corpus: &Corpus,
+    scoring: Scoring<'_>,
+    config: DecoyConfig,
+) -> Result<Decoys> {
+    let by_cost = config.steps / (config.n.max(1) as f64 * traits.cost.max(1.0));
+    let seen = sample(corpus, config.windows.min(by_cost as usize).max(LEAST_WINDOWS), config.seed);
+    if config.n == 0 || seen.is_empty() {
+        return Ok(Decoys { n: 0, windows: 0, rank_p: None, uniformity_p: None, quantiles: None, band: Vec::new() });
+    }
+    let smallest = |scored: &Scored| {
+        let each = scored.tallies.iter().map(|tally| law.ln_p(tally.scored(), tally.statistic()));
+        each.fold(0.0, f64::min)
+    };
+    let own = smallest(&score(scheme, corpus, &seen, scoring, None)?);
+    let mut at_most = 0;
+    let mut uniform = Vec::with_capacity(config.n);
+    let mut plain = Vec::with_capacity(config.n);
+    let mut curves: Vec<Vec<f64>> = Vec::with_capacity(config.n);
+    for number in 0..config.n {
+        let decoy = scheme.with_key(&material(config.seed, number));
+        let scored = score(decoy.as_ref(), corpus, &seen, scoring, None)?;
+        at_most += usize::from(smallest(&scored) <= own);
+        let first = &scored.tallies[0];
+        let u = mix(number as u128, u32::MAX, config.seed) as f64 / 2f64.powi(64);
+        uniform.push(law.ln_randomised(first.scored(), first.statistic(), u));
+        plain.push(law.ln_p(first.scored(), first.statistic()));
+        curves.push(first.curve().map(|(n, statistic)| law.ln_p(n, statistic)).collect());
+    }
+    plain.sort_unstable_by(f64::total_cmp);
+    let quantile = |sorted: &[f64], q: f64| sorted[(q * (sorted.len() - 1) as f64).round() as usize] * LOG10_E;
+    let band = (0..super::tally::PARTS).map(|part| {
+        let mut column: Vec<f64> = curves.iter().map(|curve| curve[part]).collect();
+        column.sort_unstable_by(f64::total_cmp);
+        (quantile(&column, 0.05), quantile(&column, 0.95))
+    });
+    let mut uniform: Vec<f64> = uniform.into_iter().map(libm::exp).collect();
+    uniform.sort_unstable_by(f64::total_cmp);
+    let uniformity = if law.one_sided() { stats::ks_small_p(&uniform) } else { stats::ks_p(&uniform) };
+    Ok(Decoys {
+        n: config.n,
+        windows: seen.len(),
+        rank_p: Some((1 + at_most) as f64 / (config.n + 1) as f64),
+        uniformity_p: Some(uniformity),
+        quantiles: Some([quantile(&plain, 0.05), quantile(&plain, 0.5), quantile(&plain, 0.95)]),
+        band: band.collect(),
+    })
+}
+
+/// Fewest windows that decoys are run on, where there are so many.
+const LEAST_WINDOWS: usize = 1000;
+/// log10 e.
+pub const LOG10_E: f64 = std::f64::consts::LOG10_E;

@@ -1,0 +1,420 @@
+//! Is the watermark of a key in this text? Documents → distinct windows → statistic → p-value → verdict.
+//!
+//! # The test
+//! *Null hypothesis*: the tokens were chosen without knowledge of the key. Each distinct window of the whole corpus counts once; repeated
+//! windows, windows copied from a text's own prompt, and windows that planting leaves unmarked are masked, each with its reason. The
+//! p-value is exact or a proven bound ([`p_value`]), Holm's correction covers every key, scheme, profile and payload that was tried, and
+//! decoy keys show that the test holds on this very text ([`decoys`]).
+//!
+//! # The verdict
+//! [`Verdict::Marked`]: the adjusted p is at most 10⁻⁶ and the decoys' p-values look uniform. [`Verdict::NotDetected`]: the test would
+//! have found a mark of a stated strength with a chance of 95%, and did not. [`Verdict::Inconclusive`]: everything else, with the
+//! reason. A mark shows that whoever made the text knew the key's mark or learned from text that bore it; it does not show who, and it
+//! can be forged by whoever can query the marked model. No mark does not show that the text is free of it.
+//!
+//! Several keys and schemes are tested in one reading of the text. Weakness: one corpus holds at most 2⁴⁰ tokens.
+
+pub mod decoys;
+pub mod p_value;
+pub mod tally;
+pub mod windows;
+
+use crate::error::Result;
+use crate::stats;
+use crate::store::spill::{Distinct, Gather, Kept};
+use crate::watermark::Scheme;
+use decoys::{DecoyConfig, Decoys, LOG10_E};
+use p_value::{Kind, Law};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tally::{Scoring, Traced, score};
+use windows::{Corpus, Gathered, Packing, Text};
+
+/// One key of one scheme.
+pub struct Test {
+    /// The key's name.
+    pub key_id: String,
+    /// The scheme's name.
+    pub scheme: &'static str,
+    /// Whose way of doing it.
+    pub dialect: &'static str,
+    /// Whose generator: `any`, `cpu` or a device.
+    pub profile: String,
+    /// The profile was never checked on its device.
+    pub predicted: bool,
+    /// Where the key is public: what it is known from.
+    pub published: Option<&'static str>,
+    /// Parameters, without the key.
+    pub parameters: BTreeMap<String, String>,
+    /// The scheme with its key.
+    pub marker: Box<dyn Scheme>,
+}
+
+/// How a corpus is tested.
+#[derive(Clone, Debug)]
+pub struct DetectConfig {
+    /// Largest adjusted p of `Marked`.
+    pub alpha: f64,
+    /// Smallest p of the decoys' uniformity of `Marked`.
+    pub least_uniformity: f64,
+    /// Planned power of `NotDetected`.
+    pub power: f64,
+    /// Strength of the mark that the power is planned for, 0 to 1: see [`Law::power`].
+    pub strength: f64,
+    /// Level of intervals.
+    pub level: f64,
+    /// Decoys.
+    pub decoys: DecoyConfig,
+    /// Bytes of windows in memory, for all schemes together.
+    pub bytes: usize,
+    /// Where more of them go.
+    pub dir: PathBuf,
+}
+
+/// What a test found, in words that never say more than was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Verdict {
+    /// The text knows the key.
+    Marked,
+    /// A mark of the stated strength would have been found.
+    NotDetected,
+    /// Neither.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The word of reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Marked => "Marked",
+            Self::NotDetected => "NotDetected",
+            Self::Inconclusive => "Inconclusive",
+        }
+    }
+}
+
+/// One point of the curve of evidence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Scored windows so far.
+    pub scored: u64,
+    /// log10 p so far: a curve to look at, not a test at each point.
+    pub log10_p: f64,
+}
+
+/// The result of one test. Reports print it; its JSON names are a format.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Finding {
+    /// The scheme.
+    pub scheme: &'static str,
+    /// Whose way of doing it.
+    pub dialect: &'static str,
+    /// Whose generator.
+    pub profile: String,
+    /// The profile was never checked on its device.
+    pub predicted: bool,
+    /// The key's name.
+    pub key_id: String,
+    /// The scheme's parameters, without the key.
+    pub parameters: BTreeMap<String, String>,
+    /// Documents read.
+    pub documents: u64,
+    /// Their tokens.
+    pub tokens: u64,
+    /// Distinct windows that were scored.
+    pub scored: u64,
+    /// Tokens left out, by reason; with `scored` they make `tokens`.
+    pub masked: BTreeMap<&'static str, u64>,
+    /// Payload of the smallest p, where the scheme carries one.
+    pub payload: Option<usize>,
+    /// Green windows, sum of scores, or (weighted) ones.
+    pub statistic: f64,
+    /// Its mean under the null.
+    pub expected: f64,
+    /// Green windows a window, mean score, or share of ones, with its interval.
+    pub rate: f64,
+    /// Interval of the rate.
+    pub interval: [f64; 2],
+    /// ln p of this test alone.
+    pub ln_p: f64,
+    /// log10 p of this test alone.
+    pub log10_p: f64,
+    /// log10 of the p adjusted for all tests.
+    pub adjusted_log10_p: f64,
+    /// Tests that the adjustment covers.
+    pub m_tests: usize,
+    /// How p was made.
+    pub method: &'static str,
+    /// Whether p is exact.
+    pub p_kind: Kind,
+    /// Decoy keys.
+    pub decoys: Decoys,
+    /// Planned power at the stated strength.
+    pub power: f64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The rule that gave it, with its numbers.
+    pub rule: String,
+    /// log10 p along the corpus.
+    #[serde(skip)]
+    pub curve: Vec<Point>,
+}
+
+/// A corpus while it is read for some tests.
+pub struct Reading<'a> {
+    tests: &'a [Test],
+    config: DetectConfig,
+    corpora: BTreeMap<Packing, Gathered>,
+    /// Tokens of the corpus with gaps between texts, where somebody needs them.
+    kept: Option<Kept>,
+    gap: usize,
+    starts: Vec<u64>,
+    place: u64,
+    documents: u64,
+    tokens: u64,
+}
+
+/// A scored window with all that is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceRow<'a> {
+    /// Number of its document, from 0 in the order of reading.
+    pub document: usize,
+    /// Place of its token in the document, from 0.
+    pub position: u64,
+    /// The context, oldest first.
+    pub context: &'a [u32],
+    /// The token.
+    pub token: u32,
+    /// 0 or 1, the bits of a score, or the layers.
+    pub bits: u64,
+}
+
+impl<'a> Reading<'a> {
+    /// For `tests`; `tracing` keeps the tokens, so that [`Reading::finish`] can tell where each window stood.
+    ///
+    /// # Errors
+    /// `Io` when no file can be made in the directory for spilled windows.
+    pub fn new(tests: &'a [Test], config: &DetectConfig, tracing: bool) -> Result<Self> {
+        let mut packings: Vec<Packing> = tests.iter().map(|test| packing(test.marker.as_ref())).collect();
+        packings.sort_unstable();
+        packings.dedup();
+        let bytes = config.bytes / packings.len().max(1);
+        let wide = packings.iter().any(|packing| !packing.whole());
+        let gap = packings.iter().map(|packing| packing.shape.context).max().unwrap_or(0);
+        let kept = if wide || tracing { Some(Kept::new(&config.dir)?) } else { None };
+        let corpora = packings.into_iter().map(|packing| (packing, Gathered::new(packing, bytes, &config.dir)));
+        Ok(Self {
+            tests,
+            config: config.clone(),
+            corpora: corpora.collect(),
+            kept,
+            gap,
+            starts: Vec::new(),
+            place: 0,
+            documents: 0,
+            tokens: 0,
+        })
+    }
+
+    /// Adds texts.
+    ///
+    /// # Errors
+    /// `Io` when windows must be spilled and cannot; `Input` beyond 2⁴⁰ tokens.
+    pub fn add(&mut self, texts: &[Text]) -> Result<()> {
+        let mut places = Vec::with_capacity(texts.len());
+        for text in texts {
+            self.place += self.gap as u64;
+            places.push(self.place);
+            self.place += text.tokens.len() as u64;
+            self.tokens += text.tokens.len() as u64;
+            if let Some(kept) = &mut self.kept {
+                kept.add(&vec![crate::watermark::PAD; self.gap])?;
+                kept.add(&text.tokens)?;
+            }
+        }
+        if self.place >= windows::MOST_TOKENS {
+            let message = format!("expected at most {} tokens in a corpus, got more", windows::MOST_TOKENS);
+            return Err(crate::error::Error::new(crate::error::ErrorKind::Input, message));
+        }
+        self.documents += texts.len() as u64;
+        if self.kept.is_some() {
+            self.starts.extend(&places);
+        }
+        self.corpora.values_mut().try_for_each(|gathered| gathered.add(texts, &places))
+    }
+
+    /// Tests what was read. `trace` receives, test by test, every scored window in the order of the text.
+    ///
+    /// # Errors
+    /// `Io` when something must be spilled and cannot, and those of `trace`.
+    pub fn finish(
+        self,
+        mut trace: Option<&mut dyn FnMut(&Test, TraceRow<'_>) -> Result<()>>,
+        progress: &dyn Fn(&Test),
+    ) -> Result<Vec<Finding>> {
+        let Self { tests, config, corpora, kept, gap: _, starts, place, documents, tokens } = self;
+        let bytes = config.bytes / corpora.len().max(1);
+        let corpora = corpora
+            .into_iter()
+            .map(|(packing, gathered)| Ok((packing, gathered.finish(bytes, &config.dir)?)))
+            .collect::<Result<BTreeMap<Packing, Corpus>>>()?;
+        let kept = kept.map(Kept::finish).transpose()?;
+        let all: &[u32] = kept.as_ref().map_or(&[], |map| bytemuck::cast_slice(map.as_ref()));
+        let scoring = Scoring { tokens: all, places: place, bytes, dir: &config.dir };
+        let mut findings = Vec::new();
+        let mut ln_ps = Vec::new();
+        for test in tests {
+            progress(test);
+            let traits = test.marker.traits();
+            let corpus = &corpora[&packing(test.marker.as_ref())];
+            let law = Law::new(traits.null.clone(), traits.shape);
+            let mut traced = trace.as_ref().map(|_| Gather::<Traced>::new(bytes, &config.dir));
+            let scored = match &mut traced {
+                None => score(test.marker.as_ref(), corpus, corpus.seen(), scoring, None)?,
+                Some(traced) => {
+                    let mut add = |rows: &[Traced]| traced.add(rows);
+                    score(test.marker.as_ref(), corpus, corpus.seen(), scoring, Some(&mut add))?
+                }
+            };
+            if let (Some(traced), Some(trace)) = (traced, &mut trace) {
+                let context = traits.shape.context;
+                tell(test, &traced.finish()?, all, &starts, context, *trace)?;
+            }
+            let each: Vec<f64> =
+                scored.tallies.iter().map(|tally| law.ln_p(tally.scored(), tally.statistic())).collect();
+            let best = (0..each.len()).min_by(|&a, &b| each[a].total_cmp(&each[b])).unwrap_or(0);
+            let tally = &scored.tallies[best];
+            let (n, statistic) = (tally.scored(), tally.statistic());
+            let decoys = decoys::run(test.marker.as_ref(), &traits, &law, corpus, scoring, config.decoys)?;
+            let (rate, low, high) = law.interval(n, statistic, config.level);
+            let mut masked = corpus.masked();
+            masked.same_seed = scored.same_seed;
+            let curve = tally.curve().map(|(scored, sum)| Point { scored, log10_p: law.ln_p(scored, sum) * LOG10_E });
+            findings.push(Finding {
+                scheme: test.scheme,
+                dialect: test.dialect,
+                profile: test.profile.clone(),
+                predicted: test.predicted,
+                key_id: test.key_id.clone(),
+                parameters: test.parameters.clone(),
+                documents,
+                tokens,
+                scored: n,
+                masked: masked.named().into_iter().collect(),
+                payload: (traits.payloads > 1).then_some(best),
+                statistic,
+                expected: law.expected(n),
+                rate,
+                interval: [low, high],
+                ln_p: each[best],
+                log10_p: each[best] * LOG10_E,
+                adjusted_log10_p: 0.0,
+                m_tests: 0,
+                method: law.method(),
+                p_kind: law.kind(),
+                decoys,
+                power: 0.0,
+                verdict: Verdict::Inconclusive,
+                rule: String::new(),
+                curve: curve.collect(),
+            });
+            ln_ps.push((each, best, law));
+        }
+        judge(&mut findings, &ln_ps, tests, &config);
+        Ok(findings)
+    }
+}
+
+fn packing(scheme: &dyn Scheme) -> Packing {
+    let traits = scheme.traits();
+    Packing { shape: traits.shape, vocab: traits.vocab }
+}
+
+/// Tells where each scored window stood.
+fn tell(
+    test: &Test,
+    traced: &Distinct<Traced>,
+    all: &[u32],
+    starts: &[u64],
+    context: usize,
+    trace: &mut dyn FnMut(&Test, TraceRow<'_>) -> Result<()>,
+) -> Result<()> {
+    for row in traced.records() {
+        let document = starts.partition_point(|start| *start <= row.place) - 1;
+        let at = row.place as usize;
+        let row = TraceRow {
+            document,
+            position: row.place - starts[document],
+            context: &all[at - context..at],
+            token: all[at],
+            bits: row.bits,
+        };
+        trace(test, row)?;
+    }
+    Ok(())
+}
+
+/// Adjusts all p-values together, and gives each test its verdict.
+fn judge(findings: &mut [Finding], ln_ps: &[(Vec<f64>, usize, Law)], tests: &[Test], config: &DetectConfig) {
+    let every: Vec<f64> = ln_ps.iter().flat_map(|(each, _, _)| each.iter().copied()).collect();
+    let adjusted = stats::holm(&every);
+    let mut first = 0;
+    for ((finding, (each, best, law)), test) in findings.iter_mut().zip(ln_ps).zip(tests) {
+        let ln_adjusted = adjusted[first + best];
+        first += each.len();
+        finding.adjusted_log10_p = ln_adjusted * LOG10_E;
+        finding.m_tests = every.len();
+        let ln_alpha = libm::log(config.alpha / every.len() as f64);
+        finding.power = law.power(finding.scored, config.strength, ln_alpha);
+        (finding.verdict, finding.rule) = rule(finding, test, ln_adjusted, config);
+    }
+}
+
+fn rule(finding: &Finding, test: &Test, ln_adjusted: f64, config: &DetectConfig) -> (Verdict, String) {
+    let (adjusted, m) = (format!("adjusted log10 p {:.2}", ln_adjusted * LOG10_E), finding.m_tests);
+    let alpha = format!("{:e}", config.alpha);
+    let inconclusive = |why: String| (Verdict::Inconclusive, why);
+    if finding.scored == 0 {
+        return inconclusive("no window was scored".into());
+    }
+    let beyond = finding.masked.get("out-of-vocabulary").copied().unwrap_or(0);
+    if beyond * 100 > finding.tokens {
+        return inconclusive(format!(
+            "{beyond} of {} tokens stand with ids at or above the vocabulary: another tokenizer or vocabulary than the key's",
+            finding.tokens
+        ));
+    }
+    let Some(uniformity) = finding.decoys.uniformity_p else {
+        return inconclusive("no decoys were run, so nothing shows that the test holds on this text".into());
+    };
+    if uniformity < config.least_uniformity {
+        return inconclusive(format!(
+            "decoy keys' p-values are not uniform (p {uniformity:.2e}, below {}): the test does not hold on this text",
+            config.least_uniformity
+        ));
+    }
+    let decoys = format!("decoy uniformity p {uniformity:.3} is at least {}", config.least_uniformity);
+    if ln_adjusted <= libm::log(config.alpha) {
+        if let Some(published) = test.published {
+            return inconclusive(format!(
+                "{adjusted} is at most {alpha} over {m} tests, but the key is public ({published}): it shows that somebody used it"
+            ));
+        }
+        return (Verdict::Marked, format!("Marked: {adjusted} over {m} tests is at most {alpha}, and {decoys}"));
+    }
+    let planned = format!(
+        "planned power {:.4} at strength {} and {} scored windows",
+        finding.power, config.strength, finding.scored
+    );
+    if finding.power >= config.power {
+        return (
+            Verdict::NotDetected,
+            format!("NotDetected: {adjusted} over {m} tests is above {alpha}, {planned} is at least {}", config.power),
+        );
+    }
+    inconclusive(format!("{adjusted} over {m} tests is above {alpha}, and {planned} is below {}", config.power))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! A statistic → its p-value under the scheme's null, the expected value, an interval of the rate, the power of the test.
+//!
+//! | null | p | exact? |
+//! |---|---|---|
+//! | coin of share s | P(Bin(n, s) ≥ k) | exact |
+//! | lists of `list` of `vocab` tokens, one seed | hypergeometric tail | exact |
+//! | lists, many seeds | P(Bin(n, list/vocab) ≥ k) | upper bound where k ≥ np + 1 |
+//! | exponential scores | Q(n, S − n·shift) | upper bound, exact to the generator's step |
+//! | two scores blended | Chernoff bound | upper bound |
+//! | layers, all alike | P(Bin(n·depth, share) ≥ ones) | exact |
+//! | layers, weighted | Chernoff bound | upper bound |
+//!
+//! Why the binomial bounds the lists: tokens of one list are drawn without replacement, so the hits of one seed are hypergeometric,
+//! which is the law of a sum of independent coins of unequal chances (Vatutin and Mikhailov 1982); the sum over seeds is such a sum
+//! again, of mean np, and its tail at k ≥ np + 1 is at most the binomial's (Hoeffding 1956, theorem 5). Below np + 1 the value is near
+//! one half or above, and no verdict rests on it.
+
+use crate::stats;
+use crate::watermark::{Null, Shape};
+
+/// Whether a p-value is exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The probability itself.
+    Exact,
+    /// Proven to be at least the probability.
+    UpperBound,
+}
+
+/// The null of one test, with what of the shape bears on it.
+#[derive(Clone, Debug)]
+pub struct Law {
+    null: Null,
+    one_seed: bool,
+}
+
+impl Law {
+    /// The law of a scheme's statistic.
+    #[must_use]
+    pub fn new(null: Null, shape: Shape) -> Self {
+        Self { null, one_seed: shape.context == 0 }
+    }
+
+    /// How the p-value is made, in words.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match &self.null {
+            Null::Coin { .. } => "binomial tail",
+            Null::List { .. } if self.one_seed => "hypergeometric tail",
+            Null::List { .. } => "binomial tail with the list's true share (Hoeffding 1956 bounds the draws without replacement)",
+            Null::Exponential { .. } => "gamma tail",
+            Null::Pair { .. } => "Chernoff bound of two blended exponential scores",
+            Null::Layers { weights: None, .. } => "binomial tail over all layers",
+            Null::Layers { .. } => "Chernoff bound of weighted layers",
+        }
+    }
+
+    /// Whether it is exact.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match &self.null {
+            Null::Coin { .. } | Null::Layers { weights: None, .. } => Kind::Exact,
+            Null::List { .. } if self.one_seed => Kind::Exact,
+            _ => Kind::UpperBound,
+        }
+    }
+
+    /// Whether p-values of decoys may lie above uniform ones by construction, so that only too many small ones count against them.
+    #[must_use]
+    pub fn one_sided(&self) -> bool {
+        matches!(&self.null, Null::Pair { .. } | Null::Layers { weights: Some(_), .. })
+    }
+
+    /// ln p of a statistic over `n` windows.
+    #[must_use]
+    pub fn ln_p(&self, n: u64, statistic: f64) -> f64 {
+        if n == 0 {
+            return 0.0;
+        }
+        match &self.null {
+            Null::Coin { share } => stats::ln_binomial_upper(statistic as u64, n, *share),
+            Null::List { list, vocab } if self.one_seed => {
+                stats::ln_hypergeometric_upper(statistic as u64, u64::from(*vocab), u64::from(*list), n)
+            }
+            Null::List { list, vocab } => {
+                stats::ln_binomial_upper(statistic as u64, n, f64::from(*list) / f64::from(*vocab))
+            }
+            Null::Exponential { shift } => stats::ln_gamma_upper(n as f64, (statistic - n as f64 * shift).max(0.0)),
+            Null::Pair { alpha, shift } => stats::ln_pair_bound(n, *alpha, statistic - n as f64 * shift),
+            Null::Layers { depth, share, weights: None } => {
+                stats::ln_binomial_upper(statistic as u64, n * u64::from(*depth), *share)
+            }
+            Null::Layers { share, weights: Some(weights), .. } => stats::ln_layers_bound(n, *share, weights, statistic),
+        }
+    }
+
+    /// ln p with the statistic's own probability taken by a share `u` in [0, 1): uniform under the null where the law is discrete.
+    #[must_use]
+    pub fn ln_randomised(&self, n: u64, statistic: f64, u: f64) -> f64 {
+        let whole = matches!(
+            &self.null,
+            Null::Coin { .. } | Null::List { .. } | Null::Layers { weights: None, .. }
+        );
+        let at = self.ln_p(n, statistic);
+        if !whole || n == 0 {
+            return at;
+        }
+        let above = self.ln_p(n, statistic + 1.0);
+        // ln(e^above + u (e^at − e^above)).
+        above + libm::log1p(u * libm::expm1((at - above).min(700.0)))
+    }
+
+    /// The statistic's mean under the null.
+    #[must_use]
+    pub fn expected(&self, n: u64) -> f64 {
+        let n = n as f64;
+        match &self.null {
+            Null::Coin { share } => n * share,
+            Null::List { list, vocab } => n * f64::from(*list) / f64::from(*vocab),
+            Null::Exponential { .. } | Null::Pair { .. } => n,
+            Null::Layers { depth, share, weights: None } => n * share * f64::from(*depth),
+            Null::Layers { share, weights: Some(weights), .. } => n * share * weights.iter().sum::<f64>(),
+        }
+    }
+
+    /// An interval of the rate (hits a window, mean score, share of ones) at `level`, and the rate itself. For weighted layers and
+    /// blended scores it rests on the normal law; elsewhere it is exact.
+    #[must_use]
+    pub fn interval(&self, n: u64, statistic: f64, level: f64) -> (f64, f64, f64) {
+        if n == 0 {
+            return (0.0, 0.0, f64::INFINITY);
+        }
+        let rate = statistic / n as f64;
+        let normal = |rate: f64, variance: f64| {
+            let z = 1.959_963_984_540_054 * (variance / n as f64).sqrt();
+            (rate, rate - z, rate + z)
+        };
+        match &self.null {
+            Null::Coin { .. } | Null::List { .. } => {
+                let (low, high) = stats::proportion_interval(statistic as u64, n, level);
+                (rate, low, high)
+            }
+            Null::Exponential { .. } => {
+                let (low, high) = stats::exponential_mean_interval(n, statistic, level);
+                (rate, low, high)
+            }
+            Null::Pair { alpha, .. } => normal(rate, (1.0 - alpha).powi(2) + alpha.powi(2)),
+            Null::Layers { depth, weights: None, .. } => {
+                let bits = n * u64::from(*depth);
+                let (low, high) = stats::proportion_interval(statistic as u64, bits, level);
+                (statistic / bits as f64, low, high)
+            }
+            Null::Layers { share, weights: Some(weights), .. } => {
+                let total: f64 = weights.iter().sum();
+                let squares: f64 = weights.iter().map(|w| w * w).sum();
+                normal(rate / total, share * (1.0 - share) * squares / (total * total))
+            }
+        }
+    }
+
+    /// Chance that a mark of this `strength` gives p ≤ e^`ln_alpha` over `n` windows. Strength s raises the chance of green by s of the
+    /// way to 1, a mean score by s, the share of ones by s/4 (a tournament of two leaves between many equal tokens raises it by ¼).
+    #[must_use]
+    pub fn power(&self, n: u64, strength: f64, ln_alpha: f64) -> f64 {
+        if n == 0 {
+            return 0.0;
+        }
+        match &self.null {
+            Null::Coin { share } => stats::binomial_power(n, *share, share + strength * (1.0 - share), ln_alpha),
+            Null::List { list, vocab } => {
+                let share = f64::from(*list) / f64::from(*vocab);
+                stats::binomial_power(n, share, share + strength * (1.0 - share), ln_alpha)
+            }
+            Null::Layers { depth, share, .. } => {
+                stats::binomial_power(n * u64::from(*depth), *share, share + strength / 4.0, ln_alpha)
+            }
+            Null::Exponential { .. } => stats::gamma_power(n as f64, 1.0 + strength, ln_alpha),
+            Null::Pair { alpha, .. } => {
+                let effective = n as f64 / ((1.0 - alpha).powi(2) + alpha.powi(2));
+                stats::gamma_power(effective, 1.0 + strength, ln_alpha)
+            }
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Documents → distinct windows: every window of the corpus counts once, however often it stands there.
+//!
+//! A window becomes a record of 24 bytes: its context, packed into 128 bits, its token, and where it stood first. Contexts of up to
+//! 128 bits (seven tokens of a vocabulary of 128,000) are packed as they are; longer ones by 128 bits of BLAKE3, and then the tokens
+//! themselves are kept, too. Guarantee: each token of the corpus is scored, or masked for exactly one reason; the sums agree.
+
+use crate::error::Result;
+use crate::store::spill::{Distinct, Gather, Record};
+use crate::watermark::{Once, PAD, Shape};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+/// Bits of a place that number a token of the corpus; the rest hold the token's id.
+const PLACE_BITS: u32 = 40;
+/// Most tokens of a corpus.
+pub const MOST_TOKENS: u64 = 1 << PLACE_BITS;
+/// Largest vocabulary.
+pub const MOST_VOCAB: u32 = 1 << (64 - PLACE_BITS);
+
+/// One text, ready to be scored.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    /// Its tokens, without the prompt's.
+    pub tokens: Vec<u32>,
+    /// The prompt's, where it is known.
+    pub prompt: Option<Vec<u32>>,
+}
+
+/// A window and where it stood first. In order: by context, then by token, then by place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Seen {
+    key: [u64; 2],
+    token_place: u64,
+}
+
+impl Seen {
+    /// `token` is below [`MOST_VOCAB`]; `place` numbers a token of the corpus, below [`MOST_TOKENS`].
+    #[must_use]
+    pub fn new(key: u128, token: u32, place: u64) -> Self {
+        Self { key: [(key >> 64) as u64, key as u64], token_place: u64::from(token) << PLACE_BITS | place }
+    }
+
+    /// The packed context, or the seed of a unit.
+    #[must_use]
+    pub fn key(&self) -> u128 {
+        u128::from(self.key[0]) << 64 | u128::from(self.key[1])
+    }
+
+    /// The token.
+    #[must_use]
+    pub fn token(&self) -> u32 {
+        (self.token_place >> PLACE_BITS) as u32
+    }
+
+    /// The number of its token in the corpus.
+    #[must_use]
+    pub fn place(&self) -> u64 {
+        self.token_place & (MOST_TOKENS - 1)
+    }
+}
+
+impl Record for Seen {
+    fn same(&self, other: &Self) -> bool {
+        self.key == other.key && self.token() == other.token()
+    }
+}
+
+/// Tokens that were left out, by reason. A reason's word is a format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Masked {
+    /// Before the first place that the scheme scores, in texts too short for any window as well.
+    pub no_context: u64,
+    /// The window holds an id that is not below the vocabulary.
+    pub out_of_vocabulary: u64,
+    /// The window stands in the text's own prompt.
+    pub copied_from_prompt: u64,
+    /// The context stood in the text before, where planting leaves it unmarked.
+    pub context_used: u64,
+    /// The window (or, where contexts count once, the context) stood in the corpus before.
+    pub repeated: u64,
+    /// Another window has the same seed and token, so its value is no new evidence.
+    pub same_seed: u64,
+}
+
+impl Masked {
+    /// Each reason with its count, in one order; reasons that never occurred are left out.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        let all = [
+            ("no-context", self.no_context),
+            ("out-of-vocabulary", self.out_of_vocabulary),
+            ("copied-from-prompt", self.copied_from_prompt),
+            ("context-used", self.context_used),
+            ("repeated", self.repeated),
+            ("same-seed", self.same_seed),
+        ];
+        all.into_iter().filter(|(_, n)| *n > 0).collect()
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.no_context += other.no_context;
+        self.out_of_vocabulary += other.out_of_vocabulary;
+        self.copied_from_prompt += other.copied_from_prompt;
+        self.context_used += other.context_used;
+        self.repeated += other.repeated;
+        self.same_seed += other.same_seed;
+    }
+}
+
+/// How the contexts of one shape and vocabulary are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Packing {
+    /// The shape.
+    pub shape: Shape,
+    /// Ids at or above it are not scored.
+    pub vocab: u32,
+}
+
+impl Packing {
+    /// Bits of a token: the vocabulary itself stands for a place before the text.
+    fn bits(&self) -> u32 {
+        32 - self.vocab.leading_zeros()
+    }
+
+    /// Whether a context fits 128 bits as it is.
+    #[must_use]
+    pub fn whole(&self) -> bool {
+        self.bits() as usize * self.shape.context <= 128
+    }
+
+    /// The context as a number: injective where [`Packing::whole`], else 128 bits of BLAKE3.
+    #[must_use]
+    pub fn pack(&self, context: &[u32]) -> u128 {
+        if !self.whole() {
+            let mut hash = blake3::Hasher::new();
+            context.iter().for_each(|token| drop(hash.update(&token.to_le_bytes())));
+            let mut first = [0; 16];
+            first.copy_from_slice(&hash.finalize().as_bytes()[..16]);
+            return u128::from_be_bytes(first);
+        }
+        let bits = self.bits();
+        context.iter().fold(0, |key, &token| key << bits | u128::from(token.min(self.vocab)))
+    }
+
+    /// Appends the tokens of a packed context.
+    fn unpack(&self, key: u128, out: &mut Vec<u32>) {
+        let bits = self.bits();
+        for at in (0..self.shape.context as u32).rev() {
+            let token = (key >> (at * bits)) as u32 & ((1 << bits) - 1);
+            out.push(if token == self.vocab { PAD } else { token });
+        }
+    }
+
+    /// The windows of one text, and what was left out of it.
+    fn windows(&self, text: &Text, first_place: u64, out: &mut Vec<Seen>) -> Masked {
+        let Shape { context: width, first, pad, history, .. } = self.shape;
+        let tokens = &text.tokens;
+        let first = if pad { first } else { first.max(width) };
+        let mut masked = Masked { no_context: first.min(tokens.len()) as u64, ..Masked::default() };
+        let copied: HashSet<&[u32]> =
+            text.prompt.iter().flat_map(|prompt| prompt.windows(width + 1)).collect();
+        let mut used: HashMap<u128, usize> = HashMap::new();
+        let mut padded: Vec<u32> = Vec::new();
+        for at in first..tokens.len() {
+            let context = match at.checked_sub(width) {
+                Some(begin) => &tokens[begin..at],
+                None => {
+                    padded.clear();
+                    padded.extend((at..width).map(|_| PAD));
+                    padded.extend_from_slice(&tokens[..at]);
+                    &padded
+                }
+            };
+            let known = |token: &u32| *token < self.vocab || *token == PAD;
+            if tokens[at] >= self.vocab || !context.iter().all(known) {
+                masked.out_of_vocabulary += 1;
+                continue;
+            }
+            let key = self.pack(context);
+            if let Some(most) = history {
+                let before = used.insert(key, at);
+                if before.is_some_and(|before| at - before <= most) {
+                    masked.context_used += 1;
+                    continue;
+                }
+            }
+            if at >= width && copied.contains(&tokens[at - width..=at]) {
+                masked.copied_from_prompt += 1;
+                continue;
+            }
+            out.push(Seen::new(key, tokens[at], first_place + at as u64));
+        }
+        masked
+    }
+}
+
+/// The windows of a corpus while it is read.
+pub struct Gathered {
+    packing: Packing,
+    gather: Gather<Seen>,
+    masked: Masked,
+    read: u64,
+}
+
+impl Gathered {
+    /// At most `bytes` of records in memory, more in files in `dir`.
+    #[must_use]
+    pub fn new(packing: Packing, bytes: usize, dir: &Path) -> Self {
+        Self { packing, gather: Gather::new(bytes, dir), masked: Masked::default(), read: 0 }
+    }
+
+    /// Adds texts; `places` has the number of the first token of each.
+    ///
+    /// # Errors
+    /// `Io` when a run cannot be spilled.
+    pub fn add(&mut self, texts: &[Text], places: &[u64]) -> Result<()> {
+        let packing = self.packing;
+        let parts: Vec<(Vec<Seen>, Masked)> = texts
+            .par_iter()
+            .zip(places)
+            .map(|(text, &place)| {
+                let mut out = Vec::with_capacity(text.tokens.len());
+                let masked = packing.windows(text, place, &mut out);
+                (out, masked)
+            })
+            .collect();
+        for (windows, masked) in parts {
+            self.gather.add(&windows)?;
+            self.masked.add(&masked);
+            self.read += windows.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The distinct windows.
+    ///
+    /// # Errors
+    /// `Io` when a run cannot be spilled.
+    pub fn finish(self, bytes: usize, dir: &Path) -> Result<Corpus> {
+        let Self { packing, gather, mut masked, read } = self;
+        let mut distinct = gather.finish()?;
+        if packing.shape.once == Once::Context {
+            let mut firsts = Gather::new(bytes, dir);
+            for context in distinct.records().chunk_by(|a, b| a.key == b.key) {
+                firsts.add(context.iter().min_by_key(|seen| seen.place()).map_or(&[], std::slice::from_ref))?;
+            }
+            distinct = firsts.finish()?;
+        }
+        masked.repeated += read - distinct.records().len() as u64;
+        Ok(Corpus { packing, distinct, masked })
+    }
+}
+
+/// The distinct windows of a corpus, as one shape reads it.
+pub struct Corpus {
+    packing: Packing,
+    distinct: Distinct<Seen>,
+    masked: Masked,
+}
+
+impl Corpus {
+    /// How it was read.
+    #[must_use]
+    pub fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// The windows, in order.
+    #[must_use]
+    pub fn seen(&self) -> &[Seen] {
+        self.distinct.records()
+    }
+
+    /// What was left out.
+    #[must_use]
+    pub fn masked(&self) -> Masked {
+        self.masked
+    }
+
+    /// Whether windows went to the disk.
+    #[must_use]
+    pub fn spilled(&self) -> bool {
+        self.distinct.spilled()
+    }
+
+    /// The tokens of some windows, n × (context + 1); `tokens` are those of the corpus, for contexts that are not packed whole.
+    pub fn unpack(&self, seen: &[Seen], tokens: &[u32], out: &mut Vec<u32>) {
+        for window in seen {
+            if self.packing.whole() {
+                self.packing.unpack(window.key(), out);
+            } else {
+                // A text's first windows reach into the text before where contexts are padded.
+                let at = window.place() as usize;
+                out.extend_from_slice(&tokens[at - self.packing.shape.context..at]);
+            }
+            out.push(window.token());
+        }
+    }
+}
