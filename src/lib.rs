@@ -16,7 +16,7 @@
 //! | 1 | [`error`], [`exchange`] |
 //! | 2 | [`text`], [`log`], [`token`], [`stats`], [`store`] |
 //! | 3 | [`embed`], [`index`], [`watermark`] |
-//! | 4 | [`family`] |
+//! | 4 | [`family`], [`detect`] |
 //! | 6 | [`report`] |
 //! | 7 | [`audit`], [`simulate`] |
 //! | 9 | [`cli`] |
@@ -31,6 +31,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod detect;
 pub mod embed;
 pub mod error;
 pub mod exchange;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The layer table of ARCHITECTURE.md: a module uses lower rows only, and row-mates do not know each other.
-const LAYERS: [(u8, &str); 16] = [
+const LAYERS: [(u8, &str); 17] = [
     (0, "ids"),
     (1, "error"),
     (1, "exchange"),
@@ -22,6 +22,7 @@ const LAYERS: [(u8, &str); 16] = [
     (3, "index"),
     (3, "watermark"),
     (4, "family"),
+    (4, "detect"),
     (6, "report"),
     (7, "audit"),
     (7, "simulate"),

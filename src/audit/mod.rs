@@ -20,6 +20,7 @@ mod night;
 mod quarantine;
 mod summary;
 mod view;
+pub mod watermark;
 
 pub use compact::{Compacted, compact};
 pub use forget::{Forget, Forgotten, LostEvidence, forget};

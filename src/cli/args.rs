@@ -31,6 +31,9 @@ pub(crate) enum Command {
     Store(StoreCommand),
     /// Measure the threshold on the prompts of a store
     Calibrate(Calibrate),
+    /// Plant watermarks and test text for them
+    #[command(subcommand)]
+    Watermark(super::watermark_args::WatermarkCommand),
     /// Write a seeded log with its truth
     Simulate(Simulate),
 }

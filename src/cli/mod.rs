@@ -8,6 +8,8 @@ mod logs;
 mod lookups;
 mod print;
 mod progress;
+mod watermark;
+mod watermark_args;
 
 use crate::error::{Error, ErrorKind};
 use args::{Cli, Command};
@@ -43,6 +45,7 @@ fn run(command: Command) -> crate::error::Result<()> {
         Command::Export(args) => lookups::export(&args),
         Command::Store(args) => lookups::store(&args),
         Command::Calibrate(args) => lookups::calibrate(&args),
+        Command::Watermark(command) => watermark::run(&command),
     }
 }
 

@@ -140,14 +140,12 @@ pub fn run(
         column.sort_unstable_by(f64::total_cmp);
         (quantile(&column, 0.05), quantile(&column, 0.95))
     });
-    let mut uniform: Vec<f64> = uniform.into_iter().map(libm::exp).collect();
-    uniform.sort_unstable_by(f64::total_cmp);
-    let uniformity = if law.one_sided() { stats::ks_small_p(&uniform) } else { stats::ks_p(&uniform) };
+    let uniformity = if law.one_sided() { stats::ln_too_small(&uniform) } else { stats::ln_uniformity(&uniform) };
     Ok(Decoys {
         n: config.n,
         windows: seen.len(),
         rank_p: Some((1 + at_most) as f64 / (config.n + 1) as f64),
-        uniformity_p: Some(uniformity),
+        uniformity_p: Some(libm::exp(uniformity)),
         quantiles: Some([quantile(&plain, 0.05), quantile(&plain, 0.5), quantile(&plain, 0.95)]),
         band: band.collect(),
     })

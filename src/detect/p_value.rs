@@ -48,7 +48,9 @@ impl Law {
         match &self.null {
             Null::Coin { .. } => "binomial tail",
             Null::List { .. } if self.one_seed => "hypergeometric tail",
-            Null::List { .. } => "binomial tail with the list's true share (Hoeffding 1956 bounds the draws without replacement)",
+            Null::List { .. } => {
+                "binomial tail with the list's true share (Hoeffding 1956 bounds the draws without replacement)"
+            }
             Null::Exponential { .. } => "gamma tail",
             Null::Pair { .. } => "Chernoff bound of two blended exponential scores",
             Null::Layers { weights: None, .. } => "binomial tail over all layers",
@@ -87,28 +89,27 @@ impl Law {
                 stats::ln_binomial_upper(statistic as u64, n, f64::from(*list) / f64::from(*vocab))
             }
             Null::Exponential { shift } => stats::ln_gamma_upper(n as f64, (statistic - n as f64 * shift).max(0.0)),
-            Null::Pair { alpha, shift } => stats::ln_pair_bound(n, *alpha, statistic - n as f64 * shift),
+            Null::Pair { alpha, shift } => stats::ln_pair_upper(statistic, n, *alpha, *shift),
             Null::Layers { depth, share, weights: None } => {
                 stats::ln_binomial_upper(statistic as u64, n * u64::from(*depth), *share)
             }
-            Null::Layers { share, weights: Some(weights), .. } => stats::ln_layers_bound(n, *share, weights, statistic),
+            Null::Layers { share, weights: Some(weights), .. } => {
+                let layer = |&weight: &f64| stats::Layer { windows: n, weight, share: *share };
+                stats::ln_layers_upper(statistic, &weights.iter().map(layer).collect::<Vec<_>>())
+            }
         }
     }
 
     /// ln p with the statistic's own probability taken by a share `u` in [0, 1): uniform under the null where the law is discrete.
     #[must_use]
     pub fn ln_randomised(&self, n: u64, statistic: f64, u: f64) -> f64 {
-        let whole = matches!(
-            &self.null,
-            Null::Coin { .. } | Null::List { .. } | Null::Layers { weights: None, .. }
-        );
+        let whole = matches!(&self.null, Null::Coin { .. } | Null::List { .. } | Null::Layers { weights: None, .. });
         let at = self.ln_p(n, statistic);
         if !whole || n == 0 {
             return at;
         }
-        let above = self.ln_p(n, statistic + 1.0);
-        // ln(e^above + u (e^at − e^above)).
-        above + libm::log1p(u * libm::expm1((at - above).min(700.0)))
+        // P(X > k) + u P(X = k) = (1 − u) P(X > k) + u P(X ≥ k).
+        stats::ln_randomised(self.ln_p(n, statistic + 1.0) + libm::log1p(-u), at, u)
     }
 
     /// The statistic's mean under the null.
@@ -142,7 +143,7 @@ impl Law {
                 (rate, low, high)
             }
             Null::Exponential { .. } => {
-                let (low, high) = stats::exponential_mean_interval(n, statistic, level);
+                let (low, high) = stats::exponential_mean_interval(statistic, n, level);
                 (rate, low, high)
             }
             Null::Pair { alpha, .. } => normal(rate, (1.0 - alpha).powi(2) + alpha.powi(2)),
@@ -175,10 +176,11 @@ impl Law {
             Null::Layers { depth, share, .. } => {
                 stats::binomial_power(n * u64::from(*depth), *share, share + strength / 4.0, ln_alpha)
             }
-            Null::Exponential { .. } => stats::gamma_power(n as f64, 1.0 + strength, ln_alpha),
+            Null::Exponential { .. } => stats::gamma_power(n, 1.0 + strength, 1.0, ln_alpha),
             Null::Pair { alpha, .. } => {
+                // The blend is taken as fewer scores of its own spread.
                 let effective = n as f64 / ((1.0 - alpha).powi(2) + alpha.powi(2));
-                stats::gamma_power(effective, 1.0 + strength, ln_alpha)
+                stats::gamma_power(effective as u64, 1.0 + strength, 1.0, ln_alpha)
             }
         }
     }

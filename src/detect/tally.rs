@@ -146,9 +146,8 @@ pub fn score(
     };
     if !traits.collapses {
         for group in seen.chunks(together) {
-            let scored = group.par_chunks(CHUNK).map(|chunk| {
-                chunk_values(&reduce(chunk), &mut chunk.iter().map(Seen::place))
-            });
+            let scored =
+                group.par_chunks(CHUNK).map(|chunk| chunk_values(&reduce(chunk), &mut chunk.iter().map(Seen::place)));
             take(scored.collect())?;
         }
         return Ok(Scored { tallies, same_seed: 0 });

@@ -135,7 +135,9 @@ impl Packing {
     pub fn pack(&self, context: &[u32]) -> u128 {
         if !self.whole() {
             let mut hash = blake3::Hasher::new();
-            context.iter().for_each(|token| drop(hash.update(&token.to_le_bytes())));
+            for token in context {
+                hash.update(&token.to_le_bytes());
+            }
             let mut first = [0; 16];
             first.copy_from_slice(&hash.finalize().as_bytes()[..16]);
             return u128::from_be_bytes(first);
@@ -159,8 +161,7 @@ impl Packing {
         let tokens = &text.tokens;
         let first = if pad { first } else { first.max(width) };
         let mut masked = Masked { no_context: first.min(tokens.len()) as u64, ..Masked::default() };
-        let copied: HashSet<&[u32]> =
-            text.prompt.iter().flat_map(|prompt| prompt.windows(width + 1)).collect();
+        let copied: HashSet<&[u32]> = text.prompt.iter().flat_map(|prompt| prompt.windows(width + 1)).collect();
         let mut used: HashMap<u128, usize> = HashMap::new();
         let mut padded: Vec<u32> = Vec::new();
         for at in first..tokens.len() {

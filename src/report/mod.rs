@@ -16,6 +16,7 @@ pub mod json;
 pub mod markdown;
 #[cfg(test)]
 mod sample;
+pub mod watermark;
 
 pub use crate::family::template::{Part, Slot};
 use crate::ids::{Digest, FamilyId, Field, Level, Time};

@@ -40,23 +40,8 @@ impl AccountKey {
     /// Reads the key at `path`; `None` where there is no file.
     /// # Errors
     /// `Io` when it cannot be read; `Config` when it is not 64 hex digits, or others may read it.
-    #[allow(clippy::disallowed_methods)]
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(Error::io("read the account key", path, &cause)),
-        };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(path).map_err(|c| Error::io("read the account key", path, &c))?.permissions();
-            if mode.mode() & 0o077 != 0 {
-                let got =
-                    format!("account key {} may be read by others (mode {:o})", path.display(), mode.mode() & 0o777);
-                return Err(Error::new(ErrorKind::Config, got).hint(format!("run: chmod 600 {}", path.display())));
-            }
-        }
+        let Some(text) = read_secret(path, "account key", 1 << 10)? else { return Ok(None) };
         let key: crate::ids::Digest = text.trim().parse().map_err(|()| {
             let expected = "expected 64 lower-case hex digits";
             Error::new(ErrorKind::Config, format!("account key {}: {expected}", path.display()))
@@ -67,16 +52,61 @@ impl AccountKey {
     /// Makes a key from the operating system's randomness and writes it to `path`, mode 0600.
     /// # Errors
     /// `Io` when it cannot be written.
-    #[allow(clippy::disallowed_methods)]
     pub fn create(path: &Path) -> Result<Self> {
-        let mut bytes = [0; 32];
-        std::fs::File::open("/dev/urandom")
-            .and_then(|mut source| source.read_exact(&mut bytes))
-            .map_err(|cause| Error::io("read randomness from", "/dev/urandom", &cause))?;
-        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            private_dir(parent)?;
-        }
-        write_private(path, format!("{}\n", crate::ids::Digest(bytes)).as_bytes())?;
+        let bytes = random_bytes()?;
+        write_secret(path, &format!("{}\n", crate::ids::Digest(bytes)))?;
         Ok(Self(bytes))
     }
+}
+
+/// The text of a secret file that only its owner may read; `None` where there is no file. `what` names it in errors.
+/// # Errors
+/// `Io` when it cannot be read; `Config` when others may read it, it is longer than `limit` bytes, or it is not UTF-8.
+#[allow(clippy::disallowed_methods)]
+pub fn read_secret(path: &Path, what: &str, limit: u64) -> Result<Option<String>> {
+    let failed = |cause: &std::io::Error| Error::io(format!("read the {what}"), path, cause);
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(failed(&cause)),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = file.metadata().map_err(|cause| failed(&cause))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let got = format!("{what} {} may be read by others (mode {:o})", path.display(), mode & 0o777);
+            return Err(Error::new(ErrorKind::Config, got).hint(format!("run: chmod 600 {}", path.display())));
+        }
+    }
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|cause| failed(&cause))?;
+    if bytes.len() as u64 > limit {
+        let message = format!("{what} {}: expected at most {limit} bytes, got more", path.display());
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    let text = String::from_utf8(bytes);
+    text.map(Some).map_err(|_| Error::new(ErrorKind::Config, format!("{what} {}: expected UTF-8", path.display())))
+}
+
+/// Writes a secret file, mode 0600, and the directories above it that are missing.
+/// # Errors
+/// `Io` when it cannot be written.
+pub fn write_secret(path: &Path, text: &str) -> Result<()> {
+    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        private_dir(parent)?;
+    }
+    write_private(path, text.as_bytes())
+}
+
+/// 32 bytes of the operating system's randomness.
+/// # Errors
+/// `Io` when they cannot be read.
+#[allow(clippy::disallowed_methods)]
+pub fn random_bytes() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .map_err(|cause| Error::io("read randomness from", "/dev/urandom", &cause))?;
+    Ok(bytes)
 }

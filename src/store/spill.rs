@@ -112,7 +112,8 @@ fn merge<R: Record>(runs: &[&[R]], dir: &Path) -> io::Result<Mapped> {
     if let [run] = runs {
         out.write_all(bytemuck::cast_slice(run))?;
     } else {
-        let mut heads: std::collections::BinaryHeap<std::cmp::Reverse<(R, usize)>> = std::collections::BinaryHeap::new();
+        let mut heads: std::collections::BinaryHeap<std::cmp::Reverse<(R, usize)>> =
+            std::collections::BinaryHeap::new();
         let mut rest: Vec<&[R]> = runs.to_vec();
         let next = |rest: &mut Vec<&[R]>, run: usize| {
             rest[run].split_first().map(|(first, others)| (*first, others)).map(|(first, others)| {

@@ -79,8 +79,13 @@ impl Tokenizer {
     /// The ids of `text` by the crate alone: the authority, and the way of files of other kinds. Not fast.
     #[must_use]
     pub fn plain_ids(&self, text: &str) -> Vec<u32> {
-        let ids = self.plain.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default();
-        ids.into_iter().filter(|id| Some(*id) != self.unknown).collect()
+        self.every_id(text).into_iter().filter(|id| Some(*id) != self.unknown).collect()
+    }
+
+    /// Every id that the crate gives `text`, the unknown token's too: what a model was served. Special tokens are not added.
+    #[must_use]
+    pub fn every_id(&self, text: &str) -> Vec<u32> {
+        self.plain.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
     }
 
     /// The ids of `text`. For many texts make one [`reader`](Self::reader).

@@ -80,7 +80,8 @@ impl TreeKey {
             (1..=64).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
         };
         if depth + labels.len() > 8 || !labels.iter().all(|label| good(label)) {
-            let expected = "expected a path of 1 to 8 labels of 1 to 64 letters, digits, '.', '_' or '-', joined by '/'";
+            let expected =
+                "expected a path of 1 to 8 labels of 1 to 64 letters, digits, '.', '_' or '-', joined by '/'";
             return Err(Error::new(ErrorKind::Config, format!("{expected}, got another")));
         }
         let step = |key: [u8; 32], (level, label): (usize, &str)| {
@@ -167,7 +168,9 @@ pub fn read(text: &str, name: &str, given: &Given, root: &dyn Fn(&str) -> Result
     let mut take = |field: &str| match table.remove(field) {
         None => Ok(None),
         Some(toml::Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Error::new(ErrorKind::Config, format!("expected text in the field {field}, got something else"))),
+        Some(_) => {
+            Err(Error::new(ErrorKind::Config, format!("expected text in the field {field}, got something else")))
+        }
     };
     let (id, _salt) = (take("id")?.unwrap_or_else(|| name.to_owned()), take("salt")?);
     let (root_file, path) = (take("root")?, given.path.clone().or(take("path")?));
@@ -207,7 +210,9 @@ fn open(table: toml::Table, id: String) -> Result<Key> {
         .filter(|field| !secret(field.name))
         .filter_map(|field| Some((field.name.to_owned(), field.default?.to_owned())))
         .collect();
-    for (name, value) in table.iter().filter(|(name, _)| !secret(name) && !["scheme", "dialect"].contains(&name.as_str())) {
+    for (name, value) in
+        table.iter().filter(|(name, _)| !secret(name) && !["scheme", "dialect"].contains(&name.as_str()))
+    {
         parameters.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
     Ok(Key { id, about, opened, parameters })
@@ -220,7 +225,9 @@ fn open(table: toml::Table, id: String) -> Result<Key> {
 pub fn commitment(text: &str) -> Result<Digest> {
     let mut table = parse(text)?;
     let salt = Fields::new(table.clone()).bytes32("salt").map_err(|error| {
-        error.hint("stillhunt watermark keygen writes one; for a key made elsewhere add salt = \"<64 random hex digits>\"")
+        error.hint(
+            "stillhunt watermark keygen writes one; for a key made elsewhere add salt = \"<64 random hex digits>\"",
+        )
     })?;
     table.remove("salt");
     table.remove("id");

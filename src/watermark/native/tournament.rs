@@ -19,7 +19,7 @@
 
 use super::Generator;
 use crate::error::Result;
-use crate::watermark::catalogue::{About, Field, Opened};
+use crate::watermark::catalogue::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
 use crate::watermark::sample::{Sampling, check_logits, draw, softmax, warp};
 use crate::watermark::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};
@@ -37,6 +37,7 @@ pub const ABOUT: About = About {
         Field { name: "context_width", default: Some("4"), about: "context tokens, 1 to 64" },
         Field { name: "vocab_size", default: None, about: "width of the model's logits" },
     ],
+    secret: &[("key", Secret::Bytes)],
     open,
 };
 

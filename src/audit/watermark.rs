@@ -1,0 +1,173 @@
+//! The flows of watermarks: files → documents → tokens → distinct windows → findings, and logits → a planted response.
+
+use super::Progress;
+use crate::detect::{DetectConfig, Reading, Test, TraceRow, windows::Text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Document, LogConfig, Source, Tokens, begins_as_lines, read_documents, recognise};
+use crate::report::watermark::{FileSummary, InputSummary, Parameters, Statements, WatermarkReport};
+use crate::store::input::{Input, is_parquet, open_file, open_stream};
+use crate::token::Tokenizer;
+use crate::watermark::keys::Key;
+use crate::watermark::sample::Sampling;
+use crate::watermark::{Scheme, SoFar};
+use rand::{Rng as _, SeedableRng as _};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A test of each key.
+#[must_use]
+pub fn tests(keys: Vec<Key>) -> Vec<Test> {
+    let test = |key: Key| Test {
+        key_id: key.id,
+        scheme: key.about.scheme,
+        dialect: key.about.dialect,
+        profile: key.opened.profile,
+        predicted: key.opened.predicted,
+        published: key.opened.published,
+        parameters: key.parameters,
+        marker: key.opened.scheme,
+    };
+    keys.into_iter().map(test).collect()
+}
+
+/// A scored window, with the name of its document.
+pub type NamedTrace<'a> = dyn FnMut(&Test, &str, TraceRow<'_>) -> Result<()> + 'a;
+
+/// What a corpus is tested with.
+pub struct DetectSettings<'a> {
+    /// The tests.
+    pub tests: &'a [Test],
+    /// Reads text; without it rows must hold token ids.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// The rules.
+    pub config: DetectConfig,
+    /// Bounds of reading.
+    pub log: LogConfig,
+}
+
+/// Tests all documents of `inputs` for every key. `trace` receives each scored window.
+///
+/// # Errors
+/// `Input` when text comes without a tokenizer, or nothing could be read; `Io` when a file cannot be read or windows must be spilled
+/// and cannot; and those of `trace`.
+pub fn detect(
+    inputs: &[Input],
+    settings: &DetectSettings<'_>,
+    mut trace: Option<&mut NamedTrace<'_>>,
+    progress: &dyn Progress,
+) -> Result<WatermarkReport> {
+    let config = &settings.config;
+    let mut reading = Reading::new(settings.tests, config, trace.is_some())?;
+    let mut summary = InputSummary::default();
+    let mut names: Vec<String> = Vec::new();
+    let position = Arc::new(AtomicU64::new(0));
+    progress.stage("read", crate::store::input::total_bytes(inputs));
+    for input in inputs {
+        let name = input.name();
+        let digest = input.digest()?.map(|(digest, _)| digest.to_string());
+        summary.files.push(FileSummary { name: name.clone(), blake3: digest });
+        let mut take = |rows: Vec<crate::log::Row<Document>>| -> Result<()> {
+            let n = rows.len() as u64;
+            let mut documents = Vec::with_capacity(rows.len());
+            for row in rows {
+                match row.result {
+                    Ok(document) => {
+                        if trace.is_some() {
+                            names.push(document.id.clone().unwrap_or_else(|| format!("{name}:{}", row.place.row)));
+                        }
+                        documents.push(document);
+                    }
+                    Err(bad) => *summary.bad_rows.entry(bad.reason.word().to_owned()).or_default() += 1,
+                }
+            }
+            summary.with_prompt += documents.iter().filter(|document| document.prompt.is_some()).count() as u64;
+            let texts: Result<Vec<Text>> =
+                documents.into_par_iter().map(|document| text(document, settings.tokenizer)).collect();
+            let texts = texts?;
+            summary.documents += texts.len() as u64;
+            summary.tokens += texts.iter().map(|text| text.tokens.len() as u64).sum::<u64>();
+            progress.advance(n, position.load(Ordering::Relaxed));
+            reading.add(&texts)
+        };
+        if is_parquet(input) {
+            read_documents(Source::Parquet(&open_file(input)?), &settings.log, &mut take)?;
+            continue;
+        }
+        let mut stream = open_stream(input, &position)?;
+        let named = recognise(&name).is_some_and(|(format, _)| format == crate::log::Format::Jsonl);
+        // A stream that cannot be read is told by its reader, as a bad row.
+        let lines = named || stream.fill_buf().is_ok_and(begins_as_lines);
+        let source = if lines { Source::Lines(&mut stream) } else { Source::Text(&mut stream) };
+        read_documents(source, &settings.log, &mut take)?;
+    }
+    if summary.documents == 0 {
+        let bad: u64 = summary.bad_rows.values().sum();
+        let reasons: Vec<&str> = summary.bad_rows.keys().map(String::as_str).collect();
+        let got = if bad == 0 { "none".to_owned() } else { format!("{bad} bad rows ({})", reasons.join(", ")) };
+        return Err(Error::new(ErrorKind::Input, format!("expected documents, got {got}"))
+            .hint("a row has text or tokens; any file that is not JSON lines or Parquet is read as one text"));
+    }
+    progress.stage("score", None);
+    let say =
+        |test: &Test| progress.note(&format!("scoring {} {} under key {}", test.dialect, test.scheme, test.key_id));
+    let results = match &mut trace {
+        None => reading.finish(None, &say)?,
+        Some(trace) => {
+            let mut named = |test: &Test, row: TraceRow<'_>| trace(test, &names[row.document], row);
+            reading.finish(Some(&mut named), &say)?
+        }
+    };
+    Ok(WatermarkReport {
+        schema: 1,
+        stillhunt: env!("CARGO_PKG_VERSION"),
+        input: summary,
+        parameters: Parameters {
+            alpha: config.alpha,
+            adjustment: "Holm over keys, schemes, profiles and payloads",
+            least_uniformity_p: config.least_uniformity,
+            power: config.power,
+            strength: config.strength,
+            interval_level: config.level,
+            decoys: config.decoys.n,
+            decoy_windows: config.decoys.windows,
+            seed: config.decoys.seed,
+            tokenizer: settings.tokenizer.map(|tokenizer| tokenizer.digest().to_string()),
+        },
+        results,
+        statements: Statements::default(),
+    })
+}
+
+fn text(document: Document, tokenizer: Option<&Tokenizer>) -> Result<Text> {
+    let ids = |tokens: Tokens| match (tokens, tokenizer) {
+        (Tokens::Ids(ids), _) => Ok(ids),
+        (Tokens::Text(text), Some(tokenizer)) => Ok(tokenizer.every_id(&text)),
+        (Tokens::Text(_), None) => Err(Error::new(ErrorKind::Input, "expected token ids, got text")
+            .hint("--tokenizer FILE names the tokenizer.json of the model that was served")),
+    };
+    Ok(Text { tokens: ids(document.body)?, prompt: document.prompt.map(ids).transpose()? })
+}
+
+/// Samples one response: row i of `logits`, shape (steps, vocabulary), is what the model says after `prompt` and the first i sampled
+/// tokens. What the key does not decide is drawn from `seed`.
+///
+/// # Errors
+/// `Input` when a row is not as wide as the vocabulary, or holds NaN, +∞ or nothing above −∞; it is named by its number.
+pub fn plant(
+    scheme: &dyn Scheme,
+    logits: ndarray::ArrayView2<'_, f32>,
+    prompt: &[u32],
+    sampling: &Sampling,
+    seed: u64,
+) -> Result<Vec<u32>> {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || rng.random::<f64>();
+    let mut response = Vec::with_capacity(logits.nrows());
+    for (step, row) in logits.outer_iter().enumerate() {
+        let so_far = SoFar { prompt, response: &response };
+        let token = scheme.plant(so_far, &row.to_vec(), sampling, &mut uniform);
+        response.push(token.map_err(|error| error.at(format!("step {step}")))?);
+    }
+    Ok(response)
+}

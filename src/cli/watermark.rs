@@ -1,0 +1,353 @@
+//! The `watermark` commands.
+
+use super::args::Format;
+use super::progress::Meter;
+use super::watermark_args::{Commit, Derive, Detect, Fields, Keygen, Plant, WatermarkCommand};
+use super::{print, threads};
+use crate::audit::watermark::{self, DetectSettings};
+use crate::detect::decoys::DecoyConfig;
+use crate::detect::{DetectConfig, Test, TraceRow};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::Digest;
+use crate::log::LogConfig;
+use crate::report::escape::csv_cell;
+use crate::report::watermark as report;
+use crate::store::files::{create_output, read_bounded, write_private};
+use crate::store::input::{Input, expand, open_file};
+use crate::store::key::{random_bytes, read_secret, write_secret};
+use crate::store::spill::check_dir;
+use crate::token::Tokenizer;
+use crate::watermark::catalogue::{self, About};
+use crate::watermark::keys::{self, Given, Key, LONGEST_FILE, TreeKey};
+use crate::watermark::sample::Sampling;
+use crate::watermark::{Null, PAD};
+use ndarray_npy::ReadNpyExt as _;
+use std::io::Write as _;
+use std::path::Path;
+
+pub(crate) fn run(command: &WatermarkCommand) -> Result<()> {
+    match command {
+        WatermarkCommand::Keygen(args) => keygen(args),
+        WatermarkCommand::Derive(args) => derive(args),
+        WatermarkCommand::Commit(args) => commit(args),
+        WatermarkCommand::Plant(args) => plant(args),
+        WatermarkCommand::Detect(args) => detect(args),
+        WatermarkCommand::Schemes { format } => schemes(*format),
+    }
+}
+
+fn config(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+/// The text of a key file.
+fn secret(path: &Path) -> Result<String> {
+    let text = read_secret(path, "key file", LONGEST_FILE)?;
+    text.ok_or_else(|| config(format!("expected a key file at {}, found nothing there", path.display())))
+}
+
+fn root(path: &Path) -> Result<TreeKey> {
+    TreeKey::from_file(&secret(path)?).map_err(|error| error.at(path.display()))
+}
+
+/// The keys of one key file. A root that it names lies beside it, unless its path is absolute.
+fn keys(path: &Path, given: &Given) -> Result<Vec<Key>> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let beside = |file: &str| root(&path.parent().unwrap_or(Path::new(".")).join(file));
+    keys::read(&secret(path)?, &name, given, &beside).map_err(|error| error.at(path.display()))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    if path.exists() {
+        return Err(config(format!("expected no file at {}, found one", path.display()))
+            .hint("a key is never overwritten: move it away first"));
+    }
+    write_secret(path, text)
+}
+
+fn about_of(fields: &Fields) -> Result<&'static About> {
+    let scheme = fields.scheme.as_deref().ok_or_else(|| {
+        config("expected a scheme, got none")
+            .hint("--scheme gumbel, for example; stillhunt watermark schemes lists them")
+    })?;
+    let named = |about: &&About| about.scheme == scheme && about.dialect == fields.dialect;
+    catalogue::ALL.iter().find(named).ok_or_else(|| {
+        config(format!("expected a known scheme, got {scheme} in the dialect {}", fields.dialect))
+            .hint("stillhunt watermark schemes lists them")
+    })
+}
+
+/// A key file of a scheme with the secret fields of `key`: checked, and the id taken from its commitment where none is given.
+fn key_file(fields: &Fields, key: &TreeKey) -> Result<(String, String)> {
+    let about = about_of(fields)?;
+    let mut table = key.fields(about);
+    table.insert("scheme".into(), about.scheme.into());
+    table.insert("dialect".into(), about.dialect.into());
+    if let Some(vocab) = fields.vocab_size {
+        table.insert("vocab_size".into(), i64::from(vocab).into());
+    }
+    for set in &fields.set {
+        let wrong = || config("expected NAME=VALUE in --set, with a value in TOML's form");
+        let parsed: toml::Table = set.parse().map_err(|_| wrong())?;
+        if parsed.len() != 1 {
+            return Err(wrong());
+        }
+        table.extend(parsed);
+    }
+    finish(table, fields.id.clone())
+}
+
+/// Adds salt and id.
+fn finish(mut table: toml::Table, id: Option<String>) -> Result<(String, String)> {
+    table.insert("salt".into(), Digest(random_bytes()?).to_string().into());
+    let commitment = keys::commitment(&table.to_string())?;
+    let id = id.unwrap_or_else(|| format!("k{}", &commitment.to_string()[..16]));
+    table.insert("id".into(), id.clone().into());
+    let text = table.to_string();
+    if !table.contains_key("root_key") {
+        keys::read(&text, "new", &Given::default(), &root_nowhere)?;
+    }
+    Ok((text, id))
+}
+
+fn root_nowhere(_: &str) -> Result<TreeKey> {
+    Err(config("expected no root here"))
+}
+
+fn keygen(args: &Keygen) -> Result<()> {
+    let (text, id) = if args.root {
+        let mut table = toml::Table::new();
+        table.insert("root_key".into(), Digest(random_bytes()?).to_string().into());
+        finish(table, args.fields.id.clone())?
+    } else {
+        key_file(&args.fields, &TreeKey::root(random_bytes()?))?
+    };
+    write_new(&args.file, &text)?;
+    print::out(&format!("{id}\n"))
+}
+
+fn derive(args: &Derive) -> Result<()> {
+    let (text, id) = key_file(&args.fields, &root(&args.root)?.derive(&args.path)?)?;
+    write_new(&args.file, &text)?;
+    print::out(&format!("{id}\n"))
+}
+
+fn commit(args: &Commit) -> Result<()> {
+    let mut out = String::new();
+    for path in &args.files {
+        let text = secret(path)?;
+        let commitment = keys::commitment(&text).map_err(|error| error.at(path.display()))?;
+        match args.format {
+            Format::Text => out += &format!("{commitment}  {}\n", print::line(&path.display().to_string(), 200)),
+            Format::Json => {
+                let file = path.display().to_string();
+                out += &format!("{}\n", serde_json::json!({ "file": file, "commitment": commitment.to_string() }));
+            }
+            _ => return Err(config("expected --format text or json")),
+        }
+    }
+    print::out(&out)
+}
+
+fn schemes(format: Format) -> Result<()> {
+    let field = |field: &catalogue::Field, about: &About| {
+        let secret = about.secret.iter().any(|(name, _)| *name == field.name);
+        serde_json::json!({ "name": field.name, "default": field.default, "about": field.about, "secret": secret })
+    };
+    match format {
+        Format::Json => {
+            let all: Vec<_> = catalogue::ALL
+                .iter()
+                .map(|about| {
+                    let fields: Vec<_> = about.fields.iter().map(|f| field(f, about)).collect();
+                    serde_json::json!({ "scheme": about.scheme, "dialect": about.dialect, "source": about.source, "fields": fields })
+                })
+                .collect();
+            print::json(&serde_json::json!({ "schemes": all }))
+        }
+        Format::Text => {
+            let mut out = String::new();
+            for about in catalogue::ALL {
+                out += &format!("scheme = \"{}\", dialect = \"{}\"  ({})\n", about.scheme, about.dialect, about.source);
+                for field in about.fields {
+                    out +=
+                        &format!("  {:<24} {:<12} {}\n", field.name, field.default.unwrap_or("required"), field.about);
+                }
+                out += "\n";
+            }
+            print::out(&out)
+        }
+        _ => Err(config("expected --format text or json")),
+    }
+}
+
+/// A number within bounds, both ends included.
+fn between(name: &str, value: f64, least: f64, most: f64) -> Result<f64> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(config(format!("expected --{name} from {least} to {most}, got {value}")))
+}
+
+fn plant(args: &Plant) -> Result<()> {
+    let sampling = Sampling {
+        temperature: between("temperature", args.temperature, 1e-3, 1e3)?,
+        top_k: args.top_k,
+        top_p: between("top-p", args.top_p, 1e-6, 1.0)?,
+    };
+    let mut keys = keys(&args.key_file, &Given::default())?;
+    let key = keys
+        .pop()
+        .filter(|_| keys.is_empty())
+        .ok_or_else(|| config("expected one key to plant, got a range of paths"))?;
+    let unread = |cause: ndarray_npy::ReadNpyError| {
+        Error::new(
+            ErrorKind::Input,
+            format!(
+                "{}: expected an array of 32- or 64-bit floats of shape (steps, vocabulary), got another file: {cause}",
+                args.logits.display()
+            ),
+        )
+    };
+    let input = Input::File(args.logits.clone());
+    let logits = match ndarray::Array2::<f32>::read_npy(open_file(&input)?) {
+        Ok(logits) => logits,
+        Err(ndarray_npy::ReadNpyError::WrongDescriptor(_)) => {
+            ndarray::Array2::<f64>::read_npy(open_file(&input)?).map_err(unread)?.mapv(|x| x as f32)
+        }
+        Err(cause) => return Err(unread(cause)),
+    };
+    let tokens =
+        watermark::plant(key.opened.scheme.as_ref(), logits.view(), &args.prompt_tokens, &sampling, args.seed)?;
+    match args.format {
+        Format::Json => print::json(&serde_json::json!({
+            "key_id": key.id,
+            "scheme": key.about.scheme,
+            "dialect": key.about.dialect,
+            "profile": key.opened.profile,
+            "predicted": key.opened.predicted,
+            "parameters": key.parameters,
+            "seed": args.seed,
+            "prompt_tokens": args.prompt_tokens,
+            "tokens": tokens,
+        })),
+        Format::Text => {
+            let ids: Vec<String> = tokens.iter().map(u32::to_string).collect();
+            print::out(&format!("{}\n", ids.join(" ")))
+        }
+        _ => Err(config("expected --format text or json")),
+    }
+}
+
+/// `vocab_size` of a model's config.json, on its first or its text model's level.
+fn model_vocab(path: &Path) -> Result<u32> {
+    let bytes = read_bounded(path, 16 << 20)?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|cause| config(format!("{}: expected JSON, got: {cause}", path.display())))?;
+    let found =
+        [&value["vocab_size"], &value["text_config"]["vocab_size"]].into_iter().find_map(serde_json::Value::as_u64);
+    let fitting = found.and_then(|n| u32::try_from(n).ok()).filter(|n| (2..=1 << 24).contains(n));
+    fitting.ok_or_else(|| config(format!("{}: expected vocab_size, found none", path.display())))
+}
+
+fn detect(args: &Detect) -> Result<()> {
+    threads(args.threads)?;
+    if !matches!(args.format, Format::Text | Format::Json | Format::Md) {
+        return Err(config("expected --format text, json or md"));
+    }
+    let vocab_size = match &args.model_config {
+        Some(path) => Some(model_vocab(path)?),
+        None => args.vocab_size,
+    };
+    let root = args.root.as_deref().map(root).transpose()?;
+    let given = Given { vocab_size, path: args.paths.clone(), root };
+    let mut all = Vec::new();
+    for path in &args.key_file {
+        all.extend(keys(path, &given)?);
+    }
+    let tests = watermark::tests(all);
+    let tokenizer =
+        args.tokenizer.as_deref().map(|path| Tokenizer::from_bytes(&read_bounded(path, 256 << 20)?)).transpose()?;
+    let dir = args.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+    check_dir(&dir)?;
+    let settings = DetectSettings {
+        tests: &tests,
+        tokenizer: tokenizer.as_ref(),
+        config: DetectConfig {
+            alpha: between("alpha", args.alpha, 1e-300, 0.05)?,
+            least_uniformity: 0.01,
+            power: 0.95,
+            strength: between("strength", args.strength, 1e-6, 1.0)?,
+            level: 0.95,
+            decoys: DecoyConfig { n: args.decoys, windows: args.decoy_windows, steps: 2e10, seed: args.seed },
+            bytes: args.memory << 20,
+            dir,
+        },
+        log: LogConfig { max_row_bytes: args.max_row_bytes, max_row_values: 1 << 22, ..LogConfig::default() },
+    };
+    let inputs = expand(&args.files, &|_| true)?;
+    let meter = Meter::new();
+    let mut trace = args.trace.as_deref().map(Trace::new).transpose()?;
+    let outcome = match &mut trace {
+        None => watermark::detect(&inputs, &settings, None, &meter),
+        Some(trace) => {
+            let mut row = |test: &Test, name: &str, row: TraceRow<'_>| trace.row(test, name, &row);
+            watermark::detect(&inputs, &settings, Some(&mut row), &meter)
+        }
+    };
+    meter.end();
+    let found = outcome?;
+    trace.map(Trace::end).transpose()?;
+    if let Some(path) = &args.chart {
+        write_private(path, report::chart(&found).as_bytes())?;
+    }
+    let bad: u64 = found.input.bad_rows.values().sum();
+    if bad > 0 {
+        print::say(&format!("{bad} bad rows were left out"));
+    }
+    print::out(&match args.format {
+        Format::Json => report::json(&found),
+        Format::Md => report::write_markdown(&found),
+        _ => report::text(&found),
+    })
+}
+
+/// The file of scored windows.
+struct Trace {
+    out: std::io::BufWriter<std::fs::File>,
+    path: std::path::PathBuf,
+}
+
+impl Trace {
+    fn new(path: &Path) -> Result<Self> {
+        let mut trace = Self { out: create_output(path)?, path: path.to_owned() };
+        trace.write("key_id,document,position,context,token,value\n")?;
+        Ok(trace)
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
+        self.out.write_all(text.as_bytes()).map_err(|cause| Error::io("write", &self.path, &cause))
+    }
+
+    fn row(&mut self, test: &Test, document: &str, row: &TraceRow<'_>) -> Result<()> {
+        let id = |token: &u32| if *token == PAD { "-1".to_owned() } else { token.to_string() };
+        let context: Vec<String> = row.context.iter().map(id).collect();
+        let value = match test.marker.traits().null {
+            Null::Coin { .. } | Null::List { .. } => row.bits.to_string(),
+            Null::Exponential { .. } | Null::Pair { .. } => f64::from_bits(row.bits).to_string(),
+            Null::Layers { .. } => format!("{:#x}", row.bits),
+        };
+        self.write(&format!(
+            "{},{},{},{},{},{value}\n",
+            csv_cell(&test.key_id),
+            csv_cell(document),
+            row.position,
+            context.join(" "),
+            row.token
+        ))
+    }
+
+    fn end(mut self) -> Result<()> {
+        self.out.flush().map_err(|cause| Error::io("write", &self.path, &cause))
+    }
+}
