@@ -5,3 +5,10 @@
 
 #[path = "golden_checks/load.rs"]
 mod load;
+#[path = "golden_checks/pvalues.rs"]
+mod pvalues;
+
+#[test]
+fn golden_pvalues() {
+    pvalues::check(&load::vectors("pvalues"));
+}
