@@ -82,7 +82,7 @@ fn fraction(shape: f64, x: f64) -> f64 {
         let i = f64::from(i);
         let a = i * (shape - i);
         b += 2.0;
-        let (low, high) = (a.mul_add(d, b), b + a / c);
+        let (low, high) = (a * d + b, b + a / c);
         d = 1.0 / if low.abs() < TINY { TINY } else { low };
         c = if high.abs() < TINY { TINY } else { high };
         let step = c * d;
