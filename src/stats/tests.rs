@@ -251,6 +251,13 @@ fn chernoff_bounds_the_enumerated_tail() {
     assert!(compared > 300);
     let bit = |windows, weight, share| [Layer { windows, weight, share }];
     near(ln_layers_upper(20.0, &bit(20, 1.0, 0.25)), 20.0 * 0.25f64.ln(), 1e-9);
+    // At the greatest sum the bound is the tail itself, and rounding must not take it below.
+    for n in 1..300 {
+        for share in [0.1, 0.3, 0.7] {
+            let (bound, exact) = (ln_layers_upper(n as f64, &bit(n, 1.0, share)), ln_binomial_upper(n, n, share));
+            assert!(bound >= exact && bound < exact + 1e-9, "{n} {share}: {bound} {exact}");
+        }
+    }
     // A layer that never or always hits moves nothing, or the sum by what is certain.
     let with = |share, sum| ln_layers_upper(sum, &[bit(20, 1.0, 0.25)[0], Layer { windows: 7, weight: 0.5, share }]);
     near(with(0.0, 12.0), ln_layers_upper(12.0, &bit(20, 1.0, 0.25)), 1e-9);
@@ -312,6 +319,7 @@ fn power_is_that_of_the_critical_count() {
         assert!(ln_binomial_upper(k, n, null) <= ln_alpha && ln_binomial_upper(k - 1, n, null) > ln_alpha);
         assert!(binomial_power(n, null, null, ln_alpha) <= ln_alpha.exp());
     }
+    assert_eq!(binomial_critical(5, 0.5, ln_binomial_upper(5, 5, 0.5)), 5);
     assert_eq!((binomial_critical(5, 0.5, -13.8), binomial_power(5, 0.5, 1.0, -13.8)), (6, 0.0));
     near(ln_gamma_upper(300.0, gamma_critical(300, -13.8)), -13.8, 1e-12);
     // Exponential scores of mean 1.5: exact.
