@@ -12,7 +12,7 @@ use super::tally::{Scored, Scoring, score};
 use super::windows::{Corpus, Seen};
 use crate::error::Result;
 use crate::stats;
-use crate::watermark::{Scheme, Traits};
+use crate::watermark::Scheme;
 
 /// How decoys are run.
 #[derive(Clone, Copy, Debug)]
@@ -97,36 +97,44 @@ pub fn material(seed: u64, number: usize) -> [u8; 32] {
     blake3::derive_key("stillhunt 2026 decoy watermark key", &bytes)
 }
 
-/// Runs the decoys of one test.
+/// What the decoys of one scheme and its parameters say of a corpus, whichever key is tested.
+pub struct Reference {
+    seen: Vec<Seen>,
+    /// The smallest ln p over the payloads, of each decoy.
+    smallest: Vec<f64>,
+    decoys: Decoys,
+}
+
+/// The smallest ln p over the payloads.
+fn smallest(scored: &Scored, law: &Law) -> f64 {
+    scored.tallies.iter().map(|tally| law.ln_p(tally.scored(), tally.statistic())).fold(0.0, f64::min)
+}
+
+/// Runs the decoys of a scheme: its own key is not used.
 ///
 /// # Errors
 /// Those of [`score`].
 pub fn run(
     scheme: &dyn Scheme,
-    traits: &Traits,
     law: &Law,
     corpus: &Corpus,
     scoring: Scoring<'_>,
     config: DecoyConfig,
-) -> Result<Decoys> {
-    let by_cost = config.steps / (config.n.max(1) as f64 * traits.cost.max(1.0));
-    let seen = sample(corpus, config.windows.min(by_cost as usize).max(LEAST_WINDOWS), config.seed);
+) -> Result<Reference> {
+    let by_cost = config.steps / (config.n.max(1) as f64 * scheme.traits().cost.max(1.0));
+    let seen = sample(corpus, config.windows.min((by_cost as usize).max(LEAST_WINDOWS)), config.seed);
+    let none = Decoys { n: 0, windows: 0, rank_p: None, uniformity_p: None, quantiles: None, band: Vec::new() };
     if config.n == 0 || seen.is_empty() {
-        return Ok(Decoys { n: 0, windows: 0, rank_p: None, uniformity_p: None, quantiles: None, band: Vec::new() });
+        return Ok(Reference { seen, smallest: Vec::new(), decoys: none });
     }
-    let smallest = |scored: &Scored| {
-        let each = scored.tallies.iter().map(|tally| law.ln_p(tally.scored(), tally.statistic()));
-        each.fold(0.0, f64::min)
-    };
-    let own = smallest(&score(scheme, corpus, &seen, scoring, None)?);
-    let mut at_most = 0;
+    let mut best = Vec::with_capacity(config.n);
     let mut uniform = Vec::with_capacity(config.n);
     let mut plain = Vec::with_capacity(config.n);
     let mut curves: Vec<Vec<f64>> = Vec::with_capacity(config.n);
     for number in 0..config.n {
         let decoy = scheme.with_key(&material(config.seed, number));
         let scored = score(decoy.as_ref(), corpus, &seen, scoring, None)?;
-        at_most += usize::from(smallest(&scored) <= own);
+        best.push(smallest(&scored, law));
         let first = &scored.tallies[0];
         let u = mix(number as u128, u32::MAX, config.seed) as f64 / 2f64.powi(64);
         uniform.push(law.ln_randomised(first.scored(), first.statistic(), u));
@@ -141,14 +149,31 @@ pub fn run(
         (quantile(&column, 0.05), quantile(&column, 0.95))
     });
     let uniformity = if law.one_sided() { stats::ln_too_small(&uniform) } else { stats::ln_uniformity(&uniform) };
-    Ok(Decoys {
+    let decoys = Decoys {
         n: config.n,
         windows: seen.len(),
-        rank_p: Some((1 + at_most) as f64 / (config.n + 1) as f64),
+        rank_p: None,
         uniformity_p: Some(libm::exp(uniformity)),
         quantiles: Some([quantile(&plain, 0.05), quantile(&plain, 0.5), quantile(&plain, 0.95)]),
         band: band.collect(),
-    })
+    };
+    Ok(Reference { seen, smallest: best, decoys })
+}
+
+impl Reference {
+    /// The decoys beside a key: its rank on the same windows.
+    ///
+    /// # Errors
+    /// Those of [`score`].
+    pub fn beside(&self, scheme: &dyn Scheme, law: &Law, corpus: &Corpus, scoring: Scoring<'_>) -> Result<Decoys> {
+        let mut decoys = self.decoys.clone();
+        if !self.smallest.is_empty() {
+            let own = smallest(&score(scheme, corpus, &self.seen, scoring, None)?, law);
+            let at_most = self.smallest.iter().filter(|ln_p| **ln_p <= own).count();
+            decoys.rank_p = Some((1 + at_most) as f64 / (self.smallest.len() + 1) as f64);
+        }
+        Ok(decoys)
+    }
 }
 
 /// Fewest windows that decoys are run on, where there are so many.

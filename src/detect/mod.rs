@@ -26,6 +26,7 @@ use crate::watermark::Scheme;
 use decoys::{DecoyConfig, Decoys, LOG10_E};
 use p_value::{Kind, Law};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use tally::{Scoring, Traced, score};
 use windows::{Corpus, Gathered, Packing, Text};
@@ -262,6 +263,7 @@ impl<'a> Reading<'a> {
         let kept = kept.map(Kept::finish).transpose()?;
         let all: &[u32] = kept.as_ref().map_or(&[], |map| bytemuck::cast_slice(map.as_ref()));
         let scoring = Scoring { tokens: all, places: place, bytes, dir: &config.dir };
+        let mut references = BTreeMap::new();
         let mut findings = Vec::new();
         let mut ln_ps = Vec::new();
         for test in tests {
@@ -286,7 +288,15 @@ impl<'a> Reading<'a> {
             let best = (0..each.len()).min_by(|&a, &b| each[a].total_cmp(&each[b])).unwrap_or(0);
             let tally = &scored.tallies[best];
             let (n, statistic) = (tally.scored(), tally.statistic());
-            let decoys = decoys::run(test.marker.as_ref(), &traits, &law, corpus, scoring, config.decoys)?;
+            // Decoys do not know the key: tests that differ in nothing else share them.
+            let alike = (test.scheme, test.dialect, &test.profile, &test.parameters);
+            let reference = match references.entry(alike) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    new.insert(decoys::run(test.marker.as_ref(), &law, corpus, scoring, config.decoys)?)
+                }
+            };
+            let decoys = reference.beside(test.marker.as_ref(), &law, corpus, scoring)?;
             let (rate, low, high) = law.interval(n, statistic, config.level);
             let mut masked = corpus.masked();
             masked.same_seed = scored.same_seed;

@@ -53,7 +53,7 @@ pub fn ln_layers_upper(sum: f64, layers: &[Layer]) -> f64 {
     }
     let tilted = |layer: &Layer, tilt: f64| {
         let odds = (1.0 - layer.share) / layer.share * libm::exp(-tilt * layer.weight);
-        (1.0 / (1.0 + odds), odds / (1.0 + odds))
+        (1.0 / (1.0 + odds), 1.0 / (1.0 + 1.0 / odds))
     };
     let slope = |tilt: f64| {
         let mean = total(&|layer| layer.weight * tilted(layer, tilt).0);
@@ -96,7 +96,7 @@ pub fn ln_pair_upper(sum: f64, n: u64, a: f64, shift: f64) -> f64 {
         return f64::NAN;
     }
     let windows = n as f64;
-    let over = (-windows).mul_add(shift, sum) - windows;
+    let over = libm::fma(-windows, shift, sum) - windows;
     if over <= 0.0 {
         return 0.0;
     }

@@ -1,7 +1,7 @@
 //! Tails of the gamma distribution in natural-log space: the exact test of a sum of exponential scores.
 //!
 //! The idea: Q(shape, x) is the density at x times an integral, taken by the power series or the continued fraction where the
-//! shape is small, and over forty points (see [`super`]) where it is large. Weakness: assumes independent Exp(1) scores.
+//! shape is small, and over forty fixed points where it is large. Weakness: assumes independent Exp(1) scores.
 //! Guarantee: no floor, no normal approximation, relative error of ln Q below 1e-12, the same bits on every machine, a few
 //! microseconds at any shape.
 
@@ -82,7 +82,7 @@ fn fraction(shape: f64, x: f64) -> f64 {
         let i = f64::from(i);
         let a = i * (shape - i);
         b += 2.0;
-        let (low, high) = (a.mul_add(d, b), b + a / c);
+        let (low, high) = (a * d + b, b + a / c);
         d = 1.0 / if low.abs() < TINY { TINY } else { low };
         c = if high.abs() < TINY { TINY } else { high };
         let step = c * d;

@@ -1,7 +1,7 @@
 //! The tail of the hypergeometric distribution in natural-log space: hits among draws without replacement.
 //!
 //! The idea: the point as a quotient of three binomial points (Loader), the tail by the ratio of neighbours. Weakness: the sum is
-//! as long as a few standard deviations, so a population of 1e9 costs a millisecond. Guarantee: no floor, the same bits everywhere.
+//! as long as a few standard deviations, so a population of 1e9 costs a fraction of a millisecond. Guarantee: no floor, the same bits everywhere.
 
 use super::binomial::ln_point;
 use super::special::ln_complement;

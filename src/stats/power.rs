@@ -10,7 +10,7 @@ use super::interval::gamma_upper_quantile;
 /// The least count k of `n` with ln P(X ≥ k) ≤ `ln_alpha` at share `null`; n + 1 where no count reaches the level. Exact.
 #[must_use]
 pub fn binomial_critical(n: u64, null: f64, ln_alpha: f64) -> u64 {
-    let (mut low, mut high) = (0, n + 1);
+    let (mut low, mut high) = (0, n.saturating_add(1));
     if ln_alpha >= 0.0 {
         return 0;
     }
