@@ -21,7 +21,7 @@ pub mod windows;
 
 use crate::error::Result;
 use crate::stats;
-use crate::store::spill::{Distinct, Gather, Kept};
+use crate::store::spill::{Distinct, Gather, Kept, records};
 use crate::watermark::Scheme;
 use decoys::{DecoyConfig, Decoys, LOG10_E};
 use p_value::{Kind, Law};
@@ -261,7 +261,7 @@ impl<'a> Reading<'a> {
             .map(|(packing, gathered)| Ok((packing, gathered.finish(bytes, &config.dir)?)))
             .collect::<Result<BTreeMap<Packing, Corpus>>>()?;
         let kept = kept.map(Kept::finish).transpose()?;
-        let all: &[u32] = kept.as_ref().map_or(&[], |map| bytemuck::cast_slice(map.as_ref()));
+        let all: &[u32] = kept.as_ref().map_or(&[], records);
         let scoring = Scoring { tokens: all, places: place, bytes, dir: &config.dir };
         let mut references = BTreeMap::new();
         let mut findings = Vec::new();

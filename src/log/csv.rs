@@ -194,7 +194,7 @@ mod tests {
             let (mut ours, mut closed) = (Vec::new(), true);
             let boundary = Records { separator: &separator, state: State::Start, head: Vec::new() };
             frame(text.as_bytes(), &LogConfig::default(), boundary, &mut |batch| {
-                while let Some(row) = batch.take_first() {
+                while let Some(row) = batch.take_first::<crate::exchange::Exchange>() {
                     let (cells, _, ok) = split(&row.unwrap().1, b',', usize::MAX);
                     closed &= ok;
                     ours.push(cells);

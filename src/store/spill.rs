@@ -39,7 +39,7 @@ impl<R: Record> Distinct<R> {
     pub fn records(&self) -> &[R] {
         match self {
             Self::Held(records) => records,
-            Self::Spilled(map) => bytemuck::cast_slice(map.as_ref()),
+            Self::Spilled(map) => records(map),
         }
     }
 
@@ -48,6 +48,12 @@ impl<R: Record> Distinct<R> {
     pub fn spilled(&self) -> bool {
         matches!(self, Self::Spilled(_))
     }
+}
+
+/// The records of a mapped file; an empty map has no alignment.
+#[must_use]
+pub fn records<R: bytemuck::Pod>(map: &Mapped) -> &[R] {
+    if map.as_ref().is_empty() { &[] } else { bytemuck::cast_slice(map.as_ref()) }
 }
 
 impl<R: Record> Gather<R> {
@@ -88,7 +94,7 @@ impl<R: Record> Gather<R> {
         if self.runs.is_empty() {
             return Ok(Distinct::Held(self.buffer));
         }
-        let mut runs: Vec<&[R]> = self.runs.iter().map(|run| bytemuck::cast_slice(run.as_ref())).collect();
+        let mut runs: Vec<&[R]> = self.runs.iter().map(records).collect();
         runs.push(&self.buffer);
         Ok(Distinct::Spilled(self.spill(&runs)?))
     }
