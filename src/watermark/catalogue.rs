@@ -51,8 +51,14 @@ impl Opened {
 }
 
 /// All schemes, in the order in which they are listed.
-pub const ALL: &[About] =
-    &[super::native::green_list::ABOUT, super::native::gumbel::ABOUT, super::native::tournament::ABOUT];
+pub const ALL: &[About] = &[
+    super::native::green_list::ABOUT,
+    super::native::gumbel::ABOUT,
+    super::native::tournament::ABOUT,
+    super::kgw_transformers::ABOUT,
+    super::kgw_lm::ABOUT,
+    super::unigram::ABOUT,
+];
 
 /// Opens the scheme that `fields` name.
 ///
