@@ -273,6 +273,8 @@ fn detect(args: &Detect) -> Result<()> {
     let settings = DetectSettings {
         tests: &tests,
         tokenizer: tokenizer.as_ref(),
+        bos_token_id: args.bos_token_id,
+        eos_token_id: args.eos_token_id,
         config: DetectConfig {
             alpha: between("alpha", args.alpha, 1e-300, 0.05)?,
             least_uniformity: 0.01,
