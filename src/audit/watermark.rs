@@ -86,8 +86,7 @@ pub fn detect(
                 }
             }
             summary.with_prompt += documents.iter().filter(|document| document.prompt.is_some()).count() as u64;
-            let texts: Result<Vec<Text>> =
-                documents.into_par_iter().map(|document| text(document, settings)).collect();
+            let texts: Result<Vec<Text>> = documents.into_par_iter().map(|document| text(document, settings)).collect();
             let texts = texts?;
             summary.documents += texts.len() as u64;
             summary.tokens += texts.iter().map(|text| text.tokens.len() as u64).sum::<u64>();
