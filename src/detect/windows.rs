@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::store::spill::{Distinct, Gather, Record};
 use crate::watermark::{Once, PAD, Shape};
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Bits of a place that number a token of the corpus; the rest hold the token's id.
@@ -156,13 +156,13 @@ impl Packing {
     }
 
     /// The windows of one text, and what was left out of it.
-    fn windows(&self, text: &Text, first_place: u64, out: &mut Vec<Seen>) -> Masked {
+    fn windows(&self, text: &Text, first_place: u64) -> (Vec<Seen>, Masked) {
         let Shape { context: width, first, pad, history, .. } = self.shape;
         let tokens = &text.tokens;
         let first = if pad { first } else { first.max(width) };
         let mut masked = Masked { no_context: first.min(tokens.len()) as u64, ..Masked::default() };
         let copied: HashSet<&[u32]> = text.prompt.iter().flat_map(|prompt| prompt.windows(width + 1)).collect();
-        let mut used: HashMap<u128, usize> = HashMap::new();
+        let mut out = Vec::with_capacity(tokens.len());
         let mut padded: Vec<u32> = Vec::new();
         for at in first..tokens.len() {
             let context = match at.checked_sub(width) {
@@ -179,22 +179,33 @@ impl Packing {
                 masked.out_of_vocabulary += 1;
                 continue;
             }
-            let key = self.pack(context);
-            if let Some(most) = history {
-                let before = used.insert(key, at);
-                if before.is_some_and(|before| at - before <= most) {
-                    masked.context_used += 1;
-                    continue;
-                }
-            }
-            if at >= width && copied.contains(&tokens[at - width..=at]) {
-                masked.copied_from_prompt += 1;
-                continue;
-            }
-            out.push(Seen::new(key, tokens[at], first_place + at as u64));
+            out.push(Seen::new(self.pack(context), tokens[at], first_place + at as u64));
         }
-        masked
+        if let Some(most) = history {
+            masked.context_used = drop_used(&mut out, most as u64);
+        }
+        if !copied.is_empty() {
+            let before = out.len();
+            out.retain(|seen| {
+                let at = (seen.place() - first_place) as usize;
+                at < width || !copied.contains(&tokens[at - width..=at])
+            });
+            masked.copied_from_prompt = (before - out.len()) as u64;
+        }
+        (out, masked)
     }
+}
+
+/// Drops windows whose context stood at most `most` places before, and says how many.
+fn drop_used(windows: &mut Vec<Seen>, most: u64) -> u64 {
+    let mut order: Vec<(u128, u64)> = windows.iter().map(|seen| (seen.key(), seen.place())).collect();
+    order.sort_unstable();
+    let again = |pair: &&[(u128, u64)]| pair[0].0 == pair[1].0 && pair[1].1 - pair[0].1 <= most;
+    let mut used: Vec<u64> = order.windows(2).filter(again).map(|pair| pair[1].1).collect();
+    used.sort_unstable();
+    let mut next = used.iter().peekable();
+    windows.retain(|seen| next.next_if(|place| **place == seen.place()).is_none());
+    used.len() as u64
 }
 
 /// The windows of a corpus while it is read.
@@ -218,15 +229,8 @@ impl Gathered {
     /// `Io` when a run cannot be spilled.
     pub fn add(&mut self, texts: &[Text], places: &[u64]) -> Result<()> {
         let packing = self.packing;
-        let parts: Vec<(Vec<Seen>, Masked)> = texts
-            .par_iter()
-            .zip(places)
-            .map(|(text, &place)| {
-                let mut out = Vec::with_capacity(text.tokens.len());
-                let masked = packing.windows(text, place, &mut out);
-                (out, masked)
-            })
-            .collect();
+        let parts: Vec<(Vec<Seen>, Masked)> =
+            texts.par_iter().zip(places).map(|(text, &place)| packing.windows(text, place)).collect();
         for (windows, masked) in parts {
             self.gather.add(&windows)?;
             self.masked.add(&masked);
