@@ -23,11 +23,13 @@ pub struct Tally {
     pub n: [u64; PARTS],
     /// Their statistic.
     pub sum: [f64; PARTS],
+    /// The statistic of all, added up in the order of windows: where they stood does not move its last bits.
+    total: f64,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { n: [0; PARTS], sum: [0.0; PARTS] }
+        Self { n: [0; PARTS], sum: [0.0; PARTS], total: 0.0 }
     }
 }
 
@@ -41,7 +43,7 @@ impl Tally {
     /// The statistic.
     #[must_use]
     pub fn statistic(&self) -> f64 {
-        self.sum.iter().sum()
+        self.total
     }
 
     /// (scored, statistic) after each part.
@@ -56,6 +58,7 @@ impl Tally {
     fn add(&mut self, other: &Self) {
         self.n.iter_mut().zip(other.n).for_each(|(n, more)| *n += more);
         self.sum.iter_mut().zip(other.sum).for_each(|(sum, more)| *sum += more);
+        self.total += other.total;
     }
 }
 
@@ -189,7 +192,9 @@ fn tally(
         let part = ((place as f64 * scale) as usize).min(PARTS - 1);
         for (tally, &value) in tallies.iter_mut().zip(values) {
             tally.n[part] += 1;
-            tally.sum[part] += statistic(value, &traits.null);
+            let statistic = statistic(value, &traits.null);
+            tally.sum[part] += statistic;
+            tally.total += statistic;
         }
         if tracing {
             let bits = match values[0] {

@@ -24,6 +24,7 @@ mod nightly;
 mod nights;
 mod replay;
 mod simulate;
+mod watermark;
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
