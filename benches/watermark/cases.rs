@@ -83,8 +83,11 @@ impl Evidence {
         let mut wanted = least as usize;
         loop {
             let mut tokens = 0;
-            let n = texts.iter().take_while(|text| std::mem::replace(&mut tokens, tokens + text.tokens.len()) < wanted);
-            let n = n.count();
+            let enough = texts.iter().position(|text| {
+                tokens += text.tokens.len();
+                tokens >= wanted
+            });
+            let n = enough.map_or(texts.len(), |last| last + 1);
             let evidence = Self::new(marker, &texts[..n]);
             let scored = evidence.score(marker).tallies[0].scored();
             if scored >= least || n == texts.len() {

@@ -28,7 +28,7 @@ pub(crate) const WINDOWS: u64 = 20_000;
 /// Levels of all schemes; the last is for those with many keys.
 pub(crate) const LEVELS: [f64; 3] = [0.05, 0.01, 0.001];
 /// Seed of the keys.
-const SEED: u64 = 20_251_125;
+pub(crate) const SEED: u64 = 20_251_125;
 
 /// Keys of a scheme, and how many levels they are enough for.
 #[derive(Clone, Copy)]
@@ -79,7 +79,7 @@ impl Rejections {
 }
 
 impl Outcome {
-    /// At those of [`LEVELS`] at which ten rejections or more are expected, or two with 200 keys.
+    /// At the levels that the keys are enough for.
     pub(crate) fn rejections(&self) -> Vec<Rejections> {
         let enough = |level: &&f64| **level >= 0.01 || **level * self.ln_p.len() as f64 >= 1.0;
         LEVELS.iter().filter(enough).map(|&level| Rejections::count(&self.ln_p, level)).collect()
@@ -92,7 +92,7 @@ impl Outcome {
         libm::exp(ln)
     }
 
-    /// Largest excess of p-values below any level up to one half: what a bound promises.
+    /// Whether p is exact, in a word.
     fn law(&self) -> &'static str {
         match self.law.kind() {
             Kind::Exact => "exact",
