@@ -87,7 +87,11 @@ fn counting_each_window_once_keeps_z_within_four() {
         assert_eq!(measured.zs.len(), dedup::KEYS);
         let [plain, _, by_corpus] = measured.widest();
         assert!(plain > 4.0, "{}: every window counted leaves ±4 for some key, widest {plain:.2}", case.name);
-        assert!(by_corpus < 4.0, "{}: each window once stays within ±4 for every key, widest {by_corpus:.2}", case.name);
+        assert!(
+            by_corpus < 4.0,
+            "{}: each window once stays within ±4 for every key, widest {by_corpus:.2}",
+            case.name
+        );
     }
 }
 

@@ -55,7 +55,10 @@ impl Measured {
 pub(crate) fn schemes(vocab: u32) -> Vec<Case> {
     let wanted = [("kgw", "transformers", ""), ("green-list", "native", "context_width = 1")];
     let find = |scheme: &str, dialect: &str| ALL.iter().find(|a| a.scheme == scheme && a.dialect == dialect);
-    wanted.iter().filter_map(|(scheme, dialect, extra)| Some(cases::case(find(scheme, dialect)?, vocab, extra))).collect()
+    wanted
+        .iter()
+        .filter_map(|(scheme, dialect, extra)| Some(cases::case(find(scheme, dialect)?, vocab, extra)))
+        .collect()
 }
 
 /// Scores `texts` under [`KEYS`] keys.
@@ -100,7 +103,8 @@ pub(crate) fn measure(marker: &dyn Scheme, texts: &[Text]) -> Measured {
 /// The table.
 pub(crate) fn report(human: &Human) -> String {
     let texts = human.texts("oasst1_replies", usize::MAX);
-    let mut out = format!("## Counting each window once\n\n{} replies, {KEYS} random keys; nothing is planted.\n", texts.len());
+    let mut out =
+        format!("## Counting each window once\n\n{} replies, {KEYS} random keys; nothing is planted.\n", texts.len());
     for case in schemes(human.vocab()) {
         let measured = measure(case.marker.as_ref(), &texts);
         let _ = writeln!(

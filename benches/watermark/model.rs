@@ -68,7 +68,9 @@ impl Model {
             }
         }
         // What each level leaves to the one below it.
-        let left = |(found, n): &(&[(u64, u32)], f64)| if found.is_empty() { 1.0 } else { found.len() as f64 / (n + found.len() as f64) };
+        let left = |(found, n): &(&[(u64, u32)], f64)| {
+            if found.is_empty() { 1.0 } else { found.len() as f64 / (n + found.len() as f64) }
+        };
         let base = levels.iter().map(left).product::<f64>();
         let ln_base = libm::log(base) as f32;
         row.clear();
@@ -78,7 +80,9 @@ impl Model {
         for (i, (found, n)) in levels.iter().enumerate() {
             let above: f64 = levels[i + 1..].iter().map(left).product();
             let scale = above / (n + found.len() as f64);
-            known.extend(found.iter().map(|(key, count)| ((key & ((1 << BITS) - 1)) as usize, f64::from(*count) * scale)));
+            known.extend(
+                found.iter().map(|(key, count)| ((key & ((1 << BITS) - 1)) as usize, f64::from(*count) * scale)),
+            );
         }
         known.sort_unstable_by_key(|(token, _)| *token);
         for same in known.chunk_by(|a, b| a.0 == b.0) {

@@ -26,6 +26,10 @@ use stillhunt::watermark::{Scheme, SoFar};
 pub(crate) const LENGTHS: [usize; 7] = [25, 50, 100, 200, 400, 800, 1600];
 /// False-positive rates.
 pub(crate) const LEVELS: [f64; 2] = [1e-2, 1e-6];
+/// Temperatures, and the longest response at each: at the lower ones nothing is left to find beyond.
+const RUNS: [(f64, usize); 3] = [(1.0, 1600), (0.5, 400), (0.3, 400)];
+/// Texts of a point.
+const TEXTS: usize = 200;
 /// Seed of keys, prompts and draws.
 const SEED: u64 = 20_251_127;
 /// Tokens of a prompt.
@@ -115,7 +119,7 @@ pub(crate) fn report(human: &Human) -> String {
         model.tokens,
         human.vocab()
     );
-    for (temperature, n_texts, n_long) in [(1.0, 200, 200), (0.5, 200, 200)] {
+    for (temperature, longest) in RUNS {
         let _ = writeln!(
             out,
             "\n### Temperature {temperature}: entropy {:.2} nats a token\n\n| scheme | tokens | texts | found at 1% | found at 1e-6 | median \
@@ -124,10 +128,8 @@ pub(crate) fn report(human: &Human) -> String {
         );
         for case in cases::native(human.vocab()) {
             let began = std::time::Instant::now();
-            let longest = LENGTHS[LENGTHS.len() - 1];
-            let mut ln_p = measure(case.marker.as_ref(), &model, &prompts, n_long.min(n_texts), longest, temperature);
-            ln_p.sort_by(|a, b| a[0].total_cmp(&b[0]));
-            for (at, length) in LENGTHS.iter().enumerate() {
+            let ln_p = measure(case.marker.as_ref(), &model, &prompts, TEXTS, longest, temperature);
+            for (at, length) in LENGTHS.iter().enumerate().filter(|(_, length)| **length <= longest) {
                 let mut column: Vec<f64> = ln_p.iter().map(|text| text[at]).collect();
                 column.sort_by(f64::total_cmp);
                 let share = |level: f64| {

@@ -36,7 +36,8 @@ impl Human {
             return None;
         }
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tokenizer.json");
-        let tokenizer = Tokenizer::from_bytes(&std::fs::read(file).expect("the shipped tokenizer")).expect("a tokenizer");
+        let tokenizer =
+            Tokenizer::from_bytes(&std::fs::read(file).expect("the shipped tokenizer")).expect("a tokenizer");
         Some(Self { dir, tokenizer, digests: Mutex::default() })
     }
 
