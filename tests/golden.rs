@@ -3,12 +3,48 @@
 //! must be equal and how closely. A file that is not there fails by name.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "golden_checks/kgw.rs"]
+mod kgw;
 #[path = "golden_checks/load.rs"]
 mod load;
+#[path = "golden_checks/plant.rs"]
+mod plant;
 #[path = "golden_checks/pvalues.rs"]
 mod pvalues;
+#[path = "golden_checks/rng.rs"]
+mod rng;
+
+#[test]
+fn golden_kgw_hf_4_57_3() {
+    kgw::check_4_57_3();
+}
+
+#[test]
+fn golden_kgw_lefthash() {
+    kgw::check("kgw_lefthash");
+}
+
+#[test]
+fn golden_kgw_selfhash() {
+    kgw::check("kgw_selfhash");
+}
+
+#[test]
+fn golden_plant() {
+    plant::check();
+}
 
 #[test]
 fn golden_pvalues() {
     pvalues::check(&load::vectors("pvalues"));
+}
+
+#[test]
+fn golden_rng() {
+    rng::check();
+}
+
+#[test]
+fn golden_unigram() {
+    kgw::check_unigram();
 }

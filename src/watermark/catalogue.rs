@@ -24,8 +24,8 @@ pub enum Secret {
     Int(u32),
     /// So many whole numbers of so many bits.
     Ints(usize, u32),
-    /// Text that may hold a key, never drawn.
-    Text,
+    /// Words joined by `-`, of which a fifth is a key: shown without it, never drawn.
+    LastPart,
 }
 
 /// What is known of a scheme before a key is read.
@@ -66,8 +66,14 @@ impl Opened {
 }
 
 /// All schemes, in the order in which they are listed.
-pub const ALL: &[About] =
-    &[super::native::green_list::ABOUT, super::native::gumbel::ABOUT, super::native::tournament::ABOUT];
+pub const ALL: &[About] = &[
+    super::native::green_list::ABOUT,
+    super::native::gumbel::ABOUT,
+    super::native::tournament::ABOUT,
+    super::kgw_transformers::ABOUT,
+    super::kgw_lm::ABOUT,
+    super::unigram::ABOUT,
+];
 
 /// The scheme that `fields` name.
 ///

@@ -114,7 +114,7 @@ impl TreeKey {
                     bytes.fill(&mut key);
                     toml::Value::String(Digest(key).to_string())
                 }
-                Secret::Text => continue,
+                Secret::LastPart => continue,
             };
             out.insert((*name).to_owned(), value);
         }
@@ -203,17 +203,21 @@ fn open(table: toml::Table, id: String) -> Result<Key> {
     }
     let fields = Fields::new(table.clone());
     let (about, opened) = catalogue::open(&fields)?;
-    let secret = |name: &str| about.secret.iter().any(|(field, _)| *field == name);
-    let mut parameters: BTreeMap<String, String> = about
-        .fields
+    let secret = |name: &str| about.secret.iter().find(|(field, _)| *field == name).map(|(_, secret)| *secret);
+    let shown = |name: &str, value: &str| match secret(name) {
+        None => Some(value.to_owned()),
+        Some(Secret::LastPart) => Some(value.splitn(5, '-').take(4).collect::<Vec<_>>().join("-")),
+        Some(_) => None,
+    };
+    let mut parameters = BTreeMap::new();
+    let defaults = about.fields.iter().filter_map(|field| Some((field.name, field.default?.to_owned())));
+    let given = table
         .iter()
-        .filter(|field| !secret(field.name))
-        .filter_map(|field| Some((field.name.to_owned(), field.default?.to_owned())))
-        .collect();
-    for (name, value) in
-        table.iter().filter(|(name, _)| !secret(name) && !["scheme", "dialect"].contains(&name.as_str()))
-    {
-        parameters.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        .map(|(name, value)| (name.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    for (name, value) in defaults.chain(given).filter(|(name, _)| !["scheme", "dialect"].contains(name)) {
+        if let Some(value) = shown(name, &value) {
+            parameters.insert(name.to_owned(), value);
+        }
     }
     Ok(Key { id, about, opened, parameters })
 }

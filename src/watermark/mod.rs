@@ -9,17 +9,31 @@
 //! | scheme | dialect | file |
 //! |---|---|---|
 //! | `green-list`, `gumbel`, `tournament` | `native` | [`native`] |
+//! | `kgw` | `transformers` | [`kgw_transformers`] |
+//! | `kgw` | `lm-watermarking` | [`kgw_lm`] |
+//! | `unigram` | `unigram-watermark` | [`unigram`] |
 //!
 //! Weakness: an interop dialect is exactly as weak as what it equals; its page says where. Guarantee: a value depends on scheme,
 //! key and unit alone, never on the order of units or on the machine.
 
 pub mod catalogue;
+pub mod cuda;
 pub mod fields;
+pub mod green;
 pub mod keys;
+pub mod kgw_facts;
+pub mod kgw_lm;
+pub mod kgw_transformers;
+pub mod lanes;
 pub mod mt19937;
 pub mod native;
+pub mod numpy;
 pub mod philox;
+pub mod profile;
+pub mod published;
 pub mod sample;
+pub mod torch;
+pub mod unigram;
 
 use crate::error::{Error, ErrorKind, Result};
 use sample::Sampling;
