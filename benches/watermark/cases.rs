@@ -20,7 +20,17 @@ pub(crate) struct Case {
 }
 
 /// Fields beside the defaults that are measured, too.
-const VARIANTS: &[(&str, &str, &str)] = &[];
+const VARIANTS: &[(&str, &str, &str)] = &[
+    ("green-list", "native", "context_width = 1"),
+    ("gumbel", "native", "context_width = 1"),
+    ("tournament", "native", "context_width = 1"),
+    ("kgw", "transformers", "seeding_scheme = \"selfhash\""),
+    ("kgw", "transformers", "seeding_scheme = \"selfhash\"\ncontext_width = 4"),
+    ("kgw", "lm-watermarking", "seeding_scheme = \"selfhash\""),
+    ("kgw", "lm-watermarking", "seeding_scheme = \"minhash\""),
+    ("kgw", "lm-watermarking", "seeding_scheme = \"skipgram\""),
+    ("kgw", "lm-watermarking", "seeding_scheme = \"ff-additive_prf-4-False\""),
+];
 
 /// One scheme; `extra` is TOML.
 pub(crate) fn case(about: &About, vocab: u32, extra: &str) -> Case {
@@ -80,6 +90,8 @@ impl Evidence {
 
     /// Of as many of the first `texts` as give about `least` scored windows or more; of all where they never do.
     pub(crate) fn with_windows(marker: &dyn Scheme, texts: &[Text], least: u64) -> Self {
+        // Where windows share seeds, how many do depends on the key.
+        let least = if marker.traits().collapses { least + least / 8 } else { least };
         let mut wanted = least as usize;
         loop {
             let mut tokens = 0;
