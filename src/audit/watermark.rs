@@ -40,6 +40,10 @@ pub struct DetectSettings<'a> {
     pub tests: &'a [Test],
     /// Reads text; without it rows must hold token ids.
     pub tokenizer: Option<&'a Tokenizer>,
+    /// One such token at the beginning of a document is dropped, as transformers' detector does.
+    pub bos_token_id: Option<u32>,
+    /// A document ends before its first such token, as SynthID's detectors have it.
+    pub eos_token_id: Option<u32>,
     /// The rules.
     pub config: DetectConfig,
     /// Bounds of reading.
@@ -82,8 +86,7 @@ pub fn detect(
                 }
             }
             summary.with_prompt += documents.iter().filter(|document| document.prompt.is_some()).count() as u64;
-            let texts: Result<Vec<Text>> =
-                documents.into_par_iter().map(|document| text(document, settings.tokenizer)).collect();
+            let texts: Result<Vec<Text>> = documents.into_par_iter().map(|document| text(document, settings)).collect();
             let texts = texts?;
             summary.documents += texts.len() as u64;
             summary.tokens += texts.iter().map(|text| text.tokens.len() as u64).sum::<u64>();
@@ -139,14 +142,21 @@ pub fn detect(
     })
 }
 
-fn text(document: Document, tokenizer: Option<&Tokenizer>) -> Result<Text> {
-    let ids = |tokens: Tokens| match (tokens, tokenizer) {
+fn text(document: Document, settings: &DetectSettings<'_>) -> Result<Text> {
+    let ids = |tokens: Tokens| match (tokens, settings.tokenizer) {
         (Tokens::Ids(ids), _) => Ok(ids),
         (Tokens::Text(text), Some(tokenizer)) => Ok(tokenizer.every_id(&text)),
         (Tokens::Text(_), None) => Err(Error::new(ErrorKind::Input, "expected token ids, got text")
             .hint("--tokenizer FILE names the tokenizer.json of the model that was served")),
     };
-    Ok(Text { tokens: ids(document.body)?, prompt: document.prompt.map(ids).transpose()? })
+    let mut tokens = ids(document.body)?;
+    if settings.bos_token_id.is_some() && tokens.first().copied() == settings.bos_token_id {
+        tokens.remove(0);
+    }
+    if let Some(end) = tokens.iter().position(|token| Some(*token) == settings.eos_token_id) {
+        tokens.truncate(end);
+    }
+    Ok(Text { tokens, prompt: document.prompt.map(ids).transpose()? })
 }
 
 /// Samples one response: row i of `logits`, shape (steps, vocabulary), is what the model says after `prompt` and the first i sampled

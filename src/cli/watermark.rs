@@ -273,6 +273,8 @@ fn detect(args: &Detect) -> Result<()> {
     let settings = DetectSettings {
         tests: &tests,
         tokenizer: tokenizer.as_ref(),
+        bos_token_id: args.bos_token_id,
+        eos_token_id: args.eos_token_id,
         config: DetectConfig {
             alpha: between("alpha", args.alpha, 1e-300, 0.05)?,
             least_uniformity: 0.01,
@@ -333,7 +335,7 @@ impl Trace {
         let id = |token: &u32| if *token == PAD { "-1".to_owned() } else { token.to_string() };
         let context: Vec<String> = row.context.iter().map(id).collect();
         let value = match test.marker.traits().null {
-            Null::Coin { .. } | Null::List { .. } => row.bits.to_string(),
+            Null::Coin { .. } | Null::List { .. } | Null::OneList { .. } => row.bits.to_string(),
             Null::Exponential { .. } | Null::Pair { .. } => f64::from_bits(row.bits).to_string(),
             Null::Layers { .. } => format!("{:#x}", row.bits),
         };

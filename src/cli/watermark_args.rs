@@ -134,6 +134,12 @@ pub(crate) struct Detect {
     /// config.json of the served model, for its vocab_size
     #[arg(long, value_name = "FILE")]
     pub(crate) model_config: Option<PathBuf>,
+    /// Token that begins a document: one at its beginning is dropped
+    #[arg(long, value_name = "ID")]
+    pub(crate) bos_token_id: Option<u32>,
+    /// Token that ends a document: it and what follows are dropped
+    #[arg(long, value_name = "ID")]
+    pub(crate) eos_token_id: Option<u32>,
     /// Largest adjusted p of the verdict Marked
     #[arg(long, value_name = "P", default_value_t = 1e-6)]
     pub(crate) alpha: f64,

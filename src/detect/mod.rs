@@ -270,7 +270,7 @@ impl<'a> Reading<'a> {
             progress(test);
             let traits = test.marker.traits();
             let corpus = &corpora[&packing(test.marker.as_ref())];
-            let law = Law::new(traits.null.clone(), traits.shape);
+            let law = Law::new(traits.null.clone());
             let mut traced = trace.as_ref().map(|_| Gather::<Traced>::new(bytes, &config.dir));
             let scored = match &mut traced {
                 None => score(test.marker.as_ref(), corpus, corpus.seen(), scoring, None)?,

@@ -3,8 +3,8 @@
 //! | null | p | exact? |
 //! |---|---|---|
 //! | coin of share s | P(Bin(n, s) ≥ k) | exact |
-//! | lists of `list` of `vocab` tokens, one seed | hypergeometric tail | exact |
-//! | lists, many seeds | P(Bin(n, list/vocab) ≥ k) | upper bound where k ≥ np + 1 |
+//! | one list of `list` of `vocab` tokens | hypergeometric tail | exact |
+//! | a list for each seed | P(Bin(n, list/vocab) ≥ k) | upper bound where k ≥ np + 1 |
 //! | exponential scores | Q(n, S − n·shift) | upper bound, exact to the generator's step |
 //! | two scores blended | Chernoff bound | upper bound |
 //! | layers, all alike | P(Bin(n·depth, share) ≥ ones) | exact |
@@ -16,7 +16,7 @@
 //! one half or above, and no verdict rests on it.
 
 use crate::stats;
-use crate::watermark::{Null, Shape};
+use crate::watermark::Null;
 
 /// Whether a p-value is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -28,26 +28,23 @@ pub enum Kind {
     UpperBound,
 }
 
-/// The null of one test, with what of the shape bears on it.
+/// The law of a statistic under a scheme's null.
 #[derive(Clone, Debug)]
-pub struct Law {
-    null: Null,
-    one_seed: bool,
-}
+pub struct Law(Null);
 
 impl Law {
     /// The law of a scheme's statistic.
     #[must_use]
-    pub fn new(null: Null, shape: Shape) -> Self {
-        Self { null, one_seed: shape.context == 0 }
+    pub fn new(null: Null) -> Self {
+        Self(null)
     }
 
     /// How the p-value is made, in words.
     #[must_use]
     pub fn method(&self) -> &'static str {
-        match &self.null {
+        match &self.0 {
             Null::Coin { .. } => "binomial tail",
-            Null::List { .. } if self.one_seed => "hypergeometric tail",
+            Null::OneList { .. } => "hypergeometric tail",
             Null::List { .. } => {
                 "binomial tail with the list's true share (Hoeffding 1956 bounds the draws without replacement)"
             }
@@ -61,9 +58,8 @@ impl Law {
     /// Whether it is exact.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match &self.null {
-            Null::Coin { .. } | Null::Layers { weights: None, .. } => Kind::Exact,
-            Null::List { .. } if self.one_seed => Kind::Exact,
+        match &self.0 {
+            Null::Coin { .. } | Null::OneList { .. } | Null::Layers { weights: None, .. } => Kind::Exact,
             _ => Kind::UpperBound,
         }
     }
@@ -71,7 +67,7 @@ impl Law {
     /// Whether p-values of decoys may lie above uniform ones by construction, so that only too many small ones count against them.
     #[must_use]
     pub fn one_sided(&self) -> bool {
-        matches!(&self.null, Null::Pair { .. } | Null::Layers { weights: Some(_), .. })
+        matches!(&self.0, Null::List { .. } | Null::Pair { .. } | Null::Layers { weights: Some(_), .. })
     }
 
     /// ln p of a statistic over `n` windows.
@@ -80,9 +76,9 @@ impl Law {
         if n == 0 {
             return 0.0;
         }
-        match &self.null {
+        match &self.0 {
             Null::Coin { share } => stats::ln_binomial_upper(statistic as u64, n, *share),
-            Null::List { list, vocab } if self.one_seed => {
+            Null::OneList { list, vocab } => {
                 stats::ln_hypergeometric_upper(statistic as u64, u64::from(*vocab), u64::from(*list), n)
             }
             Null::List { list, vocab } => {
@@ -103,7 +99,10 @@ impl Law {
     /// ln p with the statistic's own probability taken by a share `u` in [0, 1): uniform under the null where the law is discrete.
     #[must_use]
     pub fn ln_randomised(&self, n: u64, statistic: f64, u: f64) -> f64 {
-        let whole = matches!(&self.null, Null::Coin { .. } | Null::List { .. } | Null::Layers { weights: None, .. });
+        let whole = matches!(
+            &self.0,
+            Null::Coin { .. } | Null::List { .. } | Null::OneList { .. } | Null::Layers { weights: None, .. }
+        );
         let at = self.ln_p(n, statistic);
         if !whole || n == 0 {
             return at;
@@ -116,9 +115,9 @@ impl Law {
     #[must_use]
     pub fn expected(&self, n: u64) -> f64 {
         let n = n as f64;
-        match &self.null {
+        match &self.0 {
             Null::Coin { share } => n * share,
-            Null::List { list, vocab } => n * f64::from(*list) / f64::from(*vocab),
+            Null::List { list, vocab } | Null::OneList { list, vocab } => n * f64::from(*list) / f64::from(*vocab),
             Null::Exponential { .. } | Null::Pair { .. } => n,
             Null::Layers { depth, share, weights: None } => n * share * f64::from(*depth),
             Null::Layers { share, weights: Some(weights), .. } => n * share * weights.iter().sum::<f64>(),
@@ -137,8 +136,8 @@ impl Law {
             let z = 1.959_963_984_540_054 * (variance / n as f64).sqrt();
             (rate, rate - z, rate + z)
         };
-        match &self.null {
-            Null::Coin { .. } | Null::List { .. } => {
+        match &self.0 {
+            Null::Coin { .. } | Null::List { .. } | Null::OneList { .. } => {
                 let (low, high) = stats::proportion_interval(statistic as u64, n, level);
                 (rate, low, high)
             }
@@ -167,9 +166,9 @@ impl Law {
         if n == 0 {
             return 0.0;
         }
-        match &self.null {
+        match &self.0 {
             Null::Coin { share } => stats::binomial_power(n, *share, share + strength * (1.0 - share), ln_alpha),
-            Null::List { list, vocab } => {
+            Null::List { list, vocab } | Null::OneList { list, vocab } => {
                 let share = f64::from(*list) / f64::from(*vocab);
                 stats::binomial_power(n, share, share + strength * (1.0 - share), ln_alpha)
             }

@@ -75,6 +75,13 @@ pub enum Null {
         /// Tokens in all.
         vocab: u32,
     },
+    /// [`Value::Green`]: one list of exactly `list` tokens for all units, every such list equally likely.
+    OneList {
+        /// Tokens of the list.
+        list: u32,
+        /// Tokens in all.
+        vocab: u32,
+    },
     /// [`Value::Green`]: each unit is green on its own with probability `share`.
     Coin {
         /// In (0, 1).

@@ -105,7 +105,7 @@ impl Scheme for Unigram {
         let vocab = self.mask.len() as u32;
         Traits {
             shape: Shape { context: 0, first: 0, pad: false, once: Once::Window, history: None },
-            null: Null::List { list: self.size, vocab },
+            null: Null::OneList { list: self.size, vocab },
             payloads: 1,
             collapses: false,
             cost: 1.0,
