@@ -119,9 +119,8 @@ impl Evidence {
 
     /// Scored windows, and ln p.
     pub(crate) fn ln_p(&self, marker: &dyn Scheme) -> (u64, f64) {
-        let traits = marker.traits();
         let tally = self.score(marker).tallies.swap_remove(0);
-        (tally.scored(), Law::new(traits.null, traits.shape).ln_p(tally.scored(), tally.statistic()))
+        (tally.scored(), Law::new(marker.traits().null).ln_p(tally.scored(), tally.statistic()))
     }
 
     /// Tokens left out because they stood in the prompt.

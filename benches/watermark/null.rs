@@ -21,7 +21,7 @@ use stillhunt::detect::decoys::material;
 use stillhunt::detect::p_value::{Kind, Law};
 use stillhunt::detect::windows::Text;
 use stillhunt::stats;
-use stillhunt::watermark::{Null, Scheme};
+use stillhunt::watermark::Scheme;
 
 /// Fewest scored windows a key.
 pub(crate) const WINDOWS: u64 = 20_000;
@@ -42,8 +42,6 @@ pub(crate) struct Budget {
 /// p-values of one scheme under many keys.
 pub(crate) struct Outcome {
     law: Law,
-    /// Two-sided uniformity is promised.
-    uniform: bool,
     /// Fewest scored windows of a key.
     pub(crate) scored: u64,
     /// Texts read.
@@ -87,8 +85,11 @@ impl Outcome {
 
     /// p of uniformity.
     pub(crate) fn uniformity(&self) -> f64 {
-        let ln =
-            if self.uniform { stats::ln_uniformity(&self.randomised) } else { stats::ln_too_small(&self.randomised) };
+        let ln = if self.law.one_sided() {
+            stats::ln_too_small(&self.randomised)
+        } else {
+            stats::ln_uniformity(&self.randomised)
+        };
         libm::exp(ln)
     }
 
@@ -104,7 +105,7 @@ impl Outcome {
 /// Draws keys and tests each on the same evidence.
 pub(crate) fn measure(marker: &dyn Scheme, evidence: &Evidence, keys: usize, seed: u64) -> Outcome {
     let traits = marker.traits();
-    let law = Law::new(traits.null.clone(), traits.shape);
+    let law = Law::new(traits.null);
     let each: Vec<(u64, f64, f64)> = (0..keys)
         .into_par_iter()
         .map(|number| {
@@ -114,15 +115,8 @@ pub(crate) fn measure(marker: &dyn Scheme, evidence: &Evidence, keys: usize, see
             (n, law.ln_p(n, statistic), law.ln_randomised(n, statistic, u))
         })
         .collect();
-    let uniform = match &traits.null {
-        Null::Coin { .. } | Null::Exponential { .. } => true,
-        Null::List { .. } => law.kind() == Kind::Exact,
-        Null::Pair { .. } => false,
-        Null::Layers { weights, .. } => weights.is_none(),
-    };
     Outcome {
         law,
-        uniform,
         scored: each.iter().map(|(n, ..)| *n).min().unwrap_or(0),
         texts: evidence.texts,
         ln_p: each.iter().map(|(_, ln_p, _)| *ln_p).collect(),
