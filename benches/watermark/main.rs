@@ -1,7 +1,7 @@
 //! Watermarks on real text: `cargo bench --bench watermark -- DATA_DIR PART [OUT_DIR]`.
 //!
 //! Parts: `null` (are p-values what they say under keys that were never used, and on echoes of marked prompts), `dedup` (what counting
-//! a repeated window twice does to a corpus), `power` (how short a marked text is still found). Tables are printed as Markdown; with
+//! a repeated window twice does to a corpus), `power` (how short a marked text is still found), `speed` (tokens a CPU-second, beside the references). Tables are printed as Markdown; with
 //! OUT_DIR they are also written there as `watermark-PART.md`. Without a part it says so and does nothing.
 //!
 //! Weakness: one tokenizer (the shipped model's) and English text. Guarantee: every draw is seeded, so the same data gives the same
@@ -16,6 +16,7 @@ mod echo;
 mod model;
 mod null;
 mod power;
+mod speed;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ fn main() {
         "null" => null::report(&human),
         "dedup" => dedup::report(&human),
         "power" => power::report(&human),
-        _ => return println!("skipped: watermark (expected null, dedup or power, got {part})"),
+        "speed" => speed::report(&human, out.as_deref()),
+        _ => return println!("skipped: watermark (expected null, dedup, power or speed, got {part})"),
     };
     let head = format!(
         "<!-- cargo bench --bench watermark -- DATA_DIR {part} OUT_DIR · {} · {:.0} CPU-seconds -->\n\nText: {}.\n\n",

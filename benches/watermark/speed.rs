@@ -104,7 +104,8 @@ fn once(tests: &[Test], texts: &[Text], threads: usize) -> (u64, f64, f64) {
 fn peers(texts: &[Text], vocab: u32, out: Option<&Path>) -> serde_json::Value {
     let dir = out.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let file = dir.join(format!("tokens-{vocab}.u32"));
-    let first: Vec<u8> = texts.iter().flat_map(|text| &text.tokens).take(20_000).flat_map(|id| id.to_le_bytes()).collect();
+    let first: Vec<u8> =
+        texts.iter().flat_map(|text| &text.tokens).take(20_000).flat_map(|id| id.to_le_bytes()).collect();
     std::fs::write(&file, first).expect("the tokens");
     let python = std::env::var("STILLHUNT_PYTHON").unwrap_or_else(|_| "python3".into());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/watermark_peer.py");
