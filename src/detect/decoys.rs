@@ -13,6 +13,7 @@ use super::windows::{Corpus, Seen};
 use crate::error::Result;
 use crate::stats;
 use crate::watermark::Scheme;
+use rayon::prelude::*;
 
 /// How decoys are run.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +106,14 @@ pub struct Reference {
     decoys: Decoys,
 }
 
+/// ln p-values of one decoy.
+struct One {
+    smallest: f64,
+    plain: f64,
+    randomised: f64,
+    curve: Vec<f64>,
+}
+
 /// The smallest ln p over the payloads.
 fn smallest(scored: &Scored, law: &Law) -> f64 {
     scored.tallies.iter().map(|tally| law.ln_p(tally.scored(), tally.statistic())).fold(0.0, f64::min)
@@ -127,27 +136,29 @@ pub fn run(
     if config.n == 0 || seen.is_empty() {
         return Ok(Reference { seen, smallest: Vec::new(), decoys: none });
     }
-    let mut best = Vec::with_capacity(config.n);
-    let mut uniform = Vec::with_capacity(config.n);
-    let mut plain = Vec::with_capacity(config.n);
-    let mut curves: Vec<Vec<f64>> = Vec::with_capacity(config.n);
-    for number in 0..config.n {
+    let one = |number: usize| -> Result<One> {
         let decoy = scheme.with_key(&material(config.seed, number));
         let scored = score(decoy.as_ref(), corpus, &seen, scoring, None)?;
-        best.push(smallest(&scored, law));
         let first = &scored.tallies[0];
+        let (n, statistic) = (first.scored(), first.statistic());
         let u = mix(number as u128, u32::MAX, config.seed) as f64 / 2f64.powi(64);
-        uniform.push(law.ln_randomised(first.scored(), first.statistic(), u));
-        plain.push(law.ln_p(first.scored(), first.statistic()));
-        curves.push(first.curve().map(|(n, statistic)| law.ln_p(n, statistic)).collect());
-    }
+        Ok(One {
+            smallest: smallest(&scored, law),
+            plain: law.ln_p(n, statistic),
+            randomised: law.ln_randomised(n, statistic, u),
+            curve: first.curve().map(|(n, statistic)| law.ln_p(n, statistic)).collect(),
+        })
+    };
+    let all: Vec<One> = (0..config.n).into_par_iter().map(one).collect::<Result<_>>()?;
+    let mut plain: Vec<f64> = all.iter().map(|decoy| decoy.plain).collect();
     plain.sort_unstable_by(f64::total_cmp);
     let quantile = |sorted: &[f64], q: f64| sorted[(q * (sorted.len() - 1) as f64).round() as usize] * LOG10_E;
     let band = (0..super::tally::PARTS).map(|part| {
-        let mut column: Vec<f64> = curves.iter().map(|curve| curve[part]).collect();
+        let mut column: Vec<f64> = all.iter().map(|decoy| decoy.curve[part]).collect();
         column.sort_unstable_by(f64::total_cmp);
         (quantile(&column, 0.05), quantile(&column, 0.95))
     });
+    let uniform: Vec<f64> = all.iter().map(|decoy| decoy.randomised).collect();
     let uniformity = if law.one_sided() { stats::ln_too_small(&uniform) } else { stats::ln_uniformity(&uniform) };
     let decoys = Decoys {
         n: config.n,
@@ -157,7 +168,7 @@ pub fn run(
         quantiles: Some([quantile(&plain, 0.05), quantile(&plain, 0.5), quantile(&plain, 0.95)]),
         band: band.collect(),
     };
-    Ok(Reference { seen, smallest: best, decoys })
+    Ok(Reference { seen, smallest: all.iter().map(|decoy| decoy.smallest).collect(), decoys })
 }
 
 impl Reference {
