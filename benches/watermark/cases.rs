@@ -91,7 +91,7 @@ impl Evidence {
     /// Of as many of the first `texts` as give about `least` scored windows or more; of all where they never do.
     pub(crate) fn with_windows(marker: &dyn Scheme, texts: &[Text], least: u64) -> Self {
         // Where windows share seeds, how many do depends on the key.
-        let least = if marker.traits().collapses { least + least / 8 } else { least };
+        let least = if marker.traits().collapses { least + least / 4 } else { least };
         let mut wanted = least as usize;
         loop {
             let mut tokens = 0;

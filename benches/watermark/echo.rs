@@ -77,7 +77,7 @@ pub(crate) fn report(human: &Human, model: &Model, texts: &[Text]) -> String {
     let own: Vec<u32> = texts.iter().flat_map(|text| &text.tokens).copied().take(400_000).collect();
     let mut out = format!(
         "## Null on echoes\n\nFor each key {PROMPTS} prompts of {PROMPT} planted tokens, each echoed in runs of 25 within human text. The \
-         prompts are given to the test, or not.\n\n| scheme | prompts | keys | masked windows a key | α | rejected | rate (95%) | holds | \
+         prompts are given to the test, or not.\n\n| scheme | prompts | keys | masked windows a key | α | rejected | rate (95%) | | \
          median log10 p |\n|---|---|---|---|---|---|---|---|---|\n"
     );
     for case in cases::native(human.vocab()) {
@@ -88,6 +88,12 @@ pub(crate) fn report(human: &Human, model: &Model, texts: &[Text]) -> String {
             sorted.sort_by(f64::total_cmp);
             for level in &LEVELS[..2] {
                 let at = Rejections::count(ln_p, *level);
+                let verdict = match (at.holds(), copied > 0) {
+                    (true, true) => "null holds",
+                    (false, true) => "**null does not hold**",
+                    (true, false) => "not seen",
+                    (false, false) => "rejects, as it should",
+                };
                 let _ = writeln!(
                     out,
                     "| {} | {word} | {} | {:.0} | {} | {} | {:.3} ({:.3}–{:.3}) | {} | {:.2} |",
@@ -99,7 +105,7 @@ pub(crate) fn report(human: &Human, model: &Model, texts: &[Text]) -> String {
                     at.hits as f64 / at.keys as f64,
                     at.low,
                     at.high,
-                    if at.holds() { "yes" } else { "no" },
+                    verdict,
                     sorted[sorted.len() / 2] / std::f64::consts::LN_10
                 );
             }

@@ -22,7 +22,7 @@ pub(crate) struct Model {
 /// Bits of a token in a key.
 const BITS: u32 = 20;
 /// Tokens of each file that the model is fitted on.
-const FITTED: usize = 1_000_000;
+pub(crate) const FITTED: usize = 1_000_000;
 
 /// What may follow, in (token, count), and the sum of counts.
 fn followers(counts: &[(u64, u32)], context: u64) -> (&[(u64, u32)], f64) {
