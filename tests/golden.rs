@@ -5,3 +5,10 @@
 
 #[path = "golden_checks/load.rs"]
 mod load;
+#[path = "golden_checks/rng.rs"]
+mod rng;
+
+#[test]
+fn golden_rng() {
+    rng::check();
+}

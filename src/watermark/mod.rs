@@ -14,11 +14,15 @@
 //! key and unit alone, never on the order of units or on the machine.
 
 pub mod catalogue;
+pub mod cuda;
 pub mod fields;
 pub mod mt19937;
 pub mod native;
+pub mod numpy;
 pub mod philox;
+pub mod profile;
 pub mod sample;
+pub mod torch;
 
 use crate::error::{Error, ErrorKind, Result};
 use sample::Sampling;
