@@ -12,3 +12,11 @@ mod rng;
 fn golden_rng() {
     rng::check();
 }
+
+#[path = "golden_checks/pvalues.rs"]
+mod pvalues;
+
+#[test]
+fn golden_pvalues() {
+    pvalues::check(&load::vectors("pvalues"));
+}

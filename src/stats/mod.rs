@@ -1,6 +1,20 @@
 //! Statistics: numbers in, numbers out.
 //!
-//! Each function states what is exact and what is approximate; each is tested against values of SciPy.
+//! Each function states what is exact and what is approximate; each is tested against values of SciPy or mpmath. Tails are natural
+//! logs of probabilities, without a floor: a p-value of 1e-100000 is a number like any other, and so is one of 1 − 1e-16.
+
+mod binomial;
+mod gamma;
+mod hypergeometric;
+mod multiplicity;
+mod normal;
+mod special;
+
+pub use binomial::{ln_binomial_lower, ln_binomial_mid, ln_binomial_point, ln_binomial_randomised, ln_binomial_upper};
+pub use gamma::{ln_gamma_lower, ln_gamma_upper};
+pub use hypergeometric::ln_hypergeometric_upper;
+pub use multiplicity::{bonferroni, fisher_combination, holm, sidak, three_bricks_adjust};
+pub use normal::ln_normal_sf;
 
 use statrs::distribution::{Beta, ContinuousCDF, Gamma};
 
