@@ -20,3 +20,24 @@ mod pvalues;
 fn golden_pvalues() {
     pvalues::check(&load::vectors("pvalues"));
 }
+
+#[path = "golden_checks/synthid.rs"]
+mod synthid;
+
+#[test]
+fn golden_synthid_hf() {
+    synthid::check_hf();
+}
+
+#[test]
+fn golden_synthid_gdm_main() {
+    synthid::check_gdm_main();
+}
+
+#[path = "golden_checks/plant_synthid.rs"]
+mod plant_synthid;
+
+#[test]
+fn golden_part_plant_synthid() {
+    plant_synthid::check(&load::vectors("plant"));
+}

@@ -51,8 +51,13 @@ impl Opened {
 }
 
 /// All schemes, in the order in which they are listed.
-pub const ALL: &[About] =
-    &[super::native::green_list::ABOUT, super::native::gumbel::ABOUT, super::native::tournament::ABOUT];
+pub const ALL: &[About] = &[
+    super::native::green_list::ABOUT,
+    super::native::gumbel::ABOUT,
+    super::native::tournament::ABOUT,
+    super::synthid_transformers::ABOUT,
+    super::synthid_text::ABOUT,
+];
 
 /// Opens the scheme that `fields` name.
 ///

@@ -22,6 +22,10 @@ pub mod numpy;
 pub mod philox;
 pub mod profile;
 pub mod sample;
+pub mod single;
+pub mod synthid;
+pub mod synthid_text;
+pub mod synthid_transformers;
 pub mod torch;
 
 use crate::error::{Error, ErrorKind, Result};
