@@ -17,7 +17,7 @@ pub const PUBLISHED_KEYS: [i64; 30] = [
     521, 129, 669, 732, 225, 90, 960,
 ];
 
-const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
+pub(super) const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 
 /// One step of the hash: 64 bits, wrapping.
 #[must_use]

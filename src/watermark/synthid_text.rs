@@ -26,7 +26,7 @@
 use super::catalogue::{About, Field, Opened};
 use super::fields::Fields;
 use super::sample::{Sampling, check_logits, draw, softmax, warp};
-use super::synthid::{self, Plan, accumulate, hash};
+use super::synthid::{self, MULTIPLIER, Plan, accumulate, hash};
 use super::synthid_transformers::{Setting, keys, published, setting};
 use super::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};
 use crate::error::Result;
@@ -83,6 +83,31 @@ fn bit(key: u64) -> u64 {
         x = (accumulate(x, 1) as i64 >> 5) as u64;
     }
     x >> 30 & 1
+}
+
+/// Layers that are hashed side by side.
+const LANES: usize = 16;
+
+/// [`word`], layers in lanes. A signed shift is an unsigned one of a number that is 2⁶³ larger, less 2⁵⁸, and both differences are
+/// added where the hash adds its constants anyway.
+#[inline(always)]
+fn word_in_lanes(hash: u64, keys: &[[u64; LANES]]) -> u64 {
+    const BIAS: u64 = 1 << 63;
+    const STEP: u64 = 1u64.wrapping_sub(1 << 58).wrapping_mul(MULTIPLIER).wrapping_add(1).wrapping_add(BIAS);
+    let first = MULTIPLIER.wrapping_add(1).wrapping_add(BIAS);
+    let mut word = 0;
+    for (chunk, keys) in keys.iter().enumerate() {
+        let mut x = *keys;
+        x.iter_mut().for_each(|x| *x = accumulate(hash, *x));
+        x.iter_mut().for_each(|x| *x = x.wrapping_mul(MULTIPLIER).wrapping_add(first) >> 5);
+        for _ in 1..12 {
+            x.iter_mut().for_each(|x| *x = x.wrapping_mul(MULTIPLIER).wrapping_add(STEP) >> 5);
+        }
+        // Less 2⁵⁸, which bit 30 does not see.
+        let bits = x.iter().enumerate().fold(0, |bits, (lane, x)| bits | (x >> 30 & 1) << lane);
+        word |= bits << (chunk * LANES);
+    }
+    word
 }
 
 impl Hashed {
@@ -158,7 +183,13 @@ impl Scheme for Hashed {
     }
 
     fn values(&self, units: &[Unit], values: &mut Vec<Value>) {
-        values.extend(units.iter().map(|unit| Value::Layers(word(unit.seed as u64, &self.scored))));
+        let mut keys = vec![[0; LANES]; self.scored.len().div_ceil(LANES)];
+        keys.as_flattened_mut().iter_mut().zip(&self.scored).for_each(|(lane, key)| *lane = *key as u64);
+        let mask = u64::MAX >> (64 - self.scored.len());
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || values.extend(units.iter().map(|unit| Value::Layers(word_in_lanes(unit.seed as u64, &keys) & mask))),
+        );
     }
 
     fn with_key(&self, material: &[u8; 32]) -> Box<dyn Scheme> {
@@ -191,9 +222,12 @@ mod tests {
 
     #[test]
     fn values_are_the_layers() {
-        let (scheme, tokens) = (scheme(vec![5, -7, 11]), [3, 1, 4, 1, 5, 9, 2, 6]);
-        let values: Vec<Value> = scheme.layers(&tokens).into_iter().map(Value::Layers).collect();
-        assert_eq!(score_text(&scheme, &tokens).unwrap(), values);
+        let tokens: Vec<u32> = (0..500).map(|i| i * 131 % 64).collect();
+        for depth in [1, 3, 16, 17, 30, 64] {
+            let scheme = scheme(synthid::random_keys(&[9; 32], depth, None));
+            let values: Vec<Value> = scheme.layers(&tokens).into_iter().map(Value::Layers).collect();
+            assert_eq!(score_text(&scheme, &tokens).unwrap(), values, "{depth}");
+        }
         assert_eq!(hash_iv(&synthid::PUBLISHED_KEYS), 1_614_033_703_599_872_695);
     }
 
