@@ -41,3 +41,11 @@ mod plant_synthid;
 fn golden_part_plant_synthid() {
     plant_synthid::check(&load::vectors("plant"));
 }
+
+#[path = "golden_checks/gumbel_vllm.rs"]
+mod gumbel_vllm;
+
+#[test]
+fn golden_vllm_gumbel() {
+    gumbel_vllm::check();
+}

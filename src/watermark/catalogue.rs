@@ -57,6 +57,8 @@ pub const ALL: &[About] = &[
     super::native::tournament::ABOUT,
     super::synthid_transformers::ABOUT,
     super::synthid_text::ABOUT,
+    super::gumbel_vllm::ABOUT,
+    super::dual_key_vllm::ABOUT,
 ];
 
 /// Opens the scheme that `fields` name.

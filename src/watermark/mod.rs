@@ -15,7 +15,9 @@
 
 pub mod catalogue;
 pub mod cuda;
+pub mod dual_key_vllm;
 pub mod fields;
+pub mod gumbel_vllm;
 pub mod mt19937;
 pub mod native;
 pub mod numpy;
