@@ -133,7 +133,8 @@ impl Prf {
         let [low, high] = self.halves();
         let [a, b, c, d] = state;
         let block = philox_lanes([tokens.map(|t| t / 4), a, b, c], [d.map(|d| d ^ low), [high ^ TOKEN; LANES]]);
-        std::array::from_fn(|lane| score(uniform(block[tokens[lane] as usize % 4][lane])))
+        let left = std::array::from_fn(|lane| 1.0 - f64::from(uniform(block[tokens[lane] as usize % 4][lane])));
+        super::lanes::ln(left).map(|ln| -ln)
     }
 }
 
