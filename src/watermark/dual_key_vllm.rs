@@ -145,14 +145,15 @@ impl Scheme for DualKey {
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
-                in_lanes(units.iter(), |group, n| {
+                in_lanes(units, |group, n| {
                     let tokens = group.map(|unit| unit.token);
                     contexts.iter_mut().zip(group).for_each(|(to, unit)| self.unpack(unit.seed, &mut to[..width]));
                     let slices = std::array::from_fn(|lane| &contexts[lane][..width]);
                     let a = self.a.scores(self.a.states(slices), tokens);
                     let b = self.b.scores(self.b.states(slices), tokens);
-                    let both = a.iter().zip(&b).map(|(a, b)| (1.0 - self.alpha) * a + self.alpha * b);
-                    values.extend(both.take(n).map(Value::Score));
+                    let both: [Value; LANES] =
+                        std::array::from_fn(|lane| Value::Score((1.0 - self.alpha) * a[lane] + self.alpha * b[lane]));
+                    values.extend_from_slice(&both[..n]);
                 });
             },
         );

@@ -260,18 +260,13 @@ pub(super) fn pick(prf: Prf, context: &[u32], scores: &[f64], vocab: u32) -> u32
     argmax(&noisy)
 }
 
-/// Groups of `LANES` and what is left over, filled up with its last; `take` gets each group and its length.
+/// Groups of `LANES` items and what is left over, filled up with its last; `take` gets each group and its length.
 #[inline(always)]
-pub(super) fn in_lanes<T: Copy>(items: impl Iterator<Item = T>, mut take: impl FnMut([T; LANES], usize)) {
-    let mut items = items.peekable();
-    while let Some(&first) = items.peek() {
-        let (mut group, mut n) = ([first; LANES], 0);
-        for place in &mut group {
-            let Some(item) = items.next() else { break };
-            *place = item;
-            n += 1;
-        }
-        take(group, n);
+pub(super) fn in_lanes<T: Copy>(items: &[T], mut take: impl FnMut([T; LANES], usize)) {
+    let (groups, rest) = items.as_chunks::<LANES>();
+    groups.iter().for_each(|group| take(*group, LANES));
+    if let Some(&last) = rest.last() {
+        take(std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or(last)), rest.len());
     }
 }
 
@@ -291,14 +286,18 @@ impl Scheme for Gumbel {
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
-                in_lanes(windows.iter(), |group, n| {
-                    let [a, b, c, d] = self.prf.states(group.map(|(context, _)| context));
-                    units.extend((0..n).map(|lane| {
+                for group in windows.tokens.chunks(LANES * windows.width) {
+                    let n = group.len() / windows.width;
+                    let at = |lane: usize| windows.width * lane.min(n - 1);
+                    let context = |lane| &group[at(lane)..at(lane) + windows.width - 1];
+                    let [a, b, c, d] = self.prf.states(std::array::from_fn(context));
+                    let all: [Unit; LANES] = std::array::from_fn(|lane| {
                         let half = |low: u32, high: u32| u128::from(u64::from(high) << 32 | u64::from(low));
                         let seed = half(c[lane], d[lane]) << 64 | half(a[lane], b[lane]);
-                        Unit { seed, token: group[lane].1 }
-                    }));
-                });
+                        Unit { seed, token: group[at(lane) + windows.width - 1] }
+                    });
+                    units.extend_from_slice(&all[..n]);
+                }
             },
         );
     }
@@ -307,10 +306,10 @@ impl Scheme for Gumbel {
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
-                in_lanes(units.iter(), |group, n| {
+                in_lanes(units, |group, n| {
                     let state = [0, 1, 2, 3].map(|i| group.map(|unit| (unit.seed >> (32 * i)) as u32));
                     let scores = self.prf.scores(state, group.map(|unit| unit.token));
-                    values.extend(scores[..n].iter().map(|score| Value::Score(*score)));
+                    values.extend_from_slice(&scores.map(Value::Score)[..n]);
                 });
             },
         );
