@@ -134,7 +134,7 @@ impl Prf {
         let [a, b, c, d] = state;
         let block = philox_lanes([tokens.map(|t| t / 4), a, b, c], [d.map(|d| d ^ low), [high ^ TOKEN; LANES]]);
         let left = std::array::from_fn(|lane| 1.0 - f64::from(uniform(block[tokens[lane] as usize % 4][lane])));
-        super::lanes::ln(left).map(|ln| -ln)
+        super::logarithm::ln(left).map(|ln| -ln)
     }
 }
 

@@ -18,7 +18,7 @@ pub mod cuda;
 pub mod dual_key_vllm;
 pub mod fields;
 pub mod gumbel_vllm;
-pub mod lanes;
+pub mod logarithm;
 pub mod mt19937;
 pub mod native;
 pub mod numpy;
