@@ -3,16 +3,22 @@
 //! must be equal and how closely. A file that is not there fails by name.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "golden_checks/gumbel_vllm.rs"]
+mod gumbel_vllm;
 #[path = "golden_checks/kgw.rs"]
 mod kgw;
 #[path = "golden_checks/load.rs"]
 mod load;
 #[path = "golden_checks/plant.rs"]
 mod plant;
+#[path = "golden_checks/plant_synthid.rs"]
+mod plant_synthid;
 #[path = "golden_checks/pvalues.rs"]
 mod pvalues;
 #[path = "golden_checks/rng.rs"]
 mod rng;
+#[path = "golden_checks/synthid.rs"]
+mod synthid;
 
 #[test]
 fn golden_kgw_hf_4_57_3() {
@@ -27,6 +33,11 @@ fn golden_kgw_lefthash() {
 #[test]
 fn golden_kgw_selfhash() {
     kgw::check("kgw_selfhash");
+}
+
+#[test]
+fn golden_part_plant_synthid() {
+    plant_synthid::check(&load::vectors("plant"));
 }
 
 #[test]
@@ -45,6 +56,21 @@ fn golden_rng() {
 }
 
 #[test]
+fn golden_synthid_gdm_main() {
+    synthid::check_gdm_main();
+}
+
+#[test]
+fn golden_synthid_hf() {
+    synthid::check_hf();
+}
+
+#[test]
 fn golden_unigram() {
     kgw::check_unigram();
+}
+
+#[test]
+fn golden_vllm_gumbel() {
+    gumbel_vllm::check();
 }

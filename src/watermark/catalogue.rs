@@ -71,6 +71,10 @@ pub const ALL: &[About] = &[
     super::native::gumbel::ABOUT,
     super::native::tournament::ABOUT,
     super::kgw_transformers::ABOUT,
+    super::synthid_transformers::ABOUT,
+    super::synthid_text::ABOUT,
+    super::gumbel_vllm::ABOUT,
+    super::dual_key_vllm::ABOUT,
     super::kgw_lm::ABOUT,
     super::unigram::ABOUT,
 ];

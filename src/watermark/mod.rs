@@ -10,6 +10,8 @@
 //! |---|---|---|
 //! | `green-list`, `gumbel`, `tournament` | `native` | [`native`] |
 //! | `kgw` | `transformers` | [`kgw_transformers`] |
+//! | `synthid` | `transformers`, `synthid-text` | [`synthid_transformers`], [`synthid_text`] |
+//! | `gumbel`, `dual_key_gumbel` | `vllm` | [`gumbel_vllm`], [`dual_key_vllm`] |
 //! | `kgw` | `lm-watermarking` | [`kgw_lm`] |
 //! | `unigram` | `unigram-watermark` | [`unigram`] |
 //!
@@ -18,13 +20,16 @@
 
 pub mod catalogue;
 pub mod cuda;
+pub mod dual_key_vllm;
 pub mod fields;
 pub mod green;
+pub mod gumbel_vllm;
 pub mod keys;
 pub mod kgw_facts;
 pub mod kgw_lm;
 pub mod kgw_transformers;
 pub mod lanes;
+pub mod logarithm;
 pub mod mt19937;
 pub mod native;
 pub mod numpy;
@@ -32,6 +37,10 @@ pub mod philox;
 pub mod profile;
 pub mod published;
 pub mod sample;
+pub mod single;
+pub mod synthid;
+pub mod synthid_text;
+pub mod synthid_transformers;
 pub mod torch;
 pub mod unigram;
 
