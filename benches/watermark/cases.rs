@@ -24,6 +24,8 @@ const VARIANTS: &[(&str, &str, &str)] = &[
     ("green-list", "native", "context_width = 1"),
     ("gumbel", "native", "context_width = 1"),
     ("tournament", "native", "context_width = 1"),
+    ("synthid", "transformers", "statistic = \"weighted_mean\""),
+    ("synthid", "synthid-text", "statistic = \"weighted_mean\""),
     ("kgw", "transformers", "seeding_scheme = \"selfhash\""),
     ("kgw", "transformers", "seeding_scheme = \"selfhash\"\ncontext_width = 4"),
     ("kgw", "lm-watermarking", "seeding_scheme = \"selfhash\""),
