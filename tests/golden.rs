@@ -11,14 +11,14 @@ mod kgw;
 mod load;
 #[path = "golden_checks/plant.rs"]
 mod plant;
-#[path = "golden_checks/plant_synthid.rs"]
-mod plant_synthid;
 #[path = "golden_checks/pvalues.rs"]
 mod pvalues;
 #[path = "golden_checks/rng.rs"]
 mod rng;
 #[path = "golden_checks/synthid.rs"]
 mod synthid;
+#[path = "golden_checks/three_bricks.rs"]
+mod three_bricks;
 
 #[test]
 fn golden_kgw_hf_4_57_3() {
@@ -33,11 +33,6 @@ fn golden_kgw_lefthash() {
 #[test]
 fn golden_kgw_selfhash() {
     kgw::check("kgw_selfhash");
-}
-
-#[test]
-fn golden_part_plant_synthid() {
-    plant_synthid::check(&load::vectors("plant"));
 }
 
 #[test]
@@ -73,4 +68,9 @@ fn golden_unigram() {
 #[test]
 fn golden_vllm_gumbel() {
     gumbel_vllm::check();
+}
+
+#[test]
+fn golden_three_bricks() {
+    three_bricks::check();
 }

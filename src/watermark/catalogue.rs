@@ -76,6 +76,8 @@ pub const ALL: &[About] = &[
     super::gumbel_vllm::ABOUT,
     super::dual_key_vllm::ABOUT,
     super::kgw_lm::ABOUT,
+    super::three_bricks::openai::ABOUT,
+    super::three_bricks::maryland::ABOUT,
     super::unigram::ABOUT,
 ];
 

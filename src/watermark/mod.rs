@@ -13,6 +13,7 @@
 //! | `synthid` | `transformers`, `synthid-text` | [`synthid_transformers`], [`synthid_text`] |
 //! | `gumbel`, `dual_key_gumbel` | `vllm` | [`gumbel_vllm`], [`dual_key_vllm`] |
 //! | `kgw` | `lm-watermarking` | [`kgw_lm`] |
+//! | `gumbel`, `kgw` | `three_bricks` | [`three_bricks`] |
 //! | `unigram` | `unigram-watermark` | [`unigram`] |
 //!
 //! Weakness: an interop dialect is exactly as weak as what it equals; its page says where. Guarantee: a value depends on scheme,
@@ -41,6 +42,7 @@ pub mod single;
 pub mod synthid;
 pub mod synthid_text;
 pub mod synthid_transformers;
+pub mod three_bricks;
 pub mod torch;
 pub mod unigram;
 

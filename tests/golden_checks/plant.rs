@@ -2,6 +2,8 @@
 
 #[path = "plant_kgw.rs"]
 mod kgw;
+#[path = "plant_synthid.rs"]
+mod synthid;
 
 use serde_json::Value;
 
@@ -19,4 +21,6 @@ pub fn check() {
     let file: Value = crate::load::vectors("plant");
     kgw::check_transformers(&file);
     kgw::check_lm_watermarking(&file);
+    synthid::check(&file);
+    crate::three_bricks::check_plant(&file);
 }

@@ -1,18 +1,9 @@
 //! SynthID planting: what transformers' processor returned, call by call.
 
 use crate::load::{integer, list, number};
+use crate::plant::lcg_scores;
 use crate::synthid::table;
 use serde_json::Value;
-
-/// The README's scores: a generator of 32 bits, 24 of them made into [−5, 5).
-pub fn lcg_scores(seed: u64, n: usize) -> Vec<f32> {
-    let mut x = seed as u32;
-    let mut next = || {
-        x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (f64::from(x >> 8 & 0x00ff_ffff) / f64::from(1u32 << 24) * 10.0 - 5.0) as f32
-    };
-    (0..n).map(|_| next()).collect()
-}
 
 /// The section `hf_synthid` of plant.json.
 pub fn check(file: &Value) {
@@ -21,7 +12,7 @@ pub fn check(file: &Value) {
         let scheme = table(&case["config"], vocab as u32);
         let mut response = Vec::new();
         for (call, step) in list(case, "steps").iter().enumerate() {
-            let mut scores = lcg_scores(integer(&step["lcg_seed"]) as u64, vocab);
+            let mut scores = lcg_scores(integer(&step["lcg_seed"]) as u32, vocab);
             if step["mask_negative"].as_bool().expect("a flag") {
                 scores.iter_mut().filter(|score| **score < 0.0).for_each(|score| *score = f32::NEG_INFINITY);
             }
