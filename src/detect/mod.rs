@@ -28,7 +28,7 @@ use p_value::{Kind, Law};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-use tally::{Scoring, Traced, score};
+use tally::{Scoring, Traced, law, score};
 use windows::{Corpus, Gathered, Packing, Text};
 
 /// One key of one scheme.
@@ -270,7 +270,7 @@ impl<'a> Reading<'a> {
             progress(test);
             let traits = test.marker.traits();
             let corpus = &corpora[&packing(test.marker.as_ref())];
-            let law = Law::new(traits.null.clone());
+            let law = law(test.marker.as_ref(), corpus, corpus.seen(), scoring);
             let mut traced = trace.as_ref().map(|_| Gather::<Traced>::new(bytes, &config.dir));
             let scored = match &mut traced {
                 None => score(test.marker.as_ref(), corpus, corpus.seen(), scoring, None)?,
@@ -292,11 +292,9 @@ impl<'a> Reading<'a> {
             let alike = (test.scheme, test.dialect, &test.profile, &test.parameters);
             let reference = match references.entry(alike) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => {
-                    new.insert(decoys::run(test.marker.as_ref(), &law, corpus, scoring, config.decoys)?)
-                }
+                Entry::Vacant(new) => new.insert(decoys::run(test.marker.as_ref(), corpus, scoring, config.decoys)?),
             };
-            let decoys = reference.beside(test.marker.as_ref(), &law, corpus, scoring)?;
+            let decoys = reference.beside(test.marker.as_ref(), corpus, scoring)?;
             let (rate, low, high) = law.interval(n, statistic, config.level);
             let mut masked = corpus.masked();
             masked.same_seed = scored.same_seed;

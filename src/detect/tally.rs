@@ -4,6 +4,7 @@
 //! along the corpus in [`PARTS`] parts of its tokens, so that the same tally gives the whole and the curve. Weakness: sums of scores are
 //! in double precision, with an error of some 10⁻¹⁶ a term; chunks have a fixed size, so the sum is the same on every machine.
 
+use super::p_value::Law;
 use super::windows::{Corpus, Seen};
 use crate::error::Result;
 use crate::store::spill::{Gather, Record};
@@ -175,6 +176,25 @@ pub fn score(
         take(scored.collect())?;
     }
     Ok(Scored { tallies, same_seed: (seen.len() - units.records().len()) as u64 })
+}
+
+/// The law of `scheme`'s statistic over the windows `seen`, whichever its key.
+#[must_use]
+pub fn law(scheme: &dyn Scheme, corpus: &Corpus, seen: &[Seen], scoring: Scoring<'_>) -> Law {
+    let traits = scheme.traits();
+    let Some(table) = scheme.shifted() else { return Law::new(traits.null) };
+    let mut counts = vec![0u32; table.len()];
+    for group in seen.chunks(CHUNK * 4 * rayon::current_num_threads()) {
+        let units = group.par_chunks(CHUNK).map(|chunk| {
+            let (mut flat, mut units) = (Vec::new(), Vec::with_capacity(chunk.len()));
+            corpus.unpack(chunk, scoring.tokens, &mut flat);
+            scheme.reduce(Windows::new(&flat, traits.shape.context), &mut units);
+            units
+        });
+        let units: Vec<Vec<Unit>> = units.collect();
+        units.iter().flatten().for_each(|unit| counts[unit.seed as usize % table.len()] += 1);
+    }
+    Law::shifted(traits.null, &table, &counts)
 }
 
 /// Adds up the values of one chunk.

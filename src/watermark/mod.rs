@@ -224,6 +224,13 @@ pub trait Scheme: Send + Sync {
     /// The same scheme and parameters under another key, made of 32 random bytes: decoys and calibration.
     fn with_key(&self, material: &[u8; 32]) -> Box<dyn Scheme>;
 
+    /// Where the bits of a unit stand in one public table, read from a place that a layer's key shifts: layer l of the unit with seed u is
+    /// entry (u + shift of l) modulo the table's length, and seeds are below it. Few seeds then serve many windows, and [`Null::Layers`]
+    /// alone would take their bits for independent ones.
+    fn shifted(&self) -> Option<std::sync::Arc<[u8]>> {
+        None
+    }
+
     /// Picks the next token of a response from `logits` (n = vocabulary, natural log, finite or −∞). `uniform` gives numbers in
     /// [0, 1) in order, for what the key does not decide.
     ///

@@ -34,8 +34,8 @@ use super::sample::{Sampling, check_logits, draw, softmax, warp};
 use super::synthid::{self, Plan, accumulate, hash};
 use super::{Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows};
 use crate::error::{Error, ErrorKind, Result};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// How `watermark schemes` shows it.
 pub const ABOUT: About = About {
@@ -97,6 +97,8 @@ pub struct Table {
     weights: Option<Vec<f64>>,
     /// One byte a bit.
     table: Vec<u8>,
+    /// The table in the order of hash × multiplier + 1, where its size is a power of two.
+    shifted: Option<Arc<[u8]>>,
     asked: AtomicUsize,
     words: OnceLock<Vec<u64>>,
 }
@@ -128,7 +130,10 @@ impl Table {
         }
         let weights = setting.weighted.then(|| synthid::weights(keys.len()));
         let (scored, weights) = synthid::distinct(&keys, Some(table.len() as u64), weights);
-        Ok(Self { setting, keys, scored, weights, table, asked: AtomicUsize::new(0), words: OnceLock::new() })
+        let size = table.len() as u64;
+        let place = |at: u64| (accumulate(at, 0) & (size - 1)) as usize;
+        let shifted = size.is_power_of_two().then(|| (0..size).map(|at| table[place(at)]).collect());
+        Ok(Self { setting, keys, scored, weights, table, shifted, asked: AtomicUsize::new(0), words: OnceLock::new() })
     }
 
     /// Bits of all layers, one word a scored token: what `compute_g_values` returns. The first layer lowest.
@@ -257,7 +262,7 @@ impl Scheme for Table {
                 weights: self.weights.clone(),
             },
             payloads: 1,
-            collapses: true,
+            collapses: self.shifted.is_none(),
             cost: 1.0,
             vocab: self.setting.vocab,
         }
@@ -282,14 +287,19 @@ impl Scheme for Table {
         }
     }
 
+    fn shifted(&self) -> Option<Arc<[u8]>> {
+        self.shifted.clone()
+    }
+
     /// As many random keys; the table stays, as it is part of the dialect.
     fn with_key(&self, material: &[u8; 32]) -> Box<dyn Scheme> {
         let size = self.table.len() as u64;
         let keys = synthid::random_keys(material, self.keys.len(), Some(size));
         let weights = self.setting.weighted.then(|| synthid::weights(keys.len()));
         let (scored, weights) = synthid::distinct(&keys, Some(size), weights);
-        let (setting, table) = (self.setting.clone(), self.table.clone());
-        Box::new(Self { setting, keys, scored, weights, table, asked: AtomicUsize::new(0), words: OnceLock::new() })
+        let (setting, table, shifted) = (self.setting.clone(), self.table.clone(), self.shifted.clone());
+        let (asked, words) = (AtomicUsize::new(0), OnceLock::new());
+        Box::new(Self { setting, keys, scored, weights, table, shifted, asked, words })
     }
 
     fn plant(
