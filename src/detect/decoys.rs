@@ -79,14 +79,16 @@ pub fn sample(corpus: &Corpus, most: usize, seed: u64) -> Vec<Seen> {
     chosen
 }
 
-/// A digest of a context (and token): the choice must not follow ids or keys.
+/// A number that a context (and token) decides and that follows neither their ids nor any key.
 fn mix(key: u128, token: u32, seed: u64) -> u64 {
-    let mut bytes = [0; 28];
-    bytes[..16].copy_from_slice(&key.to_le_bytes());
-    bytes[16..20].copy_from_slice(&token.to_le_bytes());
-    bytes[20..].copy_from_slice(&seed.to_le_bytes());
-    let digest = blake3::hash(&bytes);
-    u64::from_le_bytes(digest.as_bytes()[..8].try_into().unwrap_or_default())
+    // The finaliser of SplitMix64 (Steele et al. 2014), over each word in turn.
+    let step = |state: u64, word: u64| {
+        let mut x = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    };
+    [(key >> 64) as u64, key as u64, u64::from(token)].into_iter().fold(seed, step)
 }
 
 /// 32 bytes for decoy number `number`.
@@ -127,7 +129,8 @@ fn smallest(scored: &Scored, law: &Law) -> f64 {
 /// Those of [`score`].
 pub fn run(scheme: &dyn Scheme, corpus: &Corpus, scoring: Scoring<'_>, config: DecoyConfig) -> Result<Reference> {
     let by_cost = config.steps / (config.n.max(1) as f64 * scheme.traits().cost.max(1.0));
-    let seen = sample(corpus, config.windows.min((by_cost as usize).max(LEAST_WINDOWS)), config.seed);
+    let most = if config.n == 0 { 0 } else { config.windows.min((by_cost as usize).max(LEAST_WINDOWS)) };
+    let seen = if most == 0 { Vec::new() } else { sample(corpus, most, config.seed) };
     let law = tally::law(scheme, corpus, &seen, scoring);
     let none = Decoys { n: 0, windows: 0, rank_p: None, uniformity_p: None, quantiles: None, band: Vec::new() };
     if config.n == 0 || seen.is_empty() {

@@ -208,6 +208,17 @@ fn drop_used(windows: &mut Vec<Seen>, most: u64) -> u64 {
     used.len() as u64
 }
 
+/// Keeps, of the windows of one context, the one that stood first.
+fn first_of_each_context(windows: &mut Vec<Seen>) {
+    windows.dedup_by(|later, kept| {
+        let same = later.key == kept.key;
+        if same && later.place() < kept.place() {
+            *kept = *later;
+        }
+        same
+    });
+}
+
 /// The windows of a corpus while it is read.
 pub struct Gathered {
     packing: Packing,
@@ -247,11 +258,19 @@ impl Gathered {
         let Self { packing, gather, mut masked, read } = self;
         let mut distinct = gather.finish()?;
         if packing.shape.once == Once::Context {
-            let mut firsts = Gather::new(bytes, dir);
-            for context in distinct.records().chunk_by(|a, b| a.key == b.key) {
-                firsts.add(context.iter().min_by_key(|seen| seen.place()).map_or(&[], std::slice::from_ref))?;
-            }
-            distinct = firsts.finish()?;
+            distinct = match distinct {
+                Distinct::Held(mut windows) => {
+                    first_of_each_context(&mut windows);
+                    Distinct::Held(windows)
+                }
+                Distinct::Spilled(_) => {
+                    let mut firsts = Gather::new(bytes, dir);
+                    for context in distinct.records().chunk_by(|a, b| a.key == b.key) {
+                        firsts.add(context.iter().min_by_key(|seen| seen.place()).map_or(&[], std::slice::from_ref))?;
+                    }
+                    firsts.finish()?
+                }
+            };
         }
         masked.repeated += read - distinct.records().len() as u64;
         Ok(Corpus { packing, distinct, masked })
