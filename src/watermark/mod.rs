@@ -15,6 +15,7 @@
 //! | `kgw` | `lm-watermarking` | [`kgw_lm`] |
 //! | `gumbel`, `kgw` | `three_bricks` | [`three_bricks`] |
 //! | `unigram` | `unigram-watermark` | [`unigram`] |
+//! | `greenlist`, `gumbelmax`, `dual_key`, `synthid` | `textseal` | [`textseal`] |
 //!
 //! Weakness: an interop dialect is exactly as weak as what it equals; its page says where. Guarantee: a value depends on scheme,
 //! key and unit alone, never on the order of units or on the machine.
@@ -42,6 +43,7 @@ pub mod single;
 pub mod synthid;
 pub mod synthid_text;
 pub mod synthid_transformers;
+pub mod textseal;
 pub mod three_bricks;
 pub mod torch;
 pub mod unigram;
