@@ -191,6 +191,9 @@ pub struct TraceRow<'a> {
     pub bits: u64,
 }
 
+/// Receives, test by test, every scored window in the order of the text.
+pub type RowSink<'a> = dyn FnMut(&Test, TraceRow<'_>) -> Result<()> + 'a;
+
 impl<'a> Reading<'a> {
     /// For `tests`; `tracing` keeps the tokens, so that [`Reading::finish`] can tell where each window stood.
     ///
@@ -249,11 +252,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// `Io` when something must be spilled and cannot, and those of `trace`.
-    pub fn finish(
-        self,
-        mut trace: Option<&mut dyn FnMut(&Test, TraceRow<'_>) -> Result<()>>,
-        progress: &dyn Fn(&Test),
-    ) -> Result<Vec<Finding>> {
+    pub fn finish(self, mut trace: Option<&mut RowSink<'_>>, progress: &dyn Fn(&Test)) -> Result<Vec<Finding>> {
         let Self { tests, config, corpora, kept, gap: _, starts, place, documents, tokens } = self;
         let bytes = config.bytes / corpora.len().max(1);
         let corpora = corpora
@@ -346,7 +345,7 @@ fn tell(
     all: &[u32],
     starts: &[u64],
     context: usize,
-    trace: &mut dyn FnMut(&Test, TraceRow<'_>) -> Result<()>,
+    trace: &mut RowSink<'_>,
 ) -> Result<()> {
     for row in traced.records() {
         let document = starts.partition_point(|start| *start <= row.place) - 1;

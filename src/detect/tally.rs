@@ -92,6 +92,9 @@ impl Record for Traced {
     }
 }
 
+/// Receives scored windows, in the order of their units.
+pub type TraceSink<'a> = dyn FnMut(&[Traced]) -> Result<()> + 'a;
+
 /// What scoring one scheme on a corpus gave.
 pub struct Scored {
     /// One for each payload.
@@ -122,7 +125,7 @@ pub fn score(
     corpus: &Corpus,
     seen: &[Seen],
     scoring: Scoring<'_>,
-    mut trace: Option<&mut dyn FnMut(&[Traced]) -> Result<()>>,
+    mut trace: Option<&mut TraceSink<'_>>,
 ) -> Result<Scored> {
     let traits = scheme.traits();
     let tracing = trace.is_some();

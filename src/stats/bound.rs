@@ -103,7 +103,7 @@ pub fn ln_layers_upper(sum: f64, layers: &[Layer]) -> f64 {
 #[must_use]
 pub fn ln_copies_upper(sum: f64, law: &[(f64, f64)], weights: &[f64]) -> f64 {
     let total: f64 = law.iter().map(|(_, often)| often).sum();
-    if !(total > 0.0) || sum.is_nan() {
+    if total.is_nan() || total <= 0.0 || sum.is_nan() {
         return f64::NAN;
     }
     let mean = law.iter().map(|(value, often)| value * often).sum::<f64>() / total;

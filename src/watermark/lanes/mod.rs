@@ -86,8 +86,8 @@ impl Twisters {
         let mut last = *seeds;
         self.0[0] = Row(last);
         for i in 1..N {
-            for l in 0..LANES {
-                last[l] = 1_812_433_253u32.wrapping_mul(last[l] ^ (last[l] >> 30)).wrapping_add(i as u32);
+            for word in &mut last {
+                *word = 1_812_433_253u32.wrapping_mul(*word ^ (*word >> 30)).wrapping_add(i as u32);
             }
             self.0[i] = Row(last);
         }
