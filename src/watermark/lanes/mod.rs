@@ -2,8 +2,8 @@
 //!
 //! # The idea
 //! [`super::torch::is_first`] follows one token through k swaps. Here sixteen Mersenne Twisters advance in step, one a SIMD lane, so that
-//! all lanes have the divisor d = n − i of swap i in common. Seeds with few tokens take a lane for each token ([`one`]), seeds with many
-//! one lane for all of them ([`many`]).
+//! all lanes have the divisor d = n − i of swap i in common. Seeds with few tokens take a lane for each token (`one`), seeds with many
+//! one lane for all of them (`many`).
 //!
 //! Weakness: the gain is that of the machine's vectors; without AVX2 it is small. Guarantee: equal to `torch::is_first` for every unit, in
 //! any order (a property test); no `unsafe`, the compiler vectorises.
