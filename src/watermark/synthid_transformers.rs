@@ -9,15 +9,16 @@
 //! Source: Dathathri et al. 2024, Nature 634, Methods; transformers 5.23.0 `SynthIDTextWatermarkLogitsProcessor` and synthid-text 0.2.
 //!
 //! # Null
-//! Given text that does not depend on the keys, a bit is 1 with the table's own share of ones, not with ½ (32 743 of 65 536 for seed 0
-//! on the CPU): ones are binomial over layers × n. Approximate: the keys choose shifts of one fixed table, so n places
-//! of a layer are drawn from it without replacement, which spreads less than the binomial. Each place of the table counts once:
-//! windows whose hashes agree modulo a size that is a power of two have the same bits under every key. Assumes keys that
-//! were drawn at random, and layers that do not know each other.
+//! Given text that does not depend on the keys, each layer of all windows is the table read from a place that the layer's key shifts, every
+//! shift equally likely. A window's place is its hash modulo the size, so windows share places and their bits are not independent. The
+//! ones of a layer are therefore computed for every shift, from the windows that the text itself has at each place; the p-value is the
+//! Chernoff bound of the sum of layers under that law (keys that differ modulo the size are drawn without replacement, for which the
+//! bound holds, too). The mean is the table's own share of ones, not ½ (32 743 of 65 536 for seed 0 on the CPU). Assumes keys that
+//! were drawn at random. For a table whose size is no power of two the places depend on the whole hash, and bits are taken as
+//! independent coins of the table's share.
 //!
 //! # What a negative does not show
-//! As for `tournament`; also, a table of 65 536 places holds no more than 65 536 distinct units of evidence, and when nearly all of
-//! them are counted their ones are the table's, whatever was planted. **In large evidence the mark fades**: score parts of it.
+//! As for `tournament`; also, 65 536 places serve all windows, so in large evidence p falls more slowly than with independent bits.
 //!
 //! # Wrong on purpose
 //! Tokens that agree modulo the table's size share every bit (62 720 of 128 256 do); all layers are shifts of one table; the same seed
