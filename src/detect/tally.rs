@@ -14,8 +14,8 @@ use std::path::Path;
 
 /// Parts of the corpus along which a tally is kept.
 pub const PARTS: usize = 64;
-/// Windows that one thread scores at a time.
-const CHUNK: usize = 1 << 15;
+/// Windows that one thread scores at a time: tokens, units and values of so many stay in its own cache.
+const CHUNK: usize = 1 << 13;
 
 /// Sums of a statistic along the corpus.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,7 +139,7 @@ pub fn score(
         }
         Ok(())
     };
-    let together = CHUNK * 4 * rayon::current_num_threads();
+    let together = CHUNK * 16 * rayon::current_num_threads();
     let chunk_values = |units: &[Unit], places: &mut dyn Iterator<Item = u64>| {
         let mut values = Vec::with_capacity(units.len() * traits.payloads);
         scheme.values(units, &mut values);
@@ -187,7 +187,7 @@ pub fn law(scheme: &dyn Scheme, corpus: &Corpus, seen: &[Seen], scoring: Scoring
     let traits = scheme.traits();
     let Some(table) = scheme.shifted() else { return Law::new(traits.null) };
     let mut counts = vec![0u32; table.len()];
-    for group in seen.chunks(CHUNK * 4 * rayon::current_num_threads()) {
+    for group in seen.chunks(CHUNK * 16 * rayon::current_num_threads()) {
         let units = group.par_chunks(CHUNK).map(|chunk| {
             let (mut flat, mut units) = (Vec::new(), Vec::with_capacity(chunk.len()));
             corpus.unpack(chunk, scoring.tokens, &mut flat);
