@@ -135,8 +135,13 @@ impl Law {
     /// Whether p-values of decoys may lie above uniform ones by construction, so that only too many small ones count against them.
     #[must_use]
     pub fn one_sided(&self) -> bool {
-        self.shifts.is_some()
-            || matches!(&self.null, Null::List { .. } | Null::Pair { .. } | Null::Layers { weights: Some(_), .. })
+        let bound = match &self.null {
+            Null::List { .. } | Null::Pair { .. } | Null::Layers { weights: Some(_), .. } => true,
+            // A generator of few steps stays below the exponential, which many windows show.
+            Null::Exponential { shift } => *shift > 0.0,
+            _ => false,
+        };
+        bound || self.shifts.is_some()
     }
 
     /// ln p of a statistic over `n` windows. (Over fewer windows than [`Law::shifted`] counted, as along a curve, bits are taken as

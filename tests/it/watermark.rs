@@ -232,6 +232,9 @@ fn text_needs_a_tokenizer_and_a_long_one_is_counted_alike_from_text_and_lines() 
     let lines = detect(&site, "k.toml", &["t.jsonl", "--tokenizer", tokenizer]).ok().json();
     assert_eq!(plain["results"], lines["results"]);
     assert!(plain["results"][0]["scored"].as_u64() > Some(10), "{plain}");
+    // Ids that never occur: a vocabulary of another model.
+    let other = detect(&site, "k.toml", &["t.txt", "--tokenizer", tokenizer, "--vocab-size", "128256"]).ok();
+    assert!(other.err.contains("is it the served model's tokenizer?"), "{}", other.err);
     let digest = blake3::hash(&std::fs::read(tokenizer).expect("a file")).to_hex().to_string();
     assert_eq!(plain["parameters"]["tokenizer"], json!(digest));
 }
