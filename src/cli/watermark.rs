@@ -14,7 +14,7 @@ use crate::report::escape::csv_cell;
 use crate::report::watermark as report;
 use crate::store::files::{create_output, read_bounded, write_private};
 use crate::store::input::{Input, expand, open_file};
-use crate::store::key::{random_bytes, read_secret, write_secret};
+use crate::store::key::{SecretText, random_bytes, read_secret, write_secret};
 use crate::store::spill::check_dir;
 use crate::token::Tokenizer;
 use crate::watermark::catalogue::{self, About};
@@ -40,21 +40,31 @@ fn config(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 
-/// The text of a key file.
-fn secret(path: &Path) -> Result<String> {
-    let text = read_secret(path, "key file", LONGEST_FILE)?;
-    text.ok_or_else(|| config(format!("expected a key file at {}, found nothing there", path.display())))
+fn secret(path: &Path) -> Result<SecretText> {
+    let secret = read_secret(path, "key file", LONGEST_FILE)?;
+    secret.ok_or_else(|| config(format!("expected a key file at {}, found nothing there", path.display())))
 }
 
+/// The text of a key file. One that others may read is used, and named: refusing would not make it secret again.
+fn key_text(path: &Path) -> Result<String> {
+    let secret = secret(path)?;
+    if let Some(open) = secret.openness() {
+        let hint = open.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+        print::say(&format!("{open}{hint}"));
+    }
+    Ok(secret.text().to_owned())
+}
+
+/// A root, from which every key follows: refused where others may read it.
 fn root(path: &Path) -> Result<TreeKey> {
-    TreeKey::from_file(&secret(path)?).map_err(|error| error.at(path.display()))
+    TreeKey::from_file(&secret(path)?.private()?).map_err(|error| error.at(path.display()))
 }
 
 /// The keys of one key file. A root that it names lies beside it, unless its path is absolute.
 fn keys(path: &Path, given: &Given) -> Result<Vec<Key>> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let beside = |file: &str| root(&path.parent().unwrap_or(Path::new(".")).join(file));
-    keys::read(&secret(path)?, &name, given, &beside).map_err(|error| error.at(path.display()))
+    keys::read(&key_text(path)?, &name, given, &beside).map_err(|error| error.at(path.display()))
 }
 
 fn write_new(path: &Path, text: &str) -> Result<()> {
@@ -135,7 +145,7 @@ fn derive(args: &Derive) -> Result<()> {
 fn commit(args: &Commit) -> Result<()> {
     let mut out = String::new();
     for path in &args.files {
-        let text = secret(path)?;
+        let text = key_text(path)?;
         let commitment = keys::commitment(&text).map_err(|error| error.at(path.display()))?;
         match args.format {
             Format::Text => out += &format!("{commitment}  {}\n", print::line(&path.display().to_string(), 200)),

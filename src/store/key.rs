@@ -41,7 +41,8 @@ impl AccountKey {
     /// # Errors
     /// `Io` when it cannot be read; `Config` when it is not 64 hex digits, or others may read it.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let Some(text) = read_secret(path, "account key", 1 << 10)? else { return Ok(None) };
+        let Some(secret) = read_secret(path, "account key", 1 << 10)? else { return Ok(None) };
+        let text = secret.private()?;
         let key: crate::ids::Digest = text.trim().parse().map_err(|()| {
             let expected = "expected 64 lower-case hex digits";
             Error::new(ErrorKind::Config, format!("account key {}: {expected}", path.display()))
@@ -59,11 +60,43 @@ impl AccountKey {
     }
 }
 
-/// The text of a secret file that only its owner may read; `None` where there is no file. `what` names it in errors.
+/// The text of a secret file.
+pub struct SecretText {
+    text: String,
+    what: String,
+    path: String,
+    /// Its mode, where others than its owner may read it.
+    open: Option<u32>,
+}
+
+impl SecretText {
+    /// The text, whoever else may read it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text of a file that only its owner may read.
+    /// # Errors
+    /// `Config` where others may read it.
+    pub fn private(self) -> Result<String> {
+        self.openness().map_or(Ok(self.text), Err)
+    }
+
+    /// What is wrong with a file that others may read.
+    #[must_use]
+    pub fn openness(&self) -> Option<Error> {
+        let Self { what, path, open, .. } = self;
+        let got = format!("{what} {path} may be read by others (mode {:o})", (*open)?);
+        Some(Error::new(ErrorKind::Config, got).hint(format!("run: chmod 600 {path}")))
+    }
+}
+
+/// Reads a secret file; `None` where there is no file. `what` names it in errors.
 /// # Errors
-/// `Io` when it cannot be read; `Config` when others may read it, it is longer than `limit` bytes, or it is not UTF-8.
+/// `Io` when it cannot be read; `Config` when it is longer than `limit` bytes, or it is not UTF-8.
 #[allow(clippy::disallowed_methods)]
-pub fn read_secret(path: &Path, what: &str, limit: u64) -> Result<Option<String>> {
+pub fn read_secret(path: &Path, what: &str, limit: u64) -> Result<Option<SecretText>> {
     let failed = |cause: &std::io::Error| Error::io(format!("read the {what}"), path, cause);
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
@@ -71,14 +104,13 @@ pub fn read_secret(path: &Path, what: &str, limit: u64) -> Result<Option<String>
         Err(cause) => return Err(failed(&cause)),
     };
     #[cfg(unix)]
-    {
+    let mode = {
         use std::os::unix::fs::PermissionsExt;
-        let mode = file.metadata().map_err(|cause| failed(&cause))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            let got = format!("{what} {} may be read by others (mode {:o})", path.display(), mode & 0o777);
-            return Err(Error::new(ErrorKind::Config, got).hint(format!("run: chmod 600 {}", path.display())));
-        }
-    }
+        file.metadata().map_err(|cause| failed(&cause))?.permissions().mode()
+    };
+    #[cfg(not(unix))]
+    let mode = 0;
+    let open = (mode & 0o077 != 0).then_some(mode & 0o777);
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|cause| failed(&cause))?;
     if bytes.len() as u64 > limit {
@@ -86,7 +118,8 @@ pub fn read_secret(path: &Path, what: &str, limit: u64) -> Result<Option<String>
         return Err(Error::new(ErrorKind::Config, message));
     }
     let text = String::from_utf8(bytes);
-    text.map(Some).map_err(|_| Error::new(ErrorKind::Config, format!("{what} {}: expected UTF-8", path.display())))
+    let text = text.map_err(|_| Error::new(ErrorKind::Config, format!("{what} {}: expected UTF-8", path.display())))?;
+    Ok(Some(SecretText { text, what: what.to_owned(), path: path.display().to_string(), open }))
 }
 
 /// Writes a secret file, mode 0600, and the directories above it that are missing.

@@ -296,6 +296,7 @@ fn an_interrupt_leaves_the_store_as_it_was() {
     let (before, files) = (site.export("store"), super::digests(&site.path("store/nights")));
     for signal in ["-INT", "-TERM", "-HUP"] {
         let mut child = waiting(&site, "store");
+        wait_for(|| site.path("store/nights/000002").is_dir());
         let sent =
             std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());

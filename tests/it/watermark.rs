@@ -20,9 +20,28 @@ fn logits(site: &Site, name: &str, steps: usize, seed: u64) {
     site.write(name, bytes);
 }
 
-fn keygen(site: &Site, name: &str, scheme: &str) -> String {
-    let vocab = VOCAB.to_string();
-    site.run(&["watermark", "keygen", name, "--scheme", scheme, "--vocab-size", &vocab]).ok().out.trim().to_owned()
+/// Writes a key that its name decides: decoys call one honest text in a hundred uneven, so tests of verdicts do not draw keys.
+fn key(site: &Site, name: &str, scheme: &str) {
+    let secret = |what: &str| blake3::hash(format!("{name} {what}").as_bytes()).to_hex().to_string();
+    private(
+        site,
+        name,
+        &format!(
+            "id = \"{name}\"\nscheme = \"{scheme}\"\ndialect = \"native\"\nvocab_size = {VOCAB}\nkey = \"{}\"\nsalt = \"{}\"\n",
+            secret("key"),
+            secret("salt")
+        ),
+    );
+}
+
+/// A root that is the same in every run.
+fn root(site: &Site) {
+    private(site, "root.toml", &format!("root_key = \"{}\"\n", blake3::hash(b"root").to_hex()));
+}
+
+fn private(site: &Site, name: &str, text: &str) {
+    site.write(name, text);
+    std::fs::set_permissions(site.path(name), std::fs::Permissions::from_mode(0o600)).expect("set");
 }
 
 fn planted(site: &Site, key: &str, logits: &str, seed: &str) -> Vec<u64> {
@@ -44,7 +63,7 @@ fn result(run: Run) -> Value {
 /// A site with a key of `scheme` in `k.toml` and 400 planted tokens in `t.jsonl`.
 fn marked(scheme: &str) -> Site {
     let site = Site::new();
-    keygen(&site, "k.toml", scheme);
+    key(&site, "k.toml", scheme);
     logits(&site, "l.npy", 400, 1);
     let tokens = planted(&site, "k.toml", "l.npy", "1");
     site.log("t.jsonl", &[json!({ "tokens": tokens })]);
@@ -54,7 +73,8 @@ fn marked(scheme: &str) -> Site {
 #[test]
 fn a_new_key_is_private_and_never_overwritten() {
     let site = Site::new();
-    let id = keygen(&site, "k.toml", "gumbel");
+    let made = site.run(&["watermark", "keygen", "k.toml", "--scheme", "gumbel", "--vocab-size", "600"]).ok();
+    let id = made.out.trim().to_owned();
     let mode = std::fs::metadata(site.path("k.toml")).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let before = site.read("k.toml");
@@ -63,8 +83,27 @@ fn a_new_key_is_private_and_never_overwritten() {
     assert_eq!(site.read("k.toml"), before);
     let commitment = site.run(&["watermark", "commit", "k.toml", "--format", "json"]).ok().json();
     assert!(commitment["commitment"].as_str().expect("text").starts_with(&id[1..]), "{commitment} {id}");
-    std::fs::set_permissions(site.path("k.toml"), std::fs::Permissions::from_mode(0o644)).expect("set");
-    site.run(&["watermark", "commit", "k.toml"]).refused(&["may be read by others", "chmod 600"]);
+    // A key file that others may read is named and used; a root is refused.
+    site.run(&["watermark", "keygen", "root.toml", "--root"]).ok();
+    for name in ["k.toml", "root.toml"] {
+        std::fs::set_permissions(site.path(name), std::fs::Permissions::from_mode(0o644)).expect("set");
+    }
+    let told = site.run(&["watermark", "commit", "k.toml"]).ok().err;
+    assert!(told.contains("may be read by others") && told.contains("chmod 600"), "{told}");
+    let derive = [
+        "watermark",
+        "derive",
+        "d.toml",
+        "--root",
+        "root.toml",
+        "--path",
+        "a",
+        "--scheme",
+        "gumbel",
+        "--vocab-size",
+        "600",
+    ];
+    site.run(&derive).refused(&["may be read by others", "chmod 600"]);
 }
 
 #[test]
@@ -99,7 +138,7 @@ fn each_native_scheme_is_planted_and_found_and_the_json_is_as_promised() {
     for scheme in ["green-list", "gumbel", "tournament"] {
         let site = marked(scheme);
         assert_eq!(planted(&site, "k.toml", "l.npy", "1"), planted(&site, "k.toml", "l.npy", "1"));
-        keygen(&site, "other.toml", scheme);
+        key(&site, "other.toml", scheme);
         let args = ["t.jsonl", "--key-file", "other.toml"];
         let report = detect(&site, "k.toml", &args).ok().json();
         assert_eq!(keys(&report), ["input", "parameters", "results", "schema", "statements", "stillhunt"]);
@@ -144,7 +183,7 @@ fn each_native_scheme_is_planted_and_found_and_the_json_is_as_promised() {
 #[test]
 fn every_dialect_is_planted_and_found_under_a_derived_key() {
     let site = Site::new();
-    site.run(&["watermark", "keygen", "root.toml", "--root"]).ok();
+    root(&site);
     logits(&site, "l.npy", 400, 3);
     let list = site.run(&["watermark", "schemes", "--format", "json"]).ok().json();
     let schemes = list["schemes"].as_array().expect("schemes");
@@ -242,7 +281,7 @@ fn text_needs_a_tokenizer_and_a_long_one_is_counted_alike_from_text_and_lines() 
 #[test]
 fn a_range_of_paths_names_the_cohort() {
     let site = Site::new();
-    site.run(&["watermark", "keygen", "root.toml", "--root"]).ok();
+    root(&site);
     let derive = [
         "watermark",
         "derive",
