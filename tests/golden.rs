@@ -17,6 +17,8 @@ mod pvalues;
 mod rng;
 #[path = "golden_checks/synthid.rs"]
 mod synthid;
+#[path = "golden_checks/textseal.rs"]
+mod textseal;
 #[path = "golden_checks/three_bricks.rs"]
 mod three_bricks;
 
@@ -73,4 +75,9 @@ fn golden_vllm_gumbel() {
 #[test]
 fn golden_three_bricks() {
     three_bricks::check();
+}
+
+#[test]
+fn golden_textseal() {
+    textseal::check();
 }

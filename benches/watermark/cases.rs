@@ -1,7 +1,7 @@
 //! The schemes that are measured, opened by their names with defaults, and a corpus as one of them reads it.
 
 use stillhunt::detect::p_value::Law;
-use stillhunt::detect::tally::{Scored, Scoring, score};
+use stillhunt::detect::tally::{Scored, Scoring, law, score};
 use stillhunt::detect::windows::{Corpus, Gathered, Packing, Text};
 use stillhunt::watermark::catalogue::{ALL, About};
 use stillhunt::watermark::fields::Fields;
@@ -122,7 +122,14 @@ impl Evidence {
     /// Scored windows, and ln p.
     pub(crate) fn ln_p(&self, marker: &dyn Scheme) -> (u64, f64) {
         let tally = self.score(marker).tallies.swap_remove(0);
-        (tally.scored(), Law::new(marker.traits().null).ln_p(tally.scored(), tally.statistic()))
+        (tally.scored(), self.law(marker).ln_p(tally.scored(), tally.statistic()))
+    }
+
+    /// The law of a scheme's statistic on this text, whichever its key.
+    pub(crate) fn law(&self, marker: &dyn Scheme) -> Law {
+        let dir = std::env::temp_dir();
+        let scoring = Scoring { tokens: &self.tokens, places: self.places, bytes: BYTES, dir: &dir };
+        law(marker, &self.corpus, self.corpus.seen(), scoring)
     }
 
     /// Tokens left out because they stood in the prompt.

@@ -107,7 +107,7 @@ impl Outcome {
 /// Draws keys and tests each on the same evidence.
 pub(crate) fn measure(marker: &dyn Scheme, evidence: &Evidence, keys: usize, seed: u64) -> Outcome {
     let traits = marker.traits();
-    let law = Law::new(traits.null);
+    let law = evidence.law(marker);
     let each: Vec<(u64, f64, f64)> = (0..keys)
         .into_par_iter()
         .map(|number| {

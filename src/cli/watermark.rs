@@ -250,6 +250,20 @@ fn model_vocab(path: &Path) -> Result<u32> {
     fitting.ok_or_else(|| config(format!("{}: expected vocab_size, found none", path.display())))
 }
 
+/// Says where a tokenizer can hardly be the served model's: more ids than logits, or far fewer.
+fn told_apart(tokenizer: &Tokenizer, tests: &[Test]) {
+    let ids = tokenizer.n_ids();
+    for test in tests {
+        let vocab = test.marker.traits().vocab as usize;
+        if ids > vocab || ids < vocab / 2 {
+            print::say(&format!(
+                "the tokenizer has {ids} ids, the vocabulary of key {} has {vocab}: is it the served model's tokenizer?",
+                test.key_id
+            ));
+        }
+    }
+}
+
 fn detect(args: &Detect) -> Result<()> {
     threads(args.threads)?;
     if !matches!(args.format, Format::Text | Format::Json | Format::Md) {
@@ -268,6 +282,9 @@ fn detect(args: &Detect) -> Result<()> {
     let tests = watermark::tests(all);
     let tokenizer =
         args.tokenizer.as_deref().map(|path| Tokenizer::from_bytes(&read_bounded(path, 256 << 20)?)).transpose()?;
+    if let Some(tokenizer) = &tokenizer {
+        told_apart(tokenizer, &tests);
+    }
     let dir = args.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
     check_dir(&dir)?;
     let settings = DetectSettings {

@@ -8,7 +8,7 @@
 //! proves nothing.
 
 use super::p_value::Law;
-use super::tally::{Scored, Scoring, score};
+use super::tally::{self, Scored, Scoring, score};
 use super::windows::{Corpus, Seen};
 use crate::error::Result;
 use crate::stats;
@@ -79,14 +79,16 @@ pub fn sample(corpus: &Corpus, most: usize, seed: u64) -> Vec<Seen> {
     chosen
 }
 
-/// A digest of a context (and token): the choice must not follow ids or keys.
+/// A number that a context (and token) decides and that follows neither their ids nor any key.
 fn mix(key: u128, token: u32, seed: u64) -> u64 {
-    let mut bytes = [0; 28];
-    bytes[..16].copy_from_slice(&key.to_le_bytes());
-    bytes[16..20].copy_from_slice(&token.to_le_bytes());
-    bytes[20..].copy_from_slice(&seed.to_le_bytes());
-    let digest = blake3::hash(&bytes);
-    u64::from_le_bytes(digest.as_bytes()[..8].try_into().unwrap_or_default())
+    // The finaliser of SplitMix64 (Steele et al. 2014), over each word in turn.
+    let step = |state: u64, word: u64| {
+        let mut x = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    };
+    [(key >> 64) as u64, key as u64, u64::from(token)].into_iter().fold(seed, step)
 }
 
 /// 32 bytes for decoy number `number`.
@@ -101,6 +103,8 @@ pub fn material(seed: u64, number: usize) -> [u8; 32] {
 /// What the decoys of one scheme and its parameters say of a corpus, whichever key is tested.
 pub struct Reference {
     seen: Vec<Seen>,
+    /// The law of the statistic over those windows.
+    law: Law,
     /// The smallest ln p over the payloads, of each decoy.
     smallest: Vec<f64>,
     decoys: Decoys,
@@ -123,18 +127,14 @@ fn smallest(scored: &Scored, law: &Law) -> f64 {
 ///
 /// # Errors
 /// Those of [`score`].
-pub fn run(
-    scheme: &dyn Scheme,
-    law: &Law,
-    corpus: &Corpus,
-    scoring: Scoring<'_>,
-    config: DecoyConfig,
-) -> Result<Reference> {
+pub fn run(scheme: &dyn Scheme, corpus: &Corpus, scoring: Scoring<'_>, config: DecoyConfig) -> Result<Reference> {
     let by_cost = config.steps / (config.n.max(1) as f64 * scheme.traits().cost.max(1.0));
-    let seen = sample(corpus, config.windows.min((by_cost as usize).max(LEAST_WINDOWS)), config.seed);
+    let most = if config.n == 0 { 0 } else { config.windows.min((by_cost as usize).max(LEAST_WINDOWS)) };
+    let seen = if most == 0 { Vec::new() } else { sample(corpus, most, config.seed) };
+    let law = tally::law(scheme, corpus, &seen, scoring);
     let none = Decoys { n: 0, windows: 0, rank_p: None, uniformity_p: None, quantiles: None, band: Vec::new() };
     if config.n == 0 || seen.is_empty() {
-        return Ok(Reference { seen, smallest: Vec::new(), decoys: none });
+        return Ok(Reference { seen, law, smallest: Vec::new(), decoys: none });
     }
     let one = |number: usize| -> Result<One> {
         let decoy = scheme.with_key(&material(config.seed, number));
@@ -143,7 +143,7 @@ pub fn run(
         let (n, statistic) = (first.scored(), first.statistic());
         let u = mix(number as u128, u32::MAX, config.seed) as f64 / 2f64.powi(64);
         Ok(One {
-            smallest: smallest(&scored, law),
+            smallest: smallest(&scored, &law),
             plain: law.ln_p(n, statistic),
             randomised: law.ln_randomised(n, statistic, u),
             curve: first.curve().map(|(n, statistic)| law.ln_p(n, statistic)).collect(),
@@ -159,7 +159,9 @@ pub fn run(
         (quantile(&column, 0.05), quantile(&column, 0.95))
     });
     let uniform: Vec<f64> = all.iter().map(|decoy| decoy.randomised).collect();
-    let uniformity = if law.one_sided() { stats::ln_too_small(&uniform) } else { stats::ln_uniformity(&uniform) };
+    // Of bounds, only too many small p-values count; those above one half say nothing (lists with few tokens left pile up there).
+    let small: Vec<f64> = uniform.iter().map(|ln_p| if *ln_p > HALF { 0.0 } else { *ln_p }).collect();
+    let uniformity = if law.one_sided() { stats::ln_too_small(&small) } else { stats::ln_uniformity(&uniform) };
     let decoys = Decoys {
         n: config.n,
         windows: seen.len(),
@@ -168,7 +170,7 @@ pub fn run(
         quantiles: Some([quantile(&plain, 0.05), quantile(&plain, 0.5), quantile(&plain, 0.95)]),
         band: band.collect(),
     };
-    Ok(Reference { seen, smallest: all.iter().map(|decoy| decoy.smallest).collect(), decoys })
+    Ok(Reference { seen, law, smallest: all.iter().map(|decoy| decoy.smallest).collect(), decoys })
 }
 
 impl Reference {
@@ -176,10 +178,10 @@ impl Reference {
     ///
     /// # Errors
     /// Those of [`score`].
-    pub fn beside(&self, scheme: &dyn Scheme, law: &Law, corpus: &Corpus, scoring: Scoring<'_>) -> Result<Decoys> {
+    pub fn beside(&self, scheme: &dyn Scheme, corpus: &Corpus, scoring: Scoring<'_>) -> Result<Decoys> {
         let mut decoys = self.decoys.clone();
         if !self.smallest.is_empty() {
-            let own = smallest(&score(scheme, corpus, &self.seen, scoring, None)?, law);
+            let own = smallest(&score(scheme, corpus, &self.seen, scoring, None)?, &self.law);
             let at_most = self.smallest.iter().filter(|ln_p| **ln_p <= own).count();
             decoys.rank_p = Some((1 + at_most) as f64 / (self.smallest.len() + 1) as f64);
         }
@@ -189,5 +191,7 @@ impl Reference {
 
 /// Fewest windows that decoys are run on, where there are so many.
 const LEAST_WINDOWS: usize = 1000;
+/// ln ½.
+const HALF: f64 = -std::f64::consts::LN_2;
 /// log10 e.
 pub const LOG10_E: f64 = std::f64::consts::LOG10_E;

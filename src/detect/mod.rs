@@ -28,7 +28,7 @@ use p_value::{Kind, Law};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-use tally::{Scoring, Traced, score};
+use tally::{Scoring, Traced, law, score};
 use windows::{Corpus, Gathered, Packing, Text};
 
 /// One key of one scheme.
@@ -191,6 +191,9 @@ pub struct TraceRow<'a> {
     pub bits: u64,
 }
 
+/// Receives, test by test, every scored window in the order of the text.
+pub type RowSink<'a> = dyn FnMut(&Test, TraceRow<'_>) -> Result<()> + 'a;
+
 impl<'a> Reading<'a> {
     /// For `tests`; `tracing` keeps the tokens, so that [`Reading::finish`] can tell where each window stood.
     ///
@@ -249,11 +252,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// `Io` when something must be spilled and cannot, and those of `trace`.
-    pub fn finish(
-        self,
-        mut trace: Option<&mut dyn FnMut(&Test, TraceRow<'_>) -> Result<()>>,
-        progress: &dyn Fn(&Test),
-    ) -> Result<Vec<Finding>> {
+    pub fn finish(self, mut trace: Option<&mut RowSink<'_>>, progress: &dyn Fn(&Test)) -> Result<Vec<Finding>> {
         let Self { tests, config, corpora, kept, gap: _, starts, place, documents, tokens } = self;
         let bytes = config.bytes / corpora.len().max(1);
         let corpora = corpora
@@ -270,7 +269,7 @@ impl<'a> Reading<'a> {
             progress(test);
             let traits = test.marker.traits();
             let corpus = &corpora[&packing(test.marker.as_ref())];
-            let law = Law::new(traits.null.clone());
+            let law = law(test.marker.as_ref(), corpus, corpus.seen(), scoring);
             let mut traced = trace.as_ref().map(|_| Gather::<Traced>::new(bytes, &config.dir));
             let scored = match &mut traced {
                 None => score(test.marker.as_ref(), corpus, corpus.seen(), scoring, None)?,
@@ -292,11 +291,9 @@ impl<'a> Reading<'a> {
             let alike = (test.scheme, test.dialect, &test.profile, &test.parameters);
             let reference = match references.entry(alike) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => {
-                    new.insert(decoys::run(test.marker.as_ref(), &law, corpus, scoring, config.decoys)?)
-                }
+                Entry::Vacant(new) => new.insert(decoys::run(test.marker.as_ref(), corpus, scoring, config.decoys)?),
             };
-            let decoys = reference.beside(test.marker.as_ref(), &law, corpus, scoring)?;
+            let decoys = reference.beside(test.marker.as_ref(), corpus, scoring)?;
             let (rate, low, high) = law.interval(n, statistic, config.level);
             let mut masked = corpus.masked();
             masked.same_seed = scored.same_seed;
@@ -348,7 +345,7 @@ fn tell(
     all: &[u32],
     starts: &[u64],
     context: usize,
-    trace: &mut dyn FnMut(&Test, TraceRow<'_>) -> Result<()>,
+    trace: &mut RowSink<'_>,
 ) -> Result<()> {
     for row in traced.records() {
         let document = starts.partition_point(|start| *start <= row.place) - 1;

@@ -9,6 +9,7 @@
 //! | two scores blended | Chernoff bound | upper bound |
 //! | layers, all alike | P(Bin(n·depth, share) ≥ ones) | exact |
 //! | layers, weighted | Chernoff bound | upper bound |
+//! | layers that are shifts of one table | Chernoff bound over every shift | upper bound |
 //!
 //! Why the binomial bounds the lists: tokens of one list are drawn without replacement, so the hits of one seed are hypergeometric,
 //! which is the law of a sum of independent coins of unequal chances (Vatutin and Mikhailov 1982); the sum over seeds is such a sum
@@ -17,6 +18,12 @@
 
 use crate::stats;
 use crate::watermark::Null;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Shifts whose sums are kept in the fastest memory.
+const BLOCK: usize = 1 << 12;
 
 /// Whether a p-value is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -30,19 +37,77 @@ pub enum Kind {
 
 /// The law of a statistic under a scheme's null.
 #[derive(Clone, Debug)]
-pub struct Law(Null);
+pub struct Law {
+    null: Null,
+    shifts: Option<Arc<Shifts>>,
+}
+
+/// The law of one layer's ones over some windows, where each layer is one table, shifted by its key.
+#[derive(Debug)]
+struct Shifts {
+    windows: u64,
+    /// (ones, shifts that give so many), each shift equally likely.
+    ones: Vec<(f64, f64)>,
+    variance: f64,
+}
 
 impl Law {
     /// The law of a scheme's statistic.
     #[must_use]
     pub fn new(null: Null) -> Self {
-        Self(null)
+        Self { null, shifts: None }
+    }
+
+    /// The law of windows whose bits stand in one `table`, shifted by each layer's key; `counts` has the windows of each unit. Every shift is
+    /// tried, so the law of a layer is exact; layers are drawn without replacement, which [`stats::ln_copies_upper`] allows.
+    ///
+    /// # Panics
+    /// When there are not as many counts as entries.
+    #[must_use]
+    pub fn shifted(null: Null, table: &[u8], counts: &[u32]) -> Self {
+        assert_eq!(table.len(), counts.len(), "expected a count for each entry");
+        let size = table.len();
+        let twice = table.repeat(2);
+        let units: Vec<(usize, u32)> = counts.iter().copied().enumerate().filter(|(_, n)| *n > 0).collect();
+        // A block of shifts at a time, so that its sums stay in the fastest memory.
+        let block = |first: usize| {
+            let last = (first + BLOCK).min(size);
+            let mut sums = vec![0u32; last - first];
+            pulp::Arch::new().dispatch(|| {
+                for &(unit, n) in &units {
+                    let bits = &twice[unit + first..unit + last];
+                    sums.iter_mut().zip(bits).for_each(|(sum, bit)| *sum += n * u32::from(*bit));
+                }
+            });
+            sums
+        };
+        let starts: Vec<usize> = (0..size).step_by(BLOCK).collect();
+        let sums: Vec<Vec<u32>> = starts.into_par_iter().map(block).collect();
+        let mut often: BTreeMap<u32, u32> = BTreeMap::new();
+        sums.into_iter().flatten().for_each(|ones| *often.entry(ones).or_default() += 1);
+        let ones: Vec<(f64, f64)> = often.into_iter().map(|(ones, n)| (f64::from(ones), f64::from(n))).collect();
+        let mean = ones.iter().map(|(ones, n)| ones * n).sum::<f64>() / size as f64;
+        let variance = ones.iter().map(|(ones, n)| (ones - mean).powi(2) * n).sum::<f64>() / size as f64;
+        let windows = counts.iter().map(|n| u64::from(*n)).sum();
+        Self { null, shifts: Some(Arc::new(Shifts { windows, ones, variance })) }
+    }
+
+    /// The weights of the layers.
+    fn weights(&self) -> Vec<f64> {
+        match &self.null {
+            Null::Layers { weights: Some(weights), .. } => weights.clone(),
+            Null::Layers { depth, .. } => vec![1.0; *depth as usize],
+            _ => Vec::new(),
+        }
     }
 
     /// How the p-value is made, in words.
     #[must_use]
     pub fn method(&self) -> &'static str {
-        match &self.0 {
+        if self.shifts.is_some() {
+            return "Chernoff bound over all shifts of the table";
+        }
+        match &self.null {
             Null::Coin { .. } => "binomial tail",
             Null::OneList { .. } => "hypergeometric tail",
             Null::List { .. } => {
@@ -58,7 +123,10 @@ impl Law {
     /// Whether it is exact.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match &self.0 {
+        if self.shifts.is_some() {
+            return Kind::UpperBound;
+        }
+        match &self.null {
             Null::Coin { .. } | Null::OneList { .. } | Null::Layers { weights: None, .. } => Kind::Exact,
             _ => Kind::UpperBound,
         }
@@ -67,16 +135,26 @@ impl Law {
     /// Whether p-values of decoys may lie above uniform ones by construction, so that only too many small ones count against them.
     #[must_use]
     pub fn one_sided(&self) -> bool {
-        matches!(&self.0, Null::List { .. } | Null::Pair { .. } | Null::Layers { weights: Some(_), .. })
+        let bound = match &self.null {
+            Null::List { .. } | Null::Pair { .. } | Null::Layers { weights: Some(_), .. } => true,
+            // A generator of few steps stays below the exponential, which many windows show.
+            Null::Exponential { shift } => *shift > 0.0,
+            _ => false,
+        };
+        bound || self.shifts.is_some()
     }
 
-    /// ln p of a statistic over `n` windows.
+    /// ln p of a statistic over `n` windows. (Over fewer windows than [`Law::shifted`] counted, as along a curve, bits are taken as
+    /// independent: a curve is looked at, no verdict rests on it.)
     #[must_use]
     pub fn ln_p(&self, n: u64, statistic: f64) -> f64 {
         if n == 0 {
             return 0.0;
         }
-        match &self.0 {
+        if let Some(shifts) = self.shifts.as_ref().filter(|shifts| shifts.windows == n) {
+            return stats::ln_copies_upper(statistic, &shifts.ones, &self.weights());
+        }
+        match &self.null {
             Null::Coin { share } => stats::ln_binomial_upper(statistic as u64, n, *share),
             Null::OneList { list, vocab } => {
                 stats::ln_hypergeometric_upper(statistic as u64, u64::from(*vocab), u64::from(*list), n)
@@ -100,11 +178,11 @@ impl Law {
     #[must_use]
     pub fn ln_randomised(&self, n: u64, statistic: f64, u: f64) -> f64 {
         let whole = matches!(
-            &self.0,
+            &self.null,
             Null::Coin { .. } | Null::List { .. } | Null::OneList { .. } | Null::Layers { weights: None, .. }
         );
         let at = self.ln_p(n, statistic);
-        if !whole || n == 0 {
+        if !whole || n == 0 || self.shifts.is_some() {
             return at;
         }
         // P(X > k) + u P(X = k) = (1 − u) P(X > k) + u P(X ≥ k).
@@ -115,7 +193,7 @@ impl Law {
     #[must_use]
     pub fn expected(&self, n: u64) -> f64 {
         let n = n as f64;
-        match &self.0 {
+        match &self.null {
             Null::Coin { share } => n * share,
             Null::List { list, vocab } | Null::OneList { list, vocab } => n * f64::from(*list) / f64::from(*vocab),
             Null::Exponential { .. } | Null::Pair { .. } => n,
@@ -136,7 +214,7 @@ impl Law {
             let z = 1.959_963_984_540_054 * (variance / n as f64).sqrt();
             (rate, rate - z, rate + z)
         };
-        match &self.0 {
+        match &self.null {
             Null::Coin { .. } | Null::List { .. } | Null::OneList { .. } => {
                 let (low, high) = stats::proportion_interval(statistic as u64, n, level);
                 (rate, low, high)
@@ -166,7 +244,14 @@ impl Law {
         if n == 0 {
             return 0.0;
         }
-        match &self.0 {
+        if let Some(shifts) = &self.shifts {
+            // By the normal law: the Chernoff bound asks for √(2 ln 1/α) standard deviations.
+            let weights = self.weights();
+            let raised = n as f64 * strength / 4.0 * weights.iter().sum::<f64>();
+            let deviation = (shifts.variance * weights.iter().map(|w| w * w).sum::<f64>()).sqrt().max(1e-9);
+            return libm::exp(stats::ln_normal_sf((-2.0 * ln_alpha).sqrt() - raised / deviation));
+        }
+        match &self.null {
             Null::Coin { share } => stats::binomial_power(n, *share, share + strength * (1.0 - share), ln_alpha),
             Null::List { list, vocab } | Null::OneList { list, vocab } => {
                 let share = f64::from(*list) / f64::from(*vocab);

@@ -4,6 +4,7 @@
 //! along the corpus in [`PARTS`] parts of its tokens, so that the same tally gives the whole and the curve. Weakness: sums of scores are
 //! in double precision, with an error of some 10⁻¹⁶ a term; chunks have a fixed size, so the sum is the same on every machine.
 
+use super::p_value::Law;
 use super::windows::{Corpus, Seen};
 use crate::error::Result;
 use crate::store::spill::{Gather, Record};
@@ -13,8 +14,8 @@ use std::path::Path;
 
 /// Parts of the corpus along which a tally is kept.
 pub const PARTS: usize = 64;
-/// Windows that one thread scores at a time.
-const CHUNK: usize = 1 << 15;
+/// Windows that one thread scores at a time: tokens, units and values of so many stay in its own cache.
+const CHUNK: usize = 1 << 13;
 
 /// Sums of a statistic along the corpus.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +92,9 @@ impl Record for Traced {
     }
 }
 
+/// Receives scored windows, in the order of their units.
+pub type TraceSink<'a> = dyn FnMut(&[Traced]) -> Result<()> + 'a;
+
 /// What scoring one scheme on a corpus gave.
 pub struct Scored {
     /// One for each payload.
@@ -121,7 +125,7 @@ pub fn score(
     corpus: &Corpus,
     seen: &[Seen],
     scoring: Scoring<'_>,
-    mut trace: Option<&mut dyn FnMut(&[Traced]) -> Result<()>>,
+    mut trace: Option<&mut TraceSink<'_>>,
 ) -> Result<Scored> {
     let traits = scheme.traits();
     let tracing = trace.is_some();
@@ -135,7 +139,7 @@ pub fn score(
         }
         Ok(())
     };
-    let together = CHUNK * 4 * rayon::current_num_threads();
+    let together = CHUNK * 16 * rayon::current_num_threads();
     let chunk_values = |units: &[Unit], places: &mut dyn Iterator<Item = u64>| {
         let mut values = Vec::with_capacity(units.len() * traits.payloads);
         scheme.values(units, &mut values);
@@ -175,6 +179,25 @@ pub fn score(
         take(scored.collect())?;
     }
     Ok(Scored { tallies, same_seed: (seen.len() - units.records().len()) as u64 })
+}
+
+/// The law of `scheme`'s statistic over the windows `seen`, whichever its key.
+#[must_use]
+pub fn law(scheme: &dyn Scheme, corpus: &Corpus, seen: &[Seen], scoring: Scoring<'_>) -> Law {
+    let traits = scheme.traits();
+    let Some(table) = scheme.shifted() else { return Law::new(traits.null) };
+    let mut counts = vec![0u32; table.len()];
+    for group in seen.chunks(CHUNK * 16 * rayon::current_num_threads()) {
+        let units = group.par_chunks(CHUNK).map(|chunk| {
+            let (mut flat, mut units) = (Vec::new(), Vec::with_capacity(chunk.len()));
+            corpus.unpack(chunk, scoring.tokens, &mut flat);
+            scheme.reduce(Windows::new(&flat, traits.shape.context), &mut units);
+            units
+        });
+        let units: Vec<Vec<Unit>> = units.collect();
+        units.iter().flatten().for_each(|unit| counts[unit.seed as usize % table.len()] += 1);
+    }
+    Law::shifted(traits.null, &table, &counts)
 }
 
 /// Adds up the values of one chunk.

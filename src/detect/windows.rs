@@ -156,13 +156,13 @@ impl Packing {
     }
 
     /// The windows of one text, and what was left out of it.
-    fn windows(&self, text: &Text, first_place: u64) -> (Vec<Seen>, Masked) {
+    fn windows(&self, text: &Text, first_place: u64, out: &mut Vec<Seen>) -> Masked {
+        out.clear();
         let Shape { context: width, first, pad, history, .. } = self.shape;
         let tokens = &text.tokens;
         let first = if pad { first } else { first.max(width) };
         let mut masked = Masked { no_context: first.min(tokens.len()) as u64, ..Masked::default() };
         let copied: HashSet<&[u32]> = text.prompt.iter().flat_map(|prompt| prompt.windows(width + 1)).collect();
-        let mut out = Vec::with_capacity(tokens.len());
         let mut padded: Vec<u32> = Vec::new();
         for at in first..tokens.len() {
             let context = match at.checked_sub(width) {
@@ -182,7 +182,7 @@ impl Packing {
             out.push(Seen::new(self.pack(context), tokens[at], first_place + at as u64));
         }
         if let Some(most) = history {
-            masked.context_used = drop_used(&mut out, most as u64);
+            masked.context_used = drop_used(out, most as u64);
         }
         if !copied.is_empty() {
             let before = out.len();
@@ -192,20 +192,43 @@ impl Packing {
             });
             masked.copied_from_prompt = (before - out.len()) as u64;
         }
-        (out, masked)
+        masked
     }
 }
 
-/// Drops windows whose context stood at most `most` places before, and says how many.
+/// Drops windows whose context stood at most `most` places before, and says how many. Windows come in the order of the text.
 fn drop_used(windows: &mut Vec<Seen>, most: u64) -> u64 {
-    let mut order: Vec<(u128, u64)> = windows.iter().map(|seen| (seen.key(), seen.place())).collect();
+    // Sorted by 64 bits that the context decides, which is half the work of sorting contexts; where two contexts have the same
+    // bits, by the context as well.
+    let bits = |seen: &Seen| seen.key[0].wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32) ^ seen.key[1];
+    let mut order: Vec<u128> = windows.iter().zip(0u128..).map(|(seen, i)| u128::from(bits(seen)) << 64 | i).collect();
     order.sort_unstable();
-    let again = |pair: &&[(u128, u64)]| pair[0].0 == pair[1].0 && pair[1].1 - pair[0].1 <= most;
-    let mut used: Vec<u64> = order.windows(2).filter(again).map(|pair| pair[1].1).collect();
-    used.sort_unstable();
-    let mut next = used.iter().peekable();
-    windows.retain(|seen| next.next_if(|place| **place == seen.place()).is_none());
-    used.len() as u64
+    let mut used = vec![false; windows.len()];
+    for alike in order.chunk_by_mut(|a, b| a >> 64 == b >> 64).filter(|alike| alike.len() > 1) {
+        let at = |entry: &u128| *entry as u64 as usize;
+        if !alike.iter().all(|entry| windows[at(entry)].key == windows[at(&alike[0])].key) {
+            alike.sort_unstable_by_key(|entry| (windows[at(entry)].key, at(entry)));
+        }
+        for pair in alike.windows(2) {
+            let [before, after] = [at(&pair[0]), at(&pair[1])].map(|i| windows[i]);
+            used[at(&pair[1])] = before.key == after.key && after.place() - before.place() <= most;
+        }
+    }
+    let before = windows.len();
+    let mut each = used.into_iter();
+    windows.retain(|_| !each.next().unwrap_or(false));
+    (before - windows.len()) as u64
+}
+
+/// Keeps, of the windows of one context, the one that stood first.
+fn first_of_each_context(windows: &mut Vec<Seen>) {
+    windows.dedup_by(|later, kept| {
+        let same = later.key == kept.key;
+        if same && later.place() < kept.place() {
+            *kept = *later;
+        }
+        same
+    });
 }
 
 /// The windows of a corpus while it is read.
@@ -214,13 +237,15 @@ pub struct Gathered {
     gather: Gather<Seen>,
     masked: Masked,
     read: u64,
+    /// Windows of the texts that were added last: memory that is used again.
+    scratch: Vec<Vec<Seen>>,
 }
 
 impl Gathered {
     /// At most `bytes` of records in memory, more in files in `dir`.
     #[must_use]
     pub fn new(packing: Packing, bytes: usize, dir: &Path) -> Self {
-        Self { packing, gather: Gather::new(bytes, dir), masked: Masked::default(), read: 0 }
+        Self { packing, gather: Gather::new(bytes, dir), masked: Masked::default(), read: 0, scratch: Vec::new() }
     }
 
     /// Adds texts; `places` has the number of the first token of each.
@@ -229,10 +254,13 @@ impl Gathered {
     /// `Io` when a run cannot be spilled.
     pub fn add(&mut self, texts: &[Text], places: &[u64]) -> Result<()> {
         let packing = self.packing;
-        let parts: Vec<(Vec<Seen>, Masked)> =
-            texts.par_iter().zip(places).map(|(text, &place)| packing.windows(text, place)).collect();
-        for (windows, masked) in parts {
-            self.gather.add(&windows)?;
+        if self.scratch.len() < texts.len() {
+            self.scratch.resize(texts.len(), Vec::new());
+        }
+        let each = texts.par_iter().zip(places).zip(&mut self.scratch[..texts.len()]);
+        let masked: Vec<Masked> = each.map(|((text, &place), windows)| packing.windows(text, place, windows)).collect();
+        for (windows, masked) in self.scratch.iter().zip(masked) {
+            self.gather.add(windows)?;
             self.masked.add(&masked);
             self.read += windows.len() as u64;
         }
@@ -244,14 +272,22 @@ impl Gathered {
     /// # Errors
     /// `Io` when a run cannot be spilled.
     pub fn finish(self, bytes: usize, dir: &Path) -> Result<Corpus> {
-        let Self { packing, gather, mut masked, read } = self;
+        let Self { packing, gather, mut masked, read, .. } = self;
         let mut distinct = gather.finish()?;
         if packing.shape.once == Once::Context {
-            let mut firsts = Gather::new(bytes, dir);
-            for context in distinct.records().chunk_by(|a, b| a.key == b.key) {
-                firsts.add(context.iter().min_by_key(|seen| seen.place()).map_or(&[], std::slice::from_ref))?;
-            }
-            distinct = firsts.finish()?;
+            distinct = match distinct {
+                Distinct::Held(mut windows) => {
+                    first_of_each_context(&mut windows);
+                    Distinct::Held(windows)
+                }
+                Distinct::Spilled(_) => {
+                    let mut firsts = Gather::new(bytes, dir);
+                    for context in distinct.records().chunk_by(|a, b| a.key == b.key) {
+                        firsts.add(context.iter().min_by_key(|seen| seen.place()).map_or(&[], std::slice::from_ref))?;
+                    }
+                    firsts.finish()?
+                }
+            };
         }
         masked.repeated += read - distinct.records().len() as u64;
         Ok(Corpus { packing, distinct, masked })
@@ -302,5 +338,23 @@ impl Corpus {
             }
             out.push(window.token());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_whose_bits_agree_are_told_apart() {
+        // Two contexts that the sort takes for one, in turn: each is used again two places later.
+        let mixed = |word: u64| word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        let [a, b] =
+            [(1u64, 7u64), (2, 7 ^ mixed(1) ^ mixed(2))].map(|(high, low)| u128::from(high) << 64 | u128::from(low));
+        let mut windows: Vec<Seen> =
+            [a, b, a, b, a].into_iter().zip(0..).map(|(key, place)| Seen::new(key, 5, place)).collect();
+        let mut near = windows.clone();
+        assert_eq!((drop_used(&mut windows, 2), windows.len()), (3, 2));
+        assert_eq!((drop_used(&mut near, 1), near.len()), (0, 5));
     }
 }

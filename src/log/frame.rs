@@ -47,6 +47,9 @@ impl Raw {
     }
 }
 
+/// The line and bytes of a row, or a row that is bad as it stands.
+pub(crate) type RawOrBad<T> = std::result::Result<(u64, Vec<u8>), Row<T>>;
+
 /// Raw rows, gathered.
 #[derive(Default)]
 pub(crate) struct Batch {
@@ -61,7 +64,7 @@ const PARSED_VALUE: usize = 64;
 
 impl Batch {
     /// Takes the first row out: a table's header.
-    pub(crate) fn take_first<T>(&mut self) -> Option<std::result::Result<(u64, Vec<u8>), Row<T>>> {
+    pub(crate) fn take_first<T>(&mut self) -> Option<RawOrBad<T>> {
         if self.rows.is_empty() {
             return None;
         }

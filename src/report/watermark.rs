@@ -202,9 +202,9 @@ pub fn write_markdown(report: &WatermarkReport) -> String {
     for finding in &report.results {
         let _ = writeln!(
             out,
-            "- **{}**: {} p is {} ({}). Masked: {}.",
+            "- **{}**: {}. The p-value is {} ({}). Masked: {}.",
             markdown(&finding.key_id),
-            markdown(&finding.rule),
+            finding.rule,
             if finding.p_kind == crate::detect::p_value::Kind::Exact { "exact" } else { "an upper bound" },
             finding.method,
             masked(finding)
@@ -242,7 +242,7 @@ pub fn chart(report: &WatermarkReport) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {total_width} {total_height}\" font-family=\"sans-serif\" font-size=\"12\">\n<title>log10 p against scored windows</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
     for tick in 0..=4 {
-        let (value, scored) = (lowest * f64::from(tick) / 4.0, most * f64::from(tick) / 4.0);
+        let (value, scored) = (0.0 - (-lowest) * f64::from(tick) / 4.0, most * f64::from(tick) / 4.0);
         let _ = write!(
             out,
             "<line x1=\"{left}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\" stroke=\"#ddd\"/>\n<text x=\"{2:.1}\" y=\"{3:.1}\" text-anchor=\"end\">{value:.1}</text>\n<text x=\"{4:.1}\" y=\"{5:.1}\" text-anchor=\"middle\">{6}</text>\n",

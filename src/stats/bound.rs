@@ -84,6 +84,67 @@ pub fn ln_layers_upper(sum: f64, layers: &[Layer]) -> f64 {
     (cumulant - tilt * rest + rounding).min(0.0)
 }
 
+/// An upper bound of ln P(S ≥ sum) for S = Σ weight · X over `weights` ≥ 0, the X independent copies of a variable on a finite set, given as
+/// `law`: (value, how often), in any order.
+///
+/// * Null: the law as given. A proven upper bound, not exact. It holds also where the copies are negatively associated (drawn without
+///   replacement), since their product moments are then at most those of independent ones (Joag-Dev and Proschan 1983).
+/// * Range: 0 at or below the mean; NaN for an empty law. Costs `weights` × `law` exponentials a step of the solver, once where all
+///   weights are equal.
+/// * Source: Chernoff 1952.
+///
+/// # Example
+/// ```
+/// use stillhunt::stats::{ln_binomial_upper, ln_copies_upper};
+/// let bound = ln_copies_upper(600.0, &[(0.0, 1.0), (1.0, 1.0)], &[1.0; 1000]);
+/// let exact = ln_binomial_upper(600, 1000, 0.5);
+/// assert!(exact < bound && bound < exact + 3.0);
+/// ```
+#[must_use]
+pub fn ln_copies_upper(sum: f64, law: &[(f64, f64)], weights: &[f64]) -> f64 {
+    let total: f64 = law.iter().map(|(_, often)| often).sum();
+    if total.is_nan() || total <= 0.0 || sum.is_nan() {
+        return f64::NAN;
+    }
+    let mean = law.iter().map(|(value, often)| value * often).sum::<f64>() / total;
+    let size: f64 = weights.iter().sum();
+    let over = (-size).mul_add(mean, sum);
+    if over <= 0.0 {
+        return 0.0;
+    }
+    // Layers of one weight share their terms.
+    let mut each: Vec<(f64, f64)> = Vec::new();
+    for weight in weights {
+        match each.iter_mut().find(|(other, _)| other == weight) {
+            Some((_, n)) => *n += 1.0,
+            None => each.push((*weight, 1.0)),
+        }
+    }
+    // ln E e^(θ w (X − mean)), with its first two derivatives in θ.
+    let cumulant = |tilt: f64, weight: f64| {
+        let most = law.iter().map(|(value, _)| tilt * weight * (value - mean)).fold(f64::NEG_INFINITY, f64::max);
+        let (mut zeroth, mut first, mut second) = (0.0, 0.0, 0.0);
+        for (value, often) in law {
+            let x = weight * (value - mean);
+            let part = often * libm::exp(tilt * x - most);
+            zeroth += part;
+            first += part * x;
+            second += part * x * x;
+        }
+        let slope = first / zeroth;
+        (most + libm::log(zeroth / total), slope, second / zeroth - slope * slope)
+    };
+    let slope = |tilt: f64| {
+        let parts = each.iter().map(|&(weight, n)| (cumulant(tilt, weight), n));
+        parts.fold((-over, 0.0), |(slope, curve), ((_, one, two), n)| (slope + n * one, curve + n * two))
+    };
+    let tilt = solve(slope, f64::INFINITY);
+    let sum: f64 = each.iter().map(|&(weight, n)| n * cumulant(tilt, weight).0).sum();
+    // What rounding can have taken from the terms is given back.
+    let rounding = 1e-12 * (1.0 + sum.abs() + (tilt * over).abs());
+    (sum - tilt * over + rounding).min(0.0)
+}
+
 /// An upper bound of ln P(S ≥ sum) for S a sum over `n` windows of (1 − a) E + a E′ + shift, E and E′ independent Exp(1):
 /// two Gumbel scores fused.
 ///

@@ -79,6 +79,10 @@ pub const ALL: &[About] = &[
     super::three_bricks::openai::ABOUT,
     super::three_bricks::maryland::ABOUT,
     super::unigram::ABOUT,
+    super::textseal::GREEN_LIST,
+    super::textseal::GUMBEL_MAX,
+    super::textseal::DUAL_KEY,
+    super::textseal::SYNTH_ID,
 ];
 
 /// The scheme that `fields` name.

@@ -115,7 +115,7 @@ impl Keys {
     }
 
     fn of(&self, token: u32) -> u64 {
-        self.launch.word(token) % self.modulus & self.mask
+        (self.launch.word(token) % self.modulus) & self.mask
     }
 
     fn all(&self) -> Vec<u64> {
@@ -126,7 +126,7 @@ impl Keys {
                 .each_word(self.n, |e, word| keys[e as usize] = if word == u64::MAX { 0 } else { word & self.mask });
         } else {
             let mask = self.mask;
-            self.launch.each_word(self.n, |e, word| keys[e as usize] = word % u64::from(u32::MAX) & mask);
+            self.launch.each_word(self.n, |e, word| keys[e as usize] = (word % u64::from(u32::MAX)) & mask);
         }
         keys
     }

@@ -79,7 +79,7 @@ impl TreeKey {
             let bytes = label.as_bytes();
             (1..=64).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
         };
-        if depth + labels.len() > 8 || !labels.iter().all(|label| good(label)) {
+        if depth + labels.len() > 8 || !labels.iter().all(good) {
             let expected =
                 "expected a path of 1 to 8 labels of 1 to 64 letters, digits, '.', '_' or '-', joined by '/'";
             return Err(Error::new(ErrorKind::Config, format!("{expected}, got another")));

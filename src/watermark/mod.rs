@@ -15,6 +15,7 @@
 //! | `kgw` | `lm-watermarking` | [`kgw_lm`] |
 //! | `gumbel`, `kgw` | `three_bricks` | [`three_bricks`] |
 //! | `unigram` | `unigram-watermark` | [`unigram`] |
+//! | `greenlist`, `gumbelmax`, `dual_key`, `synthid` | `textseal` | [`textseal`] |
 //!
 //! Weakness: an interop dialect is exactly as weak as what it equals; its page says where. Guarantee: a value depends on scheme,
 //! key and unit alone, never on the order of units or on the machine.
@@ -42,6 +43,7 @@ pub mod single;
 pub mod synthid;
 pub mod synthid_text;
 pub mod synthid_transformers;
+pub mod textseal;
 pub mod three_bricks;
 pub mod torch;
 pub mod unigram;
@@ -223,6 +225,13 @@ pub trait Scheme: Send + Sync {
 
     /// The same scheme and parameters under another key, made of 32 random bytes: decoys and calibration.
     fn with_key(&self, material: &[u8; 32]) -> Box<dyn Scheme>;
+
+    /// Where the bits of a unit stand in one public table, read from a place that a layer's key shifts: layer l of the unit with seed u is
+    /// entry (u + shift of l) modulo the table's length, and seeds are below it. Few seeds then serve many windows, and [`Null::Layers`]
+    /// alone would take their bits for independent ones.
+    fn shifted(&self) -> Option<std::sync::Arc<[u8]>> {
+        None
+    }
 
     /// Picks the next token of a response from `logits` (n = vocabulary, natural log, finite or −∞). `uniform` gives numbers in
     /// [0, 1) in order, for what the key does not decide.

@@ -9,15 +9,16 @@
 //! Source: Dathathri et al. 2024, Nature 634, Methods; transformers 5.23.0 `SynthIDTextWatermarkLogitsProcessor` and synthid-text 0.2.
 //!
 //! # Null
-//! Given text that does not depend on the keys, a bit is 1 with the table's own share of ones, not with ½ (32 743 of 65 536 for seed 0
-//! on the CPU): ones are binomial over layers × n. Approximate: the keys choose shifts of one fixed table, so n places
-//! of a layer are drawn from it without replacement, which spreads less than the binomial. Each place of the table counts once:
-//! windows whose hashes agree modulo a size that is a power of two have the same bits under every key. Assumes keys that
-//! were drawn at random, and layers that do not know each other.
+//! Given text that does not depend on the keys, each layer of all windows is the table read from a place that the layer's key shifts, every
+//! shift equally likely. A window's place is its hash modulo the size, so windows share places and their bits are not independent. The
+//! ones of a layer are therefore computed for every shift, from the windows that the text itself has at each place; the p-value is the
+//! Chernoff bound of the sum of layers under that law (keys that differ modulo the size are drawn without replacement, for which the
+//! bound holds, too). The mean is the table's own share of ones, not ½ (32 743 of 65 536 for seed 0 on the CPU). Assumes keys that
+//! were drawn at random. For a table whose size is no power of two the places depend on the whole hash, and bits are taken as
+//! independent coins of the table's share.
 //!
 //! # What a negative does not show
-//! As for `tournament`; also, a table of 65 536 places holds no more than 65 536 distinct units of evidence, and when nearly all of
-//! them are counted their ones are the table's, whatever was planted. **In large evidence the mark fades**: score parts of it.
+//! As for `tournament`; also, 65 536 places serve all windows, so in large evidence p falls more slowly than with independent bits.
 //!
 //! # Wrong on purpose
 //! Tokens that agree modulo the table's size share every bit (62 720 of 128 256 do); all layers are shifts of one table; the same seed
@@ -34,8 +35,8 @@ use super::sample::{Sampling, check_logits, draw, softmax, warp};
 use super::synthid::{self, Plan, accumulate, hash};
 use super::{Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows};
 use crate::error::{Error, ErrorKind, Result};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// How `watermark schemes` shows it.
 pub const ABOUT: About = About {
@@ -97,6 +98,8 @@ pub struct Table {
     weights: Option<Vec<f64>>,
     /// One byte a bit.
     table: Vec<u8>,
+    /// The table in the order of hash × multiplier + 1, where its size is a power of two.
+    shifted: Option<Arc<[u8]>>,
     asked: AtomicUsize,
     words: OnceLock<Vec<u64>>,
 }
@@ -128,7 +131,10 @@ impl Table {
         }
         let weights = setting.weighted.then(|| synthid::weights(keys.len()));
         let (scored, weights) = synthid::distinct(&keys, Some(table.len() as u64), weights);
-        Ok(Self { setting, keys, scored, weights, table, asked: AtomicUsize::new(0), words: OnceLock::new() })
+        let size = table.len() as u64;
+        let place = |at: u64| (accumulate(at, 0) & (size - 1)) as usize;
+        let shifted = size.is_power_of_two().then(|| (0..size).map(|at| table[place(at)]).collect());
+        Ok(Self { setting, keys, scored, weights, table, shifted, asked: AtomicUsize::new(0), words: OnceLock::new() })
     }
 
     /// Bits of all layers, one word a scored token: what `compute_g_values` returns. The first layer lowest.
@@ -257,7 +263,7 @@ impl Scheme for Table {
                 weights: self.weights.clone(),
             },
             payloads: 1,
-            collapses: true,
+            collapses: self.shifted.is_none(),
             cost: 1.0,
             vocab: self.setting.vocab,
         }
@@ -282,14 +288,19 @@ impl Scheme for Table {
         }
     }
 
+    fn shifted(&self) -> Option<Arc<[u8]>> {
+        self.shifted.clone()
+    }
+
     /// As many random keys; the table stays, as it is part of the dialect.
     fn with_key(&self, material: &[u8; 32]) -> Box<dyn Scheme> {
         let size = self.table.len() as u64;
         let keys = synthid::random_keys(material, self.keys.len(), Some(size));
         let weights = self.setting.weighted.then(|| synthid::weights(keys.len()));
         let (scored, weights) = synthid::distinct(&keys, Some(size), weights);
-        let (setting, table) = (self.setting.clone(), self.table.clone());
-        Box::new(Self { setting, keys, scored, weights, table, asked: AtomicUsize::new(0), words: OnceLock::new() })
+        let (setting, table, shifted) = (self.setting.clone(), self.table.clone(), self.shifted.clone());
+        let (asked, words) = (AtomicUsize::new(0), OnceLock::new());
+        Box::new(Self { setting, keys, scored, weights, table, shifted, asked, words })
     }
 
     fn plant(

@@ -17,7 +17,7 @@ use stillhunt::text::{self, Grams};
 pub type Entry = fn(&[u8]);
 
 /// Every entry by name, for the replay.
-pub const ALL: [(&str, Entry); 10] = [
+pub const ALL: [(&str, Entry); 12] = [
     ("lines", lines),
     ("otlp", otlp),
     ("wildchat", wildchat),
@@ -28,6 +28,8 @@ pub const ALL: [(&str, Entry); 10] = [
     ("family", family),
     ("segment", segment),
     ("tables", tables),
+    ("documents", documents),
+    ("key_file", key_file),
 ];
 
 /// Collects the rows of a reader.
@@ -243,5 +245,65 @@ pub fn tables(bytes: &[u8]) {
                 let _ = texts.get(i);
             }
         }
+    }
+}
+
+/// Documents of a watermark test: in order, bounded, and windows that add up.
+pub fn documents(bytes: &[u8]) {
+    use stillhunt::detect::windows::{Gathered, Packing, Text};
+    use stillhunt::log::{Document, Source, Tokens};
+    use stillhunt::watermark::{Once, Shape};
+    let (choice, mut rest) = bytes.split_first().map_or((0, bytes), |(first, rest)| (*first, rest));
+    let config = LogConfig { max_row_bytes: 1 << 12, ..LogConfig::default() };
+    let mut texts = Vec::new();
+    let source = if choice % 2 == 0 { Source::Lines(&mut rest) } else { Source::Text(&mut rest) };
+    log::read_documents(source, &config, &mut |rows: Vec<Row<Document>>| {
+        for row in rows {
+            match row.result {
+                Ok(document) => {
+                    let ids = |tokens: Tokens| match tokens {
+                        Tokens::Ids(ids) => ids,
+                        Tokens::Text(text) => text.bytes().map(u32::from).collect(),
+                    };
+                    texts.push(Text { tokens: ids(document.body), prompt: document.prompt.map(ids) });
+                }
+                Err(bad) => assert!(!bad.detail.chars().any(char::is_control), "{bad:?}"),
+            }
+        }
+        Ok(())
+    })
+    .expect("a sink that never fails");
+    let (context, once) = (usize::from(choice >> 2) % 5, if choice & 2 == 0 { Once::Window } else { Once::Context });
+    let shape = Shape { context, first: context, pad: choice >= 128, once, history: Some(usize::from(choice) % 7) };
+    let dir = std::env::temp_dir();
+    let mut gathered = Gathered::new(Packing { shape, vocab: 200 }, 1 << 16, &dir);
+    let tokens: u64 = texts.iter().map(|text| text.tokens.len() as u64).sum();
+    let mut place = 0;
+    let places: Vec<u64> = texts
+        .iter()
+        .map(|text| {
+            place += text.tokens.len() as u64 + 8;
+            place - text.tokens.len() as u64
+        })
+        .collect();
+    gathered.add(&texts, &places).expect("added");
+    let corpus = gathered.finish(1 << 16, &dir).expect("finished");
+    let masked: u64 = corpus.masked().named().iter().map(|(_, n)| n).sum();
+    assert_eq!(corpus.seen().len() as u64 + masked, tokens, "each token is scored or masked");
+}
+
+/// Key files: a key or an error, and the error does not quote the file.
+pub fn key_file(bytes: &[u8]) {
+    use stillhunt::watermark::keys::{self, Given, TreeKey};
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 12)]);
+    let root = |_: &str| Ok(TreeKey::root([1; 32]));
+    if let Err(error) = keys::read(&text, "name", &Given::default(), &root) {
+        let said = format!("{error} {:?}", error.hint_text());
+        assert!(!text.split(['"', '=', '\n']).any(|part| part.len() >= 24 && said.contains(part)), "{said}");
+    }
+    let _ = (keys::commitment(&text), TreeKey::from_file(&text).is_ok());
+    let range: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
+    if let Ok(paths) = keys::paths(&range) {
+        assert!(!paths.is_empty() && paths.len() <= keys::MOST_PATHS);
     }
 }

@@ -13,7 +13,7 @@ fn key(value: &Value) -> u64 {
 }
 
 /// Sum of scores and how many: contexts once where `dedup`.
-pub fn scored(scheme: &dyn Scheme, tokens: &[u32], dedup: bool) -> (f64, usize) {
+pub(crate) fn scored(scheme: &dyn Scheme, tokens: &[u32], dedup: bool) -> (f64, usize) {
     let values = watermark::score_text(scheme, tokens).expect("windows");
     let mut seen = HashSet::new();
     let (mut sum, mut n) = (0.0, 0);
@@ -37,7 +37,7 @@ fn check_p(ln_p: f64, expected: &Value, what: &str) {
     close(ln_p.exp(), expected, 1e-9, &what);
 }
 
-pub fn check() {
+pub(crate) fn check() {
     let file = vectors("vllm_gumbel");
     for record in list(&file, "prf") {
         let context = list(record, "context").iter().map(|id| integer(id) as u32).collect::<Vec<u32>>();

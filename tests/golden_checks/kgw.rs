@@ -11,7 +11,7 @@ use stillhunt::watermark::profile::Profile;
 use stillhunt::watermark::{Value, kgw_facts, kgw_transformers, score_text, unigram};
 
 /// Opens a scheme as a key file would, with the fields of a record.
-pub fn open(scheme: &str, dialect: &str, fields: &[(&str, &Json)]) -> Opened {
+pub(crate) fn open(scheme: &str, dialect: &str, fields: &[(&str, &Json)]) -> Opened {
     let mut table = toml::Table::new();
     table.insert("scheme".into(), scheme.into());
     table.insert("dialect".into(), dialect.into());
@@ -156,7 +156,7 @@ fn window(expected: &Json, distinct: &[bool], gamma: f64, what: &str) {
     close(kgw_facts::p_value(f64::from(got.z)), number(&expected["p_value"]), 1e-6, &what);
 }
 
-pub fn check(stem: &str) {
+pub(crate) fn check(stem: &str) {
     let file = vectors(stem);
     let sequences = list(&file, "sequences");
     for record in sequences {
@@ -187,7 +187,7 @@ pub fn check(stem: &str) {
 }
 
 /// The flag that did nothing before transformers 5.19: counts of all windows under its name.
-pub fn check_4_57_3() {
+pub(crate) fn check_4_57_3() {
     let file = vectors("kgw_hf_4_57_3");
     for record in list(&file, "records") {
         let stem = record["file"].as_str().and_then(|name| name.strip_suffix(".json")).expect("a file of vectors");
@@ -203,7 +203,7 @@ pub fn check_4_57_3() {
     }
 }
 
-pub fn check_unigram() {
+pub(crate) fn check_unigram() {
     let file = vectors("unigram");
     let sequences = vectors("kgw_lefthash");
     for case in list(&file, "cases") {

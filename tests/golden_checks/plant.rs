@@ -8,7 +8,7 @@ mod synthid;
 use serde_json::Value;
 
 /// The scores that the vectors name by a seed: single precision, in [−5, 5).
-pub fn lcg_scores(seed: u32, n: usize) -> Vec<f32> {
+pub(crate) fn lcg_scores(seed: u32, n: usize) -> Vec<f32> {
     let mut x = seed;
     let mut next = || {
         x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -17,7 +17,7 @@ pub fn lcg_scores(seed: u32, n: usize) -> Vec<f32> {
     (0..n).map(|_| next()).collect()
 }
 
-pub fn check() {
+pub(crate) fn check() {
     let file: Value = crate::load::vectors("plant");
     kgw::check_transformers(&file);
     kgw::check_lm_watermarking(&file);

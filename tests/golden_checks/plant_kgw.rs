@@ -40,7 +40,7 @@ fn planted(record: &Value, scheme: &dyn Scheme, biased: &Biased) {
     }
 }
 
-pub fn check_transformers(file: &Value) {
+pub(crate) fn check_transformers(file: &Value) {
     for record in list(file, "hf_kgw") {
         let left = record["seeding_scheme"] == "lefthash";
         let seeding = if left { kgw_transformers::Seeding::LeftHash } else { kgw_transformers::Seeding::SelfHash };
@@ -55,7 +55,7 @@ pub fn check_transformers(file: &Value) {
     }
 }
 
-pub fn check_lm_watermarking(file: &Value) {
+pub(crate) fn check_lm_watermarking(file: &Value) {
     for record in list(file, "lm_watermarking") {
         let name = record["scheme"].as_str().expect("a name");
         let (seeding, in_name) = kgw_lm::Seeding::parse(name).unwrap_or_else(|| panic!("a scheme, got {name}"));

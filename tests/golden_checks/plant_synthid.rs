@@ -6,7 +6,7 @@ use crate::synthid::table;
 use serde_json::Value;
 
 /// The section `hf_synthid` of plant.json.
-pub fn check(file: &Value) {
+pub(crate) fn check(file: &Value) {
     for case in list(file, "hf_synthid") {
         let vocab = integer(&case["vocab"]) as usize;
         let scheme = table(&case["config"], vocab as u32);

@@ -8,7 +8,7 @@ use stillhunt::stats;
 const TOLERANCE: f64 = 1e-12;
 
 /// Every section of the file.
-pub fn check(file: &Value) {
+pub(crate) fn check(file: &Value) {
     let count = |row: &Value, name: &str| u64::try_from(integer(&row[name])).expect("a count");
     for row in list(file, "binomial_upper_tail") {
         let (k, n, p) = (count(row, "k"), count(row, "n"), number(&row["gamma"]));

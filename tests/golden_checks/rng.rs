@@ -36,7 +36,7 @@ fn bytes_sha256(bytes: impl IntoIterator<Item = u8>) -> String {
     Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub fn check() {
+pub(crate) fn check() {
     let file = vectors("rng");
     for record in list(&file, "randperm") {
         let mut generator = Mt19937::new(seed(record));

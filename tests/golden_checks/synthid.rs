@@ -8,7 +8,7 @@ use stillhunt::watermark::synthid_text::{Hashed, hash_iv};
 use stillhunt::watermark::synthid_transformers::{Setting, Table, sampling_table};
 use stillhunt::watermark::{self, Scheme};
 
-pub fn setting(config: &Value, vocab: u32) -> Setting {
+pub(crate) fn setting(config: &Value, vocab: u32) -> Setting {
     let leaves = config["num_leaves"].as_u64().unwrap_or(2) as u32;
     Setting {
         ngram_len: integer(&config["ngram_len"]) as usize,
@@ -20,11 +20,11 @@ pub fn setting(config: &Value, vocab: u32) -> Setting {
     }
 }
 
-pub fn keys(config: &Value) -> Vec<i64> {
+pub(crate) fn keys(config: &Value) -> Vec<i64> {
     list(config, "keys").iter().map(|key| i64::try_from(integer(key)).expect("64 bits")).collect()
 }
 
-pub fn table(config: &Value, vocab: u32) -> Table {
+pub(crate) fn table(config: &Value, vocab: u32) -> Table {
     let size = integer(&config["sampling_table_size"]) as u32;
     let seed = integer(&config["sampling_table_seed"]) as u64;
     Table::new(setting(config, vocab), keys(config), sampling_table(Profile::Cpu, seed, size)).expect("a table")
@@ -48,7 +48,7 @@ fn check_values(scheme: &dyn Scheme, tokens: &[u32], expected: &[u64], keys: &[i
     assert_eq!(watermark::score_text(scheme, tokens).expect("windows"), expected);
 }
 
-pub fn check_hf() {
+pub(crate) fn check_hf() {
     let file = vectors("synthid_hf");
     for record in list(&file, "sequences") {
         let (tokens, config) = (ids(&record["ids"]), &record["watermarking_config"]);
@@ -100,7 +100,7 @@ pub fn check_hf() {
 /// Of a posterior, absolute.
 const POSTERIOR: f64 = 2e-6;
 
-pub fn check_gdm_main() {
+pub(crate) fn check_gdm_main() {
     for record in list(&vectors("synthid_gdm_main"), "sequences") {
         let (tokens, config, id) = (ids(&record["ids"]), &record["config"], &record["id"]);
         assert_eq!(i128::from(hash_iv(&keys(config))), integer(&record["hash_iv"]), "{id}: start value");

@@ -31,7 +31,7 @@ fn p_value(test: &str, sum: f64, n: u64, gamma: f64) -> f64 {
     ln_p.exp().max(CLAMP)
 }
 
-pub fn check() {
+pub(crate) fn check() {
     let file = vectors("three_bricks");
     for sequence in list(&file, "sequences") {
         let (params, vocab) = (&sequence["params"], integer(&sequence["vocab"]) as u32);
@@ -83,7 +83,7 @@ pub fn check() {
     }
 }
 
-pub fn check_plant(file: &Value) {
+pub(crate) fn check_plant(file: &Value) {
     for row in list(file, "three_bricks") {
         let vocab = integer(&row["vocab"]) as u32;
         let seeding = seeding(row, integer(&row["payload"]) as u32);

@@ -142,6 +142,53 @@ fn each_native_scheme_is_planted_and_found_and_the_json_is_as_promised() {
 }
 
 #[test]
+fn every_dialect_is_planted_and_found_under_a_derived_key() {
+    let site = Site::new();
+    site.run(&["watermark", "keygen", "root.toml", "--root"]).ok();
+    logits(&site, "l.npy", 400, 3);
+    let list = site.run(&["watermark", "schemes", "--format", "json"]).ok().json();
+    let schemes = list["schemes"].as_array().expect("schemes");
+    assert_eq!(schemes.len(), 16, "a new scheme is planted and found here, too");
+    for (i, about) in schemes.iter().enumerate() {
+        let (scheme, dialect) = (about["scheme"].as_str().expect("text"), about["dialect"].as_str().expect("text"));
+        let key = format!("{i}.toml");
+        let derive = [
+            "watermark",
+            "derive",
+            &key,
+            "--root",
+            "root.toml",
+            "--path",
+            "acme/m7",
+            "--scheme",
+            scheme,
+            "--dialect",
+            dialect,
+            "--vocab-size",
+            "600",
+        ];
+        site.run(&derive).ok();
+        site.log("t.jsonl", &[json!({ "tokens": planted(&site, &key, "l.npy", "1") })]);
+        let found = result(detect(&site, &key, &["t.jsonl"]));
+        assert_eq!(found["verdict"], "Marked", "{scheme} {dialect}: {found}");
+    }
+}
+
+#[test]
+fn a_mark_under_a_public_key_is_inconclusive() {
+    let site = Site::new();
+    let file = "scheme = \"kgw\"\ndialect = \"transformers\"\nhashing_key = 15485863\nvocab_size = 600\n";
+    site.write("k.toml", file);
+    std::fs::set_permissions(site.path("k.toml"), std::fs::Permissions::from_mode(0o600)).expect("set");
+    logits(&site, "l.npy", 400, 3);
+    site.log("t.jsonl", &[json!({ "tokens": planted(&site, "k.toml", "l.npy", "1") })]);
+    let found = result(detect(&site, "k.toml", &["t.jsonl"]));
+    assert!(found["adjusted_log10_p"].as_f64() < Some(-6.0), "{found}");
+    assert_eq!(found["verdict"], "Inconclusive");
+    assert!(found["rule"].as_str().expect("text").contains("the key is public"), "{found}");
+}
+
+#[test]
 fn lines_parquet_gzip_and_standard_input_give_one_result() {
     use arrow_array::builder::{ListBuilder, UInt32Builder};
     let site = marked("gumbel");
@@ -185,6 +232,9 @@ fn text_needs_a_tokenizer_and_a_long_one_is_counted_alike_from_text_and_lines() 
     let lines = detect(&site, "k.toml", &["t.jsonl", "--tokenizer", tokenizer]).ok().json();
     assert_eq!(plain["results"], lines["results"]);
     assert!(plain["results"][0]["scored"].as_u64() > Some(10), "{plain}");
+    // Ids that never occur: a vocabulary of another model.
+    let other = detect(&site, "k.toml", &["t.txt", "--tokenizer", tokenizer, "--vocab-size", "128256"]).ok();
+    assert!(other.err.contains("is it the served model's tokenizer?"), "{}", other.err);
     let digest = blake3::hash(&std::fs::read(tokenizer).expect("a file")).to_hex().to_string();
     assert_eq!(plain["parameters"]["tokenizer"], json!(digest));
 }

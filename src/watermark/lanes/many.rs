@@ -196,11 +196,11 @@ impl pulp::WithSimd for Places<'_> {
             let words = batch.twisters.draw(i as usize % N);
             let d = n - i;
             let reciprocal = ((1u64 << 32) / u64::from(d)).min(u64::from(u32::MAX)) as u32;
-            for l in 0..LANES {
+            for (place, word) in places.0.iter_mut().zip(words) {
                 // The quotient is right or one too small.
-                let quotient = (u64::from(words[l]) * u64::from(reciprocal) >> 32) as u32;
-                let rest = words[l].wrapping_sub(quotient.wrapping_mul(d));
-                places.0[l] = i + rest.min(rest.wrapping_sub(d));
+                let quotient = ((u64::from(word) * u64::from(reciprocal)) >> 32) as u32;
+                let rest = word.wrapping_sub(quotient.wrapping_mul(d));
+                *place = i + rest.min(rest.wrapping_sub(d));
             }
         }
     }

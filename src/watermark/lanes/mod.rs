@@ -2,8 +2,8 @@
 //!
 //! # The idea
 //! [`super::torch::is_first`] follows one token through k swaps. Here sixteen Mersenne Twisters advance in step, one a SIMD lane, so that
-//! all lanes have the divisor d = n − i of swap i in common. Seeds with few tokens take a lane for each token ([`one`]), seeds with many
-//! one lane for all of them ([`many`]).
+//! all lanes have the divisor d = n − i of swap i in common. Seeds with few tokens take a lane for each token (`one`), seeds with many
+//! one lane for all of them (`many`).
 //!
 //! Weakness: the gain is that of the machine's vectors; without AVX2 it is small. Guarantee: equal to `torch::is_first` for every unit, in
 //! any order (a property test); no `unsafe`, the compiler vectorises.
@@ -86,8 +86,8 @@ impl Twisters {
         let mut last = *seeds;
         self.0[0] = Row(last);
         for i in 1..N {
-            for l in 0..LANES {
-                last[l] = 1_812_433_253u32.wrapping_mul(last[l] ^ (last[l] >> 30)).wrapping_add(i as u32);
+            for word in &mut last {
+                *word = 1_812_433_253u32.wrapping_mul(*word ^ (*word >> 30)).wrapping_add(i as u32);
             }
             self.0[i] = Row(last);
         }
