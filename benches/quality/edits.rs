@@ -6,6 +6,7 @@
 //! rule), at most 400 a length band, drawn by the order of their ids; of sources whose rows are variations of one another
 //! (translations, paraphrases, one exercise in many programming languages) only one row of each group is in the log.
 
+use crate::calibration::mixture;
 use crate::data::{BANDS, Prompt};
 use crate::logs::Audited;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,6 +15,7 @@ use stillhunt::audit::AuditConfig;
 use stillhunt::embed::Model;
 use stillhunt::family::calibrate::Calibration;
 use stillhunt::family::judge::{Rule, score};
+use stillhunt::family::length::in_proportion;
 use stillhunt::index::Vectors;
 use stillhunt::simulate::Edit;
 use stillhunt::text::{self, Grams};
@@ -94,12 +96,12 @@ struct Purity {
     planted_belong: u32,
 }
 
-/// The rule of a store of `n` prompts under the shipped calibration.
-pub(crate) fn rule(calibration: &Calibration, n: u64) -> Rule {
+/// The rule of a store of `n` prompts, of all lengths as in the open prompts, under the shipped calibration.
+pub(crate) fn rule(calibration: &Calibration, all: &[Prompt], n: u64) -> Rule {
     let config = AuditConfig::default();
-    let threshold = calibration.threshold(config.expected_neighbours, n);
+    let thresholds = calibration.thresholds(config.expected_neighbours, &in_proportion(&mixture(all), n));
     // The diameter plays no part in judging a pair.
-    Rule::new(threshold as f32, threshold as f32, n)
+    Rule::new(thresholds, 0.0, n)
 }
 
 /// Similarity and score of two folded texts.
@@ -110,7 +112,7 @@ pub(crate) fn judge(model: &Model, a: &str, b: &str) -> Option<(f32, f32)> {
     let similarity = vectors.similarity(0, 1);
     let mut grams = Grams::new();
     grams.set(a);
-    Some((similarity, score(similarity, grams.containment(b))))
+    Some((similarity, score(similarity, grams.overlap(b))))
 }
 
 /// Family recall with the index alone and with shared fingerprints beside it, for the edits that similarity loses.
@@ -178,7 +180,7 @@ fn in_the_middle<'a>(
 pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, kinds: &[Edit]) -> String {
     let log = log(all, N_LOG);
     let originals = originals(&log);
-    let rule = rule(calibration, (log.len() + originals.len()) as u64);
+    let rule = rule(calibration, all, (log.len() + originals.len()) as u64);
     let fillers: Vec<&Prompt> = all
         .iter()
         .filter(|p| p.dev() && FILLER_SOURCES.contains(&p.source.as_str()) && p.text.chars().count() > 200)
@@ -190,16 +192,18 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, k
         let members = Audited::new(model, in_the_middle(&log, log.len() / 2, &copies)).members();
         for (id, original, text) in &copies {
             let together = members.contains_key(id) && members.get(id) == members.get(&original.id);
-            let trivial = text::is_trivial(&text::fold(text).text);
-            let judged = judge(model, &original.folded, &text::fold(text).text);
+            let folded = text::fold(text).text;
+            let trivial = text::is_trivial(&folded);
+            let judged = judge(model, &original.folded, &folded);
             for class in classes(original) {
                 let cell = cells.entry((row, class)).or_default();
                 cell.n += 1;
                 cell.family += u32::from(together);
                 cell.trivial += u32::from(trivial);
-                cell.pair += u32::from(judged.is_some_and(|(_, score)| score >= rule.threshold));
-                cell.candidate +=
-                    u32::from(judged.is_some_and(|(s, score)| score >= rule.threshold && s >= rule.floor));
+                let lengths = (original.folded.len(), folded.len());
+                let accepted = judged.filter(|&(s, score)| rule.accepts(s, score, lengths));
+                cell.pair += u32::from(accepted.is_some());
+                cell.candidate += u32::from(accepted.is_some_and(|(s, _)| s >= rule.floor));
             }
         }
         purity.push((kind.word(), measure_purity(&members, &copies)));
@@ -244,9 +248,10 @@ fn write(
         _ => format!("{:.1}", 100.0 * f64::from(part) / f64::from(whole)),
     };
     let mut out = format!(
-        "## Edited copies\n\n{n_originals} originals of held sources among {N_LOG} distinct prompts of the test half; threshold \
+        "## Edited copies\n\n{n_originals} originals of held sources among {N_LOG} distinct prompts of the test half; threshold of two short ones \
          {:.3}, floor of candidates {:.2}.\n\n### Family recall, % (n)\n\n",
-        rule.threshold, rule.floor
+        rule.highest(),
+        rule.floor
     );
     let classes = ["short", "medium", "long", "Chinese", "Arabic", "code"];
     let table = |out: &mut String, value: &dyn Fn(Cell) -> u32| {

@@ -15,7 +15,7 @@ use std::time::Instant;
 use stillhunt::audit::{AuditConfig, Opened, SimilarQuery, join_probes};
 use stillhunt::embed::Model;
 use stillhunt::family::calibrate::Calibration;
-use stillhunt::family::judge::{CONTAINMENT_WEIGHT, Judge, MAX_CANDIDATES, score};
+use stillhunt::family::judge::{Judge, MAX_CANDIDATES, Rule};
 use stillhunt::index::{Ask, Built, Hit, Probes, Segment, exact};
 
 const QUERIES: usize = 2000;
@@ -26,11 +26,11 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration) -
     let prompts = half(all, false);
     let store = Audited::new(model, prompts.iter().map(|p| (p.id.as_str(), p.text.as_str())));
     let corpus = Corpus::of_all(model, prompts.into_iter().cloned().collect());
-    let rule = rule(calibration, N_LOG as u64);
+    let rule = rule(calibration, all, N_LOG as u64);
     let step = corpus.prompts.len() / QUERIES;
     let queries: Vec<usize> = (0..QUERIES).map(|i| i * step).collect();
     let asked = corpus.vectors.chosen(&queries);
-    let near = exact::search(&corpus.vectors, &asked, rule.threshold - CONTAINMENT_WEIGHT);
+    let near = exact::search(&corpus.vectors, &asked, rule.least_similarity());
     let opened =
         Opened::open(stillhunt::store::Store::open(&store.store()).expect("a store"), model, &AuditConfig::default())
             .expect("the store");
@@ -50,7 +50,7 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration) -
         let accepted: Vec<&Hit> = hits
             .iter()
             .filter(|hit| hit.id as usize != q)
-            .filter(|hit| rule.accepts(hit.similarity, score(hit.similarity, judge.containment(q as u32, hit.id))))
+            .filter(|hit| judge.accepted(q as u32, hit.id, hit.similarity, &rule).is_some())
             .collect();
         let share = |hits: &[&Hit]| {
             let n = hits.iter().filter(|hit| found.contains(&corpus.prompts[hit.id as usize].id)).count();
@@ -105,12 +105,12 @@ fn half(all: &[Prompt], dev: bool) -> Vec<&Prompt> {
 
 /// The tables of the nightly join: how many lists on the development half, what was chosen on the other.
 pub(crate) fn join(model: &Model, all: &[Prompt], calibration: &Calibration) -> String {
-    let rule = rule(calibration, N_LOG as u64);
+    let rule = rule(calibration, all, N_LOG as u64);
     let mut out = String::from("## The nightly join\n");
     for (name, dev) in [("Development", true), ("Test", false)] {
         let corpus = Corpus::of_all(model, half(all, dev).into_iter().cloned().collect());
         let _ = write!(out, "\n{name} half: ");
-        closure(&corpus, rule.floor, rule.threshold, dev, &mut out);
+        closure(&corpus, &rule, dev, &mut out);
     }
     out
 }
@@ -134,13 +134,13 @@ impl Union {
 }
 
 /// Components of the accepted ones of these candidate pairs, each pair given once or twice.
-fn components(corpus: &Corpus, near: &[(u32, Vec<Hit>)], threshold: f32) -> Union {
+fn components(corpus: &Corpus, near: &[(u32, Vec<Hit>)], rule: &Rule) -> Union {
     let accepted: Vec<Vec<(u32, u32)>> = near
         .par_iter()
         .map_init(
             || Judge::new(corpus),
             |judge, (row, hits)| {
-                let accepts = |hit: &&Hit| score(hit.similarity, judge.containment(*row, hit.id)) >= threshold;
+                let accepts = |hit: &&Hit| judge.accepted(*row, hit.id, hit.similarity, rule).is_some();
                 hits.iter().filter(|hit| hit.id != *row).filter(accepts).map(|hit| (*row, hit.id)).collect()
             },
         )
@@ -150,7 +150,8 @@ fn components(corpus: &Corpus, near: &[(u32, Vec<Hit>)], threshold: f32) -> Unio
     union
 }
 
-fn closure(corpus: &Corpus, floor: f32, threshold: f32, vary: bool, out: &mut String) {
+fn closure(corpus: &Corpus, rule: &Rule, vary: bool, out: &mut String) {
+    let floor = rule.floor;
     let n = corpus.prompts.len();
     let joined: Vec<bool> = corpus.prompts.iter().map(|p| !stillhunt::text::is_trivial(&p.folded)).collect();
     let rows: Vec<u32> = (0..n as u32).filter(|&row| joined[row as usize]).collect();
@@ -179,7 +180,7 @@ fn closure(corpus: &Corpus, floor: f32, threshold: f32, vary: bool, out: &mut St
             .map(|(row, hits)| (row, hits.into_iter().filter(|hit| hit.id < row && joined[hit.id as usize]).collect()))
             .collect();
         brute_pairs += near.iter().map(|(_, hits)| hits.len()).sum::<usize>();
-        let mut part = components(corpus, &near, threshold);
+        let mut part = components(corpus, &near, rule);
         (0..n as u32).for_each(|a| {
             let root = part.root(a);
             brute.join(a, root);
@@ -191,10 +192,11 @@ fn closure(corpus: &Corpus, floor: f32, threshold: f32, vary: bool, out: &mut St
     let largest = sizes.values().map(Vec::len).max().unwrap_or(0);
     let _ = writeln!(
         out,
-        "{n} prompts, floor {floor:.2}, threshold {threshold:.3}. Brute force: {brute_pairs} candidates, {:.1} s with the judge; its largest \
+        "{n} prompts, floor {floor:.2}, threshold {:.3}. Brute force: {brute_pairs} candidates, {:.1} s with the judge; its largest \
          component has {largest} prompts.\n\n\
          | lists: most, bound | CPU-s of the join (target 1) | of it leaders and filing | closure (target 0.998) | in components of at most 1,000 | \
          nearest {MAX_CANDIDATES} neighbours (target 0.98) |\n|---|---|---|---|---|---|",
+        rule.highest(),
         brute_took.as_secs_f64(),
     );
     let chosen = join_probes(floor);
@@ -219,7 +221,7 @@ fn closure(corpus: &Corpus, floor: f32, threshold: f32, vary: bool, out: &mut St
         let found = segment.near_itself(&corpus.vectors, &built, &rows, &ask, &|row, id| row != id);
         let took = crate::cpu() - start;
         let near: Vec<(u32, Vec<Hit>)> = rows.iter().copied().zip(found).collect();
-        let mut found = components(corpus, &near, threshold);
+        let mut found = components(corpus, &near, rule);
         let pairs = |n: u64| n * (n - 1) / 2;
         let (mut all, mut kept, mut without, mut without_kept) = (0, 0, 0, 0);
         for members in sizes.values().filter(|members| members.len() > 1) {

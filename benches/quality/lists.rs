@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use std::fmt::Write as _;
 use stillhunt::embed::Model;
 use stillhunt::family::calibrate::Calibration;
-use stillhunt::family::judge::{CONTAINMENT_WEIGHT, Judge};
+use stillhunt::family::judge::Judge;
 use stillhunt::index::{Built, exact, nearest_leaders};
 
 /// The tables of both halves.
@@ -21,7 +21,7 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration) -
         prompts.sort_by(|a, b| a.id.cmp(&b.id));
         prompts.truncate(N_LOG);
         let corpus = Corpus::of_all(model, prompts.into_iter().cloned().collect());
-        let rule = rule(calibration, N_LOG as u64);
+        let rule = rule(calibration, all, N_LOG as u64);
         let n = corpus.prompts.len();
         let joined: Vec<bool> = corpus.prompts.iter().map(|p| !stillhunt::text::is_trivial(&p.folded)).collect();
         let rows: Vec<u32> = (0..n as u32).filter(|&row| joined[row as usize]).collect();
@@ -34,12 +34,12 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration) -
             .par_chunks(1024)
             .flat_map_iter(|block| {
                 let asked = corpus.vectors.chosen(&block.iter().map(|&row| row as usize).collect::<Vec<_>>());
-                let near = exact::search(&corpus.vectors, &asked, rule.threshold - CONTAINMENT_WEIGHT);
+                let near = exact::search(&corpus.vectors, &asked, rule.least_similarity());
                 let mut judge = Judge::new(&corpus);
                 let mut pairs = Vec::new();
                 for (&a, hits) in block.iter().zip(&near) {
                     for hit in hits.iter().filter(|hit| hit.id < a && joined[hit.id as usize]) {
-                        if judge.score_from(a, hit.id, hit.similarity, rule.threshold).is_some() {
+                        if judge.accepted(a, hit.id, hit.similarity, &rule).is_some() {
                             pairs.push((hit.similarity, of(a, hit.id), of(hit.id, a)));
                         }
                     }

@@ -12,6 +12,7 @@ mod calibration;
 mod chains;
 mod clumps;
 mod data;
+mod documents;
 mod edits;
 mod fragment_cost;
 mod fragments;
@@ -21,6 +22,7 @@ mod logs;
 mod sts;
 
 use std::path::PathBuf;
+use stillhunt::family::calibrate::Calibration;
 use stillhunt::simulate::Edit;
 
 fn main() {
@@ -43,7 +45,7 @@ fn main() {
         }
     };
     if wants("calibration") {
-        let (table, shipped) = calibration::report(&model, &all);
+        let (table, shipped) = calibration::report(&model, &all, &dir);
         tell("calibration", table);
         if has("--ship") {
             let json = serde_json::to_string(&shipped).expect("numbers");
@@ -51,7 +53,7 @@ fn main() {
         }
     }
     let shipped = std::fs::read_to_string(root.join("models/calibration.json")).expect("the shipped calibration");
-    let shipped = serde_json::from_str(&shipped).expect("the shipped calibration");
+    let shipped: Calibration = serde_json::from_str(&shipped).expect("the shipped calibration");
     if wants("edits") {
         tell("edits", edits::report(&model, &all, &shipped, &Edit::ALL));
     }
@@ -67,7 +69,7 @@ fn main() {
         tell("finders", edits::finders(&model, &all));
     }
     if wants("sts") {
-        tell("sts", sts::report(&model, &dir, &shipped));
+        tell("sts", sts::report(&model, &all, &dir, &shipped));
     }
     if wants("index") {
         tell("index", index::report(&model, &all, &shipped));

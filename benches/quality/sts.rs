@@ -1,11 +1,13 @@
 //! How often the rule accepts the labelled pairs of others: edits made by other people, and pairs that only mean the same.
 
-use crate::edits::judge;
+use crate::data::Prompt;
+use crate::edits::{judge, rule};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use stillhunt::embed::Model;
 use stillhunt::family::calibrate::Calibration;
+use stillhunt::family::judge::Rule;
 use stillhunt::text;
 
 /// (file, column that divides it or none, what an auditor of copies wants of each).
@@ -63,9 +65,9 @@ struct Row {
 }
 
 /// The table of acceptance.
-pub(crate) fn report(model: &Model, dir: &Path, calibration: &Calibration) -> String {
+pub(crate) fn report(model: &Model, all: &[Prompt], dir: &Path, calibration: &Calibration) -> String {
     let sizes = crate::calibration::SIZES;
-    let thresholds = sizes.map(|n| calibration.threshold(crate::calibration::EXPECTED, n) as f32);
+    let rules = sizes.map(|n| rule(calibration, all, n));
     let mut out = String::from(
         "## Labelled pairs of others\n\nShare that the rule accepts, %, at the threshold of a store of so many prompts; trivial texts count as not accepted.\n\n| pairs | n | 10,000 | 100,000 | 1,000,000 | either is trivial | should be |\n|---|---|---|---|---|---|---|\n",
     );
@@ -86,7 +88,7 @@ pub(crate) fn report(model: &Model, dir: &Path, calibration: &Calibration) -> St
                         + if row[by] == "hard-negative" { "-negative" } else { "" }
                 )
             });
-            add(model, &row[a], &row[b], thresholds, kinds.entry(kind).or_default());
+            add(model, &row[a], &row[b], &rules, kinds.entry(kind).or_default());
         }
         let wish = |kind: &str| match kind {
             ": hard-negative" | ": translation" => "0",
@@ -102,7 +104,7 @@ pub(crate) fn report(model: &Model, dir: &Path, calibration: &Calibration) -> St
         };
         let mut sum = Row::default();
         for pair in table.rows.windows(2).filter(|pair| pair[0][1] == pair[1][1]) {
-            add(model, &pair[0][0], &pair[1][0], thresholds, &mut sum);
+            add(model, &pair[0][0], &pair[1][0], &rules, &mut sum);
         }
         rows.push((file.to_owned(), sum, wanted));
     }
@@ -114,15 +116,16 @@ pub(crate) fn report(model: &Model, dir: &Path, calibration: &Calibration) -> St
     out
 }
 
-fn add(model: &Model, a: &str, b: &str, thresholds: [f32; 3], row: &mut Row) {
+fn add(model: &Model, a: &str, b: &str, rules: &[Rule; 3], row: &mut Row) {
     let (a, b) = (text::fold(a).text, text::fold(b).text);
     row.n += 1;
     if a != b && (text::is_trivial(&a) || text::is_trivial(&b)) {
         row.trivial += 1;
         return;
     }
-    let score = if a == b { f32::INFINITY } else { judge(model, &a, &b).map_or(f32::NEG_INFINITY, |(_, score)| score) };
-    for (accepted, threshold) in row.accepted.iter_mut().zip(thresholds) {
-        *accepted += u32::from(score >= threshold);
+    let judged = judge(model, &a, &b);
+    for (accepted, rule) in row.accepted.iter_mut().zip(rules) {
+        let fits = judged.is_some_and(|(similarity, score)| rule.accepts(similarity, score, (a.len(), b.len())));
+        *accepted += u32::from(a == b || fits);
     }
 }

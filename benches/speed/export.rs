@@ -37,8 +37,7 @@ pub(crate) fn run(data: &Path, dir: &Path, n: usize) {
     let shipped = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/calibration.json"));
     let shipped: Calibration = serde_json::from_slice(&shipped.expect("the shipped calibration")).expect("its numbers");
     // The floor of the rule in a store of 100,000 prompts, whatever the size of this measurement.
-    let threshold = shipped.threshold(0.01, 100_000) as f32;
-    let floor = Rule::new(threshold, threshold, 100_000).floor;
+    let floor = Rule::new(shipped.thresholds(0.01, &[60_000, 40_000, 0, 0, 0]), 0.0, 100_000).floor;
     let bytes: usize = kept.iter().map(|prompt| prompt.text.len()).sum();
     let meta = serde_json::json!({"rows": kept.len(), "dim": model.dim(), "floor": floor, "bytes": bytes, "model": model.digest().to_string()});
     std::fs::write(dir.join("meta.json"), meta.to_string()).expect("the file");

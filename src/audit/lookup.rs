@@ -5,11 +5,11 @@ use super::filter::Filter;
 use super::fragment_families::fragment_families;
 use super::summary::one;
 use super::view::{SINGLE, Stored, View, segments};
-use super::{AuditConfig, calibration, rule, view};
+use super::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, view};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::Scanner;
-use crate::family::judge::{CONTAINMENT_WEIGHT, LEAST_SIMILARITY, Rule, score};
+use crate::family::judge::{Rule, score};
 use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Field, Level, Time};
 use crate::index::{Ask, Best, Hit, Probes, Segment, Vectors};
@@ -64,7 +64,7 @@ pub struct SimilarQuery {
 pub struct SimilarHit {
     /// Cosine, in [−1, 1], higher nearer.
     pub similarity: f32,
-    /// The judge's score, in [−1, 2.5].
+    /// The judge's score, in [−1, 2.6].
     pub score: f32,
     /// Whether the family rule accepts the pair.
     pub accepted: bool,
@@ -106,7 +106,7 @@ pub struct SharedFragment {
 pub struct Hits {
     /// Version of this form.
     pub schema: u32,
-    /// Score from which the family rule accepts.
+    /// Score from which the family rule accepts texts as long as the query; for others it may be higher or lower.
     pub threshold: f32,
     /// Similarity first, then the order in which prompts first came.
     pub hits: Vec<SimilarHit>,
@@ -193,6 +193,13 @@ pub struct AccountFamily {
     pub prompt: String,
 }
 
+/// A prompt near a query, judged.
+struct Judged {
+    hit: Hit,
+    score: f32,
+    accepted: bool,
+}
+
 /// Exchanges shown with a family, and families with an account.
 const SHOWN: usize = 50;
 
@@ -204,14 +211,13 @@ impl<'a> Opened<'a> {
         super::check_identity(&store, None, model)?;
         let view = View::open(&store)?;
         let whole = segments(&store, "whole")?;
-        let n = view.family_of.len() as u64;
-        let mut rule = rule(&calibration(&store)?, config, n);
         // The rule that the families were made with, where a night recorded it.
         let recorded: serde_json::Value =
             serde_json::from_str(&store.catalog().meta("rule")?.unwrap_or_default()).unwrap_or_default();
-        if let Some(threshold) = recorded["threshold"].as_f64().filter(|_| config.threshold.is_none()) {
-            rule = Rule::new(threshold as f32, rule.diameter, n);
-        }
+        let rule = match recorded_thresholds(&recorded).filter(|_| config.threshold.is_none()) {
+            Some(thresholds) => rule_of(thresholds, view.family_of.len() as u64),
+            None => rule(&calibration(&store)?, config, &view.lengths()),
+        };
         Ok(Self { store, view, model, whole, rule, scanner: OnceLock::new() })
     }
 
@@ -234,14 +240,16 @@ impl<'a> Opened<'a> {
         let mut text = String::new();
         let judged = hits.into_iter().map(|hit| {
             self.view.folded(hit.id, &mut text);
-            (hit, score(hit.similarity, grams.containment(&text)))
+            let score = score(hit.similarity, grams.overlap(&text));
+            let accepted = self.rule.accepts(hit.similarity, score, (folded.len(), text.len()));
+            Judged { hit, score, accepted }
         });
-        let judged: Vec<(Hit, f32)> =
-            judged.filter(|(hit, score)| query.k > 0 || self.rule.accepts(hit.similarity, *score)).collect();
+        let judged: Vec<Judged> = judged.filter(|judged| query.k > 0 || judged.accepted).collect();
         let scanner = self.scanner();
         let fragments = self.fragments_of(scanner, &query.text);
         let hits = self.show(&judged, query, &filter, (scanner, &fragments))?;
-        Ok(Hits { schema: 1, threshold: self.rule.threshold, hits, fragments, notes })
+        let threshold = self.rule.threshold(folded.len(), folded.len());
+        Ok(Hits { schema: 1, threshold, hits, fragments, notes })
     }
 
     /// All fragments of prompts; those of other fields are in it too, so that numbers agree.
@@ -273,9 +281,7 @@ impl<'a> Opened<'a> {
 
     /// The nearest `k` prompts, or all that the rule may accept.
     fn search(&self, vector: &Vectors, k: usize, filter: &Filter<'_>) -> Vec<Hit> {
-        // Below that similarity not even full containment reaches the threshold, or nothing is accepted at all.
-        let least = (self.rule.threshold - CONTAINMENT_WEIGHT).max(LEAST_SIMILARITY);
-        let (floor, cap) = if k == 0 { (least, MOST_ACCEPTED) } else { (-1.0, k) };
+        let (floor, cap) = if k == 0 { (self.rule.least_similarity(), MOST_ACCEPTED) } else { (-1.0, k) };
         let mut best = Best::new(cap);
         for segment in &self.whole {
             let probes = Probes { most: segment.n_leaders(), ..PROBES };
@@ -299,14 +305,14 @@ impl<'a> Opened<'a> {
 
     fn show(
         &self,
-        judged: &[(Hit, f32)],
+        judged: &[Judged],
         query: &SimilarQuery,
         filter: &Filter<'_>,
         (scanner, fragments): (&Scanner, &[SharedFragment]),
     ) -> Result<Vec<SimilarHit>> {
         let postings: Vec<Vec<(usize, &Posting)>> = judged
             .iter()
-            .map(|(hit, _)| {
+            .map(|Judged { hit, .. }| {
                 let mut all: Vec<(usize, &Posting)> =
                     self.view.postings_of(hit.id).filter(|(_, posting)| filter.passes(posting)).collect();
                 all.sort_by_key(|(night, posting)| (posting.time, *night, posting.row));
@@ -317,7 +323,8 @@ impl<'a> Opened<'a> {
             postings.iter().map(|all| all.first().map_or((0, 0), |(night, p)| (*night as u16, p.row))).collect();
         let ids = exchange_ids(&self.store, &firsts)?;
         let mut hits = Vec::with_capacity(judged.len());
-        for (((hit, score), all), exchange_id) in judged.iter().zip(&postings).zip(ids) {
+        for ((judged, all), exchange_id) in judged.iter().zip(&postings).zip(ids) {
+            let hit = judged.hit;
             let Some((_, first)) = all.first() else { continue };
             let mut accounts: Vec<u32> = Vec::new();
             let mut seen = std::collections::HashSet::new();
@@ -330,8 +337,8 @@ impl<'a> Opened<'a> {
             let shared = template::shared_ranges(&query.text, prompt);
             hits.push(SimilarHit {
                 similarity: hit.similarity,
-                score: *score,
-                accepted: self.rule.accepts(hit.similarity, *score),
+                score: judged.score,
+                accepted: judged.accepted,
                 exchange_id,
                 account: self.account_id(first.account)?,
                 family_id: self.family_of(hit.id),

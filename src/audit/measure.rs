@@ -3,7 +3,8 @@
 use super::view::{Again, Stored, View, segments};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::family::calibrate::{self, Calibration};
+use crate::family::calibrate::{self, Calibration, Compared};
+use crate::family::length::{self, Lengths};
 use crate::ids::Digest;
 use crate::index::Vectors;
 use crate::store::{Store, tables};
@@ -19,7 +20,7 @@ use std::path::Path;
 pub struct Measured {
     /// The calibration.
     pub calibration: Calibration,
-    /// The highest unrelated pairs: score and both texts.
+    /// The highest unrelated pairs of every two length classes: score and both texts.
     pub highest: Vec<(f32, String, String)>,
 }
 
@@ -58,7 +59,14 @@ pub fn calibrate_store(
     chosen.sort_unstable();
     let material = Stored { view: &view, again: Again::new(model) };
     let digest = model.digest().to_string();
-    let (calibration, pairs) = calibrate::measure(source, &digest, &vectors, &prompts, &group, &chosen, &material);
+    let mut folded = String::new();
+    let mut length_class = |&prompt: &u32| {
+        view.folded(prompt, &mut folded);
+        length::length_class(folded.len())
+    };
+    let class: Vec<usize> = prompts.iter().map(&mut length_class).collect();
+    let compared = Compared { prompts: &prompts, group: &group, class: &class };
+    let (calibration, pairs) = calibrate::measure(source, &digest, &vectors, &compared, &chosen, &material);
     let text = |prompt| view.text(prompt).0.to_owned();
     let highest = pairs.into_iter().map(|(a, b, score)| (score, text(a), text(b))).collect();
     Ok(Measured { calibration, highest })
@@ -97,6 +105,13 @@ fn groups(store: &Store, view: &View, attribute: Option<&str>) -> Result<Vec<u64
         }
     }
     Ok(groups)
+}
+
+/// Distinct prompts of each length class in a store.
+/// # Errors
+/// `Store` when it is damaged.
+pub fn lengths(store: &Store) -> Result<Lengths> {
+    Ok(View::open(store)?.lengths())
 }
 
 /// Records a calibration in the store, for the nights to come.

@@ -26,7 +26,7 @@ pub use compact::{Compacted, compact};
 pub use forget::{Forget, Forgotten, LostEvidence, forget};
 pub use fragments::{FragmentConfig, KnownSource, KnownWhat};
 pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit, SimilarQuery};
-pub use measure::{Measured, calibrate_store, record_calibration};
+pub use measure::{Measured, calibrate_store, lengths, record_calibration};
 pub use members::{export_families, export_members};
 pub use night::join_probes;
 pub use summary::{ListQuery, report};
@@ -34,13 +34,15 @@ pub use summary::{ListQuery, report};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::calibrate::Calibration;
-use crate::family::judge::Rule;
+use crate::family::judge::{RULE_VERSION, Rule};
+use crate::family::length::{Lengths, Thresholds};
 use crate::ids::Field;
 use crate::log::{self, Format, LogConfig};
 use crate::report::Counts;
 use crate::store::input::{self, Input};
 use crate::store::key::AccountKey;
-use crate::store::{NewNight, Store, Writer};
+use crate::store::texts::Texts;
+use crate::store::{Mapped, NewNight, Store, Writer};
 use ingest::{Ingest, Tally};
 use quarantine::Quarantine;
 use std::collections::BTreeMap;
@@ -117,25 +119,51 @@ impl Default for AuditConfig {
 /// The calibration that is used where the store has none of its own: measured on held-out prompts, shipped with the model.
 const SHIPPED: &str = include_str!("../../models/calibration.json");
 
-/// The store's calibration, or the shipped one.
+/// The store's calibration, completed from the shipped one; the shipped one where the store has none, or one of an older rule.
 /// # Errors
 /// `Store` when the recorded one cannot be read.
 pub fn calibration(store: &Store) -> Result<Calibration> {
-    let recorded = store.catalog().meta("calibration")?;
-    serde_json::from_str(recorded.as_deref().unwrap_or(SHIPPED))
-        .map_err(|cause| Error::new(ErrorKind::Store, format!("calibration: {cause}")))
+    let shipped = parse_calibration(SHIPPED)?;
+    Ok(match recorded_calibration(store)? {
+        Some(own) if own.rule == RULE_VERSION => own.completed_from(&shipped),
+        _ => shipped,
+    })
 }
 
-/// The rule of families for a store of `n` distinct prompts.
-pub(crate) fn rule(calibration: &Calibration, config: &AuditConfig, n: u64) -> Rule {
-    let threshold = config.threshold.unwrap_or_else(|| calibration.threshold(config.expected_neighbours, n));
-    Rule::new(threshold as f32, DIAMETER.min(threshold as f32), n)
+/// The calibration that was recorded in the store, of whatever rule.
+pub(crate) fn recorded_calibration(store: &Store) -> Result<Option<Calibration>> {
+    store.catalog().meta("calibration")?.as_deref().map(parse_calibration).transpose()
 }
 
-/// Score that one unrelated pair of held-out prompts in ten thousand reaches, chosen on their development half. A newcomer has
+fn parse_calibration(json: &str) -> Result<Calibration> {
+    serde_json::from_str(json).map_err(|cause| Error::new(ErrorKind::Store, format!("calibration: {cause}")))
+}
+
+/// The rule of families for a store that has so many distinct prompts of each length class.
+pub(crate) fn rule(calibration: &Calibration, config: &AuditConfig, prompts: &Lengths) -> Rule {
+    let thresholds = match config.threshold {
+        Some(threshold) => Rule::uniform(threshold as f32),
+        None => calibration.thresholds(config.expected_neighbours, prompts),
+    };
+    rule_of(thresholds, prompts.iter().sum())
+}
+
+/// The thresholds that a night recorded; one for all lengths where it was of the first version of the rule.
+pub(crate) fn recorded_thresholds(rule: &serde_json::Value) -> Option<Thresholds> {
+    let one = || rule["threshold"].as_f64().map(|threshold| Rule::uniform(threshold as f32));
+    serde_json::from_value(rule["thresholds"].clone()).ok().or_else(one)
+}
+
+/// The rule with these thresholds.
+pub(crate) fn rule_of(thresholds: Thresholds, n: u64) -> Rule {
+    let lowest = thresholds.as_flattened().iter().copied().fold(DIAMETER, f32::min);
+    Rule::new(thresholds, lowest, n)
+}
+
+/// Score that at most one unrelated pair in a hundred thousand reaches in every pair of length classes (`benches/record/quality-calibration.md`), chosen on the development half. A newcomer has
 /// passed the threshold with one member already; this looser bound, met with the leader and with most representatives, says
 /// that it belongs to the family and not only to that member.
-pub(crate) const DIAMETER: f32 = 1.292;
+pub(crate) const DIAMETER: f32 = 1.1;
 
 /// The seed that the store's leaders are trained with where no run names one.
 pub(crate) fn seed(store: &Store) -> Result<u64> {
@@ -215,8 +243,9 @@ pub fn audit(
     progress.stage("join", None);
     let view = View::open(&writer.store)?;
     let finished = ingest.finish(&writer.store, &mut night)?;
-    let n_prompts = u64::from(finished.first_prompt + finished.prompts);
-    let rule = rule(&calibration(&writer.store)?, config, n_prompts);
+    let mut lengths = view.lengths();
+    view::count_lengths(&Texts::open(Mapped::open(&night.path("texts.bin"))?)?, &mut lengths);
+    let rule = rule(&calibration(&writer.store)?, config, &lengths);
     let n_accounts = finished.first_account + finished.new_accounts.len() as u32;
     let open = |field, numbers, night: &NewNight| {
         fragments::Printed::open(field, (&writer.store, &view), night, numbers, n_accounts, &config.fragments)
@@ -233,6 +262,7 @@ pub fn audit(
         fragments::find((&writer.store, &view), [prompts, systems, turns], &near, config, &mut night, progress)?;
     progress.stage("commit", None);
     let number = night.night;
+    let rules = view.rules_with(RULE_VERSION, view.families.len() as u32);
     let mut merged = finished.merged.clone();
     merged.extend(families.merged_files);
     drop(view);
@@ -282,12 +312,13 @@ pub fn audit(
             db.execute("UPDATE families SET merged_into = ?1, merged_night = ?2 WHERE family = ?3", row)?;
         }
         let recorded = serde_json::json!({
-            "threshold": rule.threshold, "diameter": rule.diameter, "floor": rule.floor, "seed": config.seed,
+            "version": RULE_VERSION, "threshold": rule.highest(), "thresholds": rule.thresholds, "diameter": rule.diameter, "floor": rule.floor, "seed": config.seed,
             "expected_neighbours": config.expected_neighbours, "judged_pairs": families.outcome.judged,
             "fragment_accounts": config.fragments.least_accounts, "fragment_nights": config.fragments.nights,
             "replaced": config.threshold.is_some(), "batch_rows": config.log.batch_rows,
         });
         db.execute("INSERT OR REPLACE INTO meta VALUES ('rule', ?1)", [recorded.to_string()])?;
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('rules', ?1)", [rules])?;
         record_inputs(db, &done, number)
     })?;
     Ok(Audited { counts, quarantine: path, night: Some(number) })

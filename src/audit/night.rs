@@ -84,6 +84,43 @@ fn nearest_only(near: &mut Vec<Hit>) {
     near.truncate(2 * MAX_CANDIDATES);
 }
 
+/// Earlier texts that share fingerprints with each new one, and how many. By chance, or for a phrase, two texts share a few; a copy
+/// shares most of them, so a long prompt is found by its parts whatever stands around them.
+struct Sharers(Vec<Vec<(u32, u32)>>);
+
+impl Sharers {
+    fn add(&mut self, new: u32, other: u32, shared: u32) {
+        let sharers = &mut self.0[new as usize];
+        sharers.push((other, shared));
+        if sharers.len() >= 4 * MAX_CANDIDATES {
+            keep_most(sharers, 2 * MAX_CANDIDATES);
+        }
+    }
+
+    /// Those that share most, at most as many as the index may bring.
+    fn most(self) -> impl Iterator<Item = Vec<u32>> {
+        self.0.into_iter().map(|mut sharers| {
+            keep_most(&mut sharers, MAX_CANDIDATES);
+            sharers.into_iter().map(|(other, _)| other).collect()
+        })
+    }
+}
+
+/// Sums up what stands for one text, and keeps the `n` that share most, ties by number.
+fn keep_most(sharers: &mut Vec<(u32, u32)>, n: usize) {
+    sharers.sort_unstable();
+    let mut sums: Vec<(u32, u32)> = Vec::new();
+    for &(other, shared) in sharers.iter() {
+        match sums.last_mut() {
+            Some(last) if last.0 == other => last.1 += shared,
+            _ => sums.push((other, shared)),
+        }
+    }
+    sums.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    sums.truncate(n);
+    *sharers = sums;
+}
+
 /// What a night adds to the catalog's families.
 pub(crate) struct Families {
     pub(crate) outcome: Outcome,
@@ -165,28 +202,34 @@ pub(crate) fn families(
             add(a, b, similarity);
         }
     })?;
-    // The second finder: what shares a fingerprint is judged too, however far its vector lies.
+    // The second finder: what shares fingerprints is judged too, however far its vector lies.
     progress.stage("fingerprints", None);
+    candidates.iter_mut().for_each(nearest_only);
+    let mut sharers = Sharers(vec![Vec::new(); finished.prompts as usize]);
+    printed.pairs(&mut |pairs| pairs.iter().for_each(|&(new, other, n)| sharers.add(new - first, other, n)));
     let mut folded = String::new();
-    printed.pairs(&mut |pairs| {
-        for &(a, b) in pairs {
-            let fit = |prompt: u32, folded: &mut String| {
-                if prompt >= first {
-                    return !trivial(prompt);
-                }
-                view.folded(prompt, folded);
-                !is_trivial(folded)
-            };
-            if let Some(similarity) = material.similarity(a, b).filter(|&s| s >= LEAST_SIMILARITY)
-                && fit(a, &mut folded)
-                && fit(b, &mut folded)
+    let mut fit = |prompt: u32| {
+        if prompt >= first {
+            return !trivial(prompt);
+        }
+        view.folded(prompt, &mut folded);
+        !is_trivial(&folded)
+    };
+    for (prompt, others) in (first..).zip(sharers.most()) {
+        if others.is_empty() || !fit(prompt) {
+            continue;
+        }
+        let near = &mut candidates[(prompt - first) as usize];
+        for other in others {
+            if near.iter().all(|hit| hit.id != other)
+                && let Some(similarity) = material.similarity(prompt, other).filter(|&s| s >= LEAST_SIMILARITY)
+                && fit(other)
             {
-                add(a, b, similarity);
+                near.push(Hit { id: other, similarity });
             }
         }
-    });
+    }
     progress.stage("families", None);
-    candidates.iter_mut().for_each(nearest_only);
     let leaders: Vec<u32> = view.families.iter().map(|family| family.leader).collect();
     let known = Known { family_of: &view.family_of, leaders: &leaders };
     let outcome = cluster::cluster(&candidates, &known, &material, rule);

@@ -4,11 +4,16 @@
 use super::facts::{Facts, Row, exchange_ids, removed, system_digests, system_texts};
 use super::fragment_families::{FragmentFamily, fragment_families, fragment_family};
 use super::view::{SINGLE, View};
-use super::{AuditConfig, calibration, rule};
+use super::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
 use crate::error::Result;
+use crate::family::calibrate::Calibration;
+use crate::family::judge::RULE_VERSION;
+use crate::family::length::{Lengths, Thresholds, length_words};
 use crate::family::template::{self, Part, Template};
 use crate::ids::{Digest, FamilyId, Level, Time};
-use crate::report::{Counts, DayCount, Family, FamilyNight, ModelCount, Night, Parameters, Report, SCHEMA, Totals};
+use crate::report::{
+    Counts, DayCount, Family, FamilyNight, Length, ModelCount, Night, Parameters, Report, SCHEMA, Totals,
+};
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
@@ -130,6 +135,7 @@ impl<'a> Describe<'a> {
         models.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.model.cmp(&b.model)));
         models.truncate(5);
         let near = family.level == Level::NearDuplicate;
+        let number = near.then(|| self.view.family(family.key)).filter(|&number| number != SINGLE);
         let merged = if near { self.merged.get(&family.key).cloned().unwrap_or_default() } else { Vec::new() };
         let smallest =
             near.then(|| family.prompts.iter().map(|&prompt| self.facts.similarity(prompt)).fold(1f32, f32::min));
@@ -150,6 +156,7 @@ impl<'a> Describe<'a> {
         Family {
             id: family.id,
             level: family.level,
+            rule: number.map(|number| self.view.rule_of(number)),
             within,
             accounts: family.accounts,
             requests: family.rows.len() as u64,
@@ -475,25 +482,57 @@ fn nights(store: &Store, view: &View, facts: &Facts) -> Vec<Night> {
         .collect()
 }
 
+/// Unrelated neighbours to expect for prompts of each length that the store holds.
+fn lengths(calibration: &Calibration, thresholds: &Thresholds, prompts: &Lengths) -> Vec<Length> {
+    let length = |(class, &n): (usize, &u64)| {
+        let rate = calibration.neighbours(thresholds, class, prompts);
+        let others = prompts.iter().enumerate().filter(|(other, _)| calibration.of(class, *other).is_none());
+        Length {
+            bytes: length_words(class).into(),
+            prompts: n,
+            threshold: (f64::from(thresholds[class][class]) * 1e4).round() / 1e4,
+            unrelated_neighbours: rate.point,
+            low: rate.low,
+            high: rate.high,
+            uncalibrated: others.map(|(_, n)| n).sum(),
+        }
+    };
+    prompts.iter().enumerate().filter(|(_, n)| **n > 0).map(length).collect()
+}
+
 fn parameters(store: &Store, view: &View, config: &AuditConfig) -> Result<(Parameters, Vec<String>)> {
     let meta = |name: &str| store.catalog().meta(name).map(Option::unwrap_or_default);
     let digest = |hex: &str| hex.parse().unwrap_or(Digest([0; 32]));
     let calibration = calibration(store)?;
-    let n = view.family_of.len() as u64;
-    let used = rule(&calibration, config, n);
+    let prompts = view.lengths();
+    let used = rule(&calibration, config, &prompts);
     let recorded: serde_json::Value = serde_json::from_str(&meta("rule")?).unwrap_or_default();
     let number = |name: &str, otherwise: f32| recorded[name].as_f64().unwrap_or_else(|| f64::from(otherwise));
     let round = |x: f64| (x * 1e4).round() / 1e4;
-    let threshold = number("threshold", used.threshold);
-    let expected = calibration.neighbours(threshold, n);
+    let thresholds = recorded_thresholds(&recorded).unwrap_or(used.thresholds);
+    let threshold = number("threshold", used.highest());
+    let lengths = lengths(&calibration, &thresholds, &prompts);
+    let worst = lengths.iter().map(|length| length.high).fold(0.0, f64::max);
     let mut notes = Vec::new();
     if calibration.model != meta("model_digest")? {
         notes.push("The threshold was calibrated with another model: run stillhunt calibrate on this traffic.".into());
     }
-    if expected.extrapolated {
+    if recorded_calibration(store)?.is_some_and(|own| own.rule != RULE_VERSION) {
+        notes.push(
+            "The calibration recorded in this store is of an older rule and was not used: run stillhunt calibrate --record again."
+                .into(),
+        );
+    }
+    for length in lengths.iter().filter(|length| length.uncalibrated > 0) {
         notes.push(format!(
-            "The threshold lies beyond the scores that were measured; unrelated neighbours per prompt are extrapolated: {:.2e} (95% interval {:.2e} to {:.2e}).",
-            expected.point, expected.low, expected.high
+            "Prompts of {} bytes ({} in the store) lie outside of what was calibrated against {} others: run stillhunt calibrate on this traffic.",
+            length.bytes, length.prompts, length.uncalibrated
+        ));
+    }
+    let old = (0..view.families.len() as u32).filter(|&family| view.rule_of(family) < RULE_VERSION).count();
+    if old > 0 {
+        notes.push(format!(
+            "{old} near-duplicate families were made by an older rule, which joined unrelated long prompts; each says so. Audit the logs into a new store to judge them again."
         ));
     }
     let parameters = Parameters {
@@ -501,10 +540,12 @@ fn parameters(store: &Store, view: &View, config: &AuditConfig) -> Result<(Param
         model_digest: digest(&meta("model_digest")?),
         model_name: meta("model_name")?,
         dimension: meta("dimension")?.parse().unwrap_or(0),
+        rule: recorded["version"].as_u64().map_or(1, |version| version as u32),
         threshold: round(threshold),
         diameter: round(number("diameter", used.diameter)),
         candidate_floor: round(number("floor", used.floor)),
-        expected_unrelated_neighbours: expected.high,
+        expected_unrelated_neighbours: worst,
+        lengths,
         calibration: calibration.source.clone(),
         fragment_accounts: recorded["fragment_accounts"].as_u64().unwrap_or(config.fragments.least_accounts.into()),
         fragment_nights: recorded["fragment_nights"].as_u64().unwrap_or(config.fragments.nights.into()),

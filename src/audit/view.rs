@@ -5,6 +5,7 @@ use super::fragments::{Fragment, Member};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::Material;
+use crate::family::length::{Lengths, length_class};
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::index::{Segment, Vectors};
 use crate::store::keys::{KeyTable, Record};
@@ -14,6 +15,7 @@ use crate::store::{Mapped, Named, Store, tables};
 use crate::text;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
@@ -51,6 +53,13 @@ pub(crate) struct KnownFamily {
     pub(crate) merged_into: Option<u32>,
 }
 
+/// From which family on a version of the judge's rule was used; in the catalog's table `meta`, under `rules`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RuleFrom {
+    pub(crate) version: u32,
+    pub(crate) first_family: u32,
+}
+
 /// Texts of all nights and families of all prompts.
 pub(crate) struct View {
     /// Of each [`Field`]: number of a night's first text, and its texts.
@@ -66,6 +75,8 @@ pub(crate) struct View {
     /// Family of each prompt, merges followed; [`SINGLE`] where it has none.
     pub(crate) family_of: Vec<u32>,
     pub(crate) naming_key: [u8; 32],
+    /// Which version of the judge's rule made families from which number on, oldest first.
+    rules: Vec<RuleFrom>,
     /// (family, prompt) of all that have one, sorted; made when first asked for.
     by_family: OnceLock<Vec<(u32, u32)>>,
 }
@@ -131,6 +142,11 @@ impl View {
             store.of_nights(kind)?.into_iter().map(|file| store.read(file, Postings::open)).collect::<Result<_>>()
         };
         let (postings, turn_postings) = (open("postings")?, open("turn-postings")?);
+        let rules = match store.catalog().meta("rules")? {
+            Some(json) => serde_json::from_str(&json)
+                .map_err(|cause| damaged(format!("catalog.sqlite, table meta, rules: {cause}")))?,
+            None => Vec::new(),
+        };
         let fragments = fragments(store)?;
         let fragment_members = fragment_members(store, &fragments)?;
         let mut view = Self {
@@ -142,6 +158,7 @@ impl View {
             families,
             family_of,
             naming_key: naming.0,
+            rules,
             by_family: OnceLock::new(),
         };
         if view.families.iter().any(|family| family.merged_into.is_some()) {
@@ -167,6 +184,27 @@ impl View {
             }
         }
         family
+    }
+
+    /// Version of the judge's rule that made a near-duplicate family; stores that recorded none are of the first.
+    pub(crate) fn rule_of(&self, family: u32) -> u32 {
+        self.rules.iter().rfind(|rule| rule.first_family <= family).map_or(1, |rule| rule.version)
+    }
+
+    /// What the catalog says of rules once the families from `first_family` on are of this version, as JSON.
+    pub(crate) fn rules_with(&self, version: u32, first_family: u32) -> String {
+        let mut rules = self.rules.clone();
+        if rules.last().is_none_or(|rule| rule.version != version) {
+            rules.push(RuleFrom { version, first_family });
+        }
+        serde_json::json!(rules).to_string()
+    }
+
+    /// How many distinct prompts there are of each length class.
+    pub(crate) fn lengths(&self) -> Lengths {
+        let mut out = Lengths::default();
+        self.texts[Field::Prompt as usize].iter().for_each(|(_, texts)| count_lengths(texts, &mut out));
+        out
     }
 
     /// Text of a prompt as it first came, and folded where that was stored.
@@ -301,6 +339,14 @@ fn fragment_members(store: &Store, fragments: &[Fragment]) -> Result<Vec<Member>
 
 fn damaged(what: String) -> Error {
     Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify")
+}
+
+/// Adds texts to the counts of their length classes; a text whose folded form was not stored counts as it came.
+pub(crate) fn count_lengths(texts: &Texts<Mapped>, counts: &mut Lengths) {
+    for i in 0..texts.len() {
+        let (raw, folded) = texts.get(i);
+        counts[length_class(folded.unwrap_or(raw).len())] += 1;
+    }
 }
 
 /// Folds a stored text where its folded form was not stored.

@@ -1,13 +1,14 @@
-//! The commands that read a store: `similar`, `family`, `account`, `export`, `store`, `calibrate`.
+//! The commands that read a store: `similar`, `family`, `account`, `export`, `store`.
 
-use super::args::{Account, Calibrate, Export, Family, Format, ListArgs, Similar, StoreCommand, What};
+use super::args::{Account, Export, Family, Format, ListArgs, Similar, StoreCommand, What};
 use super::{config, print, threads};
 use crate::audit::{self, AuditConfig, ListQuery, Opened, SimilarHit, SimilarQuery};
 use crate::error::{Error, ErrorKind, Result};
+use crate::family::judge::RULE_VERSION;
 use crate::ids::{FamilyId, Level};
 use crate::report::escape::{Lines, terminal};
 use crate::report::{self, Part};
-use crate::store::files::{read_bounded, write_private};
+use crate::store::files::read_bounded;
 use crate::store::{Store, backup, verify};
 use std::io::Read as _;
 use std::path::Path;
@@ -210,6 +211,14 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     if let Some(least) = f.smallest_similarity {
         out += &format!("similarity to the leader at least {least:.3}\n");
     }
+    if let Some(rule) = f.rule {
+        let current = if rule == RULE_VERSION {
+            ""
+        } else {
+            ", older than today's: judge its texts again by audit into a new store"
+        };
+        out += &format!("made by version {rule} of the rule{current}\n");
+    }
     out += "\ntemplate\n  ";
     for part in &f.template_parts {
         out += &match part {
@@ -386,61 +395,4 @@ pub(crate) fn store(args: &StoreCommand) -> Result<()> {
             print::out(&out)
         }
     }
-}
-
-pub(crate) fn calibrate(args: &Calibrate) -> Result<()> {
-    only(args.format, &[Format::Text, Format::Json])?;
-    threads(args.common.threads)?;
-    let model = config::model(&args.common)?;
-    let source = match &args.group {
-        Some(group) => format!("prompts of the store, different {group}"),
-        None => "prompts of the store, different accounts".to_owned(),
-    };
-    let measured =
-        audit::calibrate_store(&args.common.store, &model, args.queries, args.group.as_deref(), args.seed, &source)?;
-    let calibration = &measured.calibration;
-    let json = serde_json::to_string(calibration)
-        .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot write JSON: {cause}")))?;
-    if let Some(path) = &args.out {
-        write_private(path, (json.clone() + "\n").as_bytes())?;
-    }
-    if args.record {
-        audit::record_calibration(&args.common.store, &format!("process {}", std::process::id()), calibration)?;
-    }
-    let sizes = [10_000u64, 100_000, 1_000_000, 10_000_000];
-    let rows: Vec<(u64, f64, crate::family::calibrate::Rate)> = sizes
-        .iter()
-        .map(|&n| {
-            let threshold = calibration.threshold(AuditConfig::default().expected_neighbours, n);
-            (n, threshold, calibration.neighbours(threshold, n))
-        })
-        .collect();
-    if args.format == Format::Json {
-        let thresholds: Vec<serde_json::Value> = rows
-            .iter()
-            .map(|(n, threshold, rate)| serde_json::json!({ "prompts": n, "threshold": threshold, "unrelated_neighbours": rate }))
-            .collect();
-        return print::json(&serde_json::json!({
-            "schema": 1, "prompts": calibration.prompts, "queries": calibration.queries, "pairs": calibration.pairs,
-            "related": calibration.related, "thresholds": thresholds,
-            "highest": measured.highest.iter().map(|(s, a, b)| serde_json::json!({ "score": s, "a": a, "b": b })).collect::<Vec<_>>(),
-        }));
-    }
-    let mut out = format!(
-        "{} prompts compared with {}: {} pairs, {} of them related by a shared run of five words\n\n",
-        calibration.queries, calibration.prompts, calibration.pairs, calibration.related
-    );
-    out += "prompts in store   threshold   unrelated neighbours of a prompt (95% interval)\n";
-    for (n, threshold, rate) in &rows {
-        let beyond = if rate.extrapolated { ", beyond the scores seen" } else { "" };
-        out += &format!(
-            "{n:>16}   {threshold:>9.3}   {:.2e} ({:.2e} to {:.2e}{beyond})\n",
-            rate.point, rate.low, rate.high
-        );
-    }
-    out += "\nhighest unrelated pairs, to be read\n";
-    for (score, a, b) in measured.highest.iter().take(10) {
-        out += &format!("  {score:.3}\n    {}\n    {}\n", print::line(a, 150), print::line(b, 150));
-    }
-    print::out(&out)
 }

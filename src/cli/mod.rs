@@ -1,6 +1,7 @@
 //! The command line: parse, call `audit`, render. The only place that knows the clock, the environment and the terminal.
 
 mod args;
+mod calibrate;
 mod config;
 mod forget;
 mod health;
@@ -44,7 +45,7 @@ fn run(command: Command) -> crate::error::Result<()> {
         Command::Account(args) => lookups::account(&args),
         Command::Export(args) => lookups::export(&args),
         Command::Store(args) => lookups::store(&args),
-        Command::Calibrate(args) => lookups::calibrate(&args),
+        Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Watermark(command) => watermark::run(&command),
     }
 }

@@ -1,15 +1,19 @@
-//! Where the threshold of the judge comes from: the scores of unrelated prompts of real traffic.
+//! Where the threshold of the judge comes from: the scores of unrelated prompts of real traffic, for every two classes of length.
 //!
 //! A rate for each pair means nothing by itself; what a user meets is unrelated neighbours for each prompt, rate × n. So the
 //! threshold is the score at which that number, at the store's size and at the upper end of its 95% interval, is what was
-//! asked for. *Unrelated* pairs come from different groups (accounts, or the sources that the user names) and share no run of
-//! five words. Beyond the scores that were seen the tail is taken as exponential, fitted by maximum likelihood to the highest
-//! [`TAIL`] of them; scores are bounded by 2.5, so the true tail is lighter and the threshold errs to the strict side.
+//! asked for: **for the prompts of each length class**, among all prompts that the store has of each class.
+//! *Unrelated* pairs come from different groups (accounts, or the sources that the user names) and share less than
+//! [`RELATED_SHARE`] of the runs of five words of the shorter text; of up to some fifty words that is no run at all. Beyond the
+//! scores that were seen the tail is taken as exponential, fitted by maximum likelihood to the highest [`TAIL`] of them; scores are
+//! bounded by 2.6, so the true tail is lighter and the threshold errs to the strict side.
 //!
 //! Weakness: a log full of coordinated copies without a common run of five words raises its own threshold; the highest pairs
-//! are returned to be read. Do not use it on fewer than some thousand prompts of mixed origin.
+//! are returned to be read. Classes of which fewer than [`LEAST_PAIRS`] pairs were compared are not calibrated. Do not use it on fewer
+//! than some thousand prompts of mixed origin.
 
-use super::judge::{Judge, LEAST_SIMILARITY, Material, score};
+use super::judge::{Judge, LEAST_SIMILARITY, Material, RULE_VERSION, score};
+use super::length::{LENGTHS, Lengths, Thresholds};
 use crate::index::{Hit, Vectors, exact};
 use crate::stats;
 use crate::text;
@@ -19,8 +23,12 @@ use std::collections::HashMap;
 
 /// Scores that the tail is fitted to.
 pub const TAIL: usize = 200;
-/// Words of a run that makes two prompts related.
+/// Words of a run that makes two short prompts related.
 pub const RELATED_RUN: usize = 5;
+/// Share of the shorter text's runs that makes two prompts related: a long text quotes and repeats phrases.
+pub const RELATED_SHARE: f64 = 0.02;
+/// Pairs from which on a pair of length classes is calibrated.
+pub const LEAST_PAIRS: u64 = 50_000;
 /// Confidence of the intervals.
 const LEVEL: f64 = 0.95;
 
@@ -31,17 +39,31 @@ pub struct Calibration {
     pub source: String,
     /// Digest of the model that made the vectors, hex.
     pub model: String,
+    /// Version of the judge's rule that scored them.
+    #[serde(default)]
+    pub rule: u32,
     /// Distinct prompts that queries were compared with.
     pub prompts: u64,
     /// Queries.
     pub queries: u64,
+    /// Scores of every two length classes that pairs were compared of, the shorter class first.
+    #[serde(default)]
+    pub classes: Vec<Scores>,
+}
+
+/// Scores of the unrelated pairs of two length classes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Class of the shorter text, an index into [`LENGTHS`].
+    pub shorter: usize,
+    /// Class of the longer one.
+    pub longer: usize,
     /// Pairs of different groups that were compared.
     pub pairs: u64,
-    /// Pairs left out because they share a run of five words.
+    /// Pairs among the highest that were left out because they are related.
     pub related: u64,
     /// Every unrelated pair of similarity 0.40 or more at or above this score is among `scores`; of lower ones nothing is known.
     /// Pairs of less similarity are never accepted.
-    #[serde(default = "judged_from")]
     pub floor: f32,
     /// The highest scores of unrelated pairs, highest first: at most 20,000.
     pub scores: Vec<f32>,
@@ -63,38 +85,49 @@ pub struct Rate {
 /// A pair to be read: (query, other, score).
 pub type Pair = (u32, u32, f32);
 
-/// Most scores kept.
+/// Most scores kept of two classes.
 const KEPT: usize = 20_000;
-/// Scores below this are not looked at.
-const JUDGED_FROM: f32 = 1.0;
+/// The highest pairs of two classes that are returned to be read.
+const READ: usize = 20;
+/// Pairs of classes, the shorter one first.
+const CLASS_PAIRS: usize = LENGTHS.len() * LENGTHS.len();
 
-fn judged_from() -> f32 {
-    JUDGED_FROM
+fn class_pair(a: usize, b: usize) -> usize {
+    a.min(b) * LENGTHS.len() + a.max(b)
+}
+
+/// What the prompts are that are compared: `prompts[i]` is the prompt of row i, `group[i]` its group, `class[i]` its length class.
+#[derive(Clone, Copy)]
+pub struct Compared<'a> {
+    /// Prompts by row.
+    pub prompts: &'a [u32],
+    /// Their groups.
+    pub group: &'a [u64],
+    /// Their length classes.
+    pub class: &'a [usize],
 }
 
 /// Compares `queries` (rows of `vectors`) with every prompt of another group.
 ///
-/// * `prompts[i]` is the prompt of row i, `group[i]` its group.
-/// * Returns the calibration and the twenty highest unrelated pairs, to be read by a person.
+/// Returns the calibration and the twenty highest unrelated pairs of each pair of classes, to be read by a person.
 #[must_use]
 pub fn measure(
     source: &str,
     model: &str,
     vectors: &Vectors,
-    prompts: &[u32],
-    group: &[u64],
+    compared: &Compared<'_>,
     queries: &[u32],
     material: &dyn Material,
 ) -> (Calibration, Vec<Pair>) {
-    let mut is_query = vec![false; prompts.len()];
+    let mut is_query = vec![false; compared.prompts.len()];
     queries.iter().for_each(|&q| is_query[q as usize] = true);
-    let pairs = n_pairs(group, queries, &is_query);
-    let mut judged: Vec<Pair> = Vec::new();
-    let (mut related, mut floor) = (0, JUDGED_FROM);
+    let pairs = n_pairs(compared, queries, &is_query);
+    let mut judged: Vec<Vec<Pair>> = vec![Vec::new(); CLASS_PAIRS];
+    let (mut related, mut floors) = ([0; CLASS_PAIRS], [LEAST_SIMILARITY; CLASS_PAIRS]);
     // A block of queries at a time, so that the hits of all of them are never held at once.
     for block in queries.chunks(512) {
         let near = exact::search(vectors, &vectors.gather(block.iter().map(|&q| q as usize)), LEAST_SIMILARITY);
-        let parts: Vec<(u64, Vec<Pair>)> = block
+        let parts: Vec<Vec<(usize, Option<Pair>)>> = block
             .par_iter()
             .zip(near)
             .map_init(
@@ -102,79 +135,126 @@ pub fn measure(
                 |judge, (&q, hits)| {
                     // Two queries meet twice; the pair is the lower one's.
                     let hits: Vec<Hit> = hits.into_iter().filter(|h| !is_query[h.id as usize] || q < h.id).collect();
-                    judge_one(judge, q, &hits, prompts, group, material)
+                    judge_one(judge, q, &hits, compared, &floors, material)
                 },
             )
             .collect();
-        for (related_here, scored) in parts {
-            related += related_here;
-            judged.extend(scored);
+        for (classes, pair) in parts.into_iter().flatten() {
+            match pair {
+                Some(pair) => judged[classes].push(pair),
+                None => related[classes] += 1,
+            }
         }
-        judged.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
-        if judged.len() > KEPT {
+        for (judged, floor) in judged.iter_mut().zip(&mut floors).filter(|(judged, _)| judged.len() > KEPT) {
+            order(judged);
             judged.truncate(KEPT);
-            floor = judged[KEPT - 1].2;
+            *floor = judged[KEPT - 1].2;
         }
     }
-    let scores = judged.iter().map(|pair| pair.2).collect();
-    judged.truncate(20);
+    judged.iter_mut().for_each(order);
+    let scores = |classes: usize| Scores {
+        shorter: classes / LENGTHS.len(),
+        longer: classes % LENGTHS.len(),
+        pairs: pairs[classes],
+        related: related[classes],
+        floor: floors[classes],
+        scores: judged[classes].iter().map(|pair| pair.2).collect(),
+    };
     let calibration = Calibration {
         source: source.into(),
         model: model.into(),
-        prompts: prompts.len() as u64,
+        rule: RULE_VERSION,
+        prompts: compared.prompts.len() as u64,
         queries: queries.len() as u64,
-        pairs,
-        related,
-        floor,
-        scores,
+        classes: (0..CLASS_PAIRS).filter(|&classes| pairs[classes] > 0).map(scores).collect(),
     };
-    (calibration, judged)
+    let mut highest: Vec<Pair> = judged.iter().flat_map(|judged| judged.iter().take(READ).copied()).collect();
+    order(&mut highest);
+    (calibration, highest)
 }
 
-/// Pairs of a query and another prompt of another group, each once.
-fn n_pairs(group: &[u64], queries: &[u32], is_query: &[bool]) -> u64 {
-    let (mut all, mut asked) = (HashMap::new(), HashMap::new());
-    for (&group, &query) in group.iter().zip(is_query) {
-        *all.entry(group).or_insert(0u64) += 1;
-        *asked.entry(group).or_insert(0u64) += u64::from(query);
+fn order(pairs: &mut Vec<Pair>) {
+    pairs.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
+}
+
+/// Pairs of a query and another prompt of another group, each once, by their classes.
+fn n_pairs(compared: &Compared<'_>, queries: &[u32], is_query: &[bool]) -> [u64; CLASS_PAIRS] {
+    let Compared { group, class, .. } = *compared;
+    const N: usize = LENGTHS.len();
+    // Prompts and queries of each class, in all and of each group.
+    let mut all = [[0u64; N]; 2];
+    let mut of_group: HashMap<u64, [[u64; N]; 2]> = HashMap::new();
+    for ((&group, &class), &query) in group.iter().zip(class).zip(is_query) {
+        for counts in [&mut all, of_group.entry(group).or_default()] {
+            counts[0][class] += 1;
+            counts[1][class] += u64::from(query);
+        }
     }
-    let (n, n_queries) = (group.len() as u64, queries.len() as u64);
-    let of = |q: &u32| group[*q as usize];
-    let ordered: u64 = queries.iter().map(|q| n - all[&of(q)]).sum();
-    let among_queries: u64 = queries.iter().map(|q| n_queries - asked[&of(q)]).sum();
-    ordered - among_queries / 2
+    let (mut ordered, mut among_queries) = ([[0u64; N]; N], [[0u64; N]; N]);
+    for &q in queries {
+        let own = of_group[&group[q as usize]];
+        for other in 0..N {
+            ordered[class[q as usize]][other] += all[0][other] - own[0][other];
+            among_queries[class[q as usize]][other] += all[1][other] - own[1][other];
+        }
+    }
+    let mut out = [0; CLASS_PAIRS];
+    for a in 0..N {
+        out[class_pair(a, a)] = ordered[a][a] - among_queries[a][a] / 2;
+        for b in a + 1..N {
+            out[class_pair(a, b)] = ordered[a][b] + ordered[b][a] - among_queries[a][b];
+        }
+    }
+    out
 }
 
+/// Pairs of one query that reach the floor of their classes; `None` in place of one that is related.
 fn judge_one(
     judge: &mut Judge<'_>,
     q: u32,
     hits: &[Hit],
-    prompts: &[u32],
-    group: &[u64],
+    compared: &Compared<'_>,
+    floors: &[f32; CLASS_PAIRS],
     material: &dyn Material,
-) -> (u64, Vec<Pair>) {
-    let (mut related, mut scored) = (0, Vec::new());
+) -> Vec<(usize, Option<Pair>)> {
+    let Compared { prompts, group, class } = *compared;
+    let mut scored = Vec::new();
     let (mut a, mut b) = (String::new(), String::new());
     let query = prompts[q as usize];
     material.folded(query, &mut a);
     for hit in hits.iter().filter(|hit| group[hit.id as usize] != group[q as usize]) {
         let other = prompts[hit.id as usize];
-        let score = score(hit.similarity, judge.containment(query, other));
+        let classes = class_pair(class[q as usize], class[hit.id as usize]);
+        let score = score(hit.similarity, judge.overlap(query, other));
         // Only pairs that matter to a tail are worth the look for common runs.
-        if score < JUDGED_FROM {
+        if score < floors[classes] {
             continue;
         }
         material.folded(other, &mut b);
-        if text::shares_run(&a, &b, RELATED_RUN) {
-            related += 1;
-        } else {
-            scored.push((query, other, score));
-        }
+        let is_related = text::run_share(&a, &b, RELATED_RUN) >= RELATED_SHARE;
+        scored.push((classes, (!is_related).then_some((query, other, score))));
     }
-    (related, scored)
+    scored
 }
 
-impl Calibration {
+/// The lowest score (in steps of 0.001, from `from` to 2.45) of which `holds` is true, as it is of all higher ones; 2.45 where it is of
+/// none.
+fn lowest(from: u32, holds: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (from, 2450u32);
+    while low < high {
+        let middle = low.midpoint(high);
+        if holds(f64::from(middle) / 1000.0) { high = middle } else { low = middle + 1 }
+    }
+    f64::from(low) / 1000.0
+}
+
+impl Scores {
+    /// Whether enough pairs were compared to say anything.
+    #[must_use]
+    pub fn is_calibrated(&self) -> bool {
+        self.pairs >= LEAST_PAIRS
+    }
+
     /// Share of unrelated pairs whose score reaches `at`.
     ///
     /// * Exact Poisson interval where at least [`TAIL`] scores lie above; else the exponential tail, its scale at the ends of
@@ -206,128 +286,107 @@ impl Calibration {
         }
     }
 
-    /// The same with at most `n` scores, of four decimals each: what is shipped.
+    /// The lowest threshold, from 1.5 on, at which the upper end of the interval of unrelated neighbours is at most `expected` in a store
+    /// of `n` distinct prompts of this class.
+    #[must_use]
+    pub fn threshold(&self, expected: f64, n: u64) -> f64 {
+        lowest(1500, |at| self.rate(at).high * n as f64 <= expected)
+    }
+
+    /// The score, from 0.5 on, that one unrelated pair in `1 / rate` reaches, by the best estimate.
+    #[must_use]
+    pub fn score_at_rate(&self, rate: f64) -> f64 {
+        lowest(500, |at| self.rate(at).point <= rate)
+    }
+}
+
+impl Calibration {
+    /// The scores of two length classes, where enough pairs of them were compared.
+    #[must_use]
+    pub fn of(&self, a: usize, b: usize) -> Option<&Scores> {
+        self.calibrated().find(|scores| (scores.shorter, scores.longer) == (a.min(b), a.max(b)))
+    }
+
+    fn calibrated(&self) -> impl Iterator<Item = &Scores> {
+        self.classes.iter().filter(|scores| scores.is_calibrated())
+    }
+
+    /// Takes from `other` the pairs of classes that are not calibrated here.
+    #[must_use]
+    pub fn completed_from(mut self, other: &Self) -> Self {
+        self.classes.retain(Scores::is_calibrated);
+        let lacking = other.calibrated().filter(|scores| self.of(scores.shorter, scores.longer).is_none());
+        let lacking: Vec<Scores> = lacking.cloned().collect();
+        self.classes.extend(lacking);
+        self.classes.sort_by_key(|scores| (scores.shorter, scores.longer));
+        self
+    }
+
+    /// The same with at most `n` scores of the shortest class with itself and a quarter of that of each other pair, of four decimals each:
+    /// what is shipped.
     #[must_use]
     pub fn shortened(mut self, n: usize) -> Self {
-        self.scores.iter_mut().for_each(|score| *score = (*score * 1e4).round() / 1e4);
-        if self.scores.len() > n {
-            self.scores.truncate(n);
-            self.floor = self.scores.last().copied().unwrap_or(self.floor);
+        for class in &mut self.classes {
+            let n = if class.longer == 0 { n } else { n / 4 };
+            class.scores.iter_mut().for_each(|score| *score = (*score * 1e4).round() / 1e4);
+            if class.scores.len() > n {
+                class.scores.truncate(n);
+                class.floor = class.scores.last().copied().unwrap_or(class.floor);
+            }
         }
         self
     }
 
-    /// Unrelated neighbours for each prompt at a threshold, in a store of `n` distinct prompts.
+    /// Unrelated neighbours of a prompt of length class `class` in a store that has `prompts[c]` distinct prompts of each class c.
+    /// Pairs of classes that are not calibrated count nothing; ask [`of`](Self::of) for those.
     #[must_use]
-    pub fn neighbours(&self, threshold: f64, n: u64) -> Rate {
-        let rate = self.rate(threshold);
-        let n = n as f64;
-        Rate { point: rate.point * n, low: rate.low * n, high: rate.high * n, ..rate }
-    }
-
-    /// The lowest threshold (in steps of 0.001, between 1.5 and 2.45) at which the upper end of the interval of unrelated
-    /// neighbours is at most `expected`; 2.45 where none is.
-    #[must_use]
-    pub fn threshold(&self, expected: f64, n: u64) -> f64 {
-        let (mut low, mut high) = (1500u32, 2450u32);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.neighbours(f64::from(middle) / 1000.0, n).high <= expected {
-                high = middle
-            } else {
-                low = middle + 1
-            }
+    pub fn neighbours(&self, thresholds: &Thresholds, class: usize, prompts: &Lengths) -> Rate {
+        let mut sum = Rate { point: 0.0, low: 0.0, high: 0.0, extrapolated: false };
+        for (other, &n) in prompts.iter().enumerate().filter(|(_, n)| **n > 0) {
+            let Some(scores) = self.of(class, other) else { continue };
+            // Thresholds have three decimals; without rounding the nearest float may lie below.
+            let at = (f64::from(thresholds[class][other]) * 1e3).round() / 1e3;
+            let (rate, n) = (scores.rate(at), n as f64);
+            sum.point += rate.point * n;
+            sum.low += rate.low * n;
+            sum.high += rate.high * n;
+            sum.extrapolated |= rate.extrapolated;
         }
-        f64::from(low) / 1000.0
+        sum
     }
 
-    /// The score that one unrelated pair in `1 / rate` reaches, by the best estimate: the bound on a family's diameter is
-    /// taken so. In steps of 0.001, between 1 and 2.45.
+    /// Thresholds (in steps of 0.001, between 1.5 and 2.45) that keep the unrelated neighbours of a prompt at or below `expected`, at the
+    /// upper end of the interval, for the prompts of every length class, in a store that has `prompts[c]` distinct prompts of each class
+    /// c; 2.45 where nothing is calibrated.
+    ///
+    /// One threshold for all lengths takes nine tenths of what is allowed. Two classes of which it would let pass far fewer have the lowest
+    /// one at which they take the last tenth, as if the whole store were of these lengths: so all of them together take no more.
+    #[must_use]
+    pub fn thresholds(&self, expected: f64, prompts: &Lengths) -> Thresholds {
+        if self.calibrated().next().is_none() {
+            return [[2.45; LENGTHS.len()]; LENGTHS.len()];
+        }
+        let present: Vec<usize> = (0..LENGTHS.len()).filter(|&class| prompts[class] > 0).collect();
+        let all = lowest(1500, |at| {
+            let uniform = [[at as f32; LENGTHS.len()]; LENGTHS.len()];
+            present.iter().all(|&class| self.neighbours(&uniform, class, prompts).high <= 0.9 * expected)
+        });
+        let n = prompts.iter().sum();
+        let mut out = [[all as f32; LENGTHS.len()]; LENGTHS.len()];
+        for scores in self.calibrated() {
+            let own = scores.threshold(0.1 * expected, n).min(all) as f32;
+            (out[scores.shorter][scores.longer], out[scores.longer][scores.shorter]) = (own, own);
+        }
+        out
+    }
+
+    /// The score that at most one unrelated pair in `1 / rate` reaches in every pair of classes, by the best estimate: the bound on a
+    /// family's diameter is taken so.
     #[must_use]
     pub fn score_at_rate(&self, rate: f64) -> f64 {
-        let (mut low, mut high) = (1000u32, 2450u32);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.rate(f64::from(middle) / 1000.0).point <= rate { high = middle } else { low = middle + 1 }
-        }
-        f64::from(low) / 1000.0
+        self.calibrated().map(|scores| scores.score_at_rate(rate)).reduce(f64::max).unwrap_or(2.45)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::{Rng, SeedableRng};
-
-    /// Scores whose tail is exponential by construction: rate(s) = 10⁻³ · e^(−(s − 1)/0.1).
-    fn exponential(pairs: u64, seed: u64) -> Calibration {
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-        let n = (pairs as f64 * 1e-3) as usize;
-        let mut scores: Vec<f32> = (0..n).map(|_| (1.0 - 0.1 * rng.random::<f64>().ln()) as f32).collect();
-        scores.sort_by(|a, b| b.total_cmp(a));
-        let word = String::new();
-        let (source, model) = (word.clone(), word);
-        Calibration { source, model, prompts: 0, queries: 0, pairs, related: 0, floor: 1.0, scores }
-    }
-
-    fn truth(at: f64) -> f64 {
-        1e-3 * (-(at - 1.0) / 0.1).exp()
-    }
-
-    #[test]
-    fn intervals_cover_the_true_rate_inside_and_beyond_the_data() {
-        let (mut inside, mut beyond) = (0, 0);
-        let runs = 400;
-        for seed in 0..runs {
-            let calibration = exponential(2_000_000, seed);
-            let holds = |at: f64| {
-                let rate = calibration.rate(at);
-                rate.low <= truth(at) && truth(at) <= rate.high
-            };
-            inside += u32::from(holds(1.1));
-            beyond += u32::from(holds(1.9) && calibration.rate(1.9).extrapolated);
-        }
-        // 95% intervals: out of 400 runs at least 366 hold with probability 0.999 (binomial).
-        assert!(inside >= 366, "{inside}");
-        // The tail's interval takes both of its ends at their extremes at once, so it holds at least as often.
-        assert!(beyond >= 366, "{beyond}");
-    }
-
-    #[test]
-    fn a_threshold_bounds_the_neighbours_it_was_asked_for() {
-        let calibration = exponential(2_000_000, 1);
-        let mut last = 0.0;
-        for n in [10_000, 100_000, 1_000_000] {
-            let threshold = calibration.threshold(0.01, n);
-            assert!(truth(threshold) * n as f64 <= 0.01 && threshold > last, "{threshold} at {n}");
-            assert!(calibration.neighbours(threshold - 0.002, n).high > 0.01, "not stricter than needed");
-            last = threshold;
-        }
-        assert!((calibration.score_at_rate(1e-4) - 1.23).abs() < 0.02);
-    }
-
-    #[test]
-    fn a_shortened_list_answers_the_same_above_its_floor_and_nothing_below() {
-        let whole = exponential(2_000_000, 2);
-        let short = whole.clone().shortened(500);
-        assert!(short.scores.len() == 500 && short.floor > 1.1);
-        for at in [1.2, 1.5, 1.9] {
-            let (a, b) = (whole.rate(at), short.rate(at));
-            assert!((a.point / b.point - 1.0).abs() < 0.01, "{at}: {a:?} {b:?}");
-        }
-        assert!(short.rate(1.05).high >= 1.0, "no rate is claimed where scores were dropped");
-        // Without the floor this would be the lowest score there is.
-        assert!((short.score_at_rate(1e-3) - f64::from(short.floor)).abs() < 0.002);
-        assert_eq!(short.threshold(0.01, 1_000_000), whole.clone().shortened(usize::MAX).threshold(0.01, 1_000_000));
-    }
-
-    #[test]
-    fn a_pair_of_two_queries_counts_once() {
-        // Groups of 2, 3 and 1; rows 0, 2 and 5 ask. Pairs between groups: 0 with 2..6 (4), 2 with 1 and 5 (0 had it) (2), 5
-        // with the rest but 0 and 2 (3).
-        let group = [0, 0, 1, 1, 1, 2];
-        let queries = [0, 2, 5];
-        let is_query = [true, false, true, false, false, true];
-        assert_eq!(n_pairs(&group, &queries, &is_query), 9);
-    }
-}
+mod tests;

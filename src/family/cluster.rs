@@ -9,7 +9,7 @@
 //! an older one is recorded as merged into it. Weakness: a prompt that comes first leads even where a later one would be more
 //! central. Guarantee: the result depends on the order of prompts only, not on threads.
 
-use super::judge::{Judge, LEAST_SIMILARITY, Material, Rule, Sketches};
+use super::judge::{Judge, Material, Rule, Sketches};
 use crate::index::Hit;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -66,11 +66,8 @@ pub fn cluster(candidates: &[Vec<Hit>], known: &Known<'_>, material: &dyn Materi
 
 /// Candidates whose score reaches the threshold, best first, ties by number.
 fn accept(judge: &mut Judge<'_>, prompt: u32, near: &[Hit], rule: &Rule) -> Vec<(f32, u32)> {
-    let mut accepted: Vec<(f32, u32)> = near
-        .iter()
-        .filter(|hit| hit.similarity >= LEAST_SIMILARITY)
-        .filter_map(|hit| Some((judge.score_from(prompt, hit.id, hit.similarity, rule.threshold)?, hit.id)))
-        .collect();
+    let mut accepted: Vec<(f32, u32)> =
+        near.iter().filter_map(|hit| Some((judge.accepted(prompt, hit.id, hit.similarity, rule)?, hit.id))).collect();
     accepted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     accepted
 }
@@ -315,7 +312,7 @@ mod tests {
             .collect()
     }
 
-    const RULE: Rule = Rule { threshold: 2.0, diameter: 1.6, floor: 0.5, window_floor: 0.8 };
+    const RULE: Rule = Rule { thresholds: [[2.0; 5]; 5], diameter: 1.6, floor: 0.5, window_floor: 0.8 };
 
     #[test]
     fn a_chain_is_cut_at_the_diameter() {
@@ -388,7 +385,7 @@ mod tests {
         let line = Line(vec![0.0, 0.2, 0.2, 0.0]);
         let known = Known { family_of: &[u32::MAX, 0, 0], leaders: &[1] };
         let candidates = vec![vec![Hit { id: 0, similarity: 1.0 }, Hit { id: 1, similarity: 0.9 }]];
-        let outcome = cluster(&candidates, &known, &line, &Rule { threshold: 1.0, diameter: 0.5, ..RULE });
+        let outcome = cluster(&candidates, &known, &line, &Rule { thresholds: [[1.0; 5]; 5], diameter: 0.5, ..RULE });
         assert_eq!((outcome.leaders.len(), outcome.merged.len()), (0, 0), "no name is lost and none is made");
         assert_eq!(outcome.assigned, [(0, 0), (3, 0)]);
     }

@@ -10,4 +10,5 @@ pub mod calibrate;
 pub mod cluster;
 pub mod fragment;
 pub mod judge;
+pub mod length;
 pub mod template;

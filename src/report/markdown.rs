@@ -5,7 +5,7 @@
 //! link or become markup.
 
 use super::escape::{clip, grouped, markdown};
-use super::{Family, Report};
+use super::{Family, Length, Report};
 use crate::ids::Time;
 use std::fmt::Write as _;
 
@@ -76,6 +76,7 @@ pub fn write(report: &Report) -> String {
         ("version", markdown(&p.version)),
         ("model", markdown(&clip(&p.model_name, NOTE_CHARS))),
         ("model digest", p.model_digest.to_string()),
+        ("rule of near-duplicates", format!("version {}", p.rule)),
         ("threshold", format!("{:.3}", p.threshold)),
         ("diameter", format!("{:.3}", p.diameter)),
         ("floor of candidates", format!("{:.3}", p.candidate_floor)),
@@ -87,6 +88,18 @@ pub fn write(report: &Report) -> String {
         ("seed", p.seed.to_string()),
     ];
     pairs(&mut out, "Parameters", ["name", "value"], parameters.map(|(name, value)| (name.into(), value)));
+    let head = "| bytes of a prompt | prompts | threshold | unrelated neighbours of one | 95% interval | prompts it was not calibrated against |\n|---|---:|---:|---:|---:|---:|\n";
+    let row = |length: &Length| {
+        let Length { bytes, unrelated_neighbours: n, low, high, .. } = length;
+        let (prompts, outside) = (grouped(length.prompts), grouped(length.uncalibrated));
+        format!(
+            "| {} | {prompts} | {:.3} | {n:.2e} | {low:.2e} to {high:.2e} | {outside} |\n",
+            markdown(bytes),
+            length.threshold
+        )
+    };
+    let title = "Unrelated neighbours to expect, by length";
+    section(&mut out, title, std::iter::once(head.to_owned()).chain(p.lengths.iter().map(row)));
     out
 }
 

@@ -83,14 +83,19 @@ pub struct Parameters {
     pub model_name: String,
     /// Length of a vector.
     pub dimension: u32,
-    /// Least score (similarity plus shared character 4-grams) at which two prompts count as near-duplicates.
+    /// Version of the judge's rule of near-duplicates.
+    pub rule: u32,
+    /// Least score (similarity plus shared runs of characters) at which two prompts of whatever length count as near-duplicates.
     pub threshold: f64,
     /// Least score at which a member stays with a family that it joined through another member than the leader.
     pub diameter: f64,
     /// Least similarity at which the index offers a pair to the judge.
     pub candidate_floor: f64,
-    /// Unrelated prompts that the judge is expected to accept for one prompt, in a store of this size.
+    /// Unrelated prompts that the judge is expected to accept for one prompt, in a store of this size: the upper end for prompts of the
+    /// length that has most of them.
     pub expected_unrelated_neighbours: f64,
+    /// The same for each length class that the store holds prompts of.
+    pub lengths: Vec<Length>,
     /// Where threshold and expectation come from.
     pub calibration: String,
     /// Distinct accounts that a fragment family has at least.
@@ -105,6 +110,25 @@ pub struct Parameters {
     pub batch_rows: u64,
     /// Commitment to the key of the account pseudonyms; the key itself lies outside the store.
     pub account_key_commitment: Digest,
+}
+
+/// Prompts of one length class, and how many unrelated ones a prompt of them is expected to be joined with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Length {
+    /// Bytes of folded text, in words.
+    pub bytes: String,
+    /// Distinct prompts of the store.
+    pub prompts: u64,
+    /// Least score of two of them.
+    pub threshold: f64,
+    /// Unrelated neighbours of one of them among all prompts of the store, the best estimate.
+    pub unrelated_neighbours: f64,
+    /// Lower end of its 95% interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Prompts of the store that one of them was never calibrated against, since the calibration holds too few pairs of such lengths.
+    pub uncalibrated: u64,
 }
 
 /// Rows of this run.
@@ -193,6 +217,8 @@ pub struct Family {
     pub id: FamilyId,
     /// What makes its requests alike.
     pub level: Level,
+    /// Version of the judge's rule that made it, where it is a near-duplicate family of several prompts.
+    pub rule: Option<u32>,
     /// The near-duplicate family in which an exact family lies; the more common fragment family whose text this fragment's text
     /// holds.
     pub within: Option<FamilyId>,

@@ -2,8 +2,8 @@
 //! generator, so the page drawn from it is the same each time.
 
 use super::{
-    Counts, DayCount, Family, FamilyNight, Fragment, ModelCount, Night, Parameters, Part, Place, Removed, Report,
-    SCHEMA, Slot, Totals,
+    Counts, DayCount, Family, FamilyNight, Fragment, Length, ModelCount, Night, Parameters, Part, Place, Removed,
+    Report, SCHEMA, Slot, Totals,
 };
 use crate::ids::{Digest, FamilyId, Field, Level, Time};
 use rand::{Rng as _, SeedableRng as _};
@@ -92,6 +92,7 @@ fn family(plan: &Plan, rng: &mut ChaCha8Rng) -> Family {
     Family {
         id: FamilyId::derive(&[7; 32], plan.level, &Digest::of(format!("{template}{}", plan.accounts).as_bytes())),
         level: plan.level,
+        rule: (plan.level == Level::NearDuplicate).then_some(if plan.accounts % 2 == 0 { 1 } else { 2 }),
         within: None,
         accounts: plan.accounts,
         requests: plan.requests,
@@ -318,10 +319,31 @@ pub(crate) fn sample() -> Report {
             model_digest: Digest::of(b"model"),
             model_name: "stillhunt-static-256".into(),
             dimension: 256,
+            rule: 2,
             threshold: 1.42,
             diameter: 1.1,
             candidate_floor: 0.6,
             expected_unrelated_neighbours: 0.0094,
+            lengths: vec![
+                Length {
+                    bytes: "under 128".into(),
+                    prompts: 187_000,
+                    threshold: 1.82,
+                    unrelated_neighbours: 0.0061,
+                    low: 0.0043,
+                    high: 0.0094,
+                    uncalibrated: 0,
+                },
+                Length {
+                    bytes: "65,536 or more".into(),
+                    prompts: 1_020,
+                    threshold: 1.5,
+                    unrelated_neighbours: 0.0002,
+                    low: 0.0,
+                    high: 0.0011,
+                    uncalibrated: 1_020,
+                },
+            ],
             calibration: "built in: 100 000 public prompts, ids 0–7".into(),
             fragment_accounts: 5,
             fragment_nights: 28,

@@ -3,9 +3,12 @@
 //! Texts are written by attackers too. Whatever costs more than one linear pass over the text stops at a bound named here,
 //! and the page of the function says so. Weakness: what lies beyond a bound is not seen by that function.
 
-/// How many folded characters the lexical judge reads. 32,768 characters are about 6,000 words: nearly all prompts are
-/// shorter, and the table of grams stays within 4 MiB.
-pub const JUDGED_CHARS: usize = 32_768;
+/// How many bytes of a folded text the lexical judge reads: as many as are fingerprinted. Of long texts it samples the grams, so
+/// that a comparison costs one pass over the text and some thousand look-ups.
+pub const JUDGED_BYTES: usize = 1 << 20;
+
+/// How many characters are read to decide whether two texts are unrelated.
+pub const RUN_CHARS: usize = 32_768;
 
 /// Under this many folded characters a text is trivial ("yes, go on"): containment of so little proves nothing.
 pub const TRIVIAL_CHARS: usize = 24;

@@ -24,9 +24,9 @@ mod words;
 
 pub use align::Aligned;
 pub use fold::{fold, fold_aligned, fold_into};
-pub use grams::{Grams, Sketch};
+pub use grams::{Grams, Overlap, Sketch, gram_units, ratio};
 pub use views::{View, decoded_views};
-pub use words::{is_trivial, n_words, shares_run};
+pub use words::{is_trivial, n_words, run_share, shares_run};
 
 /// How many characters the fold took away or replaced, by reason: a feature of evasion, not a part of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

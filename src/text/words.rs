@@ -4,7 +4,7 @@
 //! scripts of South-East Asia write no blanks between words, and four of their characters count as one. Weakness: these are
 //! rules of thumb, not a dictionary, and a formula or a line of code is counted by them too.
 
-use super::limits::{JUDGED_CHARS, TRIVIAL_CHARS, TRIVIAL_CJK_CHARS, TRIVIAL_SCAN, TRIVIAL_WORDS};
+use super::limits::{RUN_CHARS, TRIVIAL_CHARS, TRIVIAL_CJK_CHARS, TRIVIAL_SCAN, TRIVIAL_WORDS};
 use std::collections::HashSet;
 use unicode_normalization::char::is_combining_mark;
 
@@ -35,6 +35,11 @@ fn kind(c: char) -> Kind {
         _ if c.is_alphanumeric() || is_combining_mark(c) => Kind::Letter,
         _ => Kind::Between,
     }
+}
+
+/// Whether a character is Chinese, Japanese or Korean: about a word of its own.
+pub(super) fn is_ideograph(c: char) -> bool {
+    matches!(kind(c), Kind::Cjk | Kind::Hangul)
 }
 
 /// Characters of a script without blanks that count as one word.
@@ -120,17 +125,29 @@ const WORD_WEIGHT: usize = 4;
 /// ```
 #[must_use]
 pub fn shares_run(a: &str, b: &str, n_words: usize) -> bool {
-    if n_words == 0 {
-        return true;
-    }
-    let of_a: HashSet<u64> = runs(&units(a), n_words).into_iter().collect();
-    !of_a.is_empty() && runs(&units(b), n_words).iter().any(|run| of_a.contains(run))
+    n_words == 0 || run_share(a, b, n_words) > 0.0
+}
+
+/// The share of the distinct runs of `n_words` words (as [`shares_run`] counts them) of the text with fewer of them that the other has
+/// too, in [0, 1]; 0 where one has none.
+///
+/// # Example
+/// ```
+/// use stillhunt::text::run_share;
+/// assert_eq!(run_share("one two three four", "zero, one two three, or three two one?", 3), 0.5);
+/// ```
+#[must_use]
+pub fn run_share(a: &str, b: &str, n_words: usize) -> f64 {
+    let distinct = |text: &str| -> HashSet<u64> { runs(&units(text), n_words).into_iter().collect() };
+    let (of_a, of_b) = (distinct(a), distinct(b));
+    let n = of_a.len().min(of_b.len());
+    if n == 0 { 0.0 } else { of_a.intersection(&of_b).count() as f64 / n as f64 }
 }
 
 fn units(folded: &str) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let mut in_word = false;
-    for c in folded.chars().take(JUDGED_CHARS) {
+    for c in folded.chars().take(RUN_CHARS) {
         let kind = kind(c);
         let weight = match kind {
             Kind::Letter => WORD_WEIGHT,
@@ -149,7 +166,7 @@ fn units(folded: &str) -> Vec<Unit> {
 }
 
 /// Scatters the bits of a number over 64 (the finaliser of splitmix64).
-fn mix(mut x: u64) -> u64 {
+pub(super) const fn mix(mut x: u64) -> u64 {
     x = (x.wrapping_add(0x9E37_79B9_7F4A_7C15) ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)

@@ -19,8 +19,8 @@ const MOST_PAIRED: usize = 256;
 /// Earlier holders of a fingerprint that a text is paired with.
 const PAIRS_EACH: usize = 8;
 
-/// A text of tonight and an earlier one.
-pub type TextPair = (u32, u32);
+/// A text of tonight, an earlier one, and how many fingerprints they share.
+pub type TextPair = (u32, u32, u32);
 
 /// The accounts that sent each text, distinct and sorted.
 pub struct AccountsOf {
@@ -104,14 +104,14 @@ pub fn count(
     seeds
 }
 
-/// Calls `take` with (new text, earlier text) pairs that share a fingerprint of at most 256 texts, each pair once or more; texts
-/// from `first_new` on are new.
+/// Calls `take` with pairs that share a fingerprint of at most 256 texts, each once for every part of the range of hashes in which
+/// they do; texts from `first_new` on are new.
 pub fn pairs(printed: Printed<'_>, first_new: u32, take: &mut dyn FnMut(&[TextPair])) {
     each_part(printed, &|| (), &|(), holders| pair_up(holders, first_new), &mut |part: Vec<Vec<(u32, u32)>>| {
         let mut pairs: Vec<(u32, u32)> = part.into_iter().flatten().collect();
         pairs.par_sort_unstable();
-        pairs.dedup();
-        take(&pairs);
+        let counted = pairs.chunk_by(|a, b| a == b).map(|same| (same[0].0, same[0].1, same.len() as u32));
+        take(&counted.collect::<Vec<TextPair>>());
     });
 }
 

@@ -171,6 +171,9 @@ fn foot(family: &Family) -> String {
     if let Some(similarity) = family.smallest_similarity {
         facts.push(format!("similarity to the leader at least {similarity:.2}"));
     }
+    if let Some(rule) = family.rule {
+        facts.push(format!("made by rule {rule}"));
+    }
     if let Some(example) = &family.example {
         facts.push(format!("one exchange <span class=\"mono\">{}</span>", inline(example, 64)));
     }

@@ -13,7 +13,7 @@ mod family;
 mod prose;
 
 use super::escape::{grouped, html};
-use super::{Family, Report};
+use super::{Family, Length, Report};
 use crate::ids::{FamilyId, Time};
 use chart::Span;
 use prose::{count, inline, percent};
@@ -260,6 +260,7 @@ fn parameters(report: &Report) -> String {
     let total = expected * s.distinct_prompts as f64;
     let total = if total.is_finite() && total >= 0.0 { grouped(total.round() as u64) } else { "?".into() };
     let items = [
+        ("Rule of near-duplicates", format!("version {}", p.rule)),
         ("Threshold", format!("{:.3}", p.threshold)),
         ("Diameter", format!("{:.3}", p.diameter)),
         ("Floor of candidates", format!("{:.3}", p.candidate_floor)),
@@ -303,10 +304,24 @@ fn parameters(report: &Report) -> String {
         let _ = write!(out, "<dt>{name}</dt><dd>{value}</dd>");
         out
     });
+    let lengths = p.lengths.iter().fold(String::new(), |mut out, length| {
+        let Length { bytes, unrelated_neighbours: n, low, high, .. } = length;
+        let (prompts, outside) = (grouped(length.prompts), grouped(length.uncalibrated));
+        let bytes = inline(bytes, NOTE_CHARS);
+        let _ = write!(
+            out,
+            "<tr><td>{bytes}</td><td>{prompts}</td><td>{:.3}</td><td>{n:.2e}</td><td>{low:.2e} to {high:.2e}</td><td>{outside}</td></tr>",
+            length.threshold
+        );
+        out
+    });
     format!(
-        "<section><h2>Parameters</h2><p class=\"soft\">Two prompts are near-duplicates when their score, the similarity of their embeddings plus \
-         a part for the runs of characters they share, reaches the threshold. In a store of this size that rule is expected to join a prompt with \
-         {expected:.4} unrelated ones, about {total} over all of them: a single member can be a stranger, and a family of two an accident.</p><dl class=\"params\">{items}</dl></section>"
+        "<section><h2>Parameters</h2><p class=\"soft\">Two prompts are near-duplicates when most of the shorter one stands in the other, in runs of \
+         characters that unrelated texts of their length do not share: when their score, the similarity of their embeddings plus a part for those \
+         runs, reaches the threshold. In a store of this size that rule is expected to join a prompt with at most \
+         {expected:.4} unrelated ones, about {total} over all of them: a single member can be a stranger, and a family of two an accident.</p><dl class=\"params\">{items}</dl>\
+         <table><caption>Unrelated neighbours to expect, by the length of the prompt</caption><thead><tr><th>Bytes</th><th>Prompts</th><th>Threshold</th><th>Neighbours of one</th>\
+         <th>95% interval</th><th>Not calibrated against</th></tr></thead><tbody>{lengths}</tbody></table></section>"
     )
 }
 

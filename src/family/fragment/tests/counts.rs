@@ -34,7 +34,9 @@ fn check(
     };
     let mut paired: BTreeSet<(u32, u32)> = BTreeSet::new();
     let printed = Printed { tonight: &new, older: &old };
-    super::super::pairs(printed, first_new, &mut |more| paired.extend(more));
+    super::super::pairs(printed, first_new, &mut |more| {
+        paired.extend(more.iter().map(|&(new, other, _)| (new, other)))
+    });
     let seeds = count(printed, &accounts_of, least, &|text| text);
     let order: Vec<(std::cmp::Reverse<u32>, u64)> =
         seeds.iter().map(|seed| (std::cmp::Reverse(seed.accounts), seed.hash)).collect();
