@@ -28,11 +28,11 @@ const PER_BAND: usize = 400;
 const VARIED: [&str; 6] = ["mgsm", "mxeval", "advising", "awesome-chatgpt-prompts", "svamp", "humaneval"];
 const FILLER_SOURCES: [&str; 2] = ["cqadupstack", "pubmedqa"];
 
-/// The prompts of a log in order of their ids: all of the held sources of the test half, then others of that half.
-pub(crate) fn log(all: &[Prompt], n: usize) -> Vec<&Prompt> {
+/// The prompts of a log in order of their ids: all of the held sources of a half, then others of that half.
+pub(crate) fn log(all: &[Prompt], n: usize, dev: bool) -> Vec<&Prompt> {
     let mut seen = HashSet::new();
     let varied = |p: &Prompt| VARIED.contains(&p.source.as_str()) && !p.group.is_empty();
-    let mut chosen: Vec<&Prompt> = all.iter().filter(|p| !p.dev() && p.kind != "probe").collect();
+    let mut chosen: Vec<&Prompt> = all.iter().filter(|p| p.dev() == dev && p.kind != "probe").collect();
     chosen.sort_by(|a, b| (!a.held(), &a.id).cmp(&(!b.held(), &b.id)));
     chosen.retain(|p| !varied(p) || seen.insert((p.source.clone(), p.group.clone())));
     chosen.truncate(n);
@@ -123,7 +123,7 @@ pub(crate) fn finders(model: &Model, all: &[Prompt]) -> String {
          same unrelated neighbours per prompt. The log of 400,000 is filled up with prompts of the other half.\n\n| edit | prompts | index | both |\n|---|---|---|---|\n",
     );
     for n in [10_000, 100_000, 400_000] {
-        let mut log = log(all, n);
+        let mut log = log(all, n, false);
         let originals = originals(&log);
         let other = all.iter().filter(|p| p.dev() && p.kind != "probe").take(n - log.len());
         log.extend(other);
@@ -177,13 +177,13 @@ fn in_the_middle<'a>(
 }
 
 /// The tables of recall and precision.
-pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, kinds: &[Edit]) -> String {
-    let log = log(all, N_LOG);
+pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, kinds: &[Edit], dev: bool) -> String {
+    let log = log(all, N_LOG, dev);
     let originals = originals(&log);
     let rule = rule(calibration, all, (log.len() + originals.len()) as u64);
     let fillers: Vec<&Prompt> = all
         .iter()
-        .filter(|p| p.dev() && FILLER_SOURCES.contains(&p.source.as_str()) && p.text.chars().count() > 200)
+        .filter(|p| p.dev() != dev && FILLER_SOURCES.contains(&p.source.as_str()) && p.text.chars().count() > 200)
         .collect();
     let mut cells: BTreeMap<(usize, &str), Cell> = BTreeMap::new();
     let mut purity: Vec<(&str, Purity)> = Vec::new();
@@ -209,7 +209,7 @@ pub(crate) fn report(model: &Model, all: &[Prompt], calibration: &Calibration, k
         purity.push((kind.word(), measure_purity(&members, &copies)));
         eprintln!("{} done", kind.word());
     }
-    write(&cells, &purity, kinds, &rule, originals.len())
+    write(&cells, &purity, kinds, &rule, originals.len(), if dev { "development" } else { "test" })
 }
 
 fn measure_purity(members: &HashMap<String, String>, copies: &[(String, &Prompt, String)]) -> Purity {
@@ -242,13 +242,14 @@ fn write(
     kinds: &[Edit],
     rule: &Rule,
     n_originals: usize,
+    half: &str,
 ) -> String {
     let percent = |part: u32, whole: u32| match whole {
         0 => "–".to_owned(),
         _ => format!("{:.1}", 100.0 * f64::from(part) / f64::from(whole)),
     };
     let mut out = format!(
-        "## Edited copies\n\n{n_originals} originals of held sources among {N_LOG} distinct prompts of the test half; threshold of two short ones \
+        "## Edited copies\n\n{n_originals} originals of held sources among {N_LOG} distinct prompts of the {half} half; threshold of two short ones \
          {:.3}, floor of candidates {:.2}.\n\n### Family recall, % (n)\n\n",
         rule.highest(),
         rule.floor

@@ -1,6 +1,7 @@
 //! Quality of families and searches on open prompts: `cargo bench --bench quality -- DATA_DIR [part…]`.
 //!
-//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `edits`, `sts`, `index`, `join`, `lists`,
+//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `lengths`, `long`,
+//! `long-cost:PROMPTSxCHARACTERS` (one a run, since it tells the peak of memory), `edits`, `sts`, `index`, `join`, `lists`,
 //! `clumps`, `chains`, `cost:ROWS` (a file that `fragments_peers.py make` wrote), `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published`, `:clean` and `:hostile` are parts), `finders`; all of them
 //! without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
 //! written there, a file a part.
@@ -17,8 +18,10 @@ mod edits;
 mod fragment_cost;
 mod fragments;
 mod index;
+mod lengths;
 mod lists;
 mod logs;
+mod long;
 mod sts;
 
 use std::path::PathBuf;
@@ -55,7 +58,8 @@ fn main() {
     let shipped = std::fs::read_to_string(root.join("models/calibration.json")).expect("the shipped calibration");
     let shipped: Calibration = serde_json::from_str(&shipped).expect("the shipped calibration");
     if wants("edits") {
-        tell("edits", edits::report(&model, &all, &shipped, &Edit::ALL));
+        let part = if has("--dev") { "edits-dev" } else { "edits" };
+        tell(part, edits::report(&model, &all, &shipped, &Edit::ALL, has("--dev")));
     }
     let of_fragments: Vec<String> =
         words.iter().filter_map(|word| word.strip_prefix("fragments:")).map(str::to_owned).collect();
@@ -64,6 +68,17 @@ fn main() {
     }
     if let Some(rows) = words.iter().find_map(|word| word.strip_prefix("cost:")) {
         tell("fragment-cost", fragment_cost::report(&model, std::path::Path::new(rows)));
+    }
+    if wants("lengths") {
+        tell("lengths", lengths::report(&model, &all, &dir));
+    }
+    if wants("long") {
+        tell("long", long::families(&model, &all, &dir));
+    }
+    for word in words.iter().filter_map(|word| word.strip_prefix("long-cost:")) {
+        let (n, length) = word.split_once('x').expect("long-cost:PROMPTSxCHARACTERS");
+        let (n, length) = (n.parse().expect("a number"), length.parse().expect("a number"));
+        println!("{}", long::cost(&model, &dir, n, length));
     }
     if words.iter().any(|word| word == "finders") {
         tell("finders", edits::finders(&model, &all));

@@ -6,7 +6,7 @@
 //! *Unrelated* pairs come from different groups (accounts, or the sources that the user names) and share less than
 //! [`RELATED_SHARE`] of the runs of five words of the shorter text; of up to some fifty words that is no run at all. Beyond the
 //! scores that were seen the tail is taken as exponential, fitted by maximum likelihood to the highest [`TAIL`] of them; scores are
-//! bounded by 2.6, so the true tail is lighter and the threshold errs to the strict side.
+//! bounded by 2.65, so the true tail is lighter and the threshold errs to the strict side.
 //!
 //! Weakness: a log full of coordinated copies without a common run of five words raises its own threshold; the highest pairs
 //! are returned to be read. Classes of which fewer than [`LEAST_PAIRS`] pairs were compared are not calibrated. Do not use it on fewer
@@ -29,6 +29,12 @@ pub const RELATED_RUN: usize = 5;
 pub const RELATED_SHARE: f64 = 0.02;
 /// Pairs from which on a pair of length classes is calibrated.
 pub const LEAST_PAIRS: u64 = 50_000;
+/// The lowest threshold of two texts of the shortest class.
+const LEAST_OF_SHORT: f64 = 1.5;
+/// The lowest threshold where one of two texts is longer. Unrelated ones score far less; what scores between is alike in task and
+/// style, such as functions of one exercise set, and families would gather it (precision of the families of edited copies on the
+/// development half, `benches/record/quality-edits-dev.md`).
+pub const LEAST_OF_LONGER: f64 = 1.8;
 /// Confidence of the intervals.
 const LEVEL: f64 = 0.95;
 
@@ -239,8 +245,8 @@ fn judge_one(
 
 /// The lowest score (in steps of 0.001, from `from` to 2.45) of which `holds` is true, as it is of all higher ones; 2.45 where it is of
 /// none.
-fn lowest(from: u32, holds: impl Fn(f64) -> bool) -> f64 {
-    let (mut low, mut high) = (from, 2450u32);
+fn lowest(from: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = ((from * 1e3).round() as u32, 2450u32);
     while low < high {
         let middle = low.midpoint(high);
         if holds(f64::from(middle) / 1000.0) { high = middle } else { low = middle + 1 }
@@ -286,17 +292,22 @@ impl Scores {
         }
     }
 
-    /// The lowest threshold, from 1.5 on, at which the upper end of the interval of unrelated neighbours is at most `expected` in a store
+    /// The lowest threshold that these lengths may have.
+    fn least(&self) -> f64 {
+        if self.longer == 0 { LEAST_OF_SHORT } else { LEAST_OF_LONGER }
+    }
+
+    /// The lowest threshold, from the least of these lengths on, at which the upper end of the interval of unrelated neighbours is at most `expected` in a store
     /// of `n` distinct prompts of this class.
     #[must_use]
     pub fn threshold(&self, expected: f64, n: u64) -> f64 {
-        lowest(1500, |at| self.rate(at).high * n as f64 <= expected)
+        lowest(self.least(), |at| self.rate(at).high * n as f64 <= expected)
     }
 
     /// The score, from 0.5 on, that one unrelated pair in `1 / rate` reaches, by the best estimate.
     #[must_use]
     pub fn score_at_rate(&self, rate: f64) -> f64 {
-        lowest(500, |at| self.rate(at).point <= rate)
+        lowest(0.5, |at| self.rate(at).point <= rate)
     }
 }
 
@@ -359,22 +370,24 @@ impl Calibration {
     /// upper end of the interval, for the prompts of every length class, in a store that has `prompts[c]` distinct prompts of each class
     /// c; 2.45 where nothing is calibrated.
     ///
-    /// One threshold for all lengths takes nine tenths of what is allowed. Two classes of which it would let pass far fewer have the lowest
-    /// one at which they take the last tenth, as if the whole store were of these lengths: so all of them together take no more.
+    /// One threshold for all lengths takes 98% of what is allowed. Two classes of which it would let pass far fewer have the lowest
+    /// one, from [`LEAST_OF_LONGER`] on, at which they take the other 2%, as if the whole store were of these lengths: so all of them
+    /// together take no more.
     #[must_use]
     pub fn thresholds(&self, expected: f64, prompts: &Lengths) -> Thresholds {
         if self.calibrated().next().is_none() {
             return [[2.45; LENGTHS.len()]; LENGTHS.len()];
         }
         let present: Vec<usize> = (0..LENGTHS.len()).filter(|&class| prompts[class] > 0).collect();
-        let all = lowest(1500, |at| {
+        let all = lowest(LEAST_OF_SHORT, |at| {
             let uniform = [[at as f32; LENGTHS.len()]; LENGTHS.len()];
-            present.iter().all(|&class| self.neighbours(&uniform, class, prompts).high <= 0.9 * expected)
+            present.iter().all(|&class| self.neighbours(&uniform, class, prompts).high <= 0.98 * expected)
         });
         let n = prompts.iter().sum();
         let mut out = [[all as f32; LENGTHS.len()]; LENGTHS.len()];
         for scores in self.calibrated() {
-            let own = scores.threshold(0.1 * expected, n).min(all) as f32;
+            let own = scores.threshold(0.02 * expected, n).min(all.max(scores.least()));
+            let own = own as f32;
             (out[scores.shorter][scores.longer], out[scores.longer][scores.shorter]) = (own, own);
         }
         out

@@ -1,7 +1,7 @@
 //! The judge of near-duplicates: **two prompts are near-duplicates when most of the shorter one stands in the other, in runs so long
 //! that unrelated texts of their length do not share them.**
 //!
-//! The similarity of vectors finds; the text decides: similarity + 1.5 × containment + 0.1 × ratio of the lengths against a threshold.
+//! The similarity of vectors finds; the text decides: similarity + 1.5 × containment + 0.15 × ratio of the lengths against a threshold.
 //! Containment is the share of the shorter text's grams that the other has too, and a gram is the longer, the longer the texts are
 //! ([`crate::text::gram_units`]), so that unrelated texts score no more at 60,000 characters than at 60. The threshold is calibrated for
 //! every two classes of length. The similarity alone would keep 67% of edited copies at one
@@ -26,12 +26,12 @@ pub const LEAST_SIMILARITY: f32 = 0.40;
 
 /// Weight of the ratio of lengths: of two short texts a stock phrase inside a longer one is contained as much as an edited copy is, and
 /// the copy is as long as its original (`benches/record/quality-lengths.md`).
-pub const RATIO_WEIGHT: f32 = 0.1;
+pub const RATIO_WEIGHT: f32 = 0.15;
 
 /// What a pair's score can be above its similarity.
 pub const MOST_BY_TEXT: f32 = CONTAINMENT_WEIGHT + RATIO_WEIGHT;
 
-/// Score of a pair, in [−1, 2.6]: higher is nearer.
+/// Score of a pair, in [−1, 2.65]: higher is nearer.
 #[must_use]
 pub fn score(similarity: f32, overlap: Overlap) -> f32 {
     similarity + CONTAINMENT_WEIGHT * overlap.containment + RATIO_WEIGHT * overlap.ratio

@@ -181,7 +181,7 @@ pub fn family(bytes: &[u8]) {
     assert!(shared.iter().all(|range| other.get(range.clone()).is_some()), "on boundaries");
     let mut grams = Grams::new();
     grams.set(&text::fold(members[0]).text);
-    assert!((0.0..=1.0).contains(&grams.containment(&text::fold(other).text)));
+    assert!((0.0..=1.0).contains(&grams.overlap(&text::fold(other).text).containment));
 }
 
 /// Bytes at an address that numbers can be read from.

@@ -40,6 +40,12 @@ fn a_store_of_format_2_opens_and_answers_as_it_did() {
     let ids: Vec<&str> =
         list["families"].as_array().expect("families").iter().map(|f| f["id"].as_str().expect("an id")).collect();
     assert_eq!(ids.iter().take(3).copied().collect::<Vec<_>>(), LEADING);
+    let rules: Vec<&serde_json::Value> =
+        list["families"].as_array().expect("families").iter().map(|f| &f["rule"]).collect();
+    assert!(
+        rules.iter().all(|rule| rule.is_null() || **rule == 1) && rules.iter().any(|rule| **rule == 1),
+        "{rules:?}"
+    );
     let hits = site.run(&["similar", "--id", EXCHANGE, "--store", "store", "--format", "json", "--all"]).ok().json();
     let found: Vec<(&str, String)> = hits["hits"]
         .as_array()
@@ -70,6 +76,14 @@ fn a_store_of_format_2_takes_another_night() {
         assert_eq!((now, same), (family, account));
     }
     let now = digests(&site.path("store/nights"));
+    let list = site.run(&["family", "list", "--store", "store", "--format", "json"]).ok().json();
+    let made: Vec<u64> =
+        list["families"].as_array().expect("families").iter().filter_map(|family| family["rule"].as_u64()).collect();
+    let of = |rule: u64| made.iter().filter(|&&made| made == rule).count();
+    assert_eq!(of(1), before.families("near-duplicate").len(), "families of an older rule stay readable and say so");
+    assert_eq!(of(2), 1, "tonight's family is of today's rule");
+    let report: serde_json::Value = serde_json::from_str(&site.read("report/report.json")).expect("JSON");
+    assert!(report["notes"].to_string().contains("were made by an older rule"), "{}", report["notes"]);
     assert!(files.iter().all(|(name, digest)| now.get(name) == Some(digest)), "an old night is never rewritten");
 }
 

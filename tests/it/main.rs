@@ -20,6 +20,7 @@ mod hostile;
 mod hostile_logs;
 mod kills;
 mod logs;
+mod long_prompts;
 mod nightly;
 mod nights;
 mod replay;

@@ -110,7 +110,7 @@ fn chance_shares_as_little_at_every_length() {
     let mut grams = Grams::new();
     for n in [300, 1_000, 4_000, 16_000, 64_000, 200_000] {
         grams.set(&prose(5, n));
-        let by_chance = grams.overlap(&prose(6, n).containment);
+        let by_chance = grams.overlap(&prose(6, n)).containment;
         assert!(by_chance < 0.30, "{by_chance} at {n}");
     }
 }
