@@ -85,7 +85,7 @@ pub(crate) fn mixture(all: &[Prompt]) -> Lengths {
 
 fn as_prompt(document: &Document) -> Prompt {
     let folded = stillhunt::text::fold(&document.text).text;
-    let (id, source) = (format!("document {}", document.id), document.group.clone());
+    let (id, source) = (format!("document-{}", document.id), document.group.clone());
     Prompt { id, text: document.text.clone(), folded, source, kind: document.kind.into(), group: String::new() }
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn documents(dir: &Path, prompts: &[Prompt]) -> Vec<Document> {
                 break;
             }
             rest = &rest[piece.len()..];
-            let (id, group) = (format!("{book} piece {n}"), (*book).to_owned());
+            let (id, group) = (format!("{book}-piece-{n}"), (*book).to_owned());
             out.push(Document { id, group, kind: "prose", text: piece.to_owned() });
         }
     }
@@ -118,7 +118,7 @@ fn join(kind: &'static str, source: Option<&str>, texts: &[&str], out: &mut Vec<
         text.push_str(part);
         text.push('\n');
         if text.len() >= wanted {
-            let id = format!("{kind} {} {n}", source.unwrap_or_default());
+            let id = format!("{}-{n}", source.unwrap_or(kind)).replace(' ', "-");
             let group = source.map_or_else(|| id.clone(), str::to_owned);
             out.push(Document { group, id, kind, text: std::mem::take(&mut text) });
             n += 1;

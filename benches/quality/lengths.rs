@@ -137,8 +137,8 @@ fn kinds(model: &Model, all: &[Prompt], dir: &Path, out: &mut String) {
     let mut pieces: HashSet<String> = HashSet::new();
     // The pieces of books hold the chapters again.
     let chosen: Vec<Document> =
-        chosen.into_iter().filter(|d| !d.id.contains(" piece ") || pieces.insert(d.id.clone())).collect();
-    let chapters = |d: &Document| d.kind == "prose" && d.group != d.id && !d.id.contains(" piece ");
+        chosen.into_iter().filter(|d| !d.id.contains("-piece-") || pieces.insert(d.id.clone())).collect();
+    let chapters = |d: &Document| d.kind == "prose" && d.group != d.id && !d.id.contains("-piece-");
     let chosen = without_versions(model, chosen.into_iter().filter(|d| !chapters(d)).collect());
     let members = Audited::new(model, chosen.iter().map(|d| (d.id.as_str(), d.text.as_str()))).members();
     let kind_of: HashMap<&str, &str> = chosen.iter().map(|d| (d.id.as_str(), d.kind)).collect();
@@ -158,8 +158,11 @@ fn recall(model: &Model, dir: &Path, test: &[Document], out: &mut String) {
          books); one kind of edit a log, at full strength.\n\n| edit | {} |\n|---|---|---|---|---|---|\n",
         LENGTHS.map(|n| n.to_string()).join(" | ")
     );
-    let pieces: Vec<Document> =
-        documents(dir, &[]).into_iter().filter(|d| !d.dev() && d.id.contains(" piece ")).collect();
+    let is_piece = |d: &Document| d.id.contains("-piece-");
+    let pieces: Vec<Document> = documents(dir, &[]).into_iter().filter(|d| !d.dev() && is_piece(d)).collect();
+    // What copies are padded with is not in the log, else they would be copies of that, too.
+    let mut fillers: Vec<Document> = documents(dir, &[]).into_iter().filter(|d| d.dev() && is_piece(d)).collect();
+    fillers.sort_by_key(Document::order);
     let logs: Vec<Vec<Document>> = LENGTHS
         .into_iter()
         .map(|n| of_length(model, if n < 64_000 { test } else { &pieces }, n, if n < 16_000 { MOST } else { 700 }))
@@ -167,13 +170,12 @@ fn recall(model: &Model, dir: &Path, test: &[Document], out: &mut String) {
     for (row, kind) in Edit::ALL.into_iter().enumerate() {
         let _ = write!(out, "| {} |", kind.word());
         for documents in &logs {
-            // The filler of a padding is another document of that length.
             let copy = |(i, d): (usize, &Document)| {
-                let filler = &documents[documents.len() - 1 - (7 * i + row) % (documents.len() / 2)].text;
+                let filler = &fillers[(7 * i + row) % fillers.len()].text;
                 Some((format!("copy-{}", d.id), d.id.clone(), kind.apply(&d.text, 1.0, filler, i as u64)?))
             };
             let copies: Vec<(String, String, String)> =
-                documents.iter().take(documents.len() / 2).take(COPIED).enumerate().filter_map(copy).collect();
+                documents.iter().take(COPIED).enumerate().filter_map(copy).collect();
             let rows = documents.iter().map(|d| (d.id.as_str(), d.text.as_str()));
             let rows = rows.chain(copies.iter().map(|(id, _, text)| (id.as_str(), text.as_str())));
             let members = Audited::new(model, rows).members();

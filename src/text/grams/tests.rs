@@ -41,7 +41,10 @@ fn prose(seed: u64, n: usize) -> String {
         state = mix(state);
         (state >> 33) as usize % n
     };
-    let syllables = ["ka", "lo", "mer", "tin", "sa", "vor", "el", "dun", "qui", "pa", "stre", "no", "bi", "gar", "u"];
+    let syllables = [
+        "ka", "lo", "mer", "tin", "sa", "vor", "el", "dun", "qui", "pa", "stre", "no", "bi", "gar", "u", "fen", "ho",
+        "ix", "jal", "wo", "zet", "cri", "ab", "ny", "om", "sul", "the", "ri", "ger", "po", "ve",
+    ];
     let mut out = String::new();
     while out.len() < n {
         (0..=next(3)).for_each(|_| out.push_str(syllables[next(syllables.len())]));
