@@ -4,7 +4,7 @@
 use crate::data::Prompt;
 use crate::documents::{documents, pages};
 use crate::logs::Audited;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -26,19 +26,25 @@ pub(crate) fn families(model: &Model, all: &[Prompt], dir: &Path) -> String {
     rows.truncate(20_000);
     let members = Audited::new(model, rows.iter().map(|(id, _, text)| (id.as_str(), text.as_str()))).members();
     let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let place: HashMap<&str, usize> = rows.iter().enumerate().map(|(i, row)| (row.0.as_str(), i)).collect();
-    for (id, family) in &members {
-        families.entry(family).or_default().push(place[id.as_str()]);
+    for (i, (id, ..)) in rows.iter().enumerate() {
+        if let Some(family) = members.get(id) {
+            families.entry(family).or_default().push(i);
+        }
     }
     let mut largest: Vec<Vec<usize>> = families.into_values().collect();
     let joined: usize = largest.iter().map(Vec::len).sum();
     let mut out = format!(
-        "## Largest near-duplicate families of {} long prompts\n\n{joined} are in {} families.\n\n| | members | sources | two of them begin |\n|---|---|---|---|\n",
+        "## Largest near-duplicate families of {} long prompts\n\n{joined} are in {} families.\n\n| | members | sources | least share of common five-word runs, of ten pairs | two of them begin |\n|---|---|---|---|---|\n",
         rows.len(),
         largest.len()
     );
-    largest.iter_mut().for_each(|family| family.sort_unstable());
     largest.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+    let folded = |i: usize| stillhunt::text::fold(&rows[i].2).text;
+    let least_share = |family: &[usize]| {
+        let pair = |k: usize| (family[k * (family.len() - 1) / 11], family[(k + 1) * (family.len() - 1) / 11]);
+        let share = |k| stillhunt::text::run_share(&folded(pair(k).0), &folded(pair(k).1), 5);
+        (0..10).map(share).fold(1.0, f64::min)
+    };
     for (number, family) in largest.iter().take(20).enumerate() {
         let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
         family.iter().for_each(|&i| *sources.entry(rows[i].1).or_default() += 1);
@@ -46,10 +52,11 @@ pub(crate) fn families(model: &Model, all: &[Prompt], dir: &Path) -> String {
         let start = |i: usize| rows[i].2.chars().take(90).collect::<String>().replace(['\n', '|'], " ");
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} … / {} … |",
+            "| {} | {} | {} | {:.2} | {} … / {} … |",
             number + 1,
             family.len(),
             sources.join(", "),
+            least_share(family),
             start(family[0]),
             start(family[family.len() - 1])
         );

@@ -1,6 +1,6 @@
 //! Quality of families and searches on open prompts: `cargo bench --bench quality -- DATA_DIR [part…]`.
 //!
-//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `lengths`, `long`,
+//! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `grams`, `lengths`, `long`,
 //! `long-cost:PROMPTSxCHARACTERS` (one a run, since it tells the peak of memory), `edits`, `sts`, `index`, `join`, `lists`,
 //! `clumps`, `chains`, `cost:ROWS` (a file that `fragments_peers.py make` wrote), `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published`, `:clean` and `:hostile` are parts), `finders`; all of them
 //! without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
@@ -17,6 +17,7 @@ mod documents;
 mod edits;
 mod fragment_cost;
 mod fragments;
+mod grams;
 mod index;
 mod lengths;
 mod lists;
@@ -68,6 +69,9 @@ fn main() {
     }
     if let Some(rows) = words.iter().find_map(|word| word.strip_prefix("cost:")) {
         tell("fragment-cost", fragment_cost::report(&model, std::path::Path::new(rows)));
+    }
+    if wants("grams") {
+        tell("grams", grams::report(&dir));
     }
     if wants("lengths") {
         tell("lengths", lengths::report(&model, &all, &dir));

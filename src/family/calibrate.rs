@@ -157,7 +157,7 @@ pub fn measure(
             *floor = judged[KEPT - 1].2;
         }
     }
-    judged.iter_mut().for_each(order);
+    judged.iter_mut().for_each(|pairs| order(pairs));
     let scores = |classes: usize| Scores {
         shorter: classes / LENGTHS.len(),
         longer: classes % LENGTHS.len(),
@@ -179,7 +179,7 @@ pub fn measure(
     (calibration, highest)
 }
 
-fn order(pairs: &mut Vec<Pair>) {
+fn order(pairs: &mut [Pair]) {
     pairs.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
 }
 

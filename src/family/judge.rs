@@ -25,7 +25,7 @@ pub const CONTAINMENT_WEIGHT: f32 = 1.5;
 pub const LEAST_SIMILARITY: f32 = 0.40;
 
 /// Weight of the ratio of lengths: of two short texts a stock phrase inside a longer one is contained as much as an edited copy is, and
-/// the copy is as long as its original (`benches/record/quality-lengths.md`).
+/// the copy is as long as its original (`benches/record/quality-grams.md`).
 pub const RATIO_WEIGHT: f32 = 0.15;
 
 /// What a pair's score can be above its similarity.

@@ -92,7 +92,7 @@ fn family(plan: &Plan, rng: &mut ChaCha8Rng) -> Family {
     Family {
         id: FamilyId::derive(&[7; 32], plan.level, &Digest::of(format!("{template}{}", plan.accounts).as_bytes())),
         level: plan.level,
-        rule: (plan.level == Level::NearDuplicate).then_some(if plan.accounts % 2 == 0 { 1 } else { 2 }),
+        rule: (plan.level == Level::NearDuplicate).then_some(1 + (plan.accounts % 2) as u32),
         within: None,
         accounts: plan.accounts,
         requests: plan.requests,

@@ -4,8 +4,8 @@
 //! Both texts are cut into grams, and the measure is the share of the distinct grams of the text with fewer of them that the other has
 //! too. The longer a text, the more of another's grams it holds by chance: half of the 4-grams of an English text stand in any other of
 //! 16,000 letters. So a gram is the longer, the longer the longer text is ([`gram_units`]): five letters, three more for each
-//! eightfold length. Then unrelated prose shares a twentieth at 500 letters and at 60,000 alike, and a gram stays short enough that
-//! an edit spoils few of them (`benches/record/quality-lengths.md`). A gram has at least four characters; a Chinese, Japanese or
+//! eightfold length. Then unrelated prose shares less than a tenth at 200 letters and at 60,000, and a gram stays short enough that
+//! an edit spoils few of them (`benches/record/quality-grams.md`). A gram has at least four characters; a Chinese, Japanese or
 //! Korean one counts for three letters, since it tells about as much.
 //!
 //! One text is filed in a table and many are held against it; the table is stamped, not cleared, so that filing costs as much as the
