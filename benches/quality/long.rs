@@ -34,7 +34,7 @@ pub(crate) fn families(model: &Model, all: &[Prompt], dir: &Path) -> String {
     let mut largest: Vec<Vec<usize>> = families.into_values().collect();
     let joined: usize = largest.iter().map(Vec::len).sum();
     let mut out = format!(
-        "## Largest near-duplicate families of {} long prompts\n\n{joined} are in {} families.\n\n| | members | sources | least share of common five-word runs, of ten pairs | two of them begin |\n|---|---|---|---|---|\n",
+        "## Largest near-duplicate families of {} long prompts\n\n{joined} are in {} families.\n\n| | members | sources | least share of common five-word runs, of ten pairs |\n|---|---|---|---|\n",
         rows.len(),
         largest.len()
     );
@@ -52,14 +52,14 @@ pub(crate) fn families(model: &Model, all: &[Prompt], dir: &Path) -> String {
         let start = |i: usize| rows[i].2.chars().take(90).collect::<String>().replace(['\n', '|'], " ");
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {:.2} | {} … / {} … |",
+            "| {} | {} | {} | {:.2} |",
             number + 1,
             family.len(),
             sources.join(", "),
             least_share(family),
-            start(family[0]),
-            start(family[family.len() - 1])
         );
+        // To be read on the screen: texts of others do not go into a record.
+        eprintln!("{}: {} … / {} …", number + 1, start(family[0]), start(family[family.len() - 1]));
     }
     out
 }
