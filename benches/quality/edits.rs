@@ -1,6 +1,6 @@
 //! How many edited copies come into their original's family, through the real pipeline.
 //!
-//! For each kind of edit one log of 100,000 distinct prompts: those of held sources of the test half, filled up with other
+//! For each kind of edit one log of 100,000 distinct prompts: those of held sources of the test half (`--dev`: of the development half), filled up with other
 //! prompts of that half, and one edited copy of each chosen original, at full strength. One kind a log, so that copies of one
 //! original cannot bridge each other. Originals are not trivial (trivial texts are kept out of near-duplicate families by
 //! rule), at most 400 a length band, drawn by the order of their ids; of sources whose rows are variations of one another
