@@ -225,6 +225,17 @@ struct FieldTexts<'a> {
 }
 
 impl FragmentTexts for FieldTexts<'_> {
+    fn around(&self, text: u32, at: usize, reach: usize) -> (Cow<'_, str>, usize) {
+        let stored = match text.checked_sub(self.first) {
+            Some(i) => self.tonight.folded_around(i as usize, at, reach),
+            None => self.view.folded_around(self.field, text, at, reach),
+        };
+        match stored {
+            Some((part, from)) => (Cow::Borrowed(part), from),
+            None => (self.folded(text), 0),
+        }
+    }
+
     fn folded(&self, text: u32) -> Cow<'_, str> {
         let stored = match text.checked_sub(self.first) {
             Some(i) => self.tonight.get(i as usize),

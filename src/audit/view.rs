@@ -214,13 +214,22 @@ impl View {
 
     /// Text of a field as it first came, and folded where that was stored.
     pub(crate) fn field_text(&self, field: Field, number: u32) -> (&str, Option<&str>) {
+        self.texts_of(field, number).map_or(("", None), |(texts, i)| texts.get(i))
+    }
+
+    /// What stands around a place of a stored folded text, as [`Texts::folded_around`].
+    pub(crate) fn folded_around(&self, field: Field, number: u32, at: usize, reach: usize) -> Option<(&str, usize)> {
+        let (texts, i) = self.texts_of(field, number)?;
+        texts.folded_around(i, at, reach)
+    }
+
+    /// The file that holds a text, and its place there.
+    fn texts_of(&self, field: Field, number: u32) -> Option<(&Texts<Mapped>, usize)> {
         let nights = &self.texts[field as usize];
         // A night that adds no text begins where the next one does, so the last that begins there has it.
-        let night = nights.partition_point(|(first, _)| *first <= number);
-        match night.checked_sub(1).map(|n| &nights[n]) {
-            Some((first, texts)) => texts.get((number - first) as usize),
-            None => ("", None),
-        }
+        let night = nights.partition_point(|(first, _)| *first <= number).checked_sub(1)?;
+        let (first, texts) = &nights[night];
+        Some((texts, (number - first) as usize))
     }
 
     /// Postings of each night by the texts of a field; of system prompts they are those of the prompts.

@@ -97,14 +97,32 @@ impl<B: AsRef<[u8]>> Texts<B> {
     /// Text `i` as it first came, and folded where that was stored. A damaged text is empty; `verify` finds it.
     #[must_use]
     pub fn get(&self, i: usize) -> (&str, Option<&str>) {
+        let (raw, folded) = self.bytes_of(i);
+        let whole = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        (whole(raw), folded.map(whole))
+    }
+
+    /// The stored folded form of text `i` from `reach` bytes before `at` to `reach` bytes behind it, cut at characters, and where it
+    /// begins in the whole; `None` where no folded form was stored. It costs what is returned, not what the text is long.
+    #[must_use]
+    pub fn folded_around(&self, i: usize, at: usize, reach: usize) -> Option<(&str, usize)> {
+        let bytes = self.bytes_of(i).1?;
+        let boundary = |at: usize| bytes.get(at).is_none_or(|byte| byte & 0xC0 != 0x80);
+        let from = (at.saturating_sub(reach)..bytes.len()).find(|&at| boundary(at)).unwrap_or(bytes.len());
+        let to = (from..=at.saturating_add(reach).min(bytes.len())).rev().find(|&at| boundary(at)).unwrap_or(from);
+        Some((std::str::from_utf8(&bytes[from..to]).unwrap_or_default(), from))
+    }
+
+    /// The bytes of text `i`, and of its folded form where that was stored.
+    fn bytes_of(&self, i: usize) -> (&[u8], Option<&[u8]>) {
         if i >= self.len {
-            return ("", None);
+            return (&[], None);
         }
         let first = if i == 0 { 8 } else { self.end(2 * i - 1) };
         let (middle, last) = (self.end(2 * i), self.end(2 * i + 1));
         let part = |from: usize, to: usize| {
             let bytes = if to <= self.places { self.bytes.as_ref().get(from..to) } else { None };
-            std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
+            bytes.unwrap_or_default()
         };
         (part(first, middle), (middle != last).then(|| part(middle, last)))
     }
@@ -127,6 +145,16 @@ mod tests {
             for (i, (raw, folded)) in texts.iter().enumerate() {
                 prop_assert_eq!(file.get(i), (raw.as_str(), folded.as_deref()));
             }
+            for (i, (_, folded)) in texts.iter().enumerate() {
+                let Some(folded) = folded else { continue };
+                for at in 0..folded.len() + 2 {
+                    let (part, from) = file.folded_around(i, at, 5).expect("a folded form");
+                    prop_assert!(folded[from..].starts_with(part), "{part:?} from {from} of {folded:?}");
+                    prop_assert!(from <= at.min(folded.len()) || at >= folded.len());
+                    prop_assert!(from + part.len() + 3 > (at + 5).min(folded.len()), "at most three bytes are cut away");
+                }
+                prop_assert_eq!(file.folded_around(i, 0, usize::MAX), Some((folded.as_str(), 0)));
+            }
         }
 
         #[test]
@@ -134,7 +162,7 @@ mod tests {
             let mut bytes = bytes;
             bytes.splice(0..0, *b"SHTEXTS1");
             if let Ok(texts) = Texts::open(bytes) {
-                (0..texts.len().min(20)).for_each(|i| { let _ = texts.get(i); });
+                (0..texts.len().min(20)).for_each(|i| { let _ = (texts.get(i), texts.folded_around(i, 3, 4)); });
             }
         }
     }

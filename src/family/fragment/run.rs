@@ -28,6 +28,9 @@ const MOST_MISSES: u8 = 2;
 const WORD_BYTES: usize = 64;
 /// Holders that are looked at first: most seeds are idioms, and end here.
 const FIRST_LOOK: usize = 8;
+/// Bytes of a holder, to each side of the gram, that are read first. A run of a quarter of that, or longer, is grown again in the whole
+/// texts: a slot may have taken its walk to the end of what was read.
+const FIRST_REACH: usize = 4 << 10;
 /// Bytes that a piece at either end of a run needs; what is shorter tells nothing.
 const LEAST_PIECE: usize = 16;
 
@@ -35,6 +38,13 @@ const LEAST_PIECE: usize = 16;
 pub trait Texts: Sync {
     /// The folded text; empty where there is none.
     fn folded(&self, text: u32) -> Cow<'_, str>;
+
+    /// A part of the folded text with at least `reach` bytes to each side of byte `at`, but for what a cut at a character takes, or the
+    /// whole; and where it begins.
+    fn around(&self, text: u32, at: usize, reach: usize) -> (Cow<'_, str>, usize) {
+        let _ = (at, reach);
+        (self.folded(text), 0)
+    }
 }
 
 /// The fixed pieces of a run, in order.
@@ -82,12 +92,18 @@ struct Side<'a> {
 }
 
 fn consensus(sample: &[(u32, u32)], texts: &dyn Texts) -> String {
+    let near = consensus_within(sample, texts, FIRST_REACH);
+    if near.len() < FIRST_REACH / 4 { near } else { consensus_within(sample, texts, usize::MAX) }
+}
+
+/// The run around the gram, of what stands within `reach` bytes of it.
+fn consensus_within(sample: &[(u32, u32)], texts: &dyn Texts, reach: usize) -> String {
     let mut held: Vec<Cow<'_, str>> = Vec::with_capacity(sample.len().min(SAMPLE));
     let mut starts: Vec<usize> = Vec::with_capacity(held.capacity());
     let mut gram: Vec<u8> = Vec::new();
     for &(text, at) in sample {
-        let folded = texts.folded(text);
-        let at = at as usize;
+        let (folded, from) = texts.around(text, at as usize, reach);
+        let Some(at) = (at as usize).checked_sub(from) else { continue };
         let Some(here) = folded.as_bytes().get(at..at + GRAM) else { continue };
         if gram.is_empty() {
             gram = here.to_vec();
