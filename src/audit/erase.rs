@@ -12,7 +12,9 @@ use crate::ids::Field;
 use crate::index::{Built, Vectors};
 use crate::store::keys::{self, KeyTable, Record};
 use crate::store::postings::{self, Posting};
-use crate::store::prints::{self, Prints};
+use crate::store::members::{Holder, Member};
+use crate::store::prints::PrintRecord;
+use crate::store::sorted::{self, Sorted};
 use crate::store::rewrite::Rewrite;
 use crate::store::tables::{self, Cell, Columns, TableWriter};
 use crate::store::texts::{Texts, TextsWriter};
@@ -230,18 +232,24 @@ impl Eraser<'_> {
         writer.finish().and_then(|mut out| out.flush()).map_err(|cause| written(&cause))
     }
 
-    fn prints(&mut self, field: Field) -> Result<()> {
-        let files: Vec<Named> = self.store.of_kind(prints_kind(field)).cloned().collect();
+    /// Writes the sorted tables of a kind again that hold records which are not kept.
+    fn sorted<R: sorted::Record>(&mut self, kind: &str, keep: &dyn Fn(&R) -> bool) -> Result<()> {
+        let files: Vec<Named> = self.store.of_kind(kind).cloned().collect();
         for file in files {
-            let run = Prints::open(self.store.map(&file)?)?;
-            if run.all().iter().any(|record| self.is_gone(field, record.text)) {
-                let kept = run.all().iter().filter(|record| !self.is_gone(field, record.text));
-                let mut kept: Vec<prints::PrintRecord> = kept.copied().collect();
+            let table: Sorted<_, R> = Sorted::open(self.store.map(&file)?)?;
+            if !table.all().iter().all(keep) {
+                let mut kept: Vec<R> = table.all().iter().filter(|record| keep(record)).copied().collect();
                 let mut out = self.out.replace(&file)?;
-                prints::write(&mut kept, &mut out).map_err(|cause| written(&cause))?;
+                sorted::write(&mut kept, &mut out).map_err(|cause| written(&cause))?;
             }
         }
         Ok(())
+    }
+
+    fn prints(&mut self, field: Field) -> Result<()> {
+        let gone = &self.plan.gone[field as usize];
+        let kept = |record: &PrintRecord| gone.get(record.text as usize) != Some(&true);
+        self.sorted(prints_kind(field), &kept)
     }
 
     fn keys(&mut self) -> Result<()> {
@@ -354,9 +362,12 @@ impl Eraser<'_> {
     fn fragments(&mut self) -> Result<()> {
         let (view, plan) = (self.view, self.plan);
         let goes = |fragment: u32, text: u32| {
-            let field = view.fragments[fragment as usize].field;
-            plan.fragments.gone.contains(&fragment) || plan.gone[field as usize][text as usize]
+            let gone = |field: Field| plan.gone[field as usize].get(text as usize) == Some(&true);
+            plan.fragments.gone.contains(&fragment)
+                || view.fragments.get(fragment as usize).is_some_and(|fragment| gone(fragment.field))
         };
+        self.sorted::<Member>("members", &|member| !goes(member.fragment, member.text))?;
+        self.sorted::<Holder>("holders", &|holder| !goes(holder.fragment, holder.text))?;
         let files: Vec<Named> = self.store.of_kind("fragments").cloned().collect();
         for file in files {
             let mut found = false;

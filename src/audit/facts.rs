@@ -3,7 +3,6 @@
 use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Digest, Field};
-use crate::report::Removed;
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
@@ -30,8 +29,6 @@ pub(crate) struct Facts {
     /// Similarity of a prompt to its family's leader.
     similarity: Vec<f32>,
     pub(crate) models: Vec<String>,
-    pub(crate) long_prompts: u64,
-    pub(crate) windows: u64,
 }
 
 impl Facts {
@@ -44,21 +41,15 @@ impl Facts {
             sent: vec![false; n_prompts],
             similarity: vec![1.0; n_prompts],
             models: store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?,
-            long_prompts: 0,
-            windows: 0,
         };
         for (night, postings) in view.postings.iter().enumerate() {
             facts.rows.extend(postings.all().iter().map(|&posting| Row { posting, night: night as u16 }));
         }
         for file in store.of_kind("prompts-table") {
-            for batch in tables::read(&store.path(file), &["trivial", "vector", "windows"], None)? {
+            for batch in tables::read(&store.path(file), &["trivial", "vector"], None)? {
                 let batch = batch?;
                 facts.trivial.extend(batch.column(0).as_boolean().iter().map(|x| x == Some(true)));
                 facts.vector.extend(batch.column(1).as_boolean().iter().map(|x| x == Some(true)));
-                for &windows in batch.column(2).as_primitive::<UInt32Type>().values() {
-                    facts.windows += u64::from(windows);
-                    facts.long_prompts += u64::from(windows > 0);
-                }
             }
         }
         for file in store.of_kind("assigned") {
@@ -90,27 +81,8 @@ impl Facts {
         fit.then(|| view.near_leader(prompt))
     }
 
-    /// Accounts that have an exchange.
-    pub(crate) fn n_accounts(&self) -> u64 {
-        let mut accounts: Vec<u32> = self.rows.iter().map(|row| row.posting.account).collect();
-        accounts.sort_unstable();
-        accounts.dedup();
-        accounts.len() as u64
-    }
-
     pub(crate) fn similarity(&self, prompt: u32) -> f32 {
         self.similarity[prompt as usize]
-    }
-
-    /// Exchanges by their system prompt; none where no fragment was found in system prompts.
-    pub(crate) fn by_system(&self, view: &View) -> HashMap<u32, Vec<Row>> {
-        let mut out: HashMap<u32, Vec<Row>> = HashMap::new();
-        if view.fragments.iter().any(|fragment| fragment.field == Field::System) {
-            for row in self.rows.iter().filter(|row| row.posting.system != NONE) {
-                out.entry(row.posting.system).or_default().push(*row);
-            }
-        }
-        out
     }
 
     /// Exchanges grouped by `key`, groups of two or more, each in order of time.
@@ -128,6 +100,19 @@ impl Facts {
             })
             .collect()
     }
+}
+
+/// Exchanges by their system prompt; none where no fragment was found in system prompts.
+pub(crate) fn by_system(view: &View) -> HashMap<u32, Vec<Row>> {
+    let mut out: HashMap<u32, Vec<Row>> = HashMap::new();
+    if view.fragments.iter().any(|fragment| fragment.field == Field::System) {
+        for (night, postings) in view.postings.iter().enumerate() {
+            for &posting in postings.all().iter().filter(|posting| posting.system != NONE) {
+                out.entry(posting.system).or_default().push(Row { posting, night: night as u16 });
+            }
+        }
+    }
+    out
 }
 
 /// Digest of each system prompt, by number.
@@ -191,33 +176,4 @@ pub(crate) fn exchange_ids(store: &Store, wanted: &[(u16, u32)]) -> Result<Vec<S
         }
     }
     Ok(ids)
-}
-
-/// What folding took away from all prompts.
-pub(crate) fn removed(store: &Store) -> Result<Removed> {
-    let mut removed = Removed::default();
-    let columns = [
-        "removed_invisible",
-        "removed_bidi",
-        "removed_tags",
-        "removed_lookalikes",
-        "removed_compatibility",
-        "base64_texts",
-    ];
-    for file in store.of_kind("rows") {
-        for batch in tables::read(&store.path(file), &columns, None)? {
-            let batch = batch?;
-            let column = |i: usize| batch.column(i).as_primitive::<UInt32Type>().values().as_ref();
-            let sum = |i: usize| column(i).iter().map(|&x| u64::from(x)).sum::<u64>();
-            removed.invisible += sum(0);
-            removed.bidi += sum(1);
-            removed.tags += sum(2);
-            removed.lookalikes += sum(3);
-            removed.compatibility += sum(4);
-            let any = |row: usize| (0..5).any(|i| column(i)[row] > 0);
-            removed.prompts_with_any += (0..batch.num_rows()).filter(|&row| any(row)).count() as u64;
-            removed.base64_prompts += column(5).iter().filter(|&&x| x > 0).count() as u64;
-        }
-    }
-    Ok(removed)
 }

@@ -5,6 +5,7 @@ use crate::ids::Field;
 use crate::store::NewNight;
 use crate::store::files::create_output;
 use crate::store::prints::{self, PrintRecord};
+use crate::store::sorted;
 use crate::store::texts::TextsWriter;
 use crate::text::winnow::{Print, Printer};
 use rayon::prelude::*;
@@ -76,7 +77,7 @@ impl FieldWriter {
     fn spill(&mut self) -> Result<()> {
         let name = format!("{}-{}.bin", prints_kind(self.field), self.spilled.len());
         let mut out = create_output(&self.dir.join(&name))?;
-        prints::write(&mut self.records, &mut out).map_err(|cause| written(&cause))?;
+        sorted::write(&mut self.records, &mut out).map_err(|cause| written(&cause))?;
         self.records.clear();
         self.spilled.push(name);
         Ok(())

@@ -11,7 +11,7 @@ use super::Progress;
 use super::erase;
 use super::facts::Facts;
 use super::forget_families::{Families, Fragments};
-use super::summary::Counting;
+use super::standing::{self, each_family};
 use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, FamilyId, Field, Level, Time};
@@ -96,10 +96,11 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
         return Ok(out);
     }
     let kept = |posting: &Posting| !doomed.takes(posting);
-    let before = Counting::new(&writer.store, &view, &facts)?.sizes(&kept);
+    let before = sizes(&writer.store, &view, &facts, &kept)?;
     drop(facts);
     progress.stage("rewrite", None);
     let mut rewrite = writer.rewrite()?;
+    standing::drop_all(&writer.store, &mut rewrite);
     if let Err(error) = erase::write(&writer.store, &view, &plan, &mut rewrite) {
         rewrite.abandon();
         return Err(error);
@@ -108,7 +109,7 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
     out.files = rewrite.len() as u64;
     let ids: BTreeSet<FamilyId> = plan.families.led_anew.keys().map(|&f| view.families[f as usize].id).collect();
     drop(view);
-    writer.commit_rewrite(rewrite, Purpose::Forget, |db| plan.record(db))?;
+    writer.commit_rewrite(rewrite, Purpose::Forget, |db| plan.record(db).and_then(|()| standing::forget(db)))?;
     progress.stage("remove", None);
     let (removed, whole) = writer.finish()?;
     out.removed.extend(removed);
@@ -119,10 +120,10 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
         );
     }
     progress.stage("families", None);
+    standing::keep(&mut writer)?;
     let view = View::open(&writer.store)?;
     let facts = Facts::read(&writer.store, &view)?;
-    let after: HashMap<FamilyId, [u64; 2]> = Counting::new(&writer.store, &view, &facts)?
-        .sizes(&|_| true)
+    let after: HashMap<FamilyId, [u64; 2]> = sizes(&writer.store, &view, &facts, &|_| true)?
         .into_iter()
         .map(|(id, _, size, _)| (id, size))
         .collect();
@@ -147,6 +148,28 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
     let n_gone = |field: Field| plan.gone[field as usize].iter().filter(|&&gone| gone).count() as u64;
     (out.prompts, out.systems) = (n_gone(Field::Prompt), n_gone(Field::System));
     out.turns = plan.turn_keys.len() as u64;
+    Ok(out)
+}
+
+/// Name, level, accounts and exchanges of a family, and the same of those exchanges that are kept.
+type Size = (FamilyId, Level, [u64; 2], [u64; 2]);
+
+/// The sizes of all families.
+fn sizes(store: &Store, view: &View, facts: &Facts, keep: &dyn Fn(&Posting) -> bool) -> Result<Vec<Size>> {
+    let mut out = Vec::new();
+    each_family(store, view, facts, &mut |level, _, id, rows| {
+        let size = |keep: &dyn Fn(&Posting) -> bool| {
+            let mut accounts: Vec<u32> =
+                rows.iter().filter(|row| keep(&row.posting)).map(|row| row.posting.account).collect();
+            let n = accounts.len() as u64;
+            accounts.sort_unstable();
+            accounts.dedup();
+            [accounts.len() as u64, n]
+        };
+        if rows.len() > 1 {
+            out.push((id, level, size(&|_| true), size(keep)));
+        }
+    })?;
     Ok(out)
 }
 
@@ -255,7 +278,7 @@ impl Plan {
         let turns = Turns::new(store, view, doomed, &rows)?;
         turns.gone.iter().for_each(|&turn| gone[Field::Turn as usize][turn as usize] = true);
         let families = Families::new(view, &left[0], &gone[0]);
-        let fragments = Fragments::new(store, view, facts, doomed, &gone, &turns.takers)?;
+        let fragments = Fragments::new(store, view, doomed, &gone, &turns.takers)?;
         let nights = nights(store, view, doomed, &rows);
         let raw = raw(store, view, doomed, &shared)?;
         Ok(Self {

@@ -5,7 +5,7 @@
 //! the texts that are left say of its run. Weakness: the name of such a family is still a keyed digest of the forgotten text, by
 //! which somebody who has the store and guesses that text can tell that it was there.
 
-use super::facts::Facts;
+use super::facts::by_system;
 use super::forget::Doomed;
 use super::fragment_families::fragment_families;
 use super::view::{SINGLE, View, folded_of};
@@ -119,7 +119,6 @@ impl Fragments {
     pub(super) fn new(
         store: &Store,
         view: &View,
-        facts: &Facts,
         doomed: Doomed,
         gone: &[Vec<bool>; 3],
         takers: &HashMap<u32, u32>,
@@ -128,7 +127,7 @@ impl Fragments {
             serde_json::from_str(&store.catalog().meta("rule")?.unwrap_or_default()).unwrap_or_default();
         let default = u64::from(super::FragmentConfig::default().least_accounts);
         let least = recorded["fragment_accounts"].as_u64().unwrap_or(default) as usize;
-        let by_system = facts.by_system(view);
+        let by_system = by_system(view);
         let mut out = Self::default();
         let mut heads: BTreeMap<u32, u32> = BTreeMap::new();
         for family in fragment_families(view) {

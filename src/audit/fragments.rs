@@ -3,22 +3,22 @@
 use super::fields::{prints_kind, texts_kind};
 use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::family::fragment::{
     self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Seed, TextPair, Texts as FragmentTexts, gather, grow,
     is_spread, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::store::postings::{NONE, Postings};
+use crate::store::members::{Holder, Member};
 use crate::store::prints::{PrintRecord, Prints, of_hash};
-use crate::store::tables::{self, Cell, TableWriter};
+use crate::store::sorted;
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store};
 use crate::text::winnow::{GRAM, Printer};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 /// The printer of a store: its secret is derived from the account key, as family names are.
 pub(crate) fn printer(naming_key: &[u8; 32]) -> Printer {
@@ -82,6 +82,8 @@ pub(crate) struct Fragment {
     /// Folded text, slots as [`crate::family::fragment::SLOT`].
     pub(crate) text: String,
     pub(crate) head: u32,
+    /// The night that found it.
+    pub(crate) night: u32,
     /// The more common head that its text lies within.
     pub(crate) within: Option<u32>,
     /// The known text that explains it.
@@ -98,19 +100,6 @@ impl Fragment {
     pub(crate) fn digest(&self) -> Digest {
         Digest::of(self.text.as_bytes())
     }
-}
-
-/// A text that holds a fragment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Member {
-    pub(crate) fragment: u32,
-    pub(crate) text: u32,
-    /// Where most of it stands in the folded text.
-    pub(crate) first: u32,
-    pub(crate) end: u32,
-    /// Bytes of the fragment that the text holds, and bytes of the text.
-    pub(crate) held: u32,
-    pub(crate) length: u32,
 }
 
 /// What a night found.
@@ -151,7 +140,6 @@ impl Printed {
         let trailing = store.of_kind(kind).filter(|file| file.night >= oldest);
         let older: Vec<Prints<Mapped>> = trailing.map(|file| store.read(file, Prints::open)).collect::<Result<_>>()?;
         let n_texts = numbers.0 + numbers.1;
-        let mut whole = older.iter().all(|prints| prints.all().iter().all(|record| record.text < numbers.0));
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         let mut take = |postings: &Postings<Mapped>| {
             let text = |posting: &crate::store::postings::Posting| match field {
@@ -159,7 +147,6 @@ impl Printed {
                 _ => posting.prompt,
             };
             let named = postings.all().iter().filter(|posting| text(posting) != NONE);
-            whole &= named.clone().all(|posting| text(posting) < n_texts && posting.account < n_accounts);
             pairs.extend(named.map(|posting| (text(posting), posting.account)));
         };
         let kind = if field == Field::Turn { "turn-postings" } else { "postings" };
@@ -167,10 +154,6 @@ impl Printed {
         trailing.for_each(|(_, postings)| take(postings));
         for path in night.of_kind(kind) {
             take(&Postings::open(Mapped::open(&path)?)?);
-        }
-        if !whole {
-            let what = format!("fingerprints or postings of {} texts speak of some that do not exist", field.word());
-            return Err(Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify"));
         }
         let accounts = AccountsOf::new(pairs, n_texts as usize, n_accounts as usize);
         Ok(Self {
@@ -272,7 +255,7 @@ pub(crate) fn find(
     let printer = printer(&view.naming_key);
     let known = known_texts(&config.fragments, &printer);
     let mut found = NightFragments { new: Vec::new(), all: Vec::new(), cut: 0 };
-    let mut table = TableWriter::new(tables::FRAGMENTS, night.create("fragments", "fragments.parquet")?)?;
+    let mut all: Vec<Member> = Vec::new();
     let mut next = view.fragments.len() as u32;
     for printed in fields {
         let field = printed.field;
@@ -296,16 +279,7 @@ pub(crate) fn find(
         });
         let fragments = named(view, runs, n_known, &printer, &printed, &mut next);
         for (number, fragment, members, is_new) in fragments {
-            for member in members {
-                table.push(&[
-                    Cell::U32(Some(number)),
-                    Cell::U32(Some(member.text)),
-                    Cell::U32(Some(member.first)),
-                    Cell::U32(Some(member.end)),
-                    Cell::U32(Some(member.held)),
-                    Cell::U32(Some(member.length)),
-                ])?;
-            }
+            all.extend(members.into_iter().map(|member| Member { fragment: number, ..member }));
             let explained = match known.is_empty() {
                 true => fragment.known.clone(),
                 false => known.explains(&fragment.text, &fragment.digest()).map(str::to_owned),
@@ -316,7 +290,11 @@ pub(crate) fn find(
             }
         }
     }
-    table.finish()?.flush().map_err(|cause| fields::written(&cause))?;
+    let mut holders: Vec<Holder> =
+        all.iter().map(|member| Holder { text: member.text, fragment: member.fragment }).collect();
+    let written = |cause: std::io::Error| fields::written(&cause);
+    sorted::write(&mut all, &mut night.create("members", "members.bin")?).map_err(written)?;
+    sorted::write(&mut holders, &mut night.create("holders", "holders.bin")?).map_err(written)?;
     Ok(found)
 }
 
@@ -397,7 +375,7 @@ fn named(
         .par_iter()
         .enumerate()
         .map(|(i, run)| {
-            let before = run.known.map_or_else(Vec::new, |(number, _)| view.fragment_members(number).to_vec());
+            let before = run.known.map_or_else(Vec::new, |(number, _)| view.fragment_members(number));
             let mut texts: Vec<u32> = before.iter().chain(&run.members).map(|member| member.text).collect();
             texts.sort_unstable();
             texts.dedup();
@@ -434,6 +412,7 @@ fn named(
                     field: printed.field,
                     text: run.text,
                     head: at(place.head),
+                    night: 0,
                     within: place.within.map(at),
                     known: None,
                 },

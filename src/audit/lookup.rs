@@ -1,11 +1,12 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
-use super::facts::{Facts, exchange_ids};
+use super::facts::exchange_ids;
 use super::filter::Filter;
-use super::fragment_families::fragment_families;
+use super::fragment_families::template_of;
+use super::standing::{Standings, family_key, level_of};
 use super::summary::one;
 use super::view::{SINGLE, Stored, View, segments};
-use super::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, view};
+use super::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, totals, view};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::Scanner;
@@ -14,11 +15,12 @@ use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Field, Level, Time};
 use crate::index::{Ask, Best, Hit, Probes, Segment, Vectors};
 use crate::report::Family;
+use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Mapped, Store};
 use crate::text::{self, Grams};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 /// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
@@ -216,7 +218,7 @@ impl<'a> Opened<'a> {
             serde_json::from_str(&store.catalog().meta("rule")?.unwrap_or_default()).unwrap_or_default();
         let rule = match recorded_thresholds(&recorded).filter(|_| config.threshold.is_none()) {
             Some(thresholds) => rule_of(thresholds, view.family_of.len() as u64),
-            None => rule(&calibration(&store)?, config, &view.lengths()),
+            None => rule(&calibration(&store)?, config, &totals::sum(&totals::of_nights(&store, &view)?).lengths),
         };
         Ok(Self { store, view, model, whole, rule, scanner: OnceLock::new() })
     }
@@ -368,7 +370,7 @@ impl<'a> Opened<'a> {
         let repeated = self.view.postings_of(prompt).nth(1).is_some();
         let family = self.view.family(prompt);
         // Forgetting may leave one exchange of a family, which is none then.
-        let several = || self.view.family_of.iter().filter(|&&other| other == family).nth(1).is_some();
+        let several = || self.view.members(family).len() > 1;
         if family != SINGLE && (repeated || several()) {
             return Some(self.view.family_id(Level::NearDuplicate, self.view.near_leader(prompt)));
         }
@@ -418,8 +420,7 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// `Input` when the store has no family of this name.
     pub fn family(&self, id: FamilyId) -> Result<FamilyPage> {
-        let facts = Facts::read(&self.store, &self.view)?;
-        let (family, members) = one(&self.store, &self.view, &facts, id)?.ok_or_else(|| unknown_family(id))?;
+        let (family, members) = one(&self.store, &self.view, id)?.ok_or_else(|| unknown_family(id))?;
         let mut accounts: BTreeMap<u32, (u64, i64, i64)> = BTreeMap::new();
         for member in &members {
             let time = member.posting.time;
@@ -488,8 +489,9 @@ impl<'a> Opened<'a> {
             .map(|(model, n)| (names.get(model as usize).cloned().unwrap_or_default(), n))
             .collect();
         models.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        // Requests of the account by the leader of the prompt's family.
-        let mut leaders: BTreeMap<u32, u64> = BTreeMap::new();
+        // Requests of the account by family: near-duplicates, or the prompt itself where it resembles nothing else.
+        let standings = Standings::open(&self.store, &self.view)?;
+        let mut requests: BTreeMap<u64, u64> = BTreeMap::new();
         let (mut folded, mut trivial_requests) = (String::new(), 0);
         for (&prompt, &n) in &prompts {
             self.view.folded(prompt, &mut folded);
@@ -497,49 +499,23 @@ impl<'a> Opened<'a> {
                 trivial_requests += n;
                 continue;
             }
-            *leaders.entry(self.view.near_leader(prompt)).or_default() += n;
+            let near = Some(self.view.family(prompt)).filter(|&family| family != SINGLE);
+            let near = near.map(|family| family_key(Level::NearDuplicate, family));
+            let family = near.filter(|&family| standings.of(family).is_some());
+            *requests.entry(family.unwrap_or(family_key(Level::Exact, prompt))).or_default() += n;
         }
-        let mut families = Vec::new();
-        for (leader, requests) in leaders {
-            let Some(family_id) = self.family_of(leader) else { continue };
-            let members = match self.view.family(leader) {
-                SINGLE => vec![leader],
-                family => self.view.members(family),
+        requests.extend(self.fragments_of_account(number));
+        let family = |(family, requests): (u64, u64)| {
+            let standing = standings.of(family).filter(|standing| standing.head.requests > 1)?;
+            let prompt = match level_of(family) {
+                (Level::Fragment, head) => template_of(&self.view, head).text(),
+                (Level::NearDuplicate, number) => self.view.text(self.view.families[number as usize].leader).0.to_owned(),
+                (_, prompt) => self.view.text(prompt).0.to_owned(),
             };
-            let mut accounts: Vec<u32> = Vec::new();
-            members.iter().for_each(|&m| accounts.extend(self.view.postings_of(m).map(|(_, posting)| posting.account)));
-            let family_requests = accounts.len() as u64;
-            accounts.sort_unstable();
-            accounts.dedup();
-            let prompt = self.view.text(leader).0.to_owned();
-            families.push(AccountFamily {
-                family_id,
-                requests,
-                accounts: accounts.len() as u64,
-                family_requests,
-                prompt,
-            });
-        }
-        for fragment in fragment_families(&self.view) {
-            let by_system = std::collections::HashMap::new();
-            if self.view.fragments[fragment.head as usize].field == Field::System {
-                continue;
-            }
-            let rows = fragment.rows(&self.view, &by_system);
-            let own = rows.iter().filter(|row| row.posting.account == number).count() as u64;
-            if own > 0 {
-                let mut accounts: Vec<u32> = rows.iter().map(|row| row.posting.account).collect();
-                accounts.sort_unstable();
-                accounts.dedup();
-                families.push(AccountFamily {
-                    family_id: self.view.fragments[fragment.head as usize].id,
-                    requests: own,
-                    accounts: accounts.len() as u64,
-                    family_requests: rows.len() as u64,
-                    prompt: fragment.template(&self.view).text(),
-                });
-            }
-        }
+            let Head { accounts, requests: family_requests, .. } = standing.head;
+            Some(AccountFamily { family_id: standing.id(), requests, accounts, family_requests, prompt })
+        };
+        let mut families: Vec<AccountFamily> = requests.into_iter().filter_map(family).collect();
         families.sort_by(|a, b| {
             b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(a.family_id.cmp(&b.family_id))
         });
@@ -555,6 +531,21 @@ impl<'a> Opened<'a> {
             trivial_requests,
             families,
         })
+    }
+
+    /// Requests of an account by fragment family, of prompts and earlier turns.
+    fn fragments_of_account(&self, account: u32) -> BTreeMap<u64, u64> {
+        let mut rows: BTreeMap<u64, BTreeSet<(usize, u32)>> = BTreeMap::new();
+        for field in [Field::Prompt, Field::Turn] {
+            for (night, postings) in self.view.postings(field).iter().enumerate() {
+                for posting in postings.all().iter().filter(|posting| posting.account == account) {
+                    for head in self.view.held_before(field, posting.prompt, u32::MAX) {
+                        rows.entry(family_key(Level::Fragment, head)).or_default().insert((night, posting.row));
+                    }
+                }
+            }
+        }
+        rows.into_iter().map(|(family, rows)| (family, rows.len() as u64)).collect()
     }
 
     /// The judge over stored texts, for measurements.

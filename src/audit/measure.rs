@@ -1,5 +1,6 @@
 //! The calibration of a store: which prompts are compared, and what makes two of them related.
 
+use super::totals;
 use super::view::{Again, Stored, View, segments};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -111,7 +112,7 @@ fn groups(store: &Store, view: &View, attribute: Option<&str>) -> Result<Vec<u64
 /// # Errors
 /// `Store` when it is damaged.
 pub fn lengths(store: &Store) -> Result<Lengths> {
-    Ok(View::open(store)?.lengths())
+    Ok(totals::sum(&totals::of_nights(store, &View::open(store)?)?).lengths)
 }
 
 /// Records a calibration in the store, for the nights to come.

@@ -1,13 +1,11 @@
 //! Exports: the members of families, and the families, as CSV that any tool reads.
 
-use super::facts::Facts;
+use super::facts::{Facts, by_system};
 use super::fragment_families::fragment_families;
-use super::summary::{Counting, ListQuery};
 use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::pieces;
 use crate::ids::{FamilyId, Field, Level};
-use crate::report::Family;
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
@@ -41,7 +39,7 @@ pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> R
     let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the export: {cause}"));
     writeln!(out, "exchange_id,account,family_id,level,similarity").map_err(failed)?;
     let with_fragments = levels.contains(&Level::Fragment);
-    let by_row = if with_fragments { fragment_rows(&view, &facts) } else { HashMap::new() };
+    let by_row = if with_fragments { fragment_rows(&view) } else { HashMap::new() };
     for (night, file) in store.of_kind("rows").enumerate() {
         let mut row_number = 0;
         for batch in tables::read(&store.path(file), &["exchange_id", "account", "prompt"], None)? {
@@ -88,8 +86,8 @@ pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> R
 }
 
 /// Heads of the fragment families of each exchange, with the share of the fragment that its text holds.
-fn fragment_rows(view: &View, facts: &Facts) -> HashMap<(u16, u32), Vec<(u32, f32)>> {
-    let by_system = facts.by_system(view);
+fn fragment_rows(view: &View) -> HashMap<(u16, u32), Vec<(u32, f32)>> {
+    let by_system = by_system(view);
     let mut out: HashMap<(u16, u32), Vec<(u32, f32)>> = HashMap::new();
     for family in fragment_families(view) {
         let fragment = &view.fragments[family.head as usize];
@@ -127,15 +125,6 @@ fn plain(id: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
-}
-
-/// Families that a list shows, most accounts first.
-/// # Errors
-/// `Store` when it is damaged.
-pub fn export_families(store: &Store, wanted: &ListQuery) -> Result<Vec<Family>> {
-    let view = View::open(store)?;
-    let facts = Facts::read(store, &view)?;
-    Counting::new(store, &view, &facts)?.list(wanted)
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ mod measure;
 mod members;
 mod night;
 mod quarantine;
+mod standing;
 mod summary;
+mod totals;
 mod view;
 pub mod watermark;
 
@@ -27,9 +29,9 @@ pub use forget::{Forget, Forgotten, LostEvidence, forget};
 pub use fragments::{FragmentConfig, KnownSource, KnownWhat};
 pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit, SimilarQuery};
 pub use measure::{Measured, calibrate_store, lengths, record_calibration};
-pub use members::{export_families, export_members};
+pub use members::export_members;
 pub use night::join_probes;
-pub use summary::{ListQuery, report};
+pub use summary::{ListQuery, export_families, report};
 
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -243,7 +245,7 @@ pub fn audit(
     progress.stage("join", None);
     let view = View::open(&writer.store)?;
     let finished = ingest.finish(&writer.store, &mut night)?;
-    let mut lengths = view.lengths();
+    let mut lengths = totals::sum(&totals::of_nights(&writer.store, &view)?).lengths;
     view::count_lengths(&Texts::open(Mapped::open(&night.path("texts.bin"))?)?, &mut lengths);
     let rule = rule(&calibration(&writer.store)?, config, &lengths);
     let n_accounts = finished.first_account + finished.new_accounts.len() as u32;
@@ -257,7 +259,7 @@ pub fn audit(
     let families =
         night::families((&writer.store, &view), model, &finished, &prompts, &rule, config.seed, &mut night, progress)?;
     let near = families.leaders_of(&view, f.first_prompt + f.prompts);
-    let near = |prompt: u32| near[prompt as usize];
+    let near = |prompt: u32| near.get(prompt as usize).copied().unwrap_or(prompt);
     let fragments =
         fragments::find((&writer.store, &view), [prompts, systems, turns], &near, config, &mut night, progress)?;
     progress.stage("commit", None);
@@ -321,6 +323,8 @@ pub fn audit(
         db.execute("INSERT OR REPLACE INTO meta VALUES ('rules', ?1)", [rules])?;
         record_inputs(db, &done, number)
     })?;
+    progress.stage("standings", None);
+    standing::keep(&mut writer)?;
     Ok(Audited { counts, quarantine: path, night: Some(number) })
 }
 

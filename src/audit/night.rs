@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::family::cluster::{self, Known, Outcome};
 use crate::family::judge::{LEAST_SIMILARITY, MAX_CANDIDATES, Material, Rule};
 use crate::ids::{FamilyId, Level};
-use crate::index::{Ask, Built, Hit, Probes, Segment, best_first};
+use crate::index::{Ask, Built, Hit, Probes, Segment, Segments, best_first};
 use crate::store::tables::{self, Cell, TableWriter};
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store};
@@ -23,13 +23,13 @@ use std::io::Write as _;
 /// find 99% of the pairs.
 #[must_use]
 pub fn join_probes(floor: f32) -> Probes {
-    Probes { least: 4, most: if floor < 0.60 { 64 } else { 8 }, bound: 0.12 }
+    Probes { least: 4, most: if floor < 0.60 { 256 } else { 24 }, bound: 0.12 }
 }
 
 /// Lists that it asks in an older segment, which does not ask back.
 fn older_probes(floor: f32) -> Probes {
     let Probes { least, most, .. } = join_probes(floor);
-    Probes { least, most: 2 * most, bound: 0.10 }
+    Probes { least, most: std::env::var("PM").ok().and_then(|x| x.parse().ok()).unwrap_or(2 * most), bound: 0.10 }
 }
 
 /// Candidates that one window of a long prompt may bring.
@@ -280,6 +280,9 @@ struct Asked<'a> {
     cap: usize,
 }
 
+/// Rows whose hits are held at once.
+const PART: usize = 1 << 16;
+
 /// Vectors of a night under their leaders.
 struct Joined<'a> {
     filed: &'a Filed,
@@ -305,16 +308,23 @@ impl<'a> Joined<'a> {
         let mut rows = self.built.by_list();
         rows.retain(|&row| joined[row as usize]);
         let active = self.built.thin(vectors, joined);
-        let own = Segment::open(Aligned::new(&self.built.to_bytes(vectors, ids, &active)))?;
+        let own = Segment::of(&self.built, vectors, ids, &active);
         let ask = Ask { probes: join_probes(floor), active_only: true, floor, cap };
-        let keep = |row: u32, id: u32| ids[row as usize] != id;
+        let n = ids.iter().copied().max().map_or(0, |last| last + 1);
+        // A damaged segment may name prompts that do not exist.
+        let keep = |row: u32, id: u32| ids[row as usize] != id && id < n;
         let near = |rows: &[u32]| own.near_itself(vectors, &self.built, rows, &ask, &keep);
         self.ask(&near, &rows, progress, pair);
         drop(own);
-        for segment in segments(store, kind)? {
-            let ask = Ask { probes: older_probes(floor), ..ask };
-            let near = |rows: &[u32]| segment.near(vectors, rows, &ask, &keep);
-            self.ask(&near, &rows, progress, pair);
+        let older = Segments::new(segments(store, kind)?, vectors.dim());
+        let ask = Ask { probes: older_probes(floor), ..ask };
+        for part in rows.chunks(PART) {
+            older.near(vectors, part, &ask, &keep, &mut |found| {
+                for (&row, hits) in part.iter().zip(found) {
+                    hits.iter().for_each(|hit| pair(ids[row as usize], hit.id, hit.similarity));
+                }
+            });
+            progress.advance(part.len() as u64, 0);
         }
         Ok(())
     }
@@ -328,7 +338,7 @@ impl<'a> Joined<'a> {
         pair: &mut dyn FnMut(u32, u32, f32),
     ) {
         let ids = &self.filed.ids;
-        for part in rows.chunks(1 << 16) {
+        for part in rows.chunks(PART) {
             for (&row, hits) in part.iter().zip(near(part)) {
                 hits.iter().for_each(|hit| pair(ids[row as usize], hit.id, hit.similarity));
             }
@@ -358,22 +368,5 @@ impl<'a> Joined<'a> {
         flags.extend(older_flags);
         night.write_shared(kind, &Built::new(&vectors, seed).to_bytes(&vectors, &ids, &flags))?;
         Ok(store.of_kind(kind).map(|file| file.name.clone()).collect())
-    }
-}
-
-/// Bytes at an address that numbers can be read from.
-struct Aligned(Vec<u64>, usize);
-
-impl Aligned {
-    fn new(bytes: &[u8]) -> Self {
-        let mut words = vec![0u64; bytes.len().div_ceil(8)];
-        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        Self(words, bytes.len())
-    }
-}
-
-impl AsRef<[u8]> for Aligned {
-    fn as_ref(&self) -> &[u8] {
-        &bytemuck::cast_slice::<u64, u8>(&self.0)[..self.1]
     }
 }

@@ -1,8 +1,10 @@
 //! A store → the values of a report: every family counted, the leading ones described. Descriptive, not a score: families
 //! are ranked by accounts, then requests, then name.
 
-use super::facts::{Facts, Row, exchange_ids, removed, system_digests, system_texts};
-use super::fragment_families::{FragmentFamily, fragment_families, fragment_family};
+use super::facts::{Row, by_system, exchange_ids, system_texts};
+use super::fragment_families::{details, fragment_family, template_of};
+use super::standing::{Standing, Standings, count_one, level_of};
+use super::totals;
 use super::view::{SINGLE, View};
 use super::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
 use crate::error::Result;
@@ -14,11 +16,11 @@ use crate::ids::{Digest, FamilyId, Level, Time};
 use crate::report::{
     Counts, DayCount, Family, FamilyNight, Length, ModelCount, Night, Parameters, Report, SCHEMA, Totals,
 };
-use crate::store::postings::{NONE, Posting};
+use crate::store::facts::Head;
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Families described at most in each list of a report.
 const MOST_FAMILIES: usize = 5_000;
@@ -27,169 +29,110 @@ const MOST_APART: usize = 200;
 /// Members of a family that a template is made of are read at most; an even sample of more.
 const MOST_MEMBERS: usize = template::MAX_MEMBERS;
 
-/// A family before it is described.
-struct Counted {
-    level: Level,
-    key: u32,
-    id: FamilyId,
-    rows: Vec<Row>,
-    accounts: u64,
-    new_accounts: u64,
-    prompts: Vec<u32>,
-    /// At the level of fragments.
-    fragment: Option<FragmentFamily>,
-}
-
 struct Describe<'a> {
     store: &'a Store,
     view: &'a View,
-    facts: &'a Facts,
-    /// Older names of a family, by its leader.
+    models: Vec<String>,
+    /// Accounts with an exchange.
+    n_accounts: u64,
+    /// Older names of a family, by its number.
     merged: BTreeMap<u32, Vec<FamilyId>>,
 }
 
 impl<'a> Describe<'a> {
-    fn new(store: &'a Store, view: &'a View, facts: &'a Facts) -> Self {
+    fn new(store: &'a Store, view: &'a View) -> Result<Self> {
         let mut merged: BTreeMap<u32, Vec<FamilyId>> = BTreeMap::new();
-        for (number, family) in view.families.iter().enumerate().filter(|(_, family)| family.merged_into.is_some()) {
-            let into = view.families[view.root(number as u32) as usize].leader;
-            merged.entry(into).or_default().push(family.id);
+        for (number, family) in (0u32..).zip(&view.families).filter(|(_, family)| family.merged_into.is_some()) {
+            merged.entry(view.root(number)).or_default().push(family.id);
         }
-        Self { store, view, facts, merged }
-    }
-
-    fn count(&self, level: Level, key: u32, id: FamilyId, rows: Vec<Row>) -> Counted {
-        let mut accounts: Vec<u32> = rows.iter().map(|row| row.posting.account).collect();
-        accounts.sort_unstable();
-        accounts.dedup();
-        let newest = self.store.nights().len().saturating_sub(1);
-        let new = accounts.iter().filter(|&&account| self.night_of(account) == newest).count();
-        let mut prompts: Vec<u32> = rows.iter().map(|row| row.posting.prompt).collect();
-        prompts.sort_unstable();
-        prompts.dedup();
-        Counted {
-            level,
-            key,
-            id,
-            rows,
-            accounts: accounts.len() as u64,
-            new_accounts: new as u64,
-            prompts,
-            fragment: None,
-        }
-    }
-
-    /// Index of the night that an account is first seen in.
-    fn night_of(&self, account: u32) -> usize {
-        // A night without new accounts begins where the next one does, so the last that begins there has it.
-        self.store.nights().partition_point(|night| night.first_account <= account).saturating_sub(1)
-    }
-
-    fn n_accounts(&self) -> u64 {
-        self.store.nights().last().map_or(0, |night| u64::from(night.first_account) + u64::from(night.accounts))
-    }
-
-    /// A fragment family, counted; `None` where fewer than two requests are left.
-    fn fragment(&self, fragment: FragmentFamily, by_system: &HashMap<u32, Vec<Row>>) -> Option<Counted> {
-        let rows = fragment.rows(self.view, by_system);
-        let id = self.view.fragments[fragment.head as usize].id;
-        (rows.len() > 1).then(|| {
-            let counted = self.count(Level::Fragment, fragment.head, id, rows);
-            Counted { fragment: Some(fragment), ..counted }
-        })
+        let models = store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?;
+        let count = "SELECT count(*) FROM accounts WHERE id NOT GLOB 'forgotten-*'";
+        let n_accounts = store.catalog().all(count, [], |row| row.get::<_, i64>(0))?;
+        let n_accounts = n_accounts.first().map_or(0, |n| n.unsigned_abs());
+        Ok(Self { store, view, models, n_accounts, merged })
     }
 
     /// Everything a report says of a family.
-    fn describe(&self, family: &Counted, template: Template, example: Option<String>) -> Family {
-        let (first, last) = (family.rows[0].posting.time, family.rows[family.rows.len() - 1].posting.time);
+    fn describe(&self, standing: &Standing, template: Template, example: Option<String>) -> Family {
+        let Standing { head, behind } = standing;
+        let (level, number) = level_of(head.family);
         let time = |micros| Time::new(micros).unwrap_or_else(|| Time::new(0).expect("the epoch is a time"));
-        let mut days: BTreeMap<i64, u64> = BTreeMap::new();
-        let mut models: BTreeMap<u32, u64> = BTreeMap::new();
-        let mut nights: BTreeMap<u16, (u64, Vec<u32>)> = BTreeMap::new();
-        for row in &family.rows {
-            *days.entry(time(row.posting.time).day()).or_default() += 1;
-            *models.entry(row.posting.model).or_default() += 1;
-            let night = nights.entry(row.night).or_default();
-            night.0 += 1;
-            night.1.push(row.posting.account);
-        }
-        let mut seen: std::collections::HashSet<u32> = std::collections::HashSet::new();
-        let nights = nights
-            .into_iter()
-            .map(|(night, (requests, mut accounts))| {
-                accounts.sort_unstable();
-                accounts.dedup();
-                let new = accounts.iter().filter(|&&account| seen.insert(account)).count() as u64;
-                let number = self.store.nights()[usize::from(night)].night;
-                FamilyNight { night: number, requests, accounts: accounts.len() as u64, new_accounts: new }
-            })
-            .collect();
-        let mut models: Vec<ModelCount> = models
-            .into_iter()
-            .filter(|(model, _)| *model != NONE)
-            .map(|(model, requests)| ModelCount {
-                model: self.facts.models.get(model as usize).cloned().unwrap_or_default(),
-                requests,
-            })
-            .collect();
+        let night = |&(night, requests, accounts, new_accounts)| FamilyNight { night, requests, accounts, new_accounts };
+        let model = |(&model, &requests)| {
+            ModelCount { model: self.models.get(model as usize).cloned().unwrap_or_default(), requests }
+        };
+        let mut models: Vec<ModelCount> = behind.models.iter().map(model).collect();
         models.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.model.cmp(&b.model)));
         models.truncate(5);
-        let near = family.level == Level::NearDuplicate;
-        let number = near.then(|| self.view.family(family.key)).filter(|&number| number != SINGLE);
-        let merged = if near { self.merged.get(&family.key).cloned().unwrap_or_default() } else { Vec::new() };
-        let smallest =
-            near.then(|| family.prompts.iter().map(|&prompt| self.facts.similarity(prompt)).fold(1f32, f32::min));
-        let within = match family.level {
-            Level::Exact => Some(self.view.family(family.key))
-                .filter(|&number| number != SINGLE)
-                .map(|number| self.view.families[number as usize].id),
+        let near = level == Level::NearDuplicate;
+        let within = match level {
+            Level::Exact => Some(self.view.family(number))
+                .filter(|&family| family != SINGLE)
+                .map(|family| self.view.families[family as usize].id),
             Level::Fragment => {
-                let wider = self.view.fragments[family.key as usize].within;
+                let wider = self.view.fragments[number as usize].within;
                 wider.map(|wider| self.view.fragments[wider as usize].id)
             }
             _ => None,
         };
-        let fragment = family.fragment.as_ref().map(|fragment| {
-            let days = time(last).day() - time(first).day();
-            fragment.details(self.view, days, family.accounts, self.n_accounts())
-        });
+        let newest = self.store.nights().last().map(|night| night.night);
+        let new_accounts = if newest == Some(head.last_night) { head.new_accounts } else { 0 };
         Family {
-            id: family.id,
-            level: family.level,
-            rule: number.map(|number| self.view.rule_of(number)),
+            id: standing.id(),
+            level,
+            rule: near.then(|| self.view.rule_of(number)),
             within,
-            accounts: family.accounts,
-            requests: family.rows.len() as u64,
-            distinct_prompts: fragment.as_ref().map_or(family.prompts.len() as u64, |fragment| fragment.texts),
-            new_accounts: family.new_accounts,
-            new_account_share: family.new_accounts as f64 / family.accounts.max(1) as f64,
-            first_seen: time(first),
-            last_seen: time(last),
+            accounts: head.accounts,
+            requests: head.requests,
+            distinct_prompts: head.prompts,
+            new_accounts,
+            new_account_share: new_accounts as f64 / head.accounts.max(1) as f64,
+            first_seen: time(head.first),
+            last_seen: time(head.last),
             template: template.text(),
             template_members: template.members,
             template_parts: template.parts,
             slots: template.slots,
             example,
-            nights,
-            days: days.into_iter().map(|(day, requests)| DayCount { day, requests }).collect(),
+            nights: behind.nights.iter().map(night).collect(),
+            days: behind.days.iter().map(|(&day, &requests)| DayCount { day, requests }).collect(),
             models,
-            merged,
-            smallest_similarity: smallest,
-            fragment,
+            merged: if near { self.merged.get(&number).cloned().unwrap_or_default() } else { Vec::new() },
+            smallest_similarity: near.then_some(behind.smallest),
+            fragment: (level == Level::Fragment).then(|| details(self.view, standing, self.n_accounts)),
         }
+    }
+
+    /// Describes families, in the order given.
+    fn all(&self, standings: &[Standing]) -> Result<Vec<Family>> {
+        let nights: BTreeMap<u32, u16> =
+            self.store.nights().iter().zip(0..).map(|(night, place)| (night.night, place)).collect();
+        let first = |standing: &Standing| {
+            let (_, night, row) = standing.behind.first;
+            (nights.get(&night).copied().unwrap_or(u16::MAX), row)
+        };
+        let examples = exchange_ids(self.store, &standings.iter().map(first).collect::<Vec<_>>())?;
+        let numbers = standings.iter().map(|standing| level_of(standing.head.family));
+        let systems: Vec<u32> =
+            numbers.filter(|(level, _)| *level == Level::System).map(|(_, number)| number).collect();
+        let texts = system_texts(self.store, &systems)?;
+        let template = |standing: &Standing| match level_of(standing.head.family) {
+            (Level::System, system) => fixed(texts.get(&system).map_or("", String::as_str)),
+            (Level::Exact, prompt) => fixed(self.view.text(prompt).0),
+            (Level::Fragment, head) => template_of(self.view, head),
+            (Level::NearDuplicate, family) => near_template(self.view, family),
+        };
+        let templates: Vec<Template> = standings.par_iter().map(template).collect();
+        let described = standings.iter().zip(templates).zip(examples);
+        Ok(described.map(|((standing, template), example)| self.describe(standing, template, Some(example))).collect())
     }
 }
 
-fn template(view: &View, family: &Counted) -> Template {
-    if let Some(fragment) = &family.fragment {
-        return fragment.template(view);
-    }
-    if family.level != Level::NearDuplicate {
-        return fixed(view.text(family.key).0);
-    }
-    let step = family.prompts.len().div_ceil(MOST_MEMBERS).max(1);
-    let members: Vec<&str> = family.prompts.iter().step_by(step).map(|&prompt| view.text(prompt).0).collect();
-    template::induce(view.text(family.key).0, &members)
+fn near_template(view: &View, family: u32) -> Template {
+    let members = view.members(family);
+    let step = members.len().div_ceil(MOST_MEMBERS).max(1);
+    let texts: Vec<&str> = members.iter().step_by(step).map(|&prompt| view.text(prompt).0).collect();
+    template::induce(view.text(view.families[family as usize].leader).0, &texts)
 }
 
 /// A family without slots.
@@ -197,8 +140,10 @@ fn fixed(text: &str) -> Template {
     Template { parts: vec![Part::Text(text.to_owned())], slots: Vec::new(), members: 1 }
 }
 
-fn rank(a: &Counted, b: &Counted) -> std::cmp::Ordering {
-    b.accounts.cmp(&a.accounts).then(b.rows.len().cmp(&a.rows.len())).then(a.id.cmp(&b.id))
+/// Most accounts first, then most requests, then by name.
+fn rank(a: &Head, b: &Head) -> std::cmp::Ordering {
+    let id = |head: &Head| (level_of(head.family).0, head.id);
+    b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(id(a).cmp(&id(b)))
 }
 
 /// Which families a list shows.
@@ -218,161 +163,102 @@ pub struct ListQuery {
     pub trivial: bool,
 }
 
-/// All families of a store, counted; the levels that a report lists together come first.
-pub(crate) struct Counting<'a> {
+/// All families of a store in the order of their rank; the levels that a report lists together come first.
+struct Ranked<'a> {
     describe: Describe<'a>,
-    listed: Vec<Counted>,
-    trivial: Vec<Counted>,
-    systems: Vec<Counted>,
+    standings: Standings,
+    listed: Vec<Head>,
+    trivial: Vec<Head>,
+    systems: Vec<Head>,
     /// Fragment families that a known text explains.
-    known: Vec<Counted>,
+    known: Vec<Head>,
 }
 
-impl<'a> Counting<'a> {
-    pub(crate) fn new(store: &'a Store, view: &'a View, facts: &'a Facts) -> Result<Self> {
-        let describe = Describe::new(store, view, facts);
-        let mut listed = Vec::new();
-        for (key, rows) in facts.groups(|posting| facts.near(view, posting.prompt)) {
-            // A near-duplicate family of one distinct prompt is an exact family, and is listed as that.
-            if rows.iter().any(|row| row.posting.prompt != rows[0].posting.prompt) {
-                let id = view.family_id(Level::NearDuplicate, key);
-                listed.push(describe.count(Level::NearDuplicate, key, id, rows));
-            }
-        }
-        let (mut trivial, mut systems) = (Vec::new(), Vec::new());
-        for (key, rows) in facts.groups(|posting| Some(posting.prompt)) {
-            let list = if facts.trivial[key as usize] { &mut trivial } else { &mut listed };
-            list.push(describe.count(Level::Exact, key, view.family_id(Level::Exact, key), rows));
-        }
-        let digests = system_digests(store)?;
-        for (key, rows) in facts.groups(|posting| (posting.system != NONE).then_some(posting.system)) {
-            let digest = digests.get(key as usize).copied().unwrap_or(Digest([0; 32]));
-            systems.push(describe.count(
-                Level::System,
-                key,
-                FamilyId::derive(&view.naming_key, Level::System, &digest),
-                rows,
-            ));
-        }
-        let by_system = facts.by_system(view);
-        let mut known = Vec::new();
-        for fragment in fragment_families(view) {
-            let list = if view.fragments[fragment.head as usize].known.is_some() { &mut known } else { &mut listed };
-            list.extend(describe.fragment(fragment, &by_system));
+impl<'a> Ranked<'a> {
+    fn new(store: &'a Store, view: &'a View) -> Result<Self> {
+        let (describe, standings) = (Describe::new(store, view)?, Standings::open(store, view)?);
+        let (mut listed, mut trivial, mut systems, mut known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for head in standings.heads() {
+            let list = match level_of(head.family) {
+                (Level::Exact, _) if head.trivial != 0 => &mut trivial,
+                (Level::System, _) => &mut systems,
+                (Level::Fragment, number) => match view.fragments.get(number as usize) {
+                    Some(fragment) if fragment.known.is_some() => &mut known,
+                    Some(_) => &mut listed,
+                    None => continue,
+                },
+                _ => &mut listed,
+            };
+            list.push(head);
         }
         for list in [&mut listed, &mut trivial, &mut systems, &mut known] {
-            list.sort_by(rank);
+            list.par_sort_by(rank);
         }
-        Ok(Self { describe, listed, trivial, systems, known })
-    }
-
-    /// Without any family.
-    fn of(describe: Describe<'a>) -> Self {
-        Self { describe, listed: Vec::new(), trivial: Vec::new(), systems: Vec::new(), known: Vec::new() }
-    }
-
-    /// Name, level, accounts and exchanges of every family, and the same of those exchanges that `keep` takes.
-    pub(super) fn sizes(&self, keep: &dyn Fn(&Posting) -> bool) -> Vec<(FamilyId, Level, [u64; 2], [u64; 2])> {
-        let all = self.listed.iter().chain(&self.trivial).chain(&self.systems).chain(&self.known);
-        let size = |family: &Counted| {
-            let mut accounts: Vec<u32> =
-                family.rows.iter().filter(|row| keep(&row.posting)).map(|row| row.posting.account).collect();
-            let kept = accounts.len() as u64;
-            accounts.sort_unstable();
-            accounts.dedup();
-            let size = [family.accounts, family.rows.len() as u64];
-            (family.id, family.level, size, [accounts.len() as u64, kept])
-        };
-        all.map(size).collect()
+        Ok(Self { describe, standings, listed, trivial, systems, known })
     }
 
     /// Families that a list shows, best ranked first, described.
-    pub(crate) fn list(&self, wanted: &ListQuery) -> Result<Vec<Family>> {
+    fn list(&self, wanted: &ListQuery) -> Result<Vec<Family>> {
+        let newest = self.describe.store.nights().last().map_or(0, |night| night.night);
+        let shown = |head: &&Head| {
+            let level = level_of(head.family).0;
+            wanted.level.map_or(level != Level::System, |wanted| wanted == level)
+                && head.accounts >= wanted.least_accounts
+                && wanted.since.is_none_or(|since| head.last >= since.micros())
+                && (!wanted.new_tonight || head.first_night == newest)
+                && (wanted.trivial || head.trivial == 0)
+        };
         let all = self.listed.iter().chain(&self.trivial).chain(&self.systems).chain(&self.known);
-        let newest = self.describe.store.nights().len().saturating_sub(1);
-        let level =
-            |family: &Counted| wanted.level.map_or(family.level != Level::System, |level| level == family.level);
-        let since = |family: &Counted| {
-            wanted.since.is_none_or(|since| family.rows[family.rows.len() - 1].posting.time >= since.micros())
-        };
-        let new =
-            |family: &Counted| !wanted.new_tonight || family.rows.iter().all(|row| usize::from(row.night) == newest);
-        let trivial = |family: &Counted| {
-            let of_prompt = matches!(family.level, Level::Exact | Level::NearDuplicate);
-            wanted.trivial || !of_prompt || !self.describe.facts.trivial[family.key as usize]
-        };
-        let mut picked: Vec<&Counted> = all
-            .filter(|family| family.accounts >= wanted.least_accounts)
-            .filter(|family| level(family) && since(family) && new(family) && trivial(family))
-            .collect();
+        let mut picked: Vec<&Head> = all.filter(shown).collect();
         picked.sort_by(|a, b| rank(a, b));
         picked.truncate(wanted.most);
-        self.describe_all(&picked)
+        self.all(picked)
     }
 
-    fn describe_all(&self, families: &[&Counted]) -> Result<Vec<Family>> {
-        let wanted: Vec<(u16, u32)> = families.iter().map(|f| (f.rows[0].night, f.rows[0].posting.row)).collect();
-        let examples = exchange_ids(self.describe.store, &wanted)?;
-        let systems: Vec<u32> = families.iter().filter(|f| f.level == Level::System).map(|f| f.key).collect();
-        let system_texts = system_texts(self.describe.store, &systems)?;
-        let view = self.describe.view;
-        let templates: Vec<Template> = families
-            .par_iter()
-            .map(|family| match family.level {
-                Level::System => fixed(system_texts.get(&family.key).map_or("", String::as_str)),
-                _ => template(view, family),
-            })
-            .collect();
-        let described = families.iter().zip(templates).zip(examples);
-        Ok(described
-            .map(|((family, template), example)| self.describe.describe(family, template, Some(example)))
-            .collect())
+    fn all<'h>(&self, heads: impl IntoIterator<Item = &'h Head>) -> Result<Vec<Family>> {
+        let standings = heads.into_iter().filter_map(|head| self.standings.of(head.family));
+        self.describe.all(&standings.collect::<Vec<_>>())
     }
 }
 
-/// One family, described; `None` where the store has none of this name.
-pub(crate) fn one(store: &Store, view: &View, facts: &Facts, id: FamilyId) -> Result<Option<(Family, Vec<Member>)>> {
+/// Families that a list shows, most accounts first.
+/// # Errors
+/// `Store` when it is damaged.
+pub fn export_families(store: &Store, wanted: &ListQuery) -> Result<Vec<Family>> {
+    Ranked::new(store, &View::open(store)?)?.list(wanted)
+}
+
+/// One family, described, with its requests in order of time; `None` where the store has none of this name.
+pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<(Family, Vec<Row>)>> {
     let Some(key) = key_of(store, view, id)? else { return Ok(None) };
-    let describe = Describe::new(store, view, facts);
-    if id.level == Level::Fragment {
-        let Some(counted) = describe.fragment(fragment_family(view, key), &facts.by_system(view)) else {
-            return Ok(None);
-        };
-        let members = counted.rows.iter().map(|row| Member { posting: row.posting, night: row.night }).collect();
-        let mut described = Counting::of(describe).describe_all(&[&counted])?;
-        return Ok(described.pop().map(|family| (family, members)));
-    }
-    let prompts: Vec<u32> = match id.level {
-        Level::NearDuplicate => match view.family_of.get(key as usize) {
-            Some(&family) if family != SINGLE => view.members(family),
-            _ => vec![key],
+    let (number, mut rows) = match id.level {
+        Level::NearDuplicate => match view.family(key) {
+            SINGLE => (key, view.rows_of(&[key])),
+            family => (family, view.rows_of(&view.members(family))),
         },
-        _ => vec![key],
-    };
-    let mut rows: Vec<Row> = if id.level == Level::System {
-        facts.rows.iter().filter(|row| row.posting.system == key).copied().collect()
-    } else {
-        let of = |&prompt: &u32| view.postings_of(prompt).map(|(night, &posting)| Row { posting, night: night as u16 });
-        prompts.iter().flat_map(of).collect()
+        Level::Exact => (key, view.rows_of(&[key])),
+        Level::System => (key, view.rows_of_system(key)),
+        Level::Fragment => (key, fragment_family(view, key).rows(view, &by_system(view))),
     };
     rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
     if rows.len() < 2 {
         return Ok(None);
     }
-    let members = rows.iter().map(|row| Member { posting: row.posting, night: row.night }).collect();
-    let counting = Counting::of(describe);
-    let lead = if id.level == Level::NearDuplicate { view.near_leader(key) } else { key };
-    let name = if id.level == Level::NearDuplicate { view.family_id(id.level, lead) } else { id };
-    let counted = counting.describe.count(id.level, lead, name, rows);
-    let mut described = counting.describe_all(&[&counted])?;
-    Ok(described.pop().map(|family| (family, members)))
-}
-
-/// One exchange of a family.
-#[derive(Clone, Copy)]
-pub(crate) struct Member {
-    pub(crate) posting: Posting,
-    pub(crate) night: u16,
+    let single = id.level == Level::NearDuplicate && view.family(key) == SINGLE;
+    let (level, name) = match id.level {
+        // What resembles nothing else is described as the exact family that it is, under the name that was asked for.
+        Level::NearDuplicate if single => (Level::Exact, id),
+        Level::NearDuplicate => (id.level, view.families[number as usize].id),
+        Level::Fragment => (id.level, view.fragments[number as usize].id),
+        level => (level, id),
+    };
+    let standing = count_one(store, view, (level, number, name), &rows)?;
+    let mut described = Describe::new(store, view)?.all(&[standing])?.pop();
+    if let Some(family) = described.as_mut().filter(|_| single) {
+        (family.id, family.level) = (id, id.level);
+        (family.within, family.smallest_similarity) = (None, Some(1.0));
+    }
+    Ok(described.map(|family| (family, rows)))
 }
 
 /// The leading prompt, or the system prompt, of a family by its name. A merged family's name leads to the one it joined.
@@ -388,6 +274,9 @@ pub(crate) fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<
         if let Some(&leader) = leader.first() {
             return Ok(Some(leader));
         }
+    }
+    if let Some(number) = Standings::number_of(store, id)? {
+        return Ok(Some(number));
     }
     let (kind, column) =
         if id.level == Level::System { ("systems-table", "digest") } else { ("prompts-table", "digest") };
@@ -413,73 +302,61 @@ pub(crate) fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<
 pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> Result<Report> {
     let store = Store::open(dir)?;
     let view = View::open(&store)?;
-    let facts = Facts::read(&store, &view)?;
-    let counting = Counting::new(&store, &view, &facts)?;
-    let listed: Vec<&Counted> = counting.listed.iter().take(MOST_FAMILIES).collect();
-    let apart = |list: &'_ [Counted]| -> Result<Vec<Family>> {
-        counting.describe_all(&list.iter().take(MOST_APART).collect::<Vec<_>>())
-    };
-    let levels = |level| counting.listed.iter().filter(|family| family.level == level).count() as u64;
-    let totals = Totals {
-        exchanges: facts.rows.len() as u64,
-        accounts: facts.n_accounts(),
-        distinct_prompts: facts.sent.iter().filter(|&&x| x).count() as u64,
-        trivial_prompts: facts.trivial.iter().filter(|&&x| x).count() as u64,
-        without_vector: facts.vector.iter().zip(&facts.sent).filter(|&(&vector, &sent)| sent && !vector).count() as u64,
-        long_prompts: facts.long_prompts,
-        windows: facts.windows,
+    let ranked = Ranked::new(&store, &view)?;
+    let totals = totals::of_nights(&store, &view)?;
+    let sum = totals::sum(&totals);
+    let levels = |level| ranked.listed.iter().filter(|head| level_of(head.family).0 == level).count() as u64;
+    let store_totals = Totals {
+        exchanges: store.nights().iter().map(|night| night.exchanges).sum(),
+        accounts: ranked.describe.n_accounts,
+        distinct_prompts: sum.prompts,
+        trivial_prompts: sum.trivial,
+        without_vector: sum.without_vector,
+        long_prompts: sum.long_prompts,
+        windows: sum.windows,
         windows_cut: store.nights().iter().map(|night| night.windows_cut).sum(),
         nights: store.nights().len() as u64,
         first_seen: store.nights().iter().map(|night| night.first_seen).min().and_then(Time::new),
         last_seen: store.nights().iter().map(|night| night.last_seen).max().and_then(Time::new),
         near_families: levels(Level::NearDuplicate),
-        exact_families: levels(Level::Exact) + counting.trivial.len() as u64,
-        system_families: counting.systems.len() as u64,
-        fragment_families: levels(Level::Fragment) + counting.known.len() as u64,
-        known_families: counting.known.len() as u64,
+        exact_families: levels(Level::Exact) + ranked.trivial.len() as u64,
+        system_families: ranked.systems.len() as u64,
+        fragment_families: levels(Level::Fragment) + ranked.known.len() as u64,
+        known_families: ranked.known.len() as u64,
         fragment_bytes_cut: store.nights().iter().map(|night| night.print_bytes_cut).sum(),
         fragments_cut: store.nights().iter().map(|night| night.fragments_cut).sum(),
     };
-    let (parameters, notes) = parameters(&store, &view, config)?;
+    let (parameters, notes) = parameters(&store, &view, config, &sum.lengths)?;
     Ok(Report {
         schema: SCHEMA,
         parameters,
         counts: counts.clone(),
-        store: totals,
-        nights: nights(&store, &view, &facts),
-        families_total: counting.listed.len() as u64,
-        families: counting.describe_all(&listed)?,
-        trivial_families: apart(&counting.trivial)?,
-        system_families: apart(&counting.systems)?,
-        known_families: apart(&counting.known)?,
-        removed: removed(&store)?,
+        store: store_totals,
+        nights: nights(&store, &view, &totals),
+        families_total: ranked.listed.len() as u64,
+        families: ranked.all(ranked.listed.iter().take(MOST_FAMILIES))?,
+        trivial_families: ranked.all(ranked.trivial.iter().take(MOST_APART))?,
+        system_families: ranked.all(ranked.systems.iter().take(MOST_APART))?,
+        known_families: ranked.all(ranked.known.iter().take(MOST_APART))?,
+        removed: sum.removed,
         notes,
     }
     .finish())
 }
 
-fn nights(store: &Store, view: &View, facts: &Facts) -> Vec<Night> {
-    let mut accounts: Vec<Vec<u32>> = vec![Vec::new(); store.nights().len()];
-    facts.rows.iter().for_each(|row| accounts[usize::from(row.night)].push(row.posting.account));
-    let count = |mut list: Vec<u32>| {
-        list.sort_unstable();
-        list.dedup();
-        list.len() as u64
+fn nights(store: &Store, view: &View, totals: &[totals::Totals]) -> Vec<Night> {
+    let mut new_families: BTreeMap<u32, u64> = BTreeMap::new();
+    view.families.iter().for_each(|family| *new_families.entry(family.night).or_default() += 1);
+    let night = |(night, totals): (&crate::store::Night, &totals::Totals)| Night {
+        night: night.night,
+        first_seen: Time::new(night.first_seen),
+        last_seen: Time::new(night.last_seen),
+        exchanges: night.exchanges,
+        accounts: totals.accounts,
+        new_accounts: u64::from(night.accounts),
+        new_families: new_families.get(&night.night).copied().unwrap_or(0),
     };
-    store
-        .nights()
-        .iter()
-        .zip(accounts)
-        .map(|(night, accounts)| Night {
-            night: night.night,
-            first_seen: Time::new(night.first_seen),
-            last_seen: Time::new(night.last_seen),
-            exchanges: night.exchanges,
-            accounts: count(accounts),
-            new_accounts: u64::from(night.accounts),
-            new_families: view.families.iter().filter(|family| family.night == night.night).count() as u64,
-        })
-        .collect()
+    store.nights().iter().zip(totals).map(night).collect()
 }
 
 /// Unrelated neighbours to expect for prompts of each length that the store holds.
@@ -500,18 +377,22 @@ fn lengths(calibration: &Calibration, thresholds: &Thresholds, prompts: &Lengths
     prompts.iter().enumerate().filter(|(_, n)| **n > 0).map(length).collect()
 }
 
-fn parameters(store: &Store, view: &View, config: &AuditConfig) -> Result<(Parameters, Vec<String>)> {
+fn parameters(
+    store: &Store,
+    view: &View,
+    config: &AuditConfig,
+    prompts: &Lengths,
+) -> Result<(Parameters, Vec<String>)> {
     let meta = |name: &str| store.catalog().meta(name).map(Option::unwrap_or_default);
     let digest = |hex: &str| hex.parse().unwrap_or(Digest([0; 32]));
     let calibration = calibration(store)?;
-    let prompts = view.lengths();
-    let used = rule(&calibration, config, &prompts);
+    let used = rule(&calibration, config, prompts);
     let recorded: serde_json::Value = serde_json::from_str(&meta("rule")?).unwrap_or_default();
     let number = |name: &str, otherwise: f32| recorded[name].as_f64().unwrap_or_else(|| f64::from(otherwise));
     let round = |x: f64| (x * 1e4).round() / 1e4;
     let thresholds = recorded_thresholds(&recorded).unwrap_or(used.thresholds);
     let threshold = number("threshold", used.highest());
-    let lengths = lengths(&calibration, &thresholds, &prompts);
+    let lengths = lengths(&calibration, &thresholds, prompts);
     let worst = lengths.iter().map(|length| length.high).fold(0.0, f64::max);
     let mut notes = Vec::new();
     if calibration.model != meta("model_digest")? {

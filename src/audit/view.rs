@@ -1,15 +1,18 @@
 //! A store as the flows read it: tables, texts and index of one commit, opened by mapping.
 
+use super::facts::Row;
 use super::fields::texts_kind;
-use super::fragments::{Fragment, Member};
+use super::fragments::Fragment;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::Material;
 use crate::family::length::{Lengths, length_class};
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::index::{Segment, Vectors};
-use crate::store::keys::{KeyTable, Record};
+use crate::store::keys::{self, KeyTable};
+use crate::store::members::{Holder, Member};
 use crate::store::postings::{Posting, Postings};
+use crate::store::sorted::{Record, Sorted, equal};
 use crate::store::texts::Texts;
 use crate::store::{Mapped, Named, Store, tables};
 use crate::text;
@@ -30,11 +33,11 @@ impl Tables {
         store.of_kind(kind).map(|file| store.read(file, KeyTable::open)).collect::<Result<_>>().map(Self)
     }
 
-    pub(crate) fn get(&self, key: u128) -> Option<Record> {
+    pub(crate) fn get(&self, key: u128) -> Option<keys::Record> {
         self.0.iter().find_map(|table| table.get(key))
     }
 
-    pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = keys::Record> {
         self.0.iter().flat_map(KeyTable::records)
     }
 
@@ -70,7 +73,14 @@ pub(crate) struct View {
     turn_postings: Vec<Postings<Mapped>>,
     /// Fragments, parts of families among them, by number.
     pub(crate) fragments: Vec<Fragment>,
-    fragment_members: Vec<Member>,
+    /// Texts that hold fragments, as each night found them.
+    members: Vec<(u32, Found<Member>)>,
+    /// The same by text, with the night that wrote it.
+    holders: Vec<(u32, Found<Holder>)>,
+    /// (head, part) of all fragments, sorted; made when first asked for.
+    parts: OnceLock<Vec<(u32, u32)>>,
+    /// Numbers that texts have been given, by [`Field`].
+    n_texts: [u32; 3],
     pub(crate) families: Vec<KnownFamily>,
     /// Family of each prompt, merges followed; [`SINGLE`] where it has none.
     pub(crate) family_of: Vec<u32>,
@@ -148,13 +158,27 @@ impl View {
             None => Vec::new(),
         };
         let fragments = fragments(store)?;
-        let fragment_members = fragment_members(store, &fragments)?;
+        let (mut members, mut holders) = (found(store, "members")?, found(store, "holders")?);
+        if store.of_kind("fragments").next().is_some() {
+            let older = old_members(store)?;
+            let holder = |member: &Member| Holder { text: member.text, fragment: member.fragment };
+            let mut of_texts: Vec<Holder> = older.iter().map(holder).collect();
+            of_texts.sort_unstable();
+            holders.push((0, Found::Read(of_texts)));
+            members.push((0, Found::Read(older)));
+        }
+        let n_texts = store.nights().last().map_or([0; 3], |n| {
+            [n.first_prompt + n.prompts, n.first_system + n.systems, n.first_turn + n.turns]
+        });
         let mut view = Self {
             texts,
             postings,
             turn_postings,
             fragments,
-            fragment_members,
+            members,
+            holders,
+            parts: OnceLock::new(),
+            n_texts,
             families,
             family_of,
             naming_key: naming.0,
@@ -200,13 +224,6 @@ impl View {
         serde_json::json!(rules).to_string()
     }
 
-    /// How many distinct prompts there are of each length class.
-    pub(crate) fn lengths(&self) -> Lengths {
-        let mut out = Lengths::default();
-        self.texts[Field::Prompt as usize].iter().for_each(|(_, texts)| count_lengths(texts, &mut out));
-        out
-    }
-
     /// Text of a prompt as it first came, and folded where that was stored.
     pub(crate) fn text(&self, prompt: u32) -> (&str, Option<&str>) {
         self.field_text(Field::Prompt, prompt)
@@ -237,11 +254,89 @@ impl View {
         if field == Field::Turn { &self.turn_postings } else { &self.postings }
     }
 
-    /// Texts that hold a fragment, by number, each as often as nights found it.
-    pub(crate) fn fragment_members(&self, fragment: u32) -> &[Member] {
-        let first = self.fragment_members.partition_point(|member| member.fragment < fragment);
-        let count = self.fragment_members[first..].partition_point(|member| member.fragment == fragment);
-        &self.fragment_members[first..first + count]
+    /// Texts that hold a fragment, by number, each as often as nights found it in another way.
+    pub(crate) fn fragment_members(&self, fragment: u32) -> Vec<Member> {
+        let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field) else {
+            return Vec::new();
+        };
+        let of_night = |(_, found): &(u32, Found<Member>)| equal(found.all(), |m| m.fragment.cmp(&fragment)).to_vec();
+        let mut out: Vec<Member> = self.members.iter().flat_map(of_night).collect();
+        out.retain(|member| member.text < self.n_texts[field as usize]);
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    /// At most `most` of them, spread evenly.
+    pub(crate) fn some_members(&self, fragment: u32, most: usize) -> Vec<Member> {
+        let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field) else {
+            return Vec::new();
+        };
+        let nights: Vec<&[Member]> =
+            self.members.iter().map(|(_, found)| equal(found.all(), |m| m.fragment.cmp(&fragment))).collect();
+        let step = nights.iter().map(|night| night.len()).sum::<usize>().div_ceil(most).max(1);
+        let some = nights.into_iter().flatten().step_by(step).copied();
+        some.filter(|member| member.text < self.n_texts[field as usize]).collect()
+    }
+
+    /// What a text holds of a fragment.
+    pub(crate) fn member(&self, fragment: u32, text: u32) -> Option<&Member> {
+        let of_text = |member: &Member| (member.fragment, member.text).cmp(&(fragment, text));
+        self.members.iter().find_map(|(_, found)| equal(found.all(), of_text).first())
+    }
+
+    /// Texts that hold fragments, as one night found them.
+    pub(crate) fn members_of_night(&self, night: u32) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |(of, _)| *of == night).flat_map(|(_, found)| found.all())
+    }
+
+    /// Heads of the fragments that a text of this field holds, as nights before this one found it.
+    pub(crate) fn held_before(&self, field: Field, text: u32, night: u32) -> Vec<u32> {
+        let older = self.holders.iter().filter(|(of, _)| *of < night);
+        let held = older.flat_map(|(_, holders)| equal(holders.all(), |holder: &Holder| holder.text.cmp(&text)));
+        let fragments = held.filter_map(|holder| self.fragments.get(holder.fragment as usize));
+        let mut heads: Vec<u32> = fragments.filter(|of| of.field == field).map(|fragment| fragment.head).collect();
+        heads.sort_unstable();
+        heads.dedup();
+        heads
+    }
+
+    /// Parts of the fragment family that this fragment heads, by number.
+    pub(crate) fn parts(&self, head: u32) -> impl Iterator<Item = u32> {
+        let parts = self.parts.get_or_init(|| {
+            let mut parts: Vec<(u32, u32)> =
+                (0..).zip(&self.fragments).map(|(number, fragment)| (fragment.head, number)).collect();
+            parts.sort_unstable();
+            parts
+        });
+        equal(parts, |part| part.0.cmp(&head)).iter().map(|part| part.1)
+    }
+
+    /// Digest of the folded text of a system prompt.
+    pub(crate) fn system_digest(&self, system: u32) -> Digest {
+        let mut folded = String::new();
+        folded_of(self.field_text(Field::System, system), &mut folded);
+        Digest::of(folded.as_bytes())
+    }
+
+    /// Every exchange with one of these prompts.
+    pub(crate) fn rows_of(&self, prompts: &[u32]) -> Vec<Row> {
+        let of = |&prompt: &u32| self.postings_of(prompt).map(|(night, &posting)| Row { posting, night: night as u16 });
+        prompts.iter().flat_map(of).collect()
+    }
+
+    /// Every exchange with this system prompt.
+    pub(crate) fn rows_of_system(&self, system: u32) -> Vec<Row> {
+        let of_night = |(night, postings): (usize, &Postings<Mapped>)| {
+            let own = postings.all().iter().filter(|posting| posting.system == system).copied();
+            own.map(|posting| Row { posting, night: night as u16 }).collect::<Vec<Row>>()
+        };
+        self.postings.iter().enumerate().flat_map(of_night).collect()
+    }
+
+    /// The new prompts of a night, given by its place.
+    pub(crate) fn texts_of_night(&self, night: usize) -> Option<&Texts<Mapped>> {
+        self.texts[Field::Prompt as usize].get(night).map(|(_, texts)| texts)
     }
 
     pub(crate) fn folded(&self, prompt: u32, out: &mut String) {
@@ -295,12 +390,12 @@ impl View {
 
 /// The fragments of the catalog, by number.
 fn fragments(store: &Store) -> Result<Vec<Fragment>> {
-    let query = "SELECT fragment, id, field, text, head, within, known FROM fragments ORDER BY fragment";
+    let query = "SELECT fragment, id, field, text, head, within, known, night FROM fragments ORDER BY fragment";
     let rows: Vec<(u32, Option<Fragment>)> = store.catalog().all(query, [], |row| {
         let (id, field): (String, u32) = (row.get(1)?, row.get(2)?);
-        let (text, head, within, known) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+        let (text, head, within, known, night) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
         let named = id.parse().ok().zip(Field::of_number(field));
-        Ok((row.get(0)?, named.map(|(id, field)| Fragment { id, field, text, head, within, known })))
+        Ok((row.get(0)?, named.map(|(id, field)| Fragment { id, field, text, head, night, within, known })))
     })?;
     let n = rows.len() as u32;
     (0..)
@@ -314,8 +409,29 @@ fn fragments(store: &Store) -> Result<Vec<Fragment>> {
         .collect()
 }
 
-/// Texts that hold fragments, by fragment, then text.
-fn fragment_members(store: &Store, fragments: &[Fragment]) -> Result<Vec<Member>> {
+/// A sorted table of one night, or what stands for those of all nights of an older format.
+enum Found<R> {
+    Mapped(Sorted<Mapped, R>),
+    Read(Vec<R>),
+}
+
+impl<R: Record> Found<R> {
+    fn all(&self) -> &[R] {
+        match self {
+            Self::Mapped(table) => table.all(),
+            Self::Read(records) => records,
+        }
+    }
+}
+
+/// The sorted tables of a kind, each with the night that wrote it.
+fn found<R: Record>(store: &Store, kind: &str) -> Result<Vec<(u32, Found<R>)>> {
+    let open = |file: &Named| Ok((file.night, Found::Mapped(store.read(file, Sorted::open)?)));
+    store.of_kind(kind).map(open).collect()
+}
+
+/// Members that nights of format 2 wrote as tables, in order.
+fn old_members(store: &Store) -> Result<Vec<Member>> {
     let columns = ["fragment", "text", "first", "end", "held", "length"];
     let mut out = Vec::new();
     for file in store.of_kind("fragments") {
@@ -328,21 +444,7 @@ fn fragment_members(store: &Store, fragments: &[Fragment]) -> Result<Vec<Member>
             }
         }
     }
-    let n_texts = |field: Field| {
-        let last = store.nights().last();
-        last.map_or(0, |n| {
-            [n.first_prompt + n.prompts, n.first_system + n.systems, n.first_turn + n.turns][field as usize]
-        })
-    };
-    let n = Field::ALL.map(n_texts);
-    let whole = |member: &Member| {
-        fragments.get(member.fragment as usize).is_some_and(|fragment| member.text < n[fragment.field as usize])
-    };
-    if !out.iter().all(whole) {
-        return Err(damaged("fragments.parquet: a member of a fragment that does not exist".into()));
-    }
     out.sort_unstable();
-    out.dedup();
     Ok(out)
 }
 
@@ -386,15 +488,11 @@ impl KnownKeys {
 
 /// Index segments of one kind.
 pub(crate) fn segments(store: &Store, kind: &str) -> Result<Vec<Segment<Mapped>>> {
-    let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
     let dimension = store.catalog().meta("dimension")?.and_then(|n| n.parse().ok()).unwrap_or(0);
     let open = |file: &Named| -> Result<Segment<Mapped>> {
         let segment = store.read(file, Segment::open)?;
         if segment.dim() != dimension {
             return Err(damaged(format!("{}: expected {dimension} dimensions, got {}", file.name, segment.dim())));
-        }
-        if segment.ids().iter().any(|&id| id >= n_prompts) {
-            return Err(damaged(format!("{}: an entry of a prompt that does not exist", file.name)));
         }
         Ok(segment)
     };

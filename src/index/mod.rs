@@ -11,10 +11,12 @@ pub mod exact;
 mod graph;
 mod kernel;
 mod leaders;
+mod router;
 mod segment;
 mod vectors;
 
 pub use graph::LeaderGraph;
+pub use router::Segments;
 pub use segment::{Ask, Built, Probes, Segment};
 pub use vectors::Vectors;
 

@@ -10,6 +10,7 @@
 //! entries are those that new vectors are joined with; the others are near-copies that a representative stands for.
 
 use super::graph::{GRAPH_FROM, LeaderGraph};
+use super::router::{Aligned, Router};
 use super::vectors::Block;
 use super::{Best, Hit, Vectors, leaders};
 use crate::error::{Error, ErrorKind, Result};
@@ -49,17 +50,17 @@ impl Built {
     /// The same, and remembers which lists each vector asks, for [`Segment::near_itself`].
     #[must_use]
     pub fn to_join(vectors: &Vectors, probes: &Probes, seed: u64) -> Self {
-        let leaders = leaders::train(vectors, leaders::n_leaders(vectors.len()), seed);
+        let router = Router::new(leaders::train(vectors, leaders::n_leaders(vectors.len()), seed));
         let (mut homes, mut lists, mut starts) = (Vec::with_capacity(vectors.len()), Vec::new(), vec![0]);
-        for from in (0..vectors.len()).step_by(1 << 16) {
-            let part = vectors.block().slice(from, (from + (1 << 16)).min(vectors.len()));
-            for near in leaders::nearest(part, leaders.block(), probes.most.max(1)) {
+        let rows: Vec<u32> = (0..vectors.len() as u32).collect();
+        for part in rows.chunks(1 << 16) {
+            for near in router.nearest(vectors, part, probes.most.max(1)) {
                 homes.push(near[0].id);
                 lists.extend(probes.of(&near).map(|hit| hit.id));
                 starts.push(lists.len());
             }
         }
-        Self { leaders, homes, lists, starts }
+        Self { leaders: router.leaders, homes, lists, starts }
     }
 
     /// Which of the `joined` vectors stand for themselves in a join: all of them in ordinary lists; in a list longer than
@@ -169,9 +170,6 @@ impl Built {
     }
 }
 
-/// The (list, place among the rows) pairs that rows ask, given with their vectors.
-type AskedOf<'a> = dyn Fn(&[u32], &Vectors) -> Vec<(u32, u32)> + Sync + 'a;
-
 /// A segment over its bytes: a mapped file or a buffer, aligned to 4 bytes.
 pub struct Segment<B> {
     bytes: B,
@@ -189,6 +187,15 @@ pub struct Segment<B> {
     /// Leaders from which single searches walk the graph.
     graph_from: usize,
     graph: OnceLock<LeaderGraph>,
+}
+
+impl Segment<Aligned> {
+    /// The segment of these vectors, in memory; as [`Built::to_bytes`].
+    #[must_use]
+    pub fn of(built: &Built, vectors: &Vectors, ids: &[u32], active: &[bool]) -> Self {
+        let bytes = Aligned::new(&built.to_bytes(vectors, ids, active));
+        Self::open(bytes).unwrap_or_else(|error| unreachable!("what was just made is whole: {error}"))
+    }
 }
 
 impl<B: AsRef<[u8]>> Segment<B> {
@@ -300,7 +307,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
         self
     }
 
-    fn leaders(&self) -> Block<'_> {
+    pub(super) fn leaders(&self) -> Block<'_> {
         Block {
             stride: self.stride,
             rows: self.cast(&self.leader_rows),
@@ -344,16 +351,19 @@ impl<B: AsRef<[u8]>> Segment<B> {
         B: Sync,
     {
         assert_eq!(queries.dim(), self.dim, "dimensions of the queries");
-        let asked = |rows: &[u32], chunk: &Vectors| {
-            let probes = if rows.len() == 1 && self.n_leaders() >= self.graph_from {
+        let near = match rows {
+            [row] if self.n_leaders() >= self.graph_from => {
                 let graph = self.graph.get_or_init(|| LeaderGraph::of(self.leaders()));
-                vec![graph.nearest(chunk, 0, ask.probes.most)]
-            } else {
-                leaders::nearest(chunk.block(), self.leaders(), ask.probes.most)
-            };
-            probes.iter().zip(0..).flat_map(|(near, q)| ask.probes.of(near).map(move |hit| (hit.id, q))).collect()
+                vec![graph.nearest(queries, *row as usize, ask.probes.most)]
+            }
+            _ => {
+                let chosen = queries.gather(rows.iter().map(|&row| row as usize));
+                leaders::nearest(chosen.block(), self.leaders(), ask.probes.most)
+            }
         };
-        self.near_listed(queries, rows, ask, &asked, keep)
+        let lists: Vec<Vec<u32>> =
+            near.iter().map(|near| ask.probes.of(near).map(|hit| hit.id).collect()).collect();
+        self.near_listed(queries, rows, &lists, ask, keep)
     }
 
     /// The same for vectors that this segment was made of, as `built` filed them: which lists they ask is known since then.
@@ -373,31 +383,29 @@ impl<B: AsRef<[u8]>> Segment<B> {
         B: Sync,
     {
         assert_eq!((queries.dim(), built.leaders.len()), (self.dim, self.n_leaders()), "what the segment was made of");
-        let asked = |rows: &[u32], _: &Vectors| {
-            let lists = |row: u32| &built.lists[built.starts[row as usize]..built.starts[row as usize + 1]];
-            rows.iter().zip(0..).flat_map(|(&row, q)| lists(row).iter().map(move |&list| (list, q))).collect()
-        };
-        self.near_listed(queries, rows, ask, &asked, keep)
+        let lists = |&row: &u32| &built.lists[built.starts[row as usize]..built.starts[row as usize + 1]];
+        let lists: Vec<&[u32]> = rows.iter().map(lists).collect();
+        self.near_listed(queries, rows, &lists, ask, keep)
     }
 
-    /// Hits among the (list, row) pairs that `asked` gives for a chunk of rows.
-    fn near_listed(
+    /// Hits among the lists given for each of `rows`, in their order.
+    pub(super) fn near_listed<L: AsRef<[u32]> + Sync>(
         &self,
         queries: &Vectors,
         rows: &[u32],
+        lists: &[L],
         ask: &Ask,
-        asked: &AskedOf<'_>,
         keep: &(dyn Fn(u32, u32) -> bool + Sync),
     ) -> Vec<Vec<Hit>>
     where
         B: Sync,
     {
-        let of_chunk = |rows: &[u32]| {
+        let of_chunk = |(rows, lists): (&[u32], &[L])| {
             let chunk = queries.gather(rows.iter().map(|&row| row as usize));
-            let asked = asked(rows, &chunk);
-            self.near_chunk(&chunk, rows, asked, ask, keep)
+            let asked = lists.iter().zip(0..).flat_map(|(lists, q)| lists.as_ref().iter().map(move |&list| (list, q)));
+            self.near_chunk(&chunk, rows, asked.collect(), ask, keep)
         };
-        let parts: Vec<Vec<Vec<Hit>>> = rows.par_chunks(CHUNK).map(of_chunk).collect();
+        let parts: Vec<Vec<Vec<Hit>>> = rows.par_chunks(CHUNK).zip(lists.par_chunks(CHUNK)).map(of_chunk).collect();
         parts.into_iter().flatten().collect()
     }
 
@@ -464,7 +472,7 @@ impl Probes {
     }
 
     /// Those of `near` that are asked.
-    fn of<'a>(&self, near: &'a [Hit]) -> impl Iterator<Item = &'a Hit> + use<'a> {
+    pub(super) fn of<'a>(&self, near: &'a [Hit]) -> impl Iterator<Item = &'a Hit> + use<'a> {
         let Self { least, most, bound } = *self;
         let asked = move |(i, hit): &(usize, &Hit)| *i < least || hit.similarity >= bound;
         near.iter().take(most).enumerate().take_while(asked).map(|(_, hit)| hit)

@@ -72,6 +72,13 @@ impl Vectors {
         self.finish_row(start);
     }
 
+    /// Appends the rows of a block.
+    pub(crate) fn append_block(&mut self, block: Block<'_>) {
+        self.rows.extend_from_slice(block.rows);
+        self.inverse_norms.extend_from_slice(block.inverse_norms);
+        self.sums.extend_from_slice(block.sums);
+    }
+
     fn finish_row(&mut self, start: usize) {
         let row = &self.rows[start..];
         let (sum, squares) = row.iter().fold((0, 0), |(s, q), &x| (s + i32::from(x), q + i32::from(x) * i32::from(x)));
@@ -82,9 +89,7 @@ impl Vectors {
     /// Appends all of `other`.
     pub fn append(&mut self, other: &Self) {
         assert_eq!(self.dim, other.dim, "dimensions of the vectors");
-        self.rows.extend_from_slice(&other.rows);
-        self.inverse_norms.extend_from_slice(&other.inverse_norms);
-        self.sums.extend_from_slice(&other.sums);
+        self.append_block(other.block());
     }
 
     /// The chosen ones, in the order given.

@@ -20,7 +20,7 @@ pub mod watermark;
 
 pub use crate::family::template::{Part, Slot};
 use crate::ids::{Digest, FamilyId, Field, Level, Time};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -330,7 +330,7 @@ pub struct ModelCount {
 
 /// What folding took out of prompts: characters by kind, and the prompts concerned. Evidence of evasion, or of a careless
 /// copy from a web page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// Default-ignorable characters, such as a zero-width space.
     pub invisible: u64,

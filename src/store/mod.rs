@@ -6,24 +6,29 @@
 //!
 //! ```text
 //! DIR/catalog.sqlite    what exists           DIR/lock             who is writing
-//! DIR/nights/000001/    rows.parquet prompts.parquet turns.parquet systems.parquet assigned.parquet fragments.parquet
-//!                       texts.bin postings.bin, the same of systems and turns, and fingerprints of all three
+//! DIR/nights/000001/    rows.parquet prompts.parquet turns.parquet systems.parquet assigned.parquet
+//!                       texts.bin postings.bin, the same of systems and turns, fingerprints of all three,
+//!                       members.bin holders.bin
 //! DIR/shared/           ids-000001.keys prompts-… turns-… systems-… whole-000001.index windows-…   (merged when many)
 //! ```
 
 pub mod backup;
 pub mod catalog;
 mod digests;
+pub mod facts;
 pub mod files;
 pub mod input;
 pub mod key;
 pub mod keys;
+pub mod members;
 pub mod postings;
 pub mod prints;
 pub mod rewrite;
+pub mod sorted;
 pub mod spill;
 pub mod tables;
 pub mod texts;
+pub mod uses;
 pub mod verify;
 
 pub use catalog::{Catalog, FORMAT};
@@ -318,6 +323,15 @@ impl Writer {
             fs::remove_dir_all(&dir).map_err(|cause| Error::io("sweep", &dir, &cause))?;
         }
         files::private_dir(&dir)?;
+        Ok(NewNight { root: self.store.dir.clone(), night, files: Vec::new() })
+    }
+
+    /// Goes on with the newest night, whose files are named already.
+    /// # Errors
+    /// `Store` when there is none.
+    pub fn newest(&self) -> Result<NewNight> {
+        let night = self.store.nights.last().map(|night| night.night);
+        let night = night.ok_or_else(|| Error::new(ErrorKind::Store, "expected a night, found none"))?;
         Ok(NewNight { root: self.store.dir.clone(), night, files: Vec::new() })
     }
 

@@ -1,0 +1,114 @@
+//! Which lists does a vector ask? Ranked over the leaders of all segments together, in two steps where there are many, so that the
+//! cost of asking does not grow with the number of nights.
+//!
+//! The idea: leaders are vectors too, so many of them are filed under coarse leaders as prompts are under leaders, and only those under
+//! the nearest coarse ones are ranked. Weakness: a leader under a coarse one that is not asked is missed, and its list with it; how often
+//! is measured (`benches/record/quality-nights.md`). Guarantee: the same answer on any number of threads.
+
+use super::leaders::{self, TWO_STEPS_FROM};
+use super::segment::{Ask, Built, Probes, Segment};
+use super::{Hit, Vectors};
+
+/// Coarse lists that are ranked for a vector.
+const COARSE: usize = 24;
+/// Seed of the coarse leaders, which no file keeps.
+const SEED: u64 = 1;
+
+/// Leaders, made ready to be ranked.
+pub(super) struct Router {
+    pub(super) leaders: Vectors,
+    /// The leaders under coarse ones, where there are many.
+    coarse: Option<Box<Segment<Aligned>>>,
+}
+
+impl Router {
+    pub(super) fn new(leaders: Vectors) -> Self {
+        let coarse = (leaders.len() >= TWO_STEPS_FROM).then(|| {
+            let ids: Vec<u32> = (0..leaders.len() as u32).collect();
+            Box::new(Segment::of(&Built::new(&leaders, SEED), &leaders, &ids, &vec![true; leaders.len()]))
+        });
+        Self { leaders, coarse }
+    }
+
+    /// About the `n` nearest leaders of each of the `rows` of `queries`, nearest first, ties by number.
+    pub(super) fn nearest(&self, queries: &Vectors, rows: &[u32], n: usize) -> Vec<Vec<Hit>> {
+        match &self.coarse {
+            None => leaders::nearest(
+                queries.gather(rows.iter().map(|&row| row as usize)).block(),
+                self.leaders.block(),
+                n,
+            ),
+            Some(coarse) => {
+                let n_coarse = std::env::var("RC").ok().and_then(|x| x.parse().ok()).unwrap_or(COARSE);
+                // Where a vector's nearest coarse lists are short, so is what is found in them.
+                let ask = Ask { probes: Probes::nearest(n_coarse), active_only: true, floor: -1.0, cap: n };
+                coarse.near(queries, rows, &ask, &|_, _| true)
+            }
+        }
+    }
+}
+
+/// Several segments, searched as one.
+pub struct Segments<B> {
+    segments: Vec<Segment<B>>,
+    /// Number of the first list of each, over all of them.
+    firsts: Vec<u32>,
+    router: Router,
+}
+
+impl<B: AsRef<[u8]> + Sync> Segments<B> {
+    /// Makes the leaders of `segments`, whose vectors have `dim` dimensions, ready to be ranked together.
+    #[must_use]
+    pub fn new(segments: Vec<Segment<B>>, dim: usize) -> Self {
+        let (mut leaders, mut firsts) = (Vectors::new(dim), Vec::with_capacity(segments.len()));
+        for segment in &segments {
+            firsts.push(leaders.len() as u32);
+            leaders.append_block(segment.leaders());
+        }
+        Self { segments, firsts, router: Router::new(leaders) }
+    }
+
+    /// The best `ask.cap` entries in each segment for each of `rows`, among the lists of the leaders nearest over all segments; `take`
+    /// gets the hits of all rows in one segment after the other. Rows that are near each other and stand together share the work.
+    pub fn near(
+        &self,
+        queries: &Vectors,
+        rows: &[u32],
+        ask: &Ask,
+        keep: &(dyn Fn(u32, u32) -> bool + Sync),
+        take: &mut dyn FnMut(Vec<Vec<Hit>>),
+    ) {
+        if self.segments.is_empty() {
+            return;
+        }
+        let asked: Vec<Vec<u32>> = self
+            .router
+            .nearest(queries, rows, ask.probes.most)
+            .iter()
+            .map(|near| ask.probes.of(near).map(|hit| hit.id).collect())
+            .collect();
+        for (&first, segment) in self.firsts.iter().zip(&self.segments) {
+            let own = first..first + segment.n_leaders() as u32;
+            let here = |lists: &Vec<u32>| lists.iter().filter(|list| own.contains(list)).map(|list| list - first).collect();
+            let lists: Vec<Vec<u32>> = asked.iter().map(here).collect();
+            take(segment.near_listed(queries, rows, &lists, ask, keep));
+        }
+    }
+}
+
+/// Bytes at an address that numbers can be read from.
+pub struct Aligned(Vec<u64>, usize);
+
+impl Aligned {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let mut words = vec![0u64; bytes.len().div_ceil(8)];
+        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Self(words, bytes.len())
+    }
+}
+
+impl AsRef<[u8]> for Aligned {
+    fn as_ref(&self) -> &[u8] {
+        &bytemuck::cast_slice::<u64, u8>(&self.0)[..self.1]
+    }
+}
