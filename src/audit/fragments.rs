@@ -5,7 +5,7 @@ use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Seed, TextPair, Texts as FragmentTexts, gather, grow,
+    self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, gather, grow,
     is_spread, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
@@ -324,10 +324,10 @@ fn read_all(
     if scanner.is_empty() {
         return;
     }
-    let read = |&text: &u32| -> Vec<Member> {
+    let read = |scratch: &mut Scratch, &text: &u32| -> Vec<Member> {
         let folded = texts.folded(text);
         let length = u32::try_from(folded.len()).unwrap_or(u32::MAX);
-        let found = scanner.scan(&folded).into_iter();
+        let found = scanner.scan_in(&folded, scratch).into_iter();
         found.map(|f| Member { fragment: f.run, text, first: f.first, end: f.end, held: f.held, length }).collect()
     };
     let mut older: Vec<u32> = Vec::new();
@@ -339,7 +339,7 @@ fn read_all(
     let tonight: Vec<u32> = (texts.first..texts.first + texts.tonight.len() as u32).collect();
     for (list, from) in [(older, n_known), (tonight, 0)] {
         for part in list.chunks(1 << 14) {
-            let members: Vec<Vec<Member>> = part.par_iter().map(read).collect();
+            let members: Vec<Vec<Member>> = part.par_iter().map_init(Scratch::default, read).collect();
             for member in members.into_iter().flatten().filter(|member| member.fragment as usize >= from) {
                 runs[member.fragment as usize].members.push(member);
             }

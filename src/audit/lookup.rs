@@ -551,7 +551,7 @@ impl<'a> Opened<'a> {
     /// The judge over stored texts, for measurements.
     #[must_use]
     pub fn material(&self) -> impl crate::family::judge::Material + '_ {
-        Stored { view: &self.view, again: view::Again::new(self.model) }
+        Stored { view: &self.view, again: view::Again::new(self.model, &self.whole) }
     }
 }
 

@@ -43,7 +43,8 @@ pub fn calibrate_store(
     let groups = groups(&store, &view, group)?;
     let mut vectors = Vectors::new(model.dim());
     let (mut prompts, mut group) = (Vec::new(), Vec::new());
-    for segment in segments(&store, "whole")? {
+    let whole = segments(&store, "whole")?;
+    for segment in &whole {
         let (all, ids, _) = segment.to_vectors();
         let chosen: Vec<usize> = (0..ids.len()).filter(|&i| groups[ids[i] as usize] != u64::MAX).collect();
         prompts.extend(chosen.iter().map(|&i| ids[i]));
@@ -58,7 +59,7 @@ pub fn calibrate_store(
     let chosen = sample(&mut rng, prompts.len(), queries.min(prompts.len()));
     let mut chosen: Vec<u32> = chosen.into_iter().map(|i| i as u32).collect();
     chosen.sort_unstable();
-    let material = Stored { view: &view, again: Again::new(model) };
+    let material = Stored { view: &view, again: Again::new(model, &whole) };
     let digest = model.digest().to_string();
     let mut folded = String::new();
     let mut length_class = |&prompt: &u32| {

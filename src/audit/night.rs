@@ -176,7 +176,9 @@ pub(crate) fn families(
         row_of[(prompt - first) as usize] = row as u32;
     }
     let texts = Texts::open(Mapped::open(&night.path("texts.bin"))?)?;
-    let material = Tonight { view, first, texts, whole: &finished.whole, row_of, again: Again::new(model) };
+    let older = segments(store, "whole")?;
+    let again = Again::new(model, &older);
+    let material = Tonight { view, first, texts, whole: &finished.whole, row_of, again };
     let whole = Joined::new(&finished.whole, rule.floor, seed);
     let windows = Joined::new(&finished.windows, rule.window_floor, seed);
     let mut candidates: Vec<Vec<Hit>> = vec![Vec::new(); finished.prompts as usize];
@@ -280,9 +282,6 @@ struct Asked<'a> {
     cap: usize,
 }
 
-/// Rows whose hits are held at once.
-const PART: usize = 1 << 16;
-
 /// Vectors of a night under their leaders.
 struct Joined<'a> {
     filed: &'a Filed,
@@ -318,18 +317,12 @@ impl<'a> Joined<'a> {
         drop(own);
         let older = Segments::new(segments(store, kind)?, vectors.dim());
         let ask = Ask { probes: older_probes(floor), ..ask };
-        for part in rows.chunks(PART) {
-            older.near(vectors, part, &ask, &keep, &mut |found| {
-                for (&row, hits) in part.iter().zip(found) {
-                    hits.iter().for_each(|hit| pair(ids[row as usize], hit.id, hit.similarity));
-                }
-            });
-            progress.advance(part.len() as u64, 0);
-        }
+        let near = |rows: &[u32]| older.near(vectors, rows, &ask, &keep);
+        self.ask(&near, &rows, progress, pair);
         Ok(())
     }
 
-    /// Asks one segment, a part of the rows at a time, so that the hits of all of them are never held at once.
+    /// Asks segments, a part of the rows at a time, so that the hits of all of them are never held at once.
     fn ask(
         &self,
         near: &dyn Fn(&[u32]) -> Vec<Vec<Hit>>,
@@ -338,7 +331,7 @@ impl<'a> Joined<'a> {
         pair: &mut dyn FnMut(u32, u32, f32),
     ) {
         let ids = &self.filed.ids;
-        for part in rows.chunks(PART) {
+        for part in rows.chunks(1 << 16) {
             for (&row, hits) in part.iter().zip(near(part)) {
                 hits.iter().for_each(|hit| pair(ids[row as usize], hit.id, hit.similarity));
             }

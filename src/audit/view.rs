@@ -499,19 +499,23 @@ pub(crate) fn segments(store: &Store, kind: &str) -> Result<Vec<Segment<Mapped>>
     store.of_kind(kind).map(open).collect()
 }
 
-/// Vectors of old prompts that are asked for singly: embedded again, kept.
+/// Vectors of old prompts that are asked for singly: read from the index, or embedded again where it does not tell; kept.
 pub(crate) struct Again<'a> {
     model: &'a Model,
+    segments: &'a [Segment<Mapped>],
     made: Mutex<HashMap<u32, Option<Vectors>>>,
 }
 
 impl<'a> Again<'a> {
-    pub(crate) fn new(model: &'a Model) -> Self {
-        Self { model, made: Mutex::new(HashMap::new()) }
+    pub(crate) fn new(model: &'a Model, segments: &'a [Segment<Mapped>]) -> Self {
+        Self { model, segments, made: Mutex::new(HashMap::new()) }
     }
 
     /// The vector of `prompt`, whose folded text `folded` writes.
     pub(crate) fn vector(&self, prompt: u32, folded: impl FnOnce(&mut String)) -> Option<Vectors> {
+        if let Some(vector) = self.segments.iter().find_map(|segment| segment.vector(prompt)) {
+            return Some(vector);
+        }
         let mut made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         made.entry(prompt)
             .or_insert_with(|| {

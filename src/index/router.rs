@@ -6,8 +6,9 @@
 //! is measured (`benches/record/quality-nights.md`). Guarantee: the same answer on any number of threads.
 
 use super::leaders::{self, TWO_STEPS_FROM};
-use super::segment::{Ask, Built, Probes, Segment};
+use super::segment::{Ask, Asked, Built, CHUNK, Probes, Segment};
 use super::{Hit, Vectors};
+use rayon::prelude::*;
 
 /// Coarse lists that are ranked for a vector.
 const COARSE: usize = 24;
@@ -68,31 +69,33 @@ impl<B: AsRef<[u8]> + Sync> Segments<B> {
         Self { segments, firsts, router: Router::new(leaders) }
     }
 
-    /// The best `ask.cap` entries in each segment for each of `rows`, among the lists of the leaders nearest over all segments; `take`
-    /// gets the hits of all rows in one segment after the other. Rows that are near each other and stand together share the work.
+    /// The best `ask.cap` entries of each segment for each of `rows`, among the lists of the leaders nearest over all segments: a row's
+    /// hits one segment after the other. Rows that are near each other and stand together share the work.
     pub fn near(
         &self,
         queries: &Vectors,
         rows: &[u32],
         ask: &Ask,
         keep: &(dyn Fn(u32, u32) -> bool + Sync),
-        take: &mut dyn FnMut(Vec<Vec<Hit>>),
-    ) {
-        if self.segments.is_empty() {
-            return;
-        }
-        let asked: Vec<Vec<u32>> = self
-            .router
-            .nearest(queries, rows, ask.probes.most)
-            .iter()
-            .map(|near| ask.probes.of(near).map(|hit| hit.id).collect())
-            .collect();
-        for (&first, segment) in self.firsts.iter().zip(&self.segments) {
-            let own = first..first + segment.n_leaders() as u32;
-            let here = |lists: &Vec<u32>| lists.iter().filter(|list| own.contains(list)).map(|list| list - first).collect();
-            let lists: Vec<Vec<u32>> = asked.iter().map(here).collect();
-            take(segment.near_listed(queries, rows, &lists, ask, keep));
-        }
+    ) -> Vec<Vec<Hit>> {
+        let of_chunk = |rows: &[u32]| {
+            let mut asked: Vec<Asked> = self.segments.iter().map(|_| Asked::default()).collect();
+            for (near, q) in self.router.nearest(queries, rows, ask.probes.most).iter().zip(0..) {
+                for hit in ask.probes.of(near) {
+                    let segment = self.firsts.partition_point(|&first| first <= hit.id) - 1;
+                    asked[segment].push(hit.id - self.firsts[segment], q);
+                }
+            }
+            let chunk = queries.gather(rows.iter().map(|&row| row as usize));
+            let mut out: Vec<Vec<Hit>> = vec![Vec::new(); rows.len()];
+            for (segment, asked) in self.segments.iter().zip(&mut asked) {
+                let found = segment.near_chunk(&chunk, rows, asked, ask, keep);
+                out.iter_mut().zip(found).for_each(|(out, hits)| out.extend(hits));
+            }
+            out
+        };
+        let parts: Vec<Vec<Vec<Hit>>> = rows.par_chunks(CHUNK).map(of_chunk).collect();
+        parts.into_iter().flatten().collect()
     }
 }
 

@@ -5,6 +5,7 @@
 //! leaders: rows i8 · inverse norms f32 · sums i32                               each section padded to 64 bytes
 //! lists:   first entry of each list u32 (n_leaders + 1) · active entries u32
 //! entries: ids u32 · inverse norms f32 · sums i32 · rows i8
+//! places:  entries in order of their ids u32; older files end before them
 //! ```
 //! Little-endian, as every machine this runs on. Entries of a list stand together, active ones first, then by id. *Active*
 //! entries are those that new vectors are joined with; the others are near-copies that a representative stands for.
@@ -15,6 +16,7 @@ use super::vectors::Block;
 use super::{Best, Hit, Vectors, leaders};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::files::check_magic;
+use crate::store::sorted::first_from;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -22,7 +24,7 @@ use std::sync::OnceLock;
 const MAGIC: &[u8; 8] = b"SHINDEX1";
 const HEADER: usize = 64;
 /// Queries that a thread takes at a time: enough to share the reading of a list, few enough to spread over cores.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 8192;
 /// Lists up to this length are joined in full: 16 million products at most, 50 ms of one core.
 const LONG_LIST: usize = 4096;
 /// Similarity of vectors that k-means cannot tell apart.
@@ -166,7 +168,50 @@ impl Built {
         for &i in &order {
             out.extend_from_slice(bytemuck::cast_slice(vectors.row(i as usize)));
         }
+        pad(&mut out);
+        let mut places: Vec<u32> = (0..n as u32).collect();
+        places.sort_unstable_by_key(|&place| (ids[order[place as usize] as usize], place));
+        out.extend_from_slice(bytemuck::cast_slice(&places));
         out
+    }
+}
+
+/// Which rows of a chunk ask which lists.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// (list, row of the chunk), in order of the row.
+    pairs: Vec<(u32, u32)>,
+    /// Where the rows of each list begin, and the rows.
+    starts: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Asked {
+    /// A row asks a list; rows come in order.
+    pub(super) fn push(&mut self, list: u32, row: u32) {
+        self.pairs.push((list, row));
+    }
+
+    /// The rows of each list that is asked, by counting.
+    fn by_list(&mut self, n_lists: usize) -> impl Iterator<Item = (usize, &[u32])> {
+        self.starts.clear();
+        self.starts.resize(n_lists + 1, 0);
+        self.pairs.iter().for_each(|&(list, _)| self.starts[list as usize] += 1);
+        let mut end = 0;
+        for start in &mut self.starts {
+            end += *start;
+            *start = end;
+        }
+        self.rows.clear();
+        self.rows.resize(self.pairs.len(), 0);
+        for &(list, row) in self.pairs.iter().rev() {
+            let place = &mut self.starts[list as usize];
+            *place -= 1;
+            self.rows[*place as usize] = row;
+        }
+        let Self { starts, rows, .. } = self;
+        let lists = starts.windows(2).enumerate().filter(|(_, ends)| ends[0] < ends[1]);
+        lists.map(|(list, ends)| (list, &rows[ends[0] as usize..ends[1] as usize]))
     }
 }
 
@@ -184,6 +229,7 @@ pub struct Segment<B> {
     norms: Range<usize>,
     sums: Range<usize>,
     rows: Range<usize>,
+    places: Range<usize>,
     /// Leaders from which single searches walk the graph.
     graph_from: usize,
     graph: OnceLock<LeaderGraph>,
@@ -224,8 +270,12 @@ impl<B: AsRef<[u8]>> Segment<B> {
             (section(n_leaders * stride), section(4 * n_leaders), section(4 * n_leaders));
         let (starts, n_active) = (section(4 * (n_leaders + 1)), section(4 * n_leaders));
         let (ids, norms, sums, rows) = (section(4 * n), section(4 * n), section(4 * n), section(n * stride));
-        if raw.len() != rows.end {
-            return Err(bad(format!("expected {} bytes, got {}", rows.end, raw.len())));
+        let end = rows.end.next_multiple_of(HEADER);
+        let mut places = end..end + 4 * n;
+        if raw.len() == rows.end {
+            places = 0..0;
+        } else if raw.len() != places.end {
+            return Err(bad(format!("expected {} bytes, got {}", places.end, raw.len())));
         }
         if bytemuck::try_cast_slice::<u8, u32>(&raw[starts.clone()]).is_err() {
             return Err(bad("the bytes are not aligned to 4".into()));
@@ -243,6 +293,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
             norms,
             sums,
             rows,
+            places,
             graph_from: GRAPH_FROM,
             graph: OnceLock::new(),
         };
@@ -274,6 +325,25 @@ impl<B: AsRef<[u8]>> Segment<B> {
     #[must_use]
     pub fn ids(&self) -> &[u32] {
         self.cast(&self.ids)
+    }
+
+    /// The vector of an id, where the segment has it, and knows where.
+    #[must_use]
+    pub fn vector(&self, id: u32) -> Option<Vectors> {
+        let (ids, places) = (self.ids(), self.cast::<u32>(&self.places));
+        let of = |i: usize| ids.get(places[i] as usize).copied().unwrap_or(u32::MAX);
+        let (&first, last) = (places.first()?, of(places.len() - 1));
+        let first = ids.get(first as usize).copied().filter(|first| (*first..=last).contains(&id))?;
+        // Ids follow each other with few gaps.
+        let guess = u64::from(id - first) * (places.len() as u64 - 1) / u64::from(last - first).max(1);
+        let at = first_from(places.len(), guess as usize, |i| of(i) < id);
+        if at == places.len() || of(at) != id {
+            return None;
+        }
+        let place = places[at] as usize;
+        let mut out = Vectors::new(self.dim);
+        out.append_block(self.entries(place..place + 1));
+        Some(out)
     }
 
     /// How many entries it has.
@@ -389,7 +459,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
     }
 
     /// Hits among the lists given for each of `rows`, in their order.
-    pub(super) fn near_listed<L: AsRef<[u32]> + Sync>(
+    fn near_listed<L: AsRef<[u32]> + Sync>(
         &self,
         queries: &Vectors,
         rows: &[u32],
@@ -402,32 +472,31 @@ impl<B: AsRef<[u8]>> Segment<B> {
     {
         let of_chunk = |(rows, lists): (&[u32], &[L])| {
             let chunk = queries.gather(rows.iter().map(|&row| row as usize));
-            let asked = lists.iter().zip(0..).flat_map(|(lists, q)| lists.as_ref().iter().map(move |&list| (list, q)));
-            self.near_chunk(&chunk, rows, asked.collect(), ask, keep)
+            let mut asked = Asked::default();
+            (0..).zip(lists).for_each(|(q, lists)| lists.as_ref().iter().for_each(|&list| asked.push(list, q)));
+            self.near_chunk(&chunk, rows, &mut asked, ask, keep)
         };
         let parts: Vec<Vec<Vec<Hit>>> = rows.par_chunks(CHUNK).zip(lists.par_chunks(CHUNK)).map(of_chunk).collect();
         parts.into_iter().flatten().collect()
     }
 
-    fn near_chunk(
+    /// Hits of a chunk of rows among the lists that `asked` has; it is left sorted.
+    pub(super) fn near_chunk(
         &self,
         chunk: &Vectors,
         rows: &[u32],
-        mut asked: Vec<(u32, u32)>,
+        asked: &mut Asked,
         ask: &Ask,
         keep: &(dyn Fn(u32, u32) -> bool + Sync),
     ) -> Vec<Vec<Hit>> {
-        asked.sort_unstable();
         let mut best: Vec<Best> = rows.iter().map(|_| Best::new(ask.cap)).collect();
-        let (ids, mut picks) = (self.ids(), Vec::new());
-        for group in asked.chunk_by(|a, b| a.0 == b.0) {
-            let entries = self.list(group[0].0 as usize, ask.active_only);
+        let ids = self.ids();
+        for (list, picks) in asked.by_list(self.n_leaders()) {
+            let entries = self.list(list, ask.active_only);
             let block = self.entries(entries.clone());
-            picks.clear();
-            picks.extend(group.iter().map(|&(_, q)| q));
-            let floor = |best: &Vec<Best>, q: usize| best[group[q].1 as usize].floor().max(ask.floor);
-            chunk.block().pairs_of(&picks, block, &mut best, floor, |best, q, t, similarity| {
-                let query = group[q].1 as usize;
+            let floor = |best: &Vec<Best>, q: usize| best[picks[q] as usize].floor().max(ask.floor);
+            chunk.block().pairs_of(picks, block, &mut best, floor, |best, q, t, similarity| {
+                let query = picks[q] as usize;
                 let hit = Hit { id: ids[entries.start + t], similarity };
                 if best[query].would_take(hit) && keep(rows[query], hit.id) {
                     best[query].offer(hit);

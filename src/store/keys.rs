@@ -5,6 +5,7 @@
 //! first added with.
 
 use super::files;
+use super::sorted::first_from;
 use crate::error::{Error, ErrorKind, Result};
 
 const MAGIC: &[u8; 8] = b"SHKEYS01";
@@ -77,12 +78,10 @@ impl<B: AsRef<[u8]>> KeyTable<B> {
     /// The record of `key`, where there is one.
     #[must_use]
     pub fn get(&self, key: u128) -> Option<Record> {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.record(middle).key < key { low = middle + 1 } else { high = middle }
-        }
-        (low < self.len()).then(|| self.record(low)).filter(|record| record.key == key)
+        // Keys are digests, so a key stands about where its share of the range does.
+        let guess = ((key >> 64) * self.len() as u128 >> 64) as usize;
+        let place = first_from(self.len(), guess, |i| self.record(i).key < key);
+        (place < self.len()).then(|| self.record(place)).filter(|record| record.key == key)
     }
 
     /// All records, in order of key.

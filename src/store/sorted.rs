@@ -69,6 +69,26 @@ pub fn equal<R>(records: &[R], compare: impl Fn(&R) -> Ordering) -> &[R] {
     &records[first..first + count]
 }
 
+/// The first of `n` places in order that is not before what is looked for, found outwards from where it probably is.
+pub fn first_from(n: usize, guess: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    let guess = guess.min(n);
+    let (mut low, mut high, mut step) = (guess, guess, 16);
+    while low > 0 && !is_before(low - 1) {
+        (low, high) = (low.saturating_sub(step), low - 1);
+        step *= 2;
+    }
+    step = 16;
+    while high < n && is_before(high) {
+        (low, high) = (high + 1, (high + step).min(n));
+        step *= 2;
+    }
+    while low < high {
+        let middle = low.midpoint(high);
+        if is_before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::prints::PrintRecord;
@@ -91,6 +111,13 @@ mod tests {
                 let wanted: Vec<_> = records.iter().filter(|record| record.hash == hash).copied().collect();
                 prop_assert_eq!(equal(table.all(), |record| record.hash.cmp(&hash)), wanted);
             }
+        }
+
+        #[test]
+        fn any_guess_finds_the_same(list in proptest::collection::vec(0u32..40, 0..200), guess in 0usize..300, wanted in 0u32..45) {
+            let mut list = list;
+            list.sort_unstable();
+            prop_assert_eq!(first_from(list.len(), guess, |i| list[i] < wanted), list.partition_point(|&x| x < wanted));
         }
 
         #[test]

@@ -28,7 +28,7 @@ pub use gather::{Gathered, Holding, gather};
 pub use grow::grow;
 pub use known::KnownTexts;
 pub use run::{SLOT, Texts, extract, pieces};
-pub use scan::{Found, Scanner};
+pub use scan::{Found, Scanner, Scratch};
 
 /// Bytes that a run must have to be a family: what shorter ones share is idiom ("what is the difference between").
 pub const LEAST_RUN: usize = 40;

@@ -2,7 +2,7 @@
 //!
 //! Every fourth 13-byte gram of all runs is in one table behind a bit filter, so that any 16 bytes in common hold one of them; the
 //! text's rolling hash asks the table at every byte, and each answer is extended to the whole stretch that text and run have in
-//! common. What a text holds of a run is the number of the run's bytes in stretches of at least 16, so a changed word costs
+//! common, for the runs of which it holds enough grams. What a text holds of a run is the number of the run's bytes in stretches of at least 16, so a changed word costs
 //! its own surroundings only. Weakness: the order of the stretches is not asked, so sentences may be shuffled. Bounds: the first
 //! [`PRINTED_BYTES`] of a text; a gram stands for at most eight runs, and a run is measured on what is left of it; comparing stops at
 //! 64 times the text's length and 16 KiB.
@@ -21,8 +21,8 @@ const MOST_RUNS: usize = 8;
 /// Bytes compared for one text: a multiple of its length, and some.
 const MOST_COMPARED: usize = 64;
 const ALWAYS_COMPARED: usize = 16 << 10;
-/// Stretches that are open at a time.
-const MOST_OPEN: usize = 64;
+/// Grams of runs that are looked at in one text.
+const MOST_HITS: usize = 1 << 20;
 /// Bytes of a run that a member holds at least, and the least share of the run.
 const LEAST_HELD: usize = 40;
 const LEAST_SHARE: f64 = 0.6;
@@ -68,6 +68,25 @@ struct Run {
     ends: Vec<u32>,
     /// Bytes that its grams in the table stand for.
     countable: u32,
+    /// Grams of it that a text which holds it has at least: a stretch has one for every [`STRETCH`] bytes of it, or more.
+    least: u32,
+}
+
+/// A gram of a run in a text.
+#[derive(Clone, Copy)]
+struct GramHit {
+    run: u32,
+    offset: u32,
+    at: u32,
+}
+
+/// What a scan works in, used again from text to text.
+#[derive(Default)]
+pub struct Scratch {
+    passed: Vec<(u64, u32)>,
+    hits: Vec<GramHit>,
+    /// Of each run, its grams in the text, and the diagonal and end of its last stretch; all zero between scans.
+    of_run: Vec<(u32, i64, u32)>,
 }
 
 /// The runs that texts are searched for.
@@ -88,7 +107,8 @@ impl Scanner {
         let mut grams: Vec<Slot> = Vec::new();
         let mut all = Vec::new();
         for (number, text) in (0u32..).zip(runs) {
-            let mut run = Run { bytes: Vec::with_capacity(text.len()), ends: Vec::new(), countable: 0 };
+            let (bytes, ends) = (Vec::with_capacity(text.len()), Vec::new());
+            let mut run = Run { bytes, ends, countable: 0, least: 1 };
             for piece in pieces(text).filter(|piece| piece.len() >= STRETCH) {
                 let before = run.bytes.len();
                 printer.each_gram::<GRAM>(piece.as_bytes(), |hash, at| {
@@ -132,8 +152,11 @@ impl Scanner {
         // A run whose grams are all in the table is found whole; of another, what those that are stand for.
         offsets.sort_unstable();
         for of_run in offsets.chunk_by(|a, b| a.0 == b.0) {
-            scanner.runs[of_run[0].0 as usize].countable =
-                covered(of_run.iter().map(|&(_, offset, len)| (offset, len)));
+            let run = &mut scanner.runs[of_run[0].0 as usize];
+            run.countable = covered(of_run.iter().map(|&(_, offset, len)| (offset, len)));
+            if of_run.len() == run.n_grams() {
+                run.least = least_held(run.countable).div_ceil(STRETCH as u32);
+            }
         }
         scanner
     }
@@ -159,10 +182,15 @@ impl Scanner {
     /// The runs that `folded` holds, by number.
     #[must_use]
     pub fn scan(&self, folded: &str) -> Vec<Found> {
+        self.scan_in(folded, &mut Scratch::default())
+    }
+
+    /// The same, in what an earlier scan worked in.
+    #[must_use]
+    pub fn scan_in(&self, folded: &str, scratch: &mut Scratch) -> Vec<Found> {
         let bytes = folded.as_bytes();
         let bytes = &bytes[..bytes.len().min(PRINTED_BYTES)];
-        let mut stretches = self.stretches(bytes);
-        stretches.sort_unstable();
+        let stretches = self.stretches(bytes, scratch);
         let mut out = Vec::new();
         for of_run in stretches.chunk_by(|a, b| a.run == b.run) {
             let run = of_run[0].run;
@@ -176,56 +204,60 @@ impl Scanner {
         out
     }
 
-    /// What a text has in common with any run, each stretch once.
-    fn stretches(&self, bytes: &[u8]) -> Vec<Stretch> {
-        let mut out: Vec<Stretch> = Vec::new();
-        // Stretches that reach beyond where the pass is.
-        let mut open: Vec<Stretch> = Vec::new();
-        let mut left = MOST_COMPARED * bytes.len() + ALWAYS_COMPARED;
+    /// What a text has in common with the runs that it may hold, each stretch once, in order.
+    fn stretches(&self, bytes: &[u8], scratch: &mut Scratch) -> Vec<Stretch> {
+        let Scratch { passed, hits, of_run } = scratch;
+        passed.clear();
+        hits.clear();
+        of_run.resize(self.runs.len(), (0, 0, 0));
         // First all places that pass the filter, then the table: its loads then do not wait for each other.
-        let mut passed: Vec<(u64, u32)> = Vec::new();
         self.printer.each_gram::<GRAM>(bytes, |hash, at| {
             let bit = (hash >> self.filter_shift) as usize;
             if self.filter[bit / 64] >> (bit % 64) & 1 == 1 {
                 passed.push((hash, at as u32));
             }
         });
-        for (hash, at) in passed {
+        for &(hash, at) in passed.iter() {
             let mut place = (hash >> self.table_shift) as usize;
             while self.table[place].run != u32::MAX {
-                let gram = self.table[place];
+                let Slot { hash: other, run, offset } = self.table[place];
                 place = (place + 1) % self.table.len();
-                if gram.hash != hash || left == 0 {
-                    continue;
-                }
-                open.retain(|stretch| stretch.at + stretch.len > at);
-                let diagonal = i64::from(at) - i64::from(gram.offset);
-                let same = |s: &Stretch| s.run == gram.run && i64::from(s.at) - i64::from(s.offset) == diagonal;
-                if open.iter().any(same) {
-                    continue;
-                }
-                if let Some(stretch) = self.stretch(bytes, at as usize, gram, &mut left) {
-                    out.push(stretch);
-                    if open.len() < MOST_OPEN {
-                        open.push(stretch);
-                    }
+                if other == hash && hits.len() < MOST_HITS {
+                    hits.push(GramHit { run, offset, at });
+                    of_run[run as usize].0 += 1;
                 }
             }
         }
+        let mut out: Vec<Stretch> = Vec::new();
+        let mut left = MOST_COMPARED * bytes.len() + ALWAYS_COMPARED;
+        for hit in hits.iter() {
+            let (count, diagonal, end) = &mut of_run[hit.run as usize];
+            let own = i64::from(hit.at) - i64::from(hit.offset);
+            if *count < self.runs[hit.run as usize].least || left == 0 || own == *diagonal && hit.at < *end {
+                continue;
+            }
+            if let Some(stretch) = self.stretch(bytes, *hit, &mut left) {
+                (*diagonal, *end) = (own, stretch.at + stretch.len);
+                out.push(stretch);
+            }
+        }
+        hits.iter().for_each(|hit| of_run[hit.run as usize] = (0, 0, 0));
+        out.sort_unstable();
+        out.dedup();
         out
     }
 
     /// The whole stretch that text and run have in common around a gram, if it is long enough.
-    fn stretch(&self, bytes: &[u8], at: usize, gram: Slot, left: &mut usize) -> Option<Stretch> {
-        let run = &self.runs[gram.run as usize];
-        let (from, to) = run.piece(gram.offset);
-        let (from, to, offset) = (from as usize, to as usize, gram.offset as usize);
+    fn stretch(&self, bytes: &[u8], hit: GramHit, left: &mut usize) -> Option<Stretch> {
+        let run = &self.runs[hit.run as usize];
+        let (from, to) = run.piece(hit.offset);
+        let (from, to, offset, at) = (from as usize, to as usize, hit.offset as usize, hit.at as usize);
         let ahead = run.bytes[offset..to].iter().zip(&bytes[at..]).take(*left).take_while(|(a, b)| a == b).count();
         let behind = run.bytes[from..offset].iter().rev().zip(bytes[..at].iter().rev());
         let behind = behind.take(*left - ahead).take_while(|(a, b)| a == b).count();
         *left = left.saturating_sub(ahead + behind + 1);
         (ahead >= GRAM && ahead + behind >= STRETCH).then(|| Stretch {
-            run: gram.run,
+            run: hit.run,
             offset: (offset - behind) as u32,
             at: (at - behind) as u32,
             len: (ahead + behind) as u32,
@@ -234,6 +266,13 @@ impl Scanner {
 }
 
 impl Run {
+    /// Grams of its pieces that could be in the table.
+    fn n_grams(&self) -> usize {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let grams = |(from, to): (u32, &u32)| ((to - from) as usize - GRAM) / STEP + 1;
+        starts.zip(&self.ends).map(grams).sum()
+    }
+
     /// Where the piece begins and ends that has this byte.
     fn piece(&self, offset: u32) -> (u32, u32) {
         let i = self.ends.partition_point(|&end| end <= offset);
@@ -243,7 +282,12 @@ impl Run {
 
 /// Whether a text that holds so many bytes of a run of this length holds the run.
 pub(super) fn enough(held: u32, length: u32) -> bool {
-    f64::from(held) >= (LEAST_SHARE * f64::from(length)).max(f64::from(length.min(LEAST_HELD as u32)))
+    held >= least_held(length)
+}
+
+/// Bytes of a run of this length that a text which holds it has at least.
+fn least_held(length: u32) -> u32 {
+    (LEAST_SHARE * f64::from(length)).max(f64::from(length.min(LEAST_HELD as u32))).ceil() as u32
 }
 
 /// Bytes that stretches (first, length), in order, cover together.
