@@ -12,7 +12,7 @@ use crate::text::fold_aligned;
 use std::collections::HashMap;
 
 /// Texts whose fragment is aligned for the template.
-const MOST_READ: usize = 64;
+const MOST_READ: usize = 32;
 /// Parts whose text is shown.
 const MOST_PARTS: usize = 4;
 /// Near-duplicate families that are named.
@@ -78,11 +78,11 @@ impl FragmentFamily {
         for member in &self.members {
             match field {
                 Field::System => rows.extend(by_system.get(&member.text).into_iter().flatten()),
-                _ => {
+                Field::Prompt => rows.extend(view.rows_of(&[member.text])),
+                Field::Turn => {
                     for (night, postings) in view.postings(field).iter().enumerate() {
-                        rows.extend(
-                            postings.of(member.text).iter().map(|&posting| Row { posting, night: night as u16 }),
-                        );
+                        let own = postings.of(member.text).iter();
+                        rows.extend(own.map(|&posting| Row { posting, night: night as u16 }));
                     }
                 }
             }

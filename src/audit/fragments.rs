@@ -9,7 +9,7 @@ use crate::family::fragment::{
     is_spread, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
-use crate::store::postings::{NONE, Postings};
+use crate::store::postings::Postings;
 use crate::store::members::{Holder, Member};
 use crate::store::prints::{PrintRecord, Prints, of_hash};
 use crate::store::sorted;
@@ -140,21 +140,16 @@ impl Printed {
         let trailing = store.of_kind(kind).filter(|file| file.night >= oldest);
         let older: Vec<Prints<Mapped>> = trailing.map(|file| store.read(file, Prints::open)).collect::<Result<_>>()?;
         let n_texts = numbers.0 + numbers.1;
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
-        let mut take = |postings: &Postings<Mapped>| {
-            let text = |posting: &crate::store::postings::Posting| match field {
-                Field::System => posting.system,
-                _ => posting.prompt,
-            };
-            let named = postings.all().iter().filter(|posting| text(posting) != NONE);
-            pairs.extend(named.map(|posting| (text(posting), posting.account)));
-        };
         let kind = if field == Field::Turn { "turn-postings" } else { "postings" };
+        let own = night.of_kind(kind);
+        let own: Vec<_> = own.iter().map(|path| Postings::open(Mapped::open(path)?)).collect::<Result<_>>()?;
         let trailing = store.nights().iter().zip(view.postings(field)).filter(|(known, _)| known.night >= oldest);
-        trailing.for_each(|(_, postings)| take(postings));
-        for path in night.of_kind(kind) {
-            take(&Postings::open(Mapped::open(&path)?)?);
-        }
+        let postings: Vec<&Postings<Mapped>> = trailing.map(|(_, postings)| postings).chain(&own).collect();
+        let pairs = || {
+            let all = postings.iter().flat_map(|postings| postings.all());
+            // Who sent no system prompt has no number of one, which is none of the texts.
+            all.map(|posting| (if field == Field::System { posting.system } else { posting.prompt }, posting.account))
+        };
         let accounts = AccountsOf::new(pairs, n_texts as usize, n_accounts as usize);
         Ok(Self {
             field,
@@ -183,14 +178,18 @@ impl Printed {
         fragment::count(printed, &self.accounts, self.least_accounts, group)
     }
 
-    /// Older texts, of the trailing nights, that have a fingerprint of this run.
-    fn older_holders(&self, printer: &Printer, run: &str, out: &mut Vec<u32>) {
+    /// Marks older texts, of the trailing nights, that have a fingerprint of this run.
+    fn older_holders(&self, printer: &Printer, run: &str, out: &mut [bool]) {
         let mut hashes: Vec<u64> = Vec::new();
         for piece in pieces(run) {
             printer.each_gram::<GRAM>(piece.as_bytes(), |hash, _| hashes.push(hash));
         }
         for older in &self.older {
-            hashes.iter().for_each(|&hash| out.extend(of_hash(older.all(), hash).iter().map(|record| record.text)));
+            for record in hashes.iter().flat_map(|&hash| of_hash(older.all(), hash)) {
+                if let Some(is_holder) = out.get_mut(record.text as usize) {
+                    *is_holder = true;
+                }
+            }
         }
     }
 }
@@ -320,28 +319,28 @@ fn read_all(
     printed: &Printed,
     texts: &FieldTexts<'_>,
 ) {
-    let scanner = Scanner::new(printer, runs.iter().map(|run| run.text.as_str()));
-    if scanner.is_empty() {
-        return;
-    }
-    let read = |scratch: &mut Scratch, &text: &u32| -> Vec<Member> {
-        let folded = texts.folded(text);
-        let length = u32::try_from(folded.len()).unwrap_or(u32::MAX);
-        let found = scanner.scan_in(&folded, scratch).into_iter();
-        found.map(|f| Member { fragment: f.run, text, first: f.first, end: f.end, held: f.held, length }).collect()
-    };
-    let mut older: Vec<u32> = Vec::new();
+    let mut is_holder = vec![false; texts.first as usize];
     if !store.nights().is_empty() {
-        runs[n_known..].iter().for_each(|run| printed.older_holders(printer, &run.text, &mut older));
-        older.sort_unstable();
-        older.dedup();
+        runs[n_known..].iter().for_each(|run| printed.older_holders(printer, &run.text, &mut is_holder));
     }
+    let older: Vec<u32> = (0..).zip(&is_holder).filter(|(_, is_holder)| **is_holder).map(|(text, _)| text).collect();
+    drop(is_holder);
     let tonight: Vec<u32> = (texts.first..texts.first + texts.tonight.len() as u32).collect();
     for (list, from) in [(older, n_known), (tonight, 0)] {
+        let scanner = Scanner::new(printer, runs[from..].iter().map(|run| run.text.as_str()));
+        if scanner.is_empty() {
+            continue;
+        }
+        let read = |scratch: &mut Scratch, &text: &u32| -> Vec<Member> {
+            let folded = texts.folded(text);
+            let length = u32::try_from(folded.len()).unwrap_or(u32::MAX);
+            let found = scanner.scan_in(&folded, scratch).into_iter();
+            found.map(|f| Member { fragment: f.run, text, first: f.first, end: f.end, held: f.held, length }).collect()
+        };
         for part in list.chunks(1 << 14) {
             let members: Vec<Vec<Member>> = part.par_iter().map_init(Scratch::default, read).collect();
-            for member in members.into_iter().flatten().filter(|member| member.fragment as usize >= from) {
-                runs[member.fragment as usize].members.push(member);
+            for member in members.into_iter().flatten() {
+                runs[from + member.fragment as usize].members.push(member);
             }
         }
     }

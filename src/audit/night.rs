@@ -18,18 +18,15 @@ use crate::text::is_trivial;
 use std::io::Write as _;
 
 /// Lists that a new prompt asks in tonight's own segment, where the neighbour asks back. The lower the floor, the further off
-/// its neighbours may be filed: on 100,000 real prompts with the floor 0.55, lists whose leader is at least 0.12 similar hold 99.9% of
-/// the accepted pairs, seen from either side, and are a tenth of all entries (`benches/record/quality-lists.md`). From 0.60 on, the 8 nearest
-/// find 99% of the pairs.
+/// its neighbours may be filed (`benches/record/quality-join.md`).
 #[must_use]
 pub fn join_probes(floor: f32) -> Probes {
-    Probes { least: 4, most: if floor < 0.60 { 256 } else { 24 }, bound: 0.12 }
+    Probes { least: 4, most: if floor < 0.60 { 128 } else { 16 }, bound: 0.12 }
 }
 
-/// Lists that it asks in an older segment, which does not ask back.
+/// Lists that it asks of all older segments together, which do not ask back (`benches/record/quality-nights.md`).
 fn older_probes(floor: f32) -> Probes {
-    let Probes { least, most, .. } = join_probes(floor);
-    Probes { least, most: std::env::var("PM").ok().and_then(|x| x.parse().ok()).unwrap_or(2 * most), bound: 0.10 }
+    Probes { least: 4, most: if floor < 0.60 { 256 } else { 64 }, bound: 0.10 }
 }
 
 /// Candidates that one window of a long prompt may bring.

@@ -639,14 +639,17 @@ impl<'a> Step<'a> {
             None if self.is_of_tonight(level, number) => self.begun(level, number),
             None => return Added::MustBeCounted,
         };
-        let known = |account: u32| {
-            self.uses.iter().any(|uses| {
-                let own = equal(uses.all(), |u| (u.family, u.account).cmp(&(family, account)));
-                own.iter().any(|used| used.night >= standing.head.uses_from)
-            })
+        let from = standing.head.uses_from;
+        let own: Vec<&[Use]> = match is_new {
+            true => Vec::new(),
+            false => self.uses.iter().map(|uses| equal(uses.all(), |used| used.family.cmp(&family))).collect(),
         };
-        let of_before: HashSet<u32> = rows.iter().map(|row| row.account).filter(|&a| !is_new && known(a)).collect();
-        standing.add(&self.night, &rows, &|account| of_before.contains(&account));
+        standing.add(&self.night, &rows, &|account| {
+            let of_account = |used: &&[Use]| {
+                equal(used, |used| used.account.cmp(&account)).iter().any(|used| used.night >= from)
+            };
+            own.iter().any(of_account)
+        });
         let mut out = Vec::new();
         match level {
             Level::Exact => {

@@ -12,7 +12,7 @@ use crate::index::{Segment, Vectors};
 use crate::store::keys::{self, KeyTable};
 use crate::store::members::{Holder, Member};
 use crate::store::postings::{Posting, Postings};
-use crate::store::sorted::{Record, Sorted, equal};
+use crate::store::sorted::{Record, Sorted, equal, first_from};
 use crate::store::texts::Texts;
 use crate::store::{Mapped, Named, Store, tables};
 use crate::text;
@@ -69,6 +69,8 @@ pub(crate) struct View {
     texts: [Vec<(u32, Texts<Mapped>)>; 3],
     /// Postings of each night.
     pub(crate) postings: Vec<Postings<Mapped>>,
+    /// Where the new prompts of each night stand.
+    spans: Vec<Span>,
     /// Who sent which earlier turn, each night.
     turn_postings: Vec<Postings<Mapped>>,
     /// Fragments, parts of families among them, by number.
@@ -151,7 +153,12 @@ impl View {
         let open = |kind| {
             store.of_nights(kind)?.into_iter().map(|file| store.read(file, Postings::open)).collect::<Result<_>>()
         };
-        let (postings, turn_postings) = (open("postings")?, open("turn-postings")?);
+        let (postings, turn_postings): (Vec<Postings<Mapped>>, _) = (open("postings")?, open("turn-postings")?);
+        let span = |(night, postings): (&crate::store::Night, &Postings<Mapped>)| {
+            let older = postings.all().partition_point(|posting| posting.prompt < night.first_prompt);
+            Span { first: night.first_prompt, end: night.first_prompt + night.prompts, older }
+        };
+        let spans = store.nights().iter().zip(&postings).map(span).collect();
         let rules = match store.catalog().meta("rules")? {
             Some(json) => serde_json::from_str(&json)
                 .map_err(|cause| damaged(format!("catalog.sqlite, table meta, rules: {cause}")))?,
@@ -173,6 +180,7 @@ impl View {
         let mut view = Self {
             texts,
             postings,
+            spans,
             turn_postings,
             fragments,
             members,
@@ -369,10 +377,19 @@ impl View {
 
     /// Every exchange with this prompt, with the index of its night.
     pub(crate) fn postings_of(&self, prompt: u32) -> impl Iterator<Item = (usize, &Posting)> {
-        self.postings
-            .iter()
-            .enumerate()
-            .flat_map(move |(night, postings)| postings.of(prompt).iter().map(move |p| (night, p)))
+        // A night's new prompts follow the older ones that came again, so they stand where their number says.
+        (0..self.postings.len()).flat_map(move |night| {
+            let (all, Span { first, end, older }) = (self.postings[night].all(), &self.spans[night]);
+            let from = if prompt >= *end {
+                all.len()
+            } else if prompt < *first {
+                all[..*older].partition_point(|posting| posting.prompt < prompt)
+            } else {
+                let guess = (all.len() - older) as u64 * u64::from(prompt - first) / u64::from(end - first).max(1);
+                first_from(all.len(), older + guess as usize, |i| all[i].prompt < prompt)
+            };
+            all[from..].iter().take_while(move |posting| posting.prompt == prompt).map(move |posting| (night, posting))
+        })
     }
 
     /// Prompts of a family, in order of number.
@@ -407,6 +424,13 @@ fn fragments(store: &Store) -> Result<Vec<Fragment>> {
                 .ok_or_else(|| damaged(format!("catalog.sqlite, table fragments: fragment {number} is not whole")))
         })
         .collect()
+}
+
+/// The prompts that a night added, and how many postings of older ones stand before theirs.
+struct Span {
+    first: u32,
+    end: u32,
+    older: usize,
 }
 
 /// A sorted table of one night, or what stands for those of all nights of an older format.

@@ -6,7 +6,7 @@
 
 use crate::text::{fold, fold_aligned};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Tokens of a prompt that are aligned.
 pub const MAX_TOKENS: usize = 400;
@@ -180,32 +180,43 @@ pub fn shared_ranges(with: &str, text: &str) -> Vec<std::ops::Range<usize>> {
 #[must_use]
 pub fn induce(leader: &str, members: &[&str]) -> Template {
     let step = members.len().div_ceil(MAX_MEMBERS).max(1);
-    let chosen: Vec<Vec<Token<'_>>> = members.iter().step_by(step).map(|text| tokens(text)).collect();
+    // Members of the same text, which are many where the shared text is all of it, are aligned once.
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut chosen: Vec<(Vec<Token<'_>>, u32)> = Vec::new();
+    let mut n_chosen = 0;
+    for text in members.iter().step_by(step) {
+        let place = *places.entry(text).or_insert_with(|| {
+            chosen.push((tokens(text), 0));
+            chosen.len() - 1
+        });
+        chosen[place].1 += 1;
+        n_chosen += 1;
+    }
     let lead = tokens(leader);
     let lead_keys = keys(&lead);
     let mut kept = vec![0u32; lead.len()];
-    for member in &chosen {
-        aligned(&lead_keys, &keys(member)).for_each(|(i, _)| kept[i] += 1);
+    for (member, times) in &chosen {
+        aligned(&lead_keys, &keys(member)).for_each(|(i, _)| kept[i] += times);
     }
-    let enough = (FIXED_SHARE * chosen.len() as f64).ceil() as u32;
+    let enough = (FIXED_SHARE * n_chosen as f64).ceil() as u32;
     let mut fixed: Vec<bool> = kept.iter().map(|&k| k >= enough).collect();
     drop_islands(&mut fixed, &lead);
     // The skeleton: fixed tokens in order, each with the number of the gap before it.
     let skeleton: Vec<usize> = (0..lead.len()).filter(|&i| fixed[i]).collect();
     let skeleton_keys: Vec<u64> = skeleton.iter().map(|&i| lead_keys[i]).collect();
     let mut gaps: Vec<Gap> = (0..=skeleton.len()).map(|_| Gap::default()).collect();
-    for member in &chosen {
+    for (member, times) in &chosen {
         let (mut gap, mut from) = (0, 0);
         for (s, m) in aligned(&skeleton_keys, &keys(member)) {
             // Members that leave out fixed tokens fill the gap before the next one they keep.
-            (gap..s).for_each(|skipped| gaps[skipped].take(&[]));
-            gaps[s].take(&member[from..m]);
+            (gap..s).for_each(|skipped| gaps[skipped].take(&[], *times));
+            gaps[s].take(&member[from..m], *times);
             (gap, from) = (s + 1, m + 1);
         }
-        (gap..skeleton.len()).for_each(|skipped| gaps[skipped].take(&[]));
-        gaps[skeleton.len()].take(&member[from..]);
+        (gap..skeleton.len()).for_each(|skipped| gaps[skipped].take(&[], *times));
+        gaps[skeleton.len()].take(&member[from..], *times);
     }
-    build(&lead, &skeleton, gaps, chosen.len() as u64)
+    build(&lead, &skeleton, gaps, n_chosen)
 }
 
 /// Fixed white space and signs between two slots say nothing: they become part of one slot.
@@ -234,14 +245,15 @@ struct Gap {
 }
 
 impl Gap {
-    fn take(&mut self, tokens: &[Token<'_>]) {
+    /// So many members have this in the gap.
+    fn take(&mut self, tokens: &[Token<'_>], times: u32) {
         let text: String = tokens.iter().map(|token| token.text).collect();
         let text = text.trim();
         if text.is_empty() {
-            self.empty += 1;
+            self.empty += u64::from(times);
             return;
         }
-        self.filled += 1;
+        self.filled += u64::from(times);
         if self.values.insert(key(&fold(text).text)) && self.examples.len() < MAX_EXAMPLES {
             let mut example: String = text.chars().take(EXAMPLE_CHARS).collect();
             if example.len() < text.len() {

@@ -94,6 +94,12 @@ impl Best {
         }
     }
 
+    /// The best, in no order.
+    fn into_hits(mut self) -> Vec<Hit> {
+        self.shrink();
+        self.hits
+    }
+
     /// The best, in order.
     #[must_use]
     pub fn into_sorted(mut self) -> Vec<Hit> {

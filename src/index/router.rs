@@ -7,7 +7,7 @@
 
 use super::leaders::{self, TWO_STEPS_FROM};
 use super::segment::{Ask, Asked, Built, CHUNK, Probes, Segment};
-use super::{Hit, Vectors};
+use super::{Best, Hit, Vectors};
 use rayon::prelude::*;
 
 /// Coarse lists that are ranked for a vector.
@@ -31,21 +31,25 @@ impl Router {
         Self { leaders, coarse }
     }
 
-    /// About the `n` nearest leaders of each of the `rows` of `queries`, nearest first, ties by number.
-    pub(super) fn nearest(&self, queries: &Vectors, rows: &[u32], n: usize) -> Vec<Vec<Hit>> {
-        match &self.coarse {
-            None => leaders::nearest(
-                queries.gather(rows.iter().map(|&row| row as usize)).block(),
-                self.leaders.block(),
-                n,
-            ),
-            Some(coarse) => {
-                let n_coarse = std::env::var("RC").ok().and_then(|x| x.parse().ok()).unwrap_or(COARSE);
-                // Where a vector's nearest coarse lists are short, so is what is found in them.
-                let ask = Ask { probes: Probes::nearest(n_coarse), active_only: true, floor: -1.0, cap: n };
-                coarse.near(queries, rows, &ask, &|_, _| true)
-            }
+    /// About the lists that each of the `rows` of `queries` asks, in no order.
+    pub(super) fn nearest(&self, queries: &Vectors, rows: &[u32], probes: &Probes) -> Vec<Vec<Hit>> {
+        let Some(coarse) = &self.coarse else {
+            let chosen = queries.gather(rows.iter().map(|&row| row as usize));
+            let near = leaders::nearest(chosen.block(), self.leaders.block(), probes.most);
+            return near.iter().map(|near| probes.of(near).copied().collect()).collect();
+        };
+        let ask = |rows: &[u32], floor: f32, cap: usize| {
+            let ask = Ask { probes: Probes::nearest(COARSE), active_only: true, floor, cap };
+            coarse.best(queries, rows, &ask).into_iter().map(Best::into_hits).collect::<Vec<_>>()
+        };
+        let mut near = ask(rows, probes.bound, probes.most);
+        // Few vectors have fewer leaders above the bound than are asked at least.
+        let few: Vec<usize> = (0..rows.len()).filter(|&i| near[i].len() < probes.least.min(probes.most)).collect();
+        let again: Vec<u32> = few.iter().map(|&i| rows[i]).collect();
+        for (i, nearest) in few.into_iter().zip(ask(&again, -1.0, probes.least.min(probes.most))) {
+            near[i] = nearest;
         }
+        near
     }
 }
 
@@ -69,8 +73,7 @@ impl<B: AsRef<[u8]> + Sync> Segments<B> {
         Self { segments, firsts, router: Router::new(leaders) }
     }
 
-    /// The best `ask.cap` entries of each segment for each of `rows`, among the lists of the leaders nearest over all segments: a row's
-    /// hits one segment after the other. Rows that are near each other and stand together share the work.
+    /// The best `ask.cap` entries of each segment for each of `rows`, among the lists of the leaders nearest over all segments, in no order. Rows that are near each other and stand together share the work.
     pub fn near(
         &self,
         queries: &Vectors,
@@ -80,8 +83,8 @@ impl<B: AsRef<[u8]> + Sync> Segments<B> {
     ) -> Vec<Vec<Hit>> {
         let of_chunk = |rows: &[u32]| {
             let mut asked: Vec<Asked> = self.segments.iter().map(|_| Asked::default()).collect();
-            for (near, q) in self.router.nearest(queries, rows, ask.probes.most).iter().zip(0..) {
-                for hit in ask.probes.of(near) {
+            for (near, q) in self.router.nearest(queries, rows, &ask.probes).iter().zip(0..) {
+                for hit in near {
                     let segment = self.firsts.partition_point(|&first| first <= hit.id) - 1;
                     asked[segment].push(hit.id - self.firsts[segment], q);
                 }
@@ -90,7 +93,7 @@ impl<B: AsRef<[u8]> + Sync> Segments<B> {
             let mut out: Vec<Vec<Hit>> = vec![Vec::new(); rows.len()];
             for (segment, asked) in self.segments.iter().zip(&mut asked) {
                 let found = segment.near_chunk(&chunk, rows, asked, ask, keep);
-                out.iter_mut().zip(found).for_each(|(out, hits)| out.extend(hits));
+                out.iter_mut().zip(found).for_each(|(out, best)| out.extend(best.into_hits()));
             }
             out
         };

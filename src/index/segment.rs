@@ -13,7 +13,7 @@
 use super::graph::{GRAPH_FROM, LeaderGraph};
 use super::router::{Aligned, Router};
 use super::vectors::Block;
-use super::{Best, Hit, Vectors, leaders};
+use super::{Best, Hit, Vectors, best_first, leaders};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::files::check_magic;
 use crate::store::sorted::first_from;
@@ -24,7 +24,7 @@ use std::sync::OnceLock;
 const MAGIC: &[u8; 8] = b"SHINDEX1";
 const HEADER: usize = 64;
 /// Queries that a thread takes at a time: enough to share the reading of a list, few enough to spread over cores.
-pub(super) const CHUNK: usize = 8192;
+pub(super) const CHUNK: usize = 32768;
 /// Lists up to this length are joined in full: 16 million products at most, 50 ms of one core.
 const LONG_LIST: usize = 4096;
 /// Similarity of vectors that k-means cannot tell apart.
@@ -56,9 +56,9 @@ impl Built {
         let (mut homes, mut lists, mut starts) = (Vec::with_capacity(vectors.len()), Vec::new(), vec![0]);
         let rows: Vec<u32> = (0..vectors.len() as u32).collect();
         for part in rows.chunks(1 << 16) {
-            for near in router.nearest(vectors, part, probes.most.max(1)) {
-                homes.push(near[0].id);
-                lists.extend(probes.of(&near).map(|hit| hit.id));
+            for near in router.nearest(vectors, part, probes) {
+                homes.push(near.iter().min_by(|a, b| best_first(a, b)).map_or(0, |hit| hit.id));
+                lists.extend(near.iter().map(|hit| hit.id));
                 starts.push(lists.len());
             }
         }
@@ -436,6 +436,23 @@ impl<B: AsRef<[u8]>> Segment<B> {
         self.near_listed(queries, rows, &lists, ask, keep)
     }
 
+    /// The best `ask.cap` for each of the `rows`, in no order.
+    pub(super) fn best(&self, queries: &Vectors, rows: &[u32], ask: &Ask) -> Vec<Best>
+    where
+        B: Sync,
+    {
+        let of_chunk = |rows: &[u32]| {
+            let chunk = queries.gather(rows.iter().map(|&row| row as usize));
+            let mut asked = Asked::default();
+            for (near, q) in leaders::nearest(chunk.block(), self.leaders(), ask.probes.most).iter().zip(0..) {
+                ask.probes.of(near).for_each(|hit| asked.push(hit.id, q));
+            }
+            self.near_chunk(&chunk, rows, &mut asked, ask, &|_, _| true)
+        };
+        let parts: Vec<Vec<Best>> = rows.par_chunks(CHUNK).map(of_chunk).collect();
+        parts.into_iter().flatten().collect()
+    }
+
     /// The same for vectors that this segment was made of, as `built` filed them: which lists they ask is known since then.
     ///
     /// # Panics
@@ -474,7 +491,8 @@ impl<B: AsRef<[u8]>> Segment<B> {
             let chunk = queries.gather(rows.iter().map(|&row| row as usize));
             let mut asked = Asked::default();
             (0..).zip(lists).for_each(|(q, lists)| lists.as_ref().iter().for_each(|&list| asked.push(list, q)));
-            self.near_chunk(&chunk, rows, &mut asked, ask, keep)
+            let best = self.near_chunk(&chunk, rows, &mut asked, ask, keep);
+            best.into_iter().map(Best::into_sorted).collect()
         };
         let parts: Vec<Vec<Vec<Hit>>> = rows.par_chunks(CHUNK).zip(lists.par_chunks(CHUNK)).map(of_chunk).collect();
         parts.into_iter().flatten().collect()
@@ -488,7 +506,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
         asked: &mut Asked,
         ask: &Ask,
         keep: &(dyn Fn(u32, u32) -> bool + Sync),
-    ) -> Vec<Vec<Hit>> {
+    ) -> Vec<Best> {
         let mut best: Vec<Best> = rows.iter().map(|_| Best::new(ask.cap)).collect();
         let ids = self.ids();
         for (list, picks) in asked.by_list(self.n_leaders()) {
@@ -503,7 +521,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
                 }
             });
         }
-        best.into_iter().map(Best::into_sorted).collect()
+        best
     }
 
     /// All entries again, with their activity: what a merge of segments starts from.

@@ -30,16 +30,40 @@ pub struct AccountsOf {
 }
 
 impl AccountsOf {
-    /// From (text, account) pairs in any order; texts are below `n_texts`, accounts below `n_accounts`.
+    /// From (text, account) pairs in any order, told twice; texts are below `n_texts`, accounts below `n_accounts`, and others are left out.
     #[must_use]
-    pub fn new(mut pairs: Vec<(u32, u32)>, n_texts: usize, n_accounts: usize) -> Self {
-        pairs.retain(|&(text, account)| (text as usize) < n_texts && (account as usize) < n_accounts);
-        pairs.par_sort_unstable();
-        pairs.dedup();
+    pub fn new<P: Iterator<Item = (u32, u32)>>(pairs: impl Fn() -> P, n_texts: usize, n_accounts: usize) -> Self {
+        let known = |&(text, account): &(u32, u32)| (text as usize) < n_texts && (account as usize) < n_accounts;
         let mut starts = vec![0u32; n_texts + 1];
-        pairs.iter().for_each(|&(text, _)| starts[text as usize + 1] += 1);
-        (0..n_texts).for_each(|text| starts[text + 1] += starts[text]);
-        Self { starts, accounts: pairs.into_iter().map(|(_, account)| account).collect(), n_accounts }
+        pairs().filter(known).for_each(|(text, _)| starts[text as usize] += 1);
+        let mut end = 0;
+        for start in &mut starts {
+            end += *start;
+            *start = end;
+        }
+        let mut accounts = vec![0u32; end as usize];
+        for (text, account) in pairs().filter(known) {
+            let place = &mut starts[text as usize];
+            *place -= 1;
+            accounts[*place as usize] = account;
+        }
+        // Each text's accounts once, in order, moved to the front.
+        let mut kept = 0;
+        for text in 0..n_texts {
+            let (from, to) = (starts[text] as usize, starts[text + 1] as usize);
+            accounts[from..to].sort_unstable();
+            starts[text] = kept as u32;
+            for i in from..to {
+                if i == from || accounts[i] != accounts[i - 1] {
+                    accounts[kept] = accounts[i];
+                    kept += 1;
+                }
+            }
+        }
+        starts[n_texts] = kept as u32;
+        accounts.truncate(kept);
+        accounts.shrink_to_fit();
+        Self { starts, accounts, n_accounts }
     }
 
     /// Those of one text.
