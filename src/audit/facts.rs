@@ -2,7 +2,7 @@
 
 use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Digest, Field};
+use crate::ids::Field;
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
@@ -113,19 +113,6 @@ pub(crate) fn by_system(view: &View) -> HashMap<u32, Vec<Row>> {
         }
     }
     out
-}
-
-/// Digest of each system prompt, by number.
-pub(crate) fn system_digests(store: &Store) -> Result<Vec<Digest>> {
-    let mut digests = Vec::new();
-    for file in store.of_kind("systems-table") {
-        for batch in tables::read(&store.path(file), &["digest"], None)? {
-            let batch = batch?;
-            let column = batch.column(0).as_binary::<i32>();
-            digests.extend(column.iter().map(|d| Digest(d.and_then(|d| d.try_into().ok()).unwrap_or([0; 32]))));
-        }
-    }
-    Ok(digests)
 }
 
 /// Texts of the wanted system prompts.

@@ -96,7 +96,7 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
         return Ok(out);
     }
     let kept = |posting: &Posting| !doomed.takes(posting);
-    let before = sizes(&writer.store, &view, &facts, &kept)?;
+    let before = sizes(&view, &facts, &kept);
     drop(facts);
     progress.stage("rewrite", None);
     let mut rewrite = writer.rewrite()?;
@@ -123,10 +123,8 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
     standing::keep(&mut writer)?;
     let view = View::open(&writer.store)?;
     let facts = Facts::read(&writer.store, &view)?;
-    let after: HashMap<FamilyId, [u64; 2]> = sizes(&writer.store, &view, &facts, &|_| true)?
-        .into_iter()
-        .map(|(id, _, size, _)| (id, size))
-        .collect();
+    let after: HashMap<FamilyId, [u64; 2]> =
+        sizes(&view, &facts, &|_| true).into_iter().map(|(id, _, size, _)| (id, size)).collect();
     for (family_id, level, was, left) in before {
         if was[1] == left[1] {
             continue;
@@ -155,9 +153,9 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
 type Size = (FamilyId, Level, [u64; 2], [u64; 2]);
 
 /// The sizes of all families.
-fn sizes(store: &Store, view: &View, facts: &Facts, keep: &dyn Fn(&Posting) -> bool) -> Result<Vec<Size>> {
+fn sizes(view: &View, facts: &Facts, keep: &dyn Fn(&Posting) -> bool) -> Vec<Size> {
     let mut out = Vec::new();
-    each_family(store, view, facts, &mut |level, _, id, rows| {
+    each_family(view, facts, &mut |level, _, id, rows| {
         let size = |keep: &dyn Fn(&Posting) -> bool| {
             let mut accounts: Vec<u32> =
                 rows.iter().filter(|row| keep(&row.posting)).map(|row| row.posting.account).collect();
@@ -169,8 +167,8 @@ fn sizes(store: &Store, view: &View, facts: &Facts, keep: &dyn Fn(&Posting) -> b
         if rows.len() > 1 {
             out.push((id, level, size(&|_| true), size(keep)));
         }
-    })?;
-    Ok(out)
+    });
+    out
 }
 
 /// Which exchanges go, as numbers of the store.

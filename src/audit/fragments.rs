@@ -5,12 +5,12 @@ use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, gather, grow,
-    is_spread, pieces,
+    self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, gather,
+    grow, is_spread, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
-use crate::store::postings::Postings;
 use crate::store::members::{Holder, Member};
+use crate::store::postings::Postings;
 use crate::store::prints::{PrintRecord, Prints, of_hash};
 use crate::store::sorted;
 use crate::store::texts::Texts;

@@ -509,7 +509,9 @@ impl<'a> Opened<'a> {
             let standing = standings.of(family).filter(|standing| standing.head.requests > 1)?;
             let prompt = match level_of(family) {
                 (Level::Fragment, head) => template_of(&self.view, head).text(),
-                (Level::NearDuplicate, number) => self.view.text(self.view.families[number as usize].leader).0.to_owned(),
+                (Level::NearDuplicate, number) => {
+                    self.view.text(self.view.families[number as usize].leader).0.to_owned()
+                }
                 (_, prompt) => self.view.text(prompt).0.to_owned(),
             };
             let Head { accounts, requests: family_requests, .. } = standing.head;

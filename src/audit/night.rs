@@ -87,7 +87,8 @@ struct Sharers(Vec<Vec<(u32, u32)>>);
 
 impl Sharers {
     fn add(&mut self, new: u32, other: u32, shared: u32) {
-        let sharers = &mut self.0[new as usize];
+        // A damaged run of fingerprints may name any text.
+        let Some(sharers) = self.0.get_mut(new as usize) else { return };
         sharers.push((other, shared));
         if sharers.len() >= 4 * MAX_CANDIDATES {
             keep_most(sharers, 2 * MAX_CANDIDATES);
@@ -205,7 +206,8 @@ pub(crate) fn families(
     progress.stage("fingerprints", None);
     candidates.iter_mut().for_each(nearest_only);
     let mut sharers = Sharers(vec![Vec::new(); finished.prompts as usize]);
-    printed.pairs(&mut |pairs| pairs.iter().for_each(|&(new, other, n)| sharers.add(new - first, other, n)));
+    printed
+        .pairs(&mut |pairs| pairs.iter().for_each(|&(new, other, n)| sharers.add(new.wrapping_sub(first), other, n)));
     let mut folded = String::new();
     let mut fit = |prompt: u32| {
         if prompt >= first {

@@ -57,9 +57,11 @@ impl<'a> Describe<'a> {
         let Standing { head, behind } = standing;
         let (level, number) = level_of(head.family);
         let time = |micros| Time::new(micros).unwrap_or_else(|| Time::new(0).expect("the epoch is a time"));
-        let night = |&(night, requests, accounts, new_accounts)| FamilyNight { night, requests, accounts, new_accounts };
-        let model = |(&model, &requests)| {
-            ModelCount { model: self.models.get(model as usize).cloned().unwrap_or_default(), requests }
+        let night =
+            |&(night, requests, accounts, new_accounts)| FamilyNight { night, requests, accounts, new_accounts };
+        let model = |(&model, &requests)| ModelCount {
+            model: self.models.get(model as usize).cloned().unwrap_or_default(),
+            requests,
         };
         let mut models: Vec<ModelCount> = behind.models.iter().map(model).collect();
         models.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.model.cmp(&b.model)));

@@ -109,7 +109,8 @@ fn removed(store: &Store, night: usize) -> Result<Removed> {
 pub(crate) fn sum(nights: &[Totals]) -> Totals {
     let mut out = Totals::default();
     for night in nights {
-        let Removed { invisible, bidi, tags, lookalikes, compatibility, prompts_with_any, base64_prompts } = night.removed;
+        let Removed { invisible, bidi, tags, lookalikes, compatibility, prompts_with_any, base64_prompts } =
+            night.removed;
         out.accounts += night.accounts;
         out.prompts += night.prompts;
         out.trivial += night.trivial;

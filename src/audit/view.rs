@@ -174,9 +174,10 @@ impl View {
             holders.push((0, Found::Read(of_texts)));
             members.push((0, Found::Read(older)));
         }
-        let n_texts = store.nights().last().map_or([0; 3], |n| {
-            [n.first_prompt + n.prompts, n.first_system + n.systems, n.first_turn + n.turns]
-        });
+        let n_texts = store
+            .nights()
+            .last()
+            .map_or([0; 3], |n| [n.first_prompt + n.prompts, n.first_system + n.systems, n.first_turn + n.turns]);
         let mut view = Self {
             texts,
             postings,
@@ -320,11 +321,11 @@ impl View {
         equal(parts, |part| part.0.cmp(&head)).iter().map(|part| part.1)
     }
 
-    /// Digest of the folded text of a system prompt.
-    pub(crate) fn system_digest(&self, system: u32) -> Digest {
+    /// Name of the family of a system prompt.
+    pub(crate) fn system_id(&self, system: u32) -> FamilyId {
         let mut folded = String::new();
         folded_of(self.field_text(Field::System, system), &mut folded);
-        Digest::of(folded.as_bytes())
+        FamilyId::derive(&self.naming_key, Level::System, &Digest::of(folded.as_bytes()))
     }
 
     /// Every exchange with one of these prompts.

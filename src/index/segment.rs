@@ -431,8 +431,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
                 leaders::nearest(chosen.block(), self.leaders(), ask.probes.most)
             }
         };
-        let lists: Vec<Vec<u32>> =
-            near.iter().map(|near| ask.probes.of(near).map(|hit| hit.id).collect()).collect();
+        let lists: Vec<Vec<u32>> = near.iter().map(|near| ask.probes.of(near).map(|hit| hit.id).collect()).collect();
         self.near_listed(queries, rows, &lists, ask, keep)
     }
 

@@ -81,7 +81,8 @@ impl<B: AsRef<[u8]>> Facts<B> {
         let raw = bytes.as_ref();
         check_magic(raw, MAGIC, "facts of families")?;
         let count = raw.get(8..HEADER).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
-        let heads = count.and_then(|n| n.checked_mul(size_of::<Head>() as u64)).and_then(|n| n.checked_add(HEADER as u64));
+        let heads =
+            count.and_then(|n| n.checked_mul(size_of::<Head>() as u64)).and_then(|n| n.checked_add(HEADER as u64));
         let heads = heads.filter(|&end| end <= raw.len() as u64).map(|end| end as usize);
         match heads.filter(|&end| bytemuck::try_cast_slice::<u8, Head>(&raw[HEADER..end]).is_ok()) {
             Some(heads) => Ok(Self { bytes, heads }),

@@ -79,7 +79,7 @@ impl<B: AsRef<[u8]>> KeyTable<B> {
     #[must_use]
     pub fn get(&self, key: u128) -> Option<Record> {
         // Keys are digests, so a key stands about where its share of the range does.
-        let guess = ((key >> 64) * self.len() as u128 >> 64) as usize;
+        let guess = (((key >> 64) * self.len() as u128) >> 64) as usize;
         let place = first_from(self.len(), guess, |i| self.record(i).key < key);
         (place < self.len()).then(|| self.record(place)).filter(|record| record.key == key)
     }

@@ -377,9 +377,12 @@ impl Writer {
         self.store.catalog.commit(change)
     }
 
-    /// Gives up a night that was begun.
+    /// Gives up what was written for a night and is not named.
     pub fn abandon(&self, night: &NewNight) {
-        let _ = fs::remove_dir_all(night.root.join(format!("nights/{:06}", night.night)));
+        let dir = night.root.join(format!("nights/{:06}", night.night));
+        if self.store.nights.last().is_none_or(|last| last.night < night.night) {
+            let _ = fs::remove_dir_all(dir);
+        }
         for (name, _) in &night.files {
             let _ = fs::remove_file(night.root.join(name));
         }

@@ -32,7 +32,7 @@ pub type Prints<B> = Sorted<B, PrintRecord>;
 #[must_use]
 pub fn of_hash(records: &[PrintRecord], hash: u64) -> &[PrintRecord] {
     // Hashes are spread evenly, so one stands about where its share of the range does.
-    let guess = (u128::from(hash) * records.len() as u128 >> 64) as usize;
+    let guess = ((u128::from(hash) * records.len() as u128) >> 64) as usize;
     let from = first_from(records.len(), guess, |i| records[i].hash < hash);
     let count = records[from..].iter().take_while(|record| record.hash == hash).count();
     &records[from..from + count]

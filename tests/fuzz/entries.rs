@@ -9,7 +9,7 @@ use std::ops::Range;
 use stillhunt::family::template;
 use stillhunt::index::{Ask, Probes, Segment, Vectors};
 use stillhunt::log::{self, ColumnMap, LogConfig, Row};
-use stillhunt::store::{keys::KeyTable, postings::Postings, prints, texts::Texts};
+use stillhunt::store::{facts::Facts, keys::KeyTable, postings::Postings, prints, texts::Texts};
 use stillhunt::text::winnow::Printer;
 use stillhunt::text::{self, Grams};
 
@@ -217,11 +217,11 @@ pub fn segment(bytes: &[u8]) {
     assert!(vectors.len() == ids.len() && ids.len() == active.len() && ids.len() == segment.len());
 }
 
-/// The other files that readers map: keys, postings, fingerprints, texts. The first byte chooses.
+/// The other files that readers map: keys, postings, fingerprints, texts, facts. The first byte chooses.
 pub fn tables(bytes: &[u8]) {
     let Some((&choice, bytes)) = bytes.split_first() else { return };
     let aligned = Aligned::new(bytes);
-    match choice % 4 {
+    match choice % 5 {
         0 => {
             let Ok(table) = KeyTable::open(bytes) else { return };
             assert_eq!(table.records().count(), table.len());
@@ -237,6 +237,12 @@ pub fn tables(bytes: &[u8]) {
             let Ok(run) = prints::Prints::open(aligned) else { return };
             for record in run.all().iter().take(8) {
                 let _ = prints::of_hash(run.all(), record.hash);
+            }
+        }
+        4 => {
+            let Ok(facts) = Facts::open(aligned) else { return };
+            for head in facts.heads().iter().take(8) {
+                let _ = (facts.of(head.family), facts.behind(head));
             }
         }
         _ => {

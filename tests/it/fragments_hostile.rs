@@ -17,11 +17,15 @@ fn audited() -> Site {
     site
 }
 
-/// Files of a night that only fragments need.
+/// Whether a file is one of those that only fragments and the standings of families need.
+fn is_own(name: &str) -> bool {
+    ["prints", "members", "holders", "facts", "uses"].iter().any(|part| name.contains(part))
+}
+
+/// Files of a night beside its rows, prompts and families.
 fn files(site: &Site) -> Vec<String> {
     let all = super::digests(&site.path("store")).into_keys();
-    let own = |name: &String| ["prints", "fragments", "turn", "system-texts"].iter().any(|part| name.contains(part));
-    all.filter(own).collect()
+    all.filter(|name| is_own(name) || name.contains("turn") || name.contains("system-texts")).collect()
 }
 
 #[test]
@@ -29,10 +33,10 @@ fn damage_is_found_by_name_and_stops_no_reader_short() {
     let site = audited();
     let family = fragments(&site, "store").into_keys().next().expect("a family");
     let names = files(&site);
-    for part in ["prompt-prints-0.bin", "fragments.parquet"] {
+    for part in ["prompt-prints-0.bin", "members.bin", "holders.bin", "facts.bin", "uses.bin"] {
         assert!(names.iter().any(|name| name.ends_with(part)), "{part} is not among {names:?}");
     }
-    for name in names.iter().filter(|name| name.contains("prints") || name.contains("fragments")) {
+    for name in names.iter().filter(|name| is_own(name)) {
         let path = site.path(&format!("store/{name}"));
         let bytes = std::fs::read(&path).expect("a file");
         let n = bytes.len();
@@ -78,7 +82,7 @@ fn damage_does_not_crash_the_next_night() {
     };
     let names = files(&site);
     let mut n = 0;
-    for name in names.iter().filter(|name| name.contains("prompt-prints") || name.contains("fragments")) {
+    for name in names.iter().filter(|name| is_own(name)) {
         let bytes = std::fs::read(site.path(&format!("store/{name}"))).expect("a file");
         let mut numbers = bytes.clone();
         // Texts and places that do not exist; what is sorted no more.

@@ -62,10 +62,11 @@ fn unnamed(store: &Path) -> Vec<String> {
         names.sort();
         names
     };
-    let named =
-        |name: &String| opened.files().iter().any(|f| f.name == *name || f.name.starts_with(&format!("{name}/")));
-    let all = list("nights").into_iter().chain(list("shared"));
-    all.filter(|name| !named(name)).collect()
+    let is_named = |name: &String| opened.files().iter().any(|f| f.name == *name);
+    let (begun, nights): (Vec<String>, Vec<String>) =
+        list("nights").into_iter().partition(|n| !opened.files().iter().any(|f| f.name.starts_with(&format!("{n}/"))));
+    let files = nights.iter().flat_map(|night| list(night)).chain(list("shared"));
+    begun.into_iter().chain(files.filter(|name| !is_named(name))).collect()
 }
 
 /// How far a killed writer had come.
@@ -74,8 +75,9 @@ fn came(store: &Path, acknowledged: bool, committed: bool, night: u64) -> &'stat
     let has = |name: &str| dir.join(name).exists();
     match (acknowledged, committed) {
         (true, _) => "after the acknowledgement",
-        (_, true) => "between commit and acknowledgement",
-        _ if store.join(format!("shared/whole-{night:06}.index")).exists() && has("fragments.parquet") => {
+        (_, true) if has("uses.bin") => "behind the night's second commit, or in it",
+        (_, true) => "between the night's two commits",
+        _ if store.join(format!("shared/whole-{night:06}.index")).exists() && has("members.bin") => {
             "fragments, or the commit itself"
         }
         _ if has("assigned.parquet") => "families and index",
@@ -125,7 +127,8 @@ fn killed_nights_are_whole_or_not_there() {
                     format!("nights/{night:06}/rows.parquet"),
                     format!("nights/{night:06}/postings.bin"),
                     format!("nights/{night:06}/assigned.parquet"),
-                    format!("nights/{night:06}/fragments.parquet"),
+                    format!("nights/{night:06}/members.bin"),
+                    format!("nights/{night:06}/uses.bin"),
                     format!("shared/whole-{night:06}.index"),
                 ];
                 let file = store.join(&file[rng.random_range(0..file.len())]);

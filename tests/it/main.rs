@@ -25,6 +25,7 @@ mod nightly;
 mod nights;
 mod replay;
 mod simulate;
+mod standing;
 mod watermark;
 
 use serde_json::{Value, json};

@@ -55,7 +55,7 @@ fn every_target_has_its_entry() {
 #[ignore = "writes files of this repository"]
 fn binary_seeds_are_written() {
     use stillhunt::index::{Built, Vectors};
-    use stillhunt::store::{keys, postings, prints, texts};
+    use stillhunt::store::{facts, keys, postings, prints, sorted, texts};
     let write = |target: &str, name: &str, parts: &[&[u8]]| {
         let dir = root().join("corpus").join(target);
         std::fs::create_dir_all(&dir).expect("made");
@@ -76,11 +76,15 @@ fn binary_seeds_are_written() {
         |prompt| postings::Posting { prompt, row: 1, time: 5, account: 1, system: postings::NONE, model: 0, zero: 0 };
     write("tables", "postings", &[&[1], &postings::to_bytes(vec![posting(1), posting(2)])]);
     let mut out = Vec::new();
-    prints::write(&mut [prints::PrintRecord { hash: 1, text: 2, at: 3 }; 3], &mut out).expect("a vector");
+    sorted::write(&mut [prints::PrintRecord { hash: 1, text: 2, at: 3 }; 3], &mut out).expect("a vector");
     write("tables", "prints", &[&[2], &out]);
     let mut writer = texts::TextsWriter::new(Vec::new()).expect("a vector");
     writer.push("Raw", Some("raw")).and_then(|()| writer.push("é", None)).expect("a vector");
     write("tables", "texts", &[&[3], &writer.finish().expect("a vector")]);
+    let head = |family| facts::Head { family, requests: 2, ..facts::Head::default() };
+    let mut out = Vec::new();
+    facts::write(&mut [(head(2), b"two".to_vec()), (head(1), b"one".to_vec())], &mut out).expect("a vector");
+    write("tables", "facts", &[&[4], &out]);
     for (name, bytes) in parquet_files() {
         write("parquet", name, &[&bytes]);
     }

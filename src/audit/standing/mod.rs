@@ -1,0 +1,365 @@
+//! How each family stands: its accounts, requests and growth, kept from night to night.
+//!
+//! A commit is followed by a second one that brings the standings forward: a family that only got requests of tonight has them added, its
+//! accounts told new or known by its uses; one whose members changed among older prompts is counted again; the others are not touched.
+//! All of it can be counted from the postings, and is where the standings are not of the newest night: after a forget, in a
+//! store of an older format, behind a writer that was killed between the two commits. Weakness: a family that takes in older prompts
+//! every night is counted again every night. Guarantee: counted in steps or at once, the same (`tests`).
+
+mod step;
+
+pub(crate) use step::{drop_all, forget, keep};
+
+use super::facts::{Facts, Row, by_system};
+use super::fragment_families::{fragment_families, fragment_family};
+use super::view::{SINGLE, View};
+use crate::error::Result;
+use crate::ids::{FamilyId, Field, Level, Time};
+use crate::report::Place;
+use crate::store::facts::{self, Head};
+use crate::store::members::Member;
+use crate::store::postings::{NONE, Posting};
+use crate::store::uses::Use;
+use crate::store::{Mapped, Named, Night, Store, tables};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, UInt32Type};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Under which name the catalog says of which night the standings are, in its table `meta`.
+const OF_NIGHT: &str = "standings";
+
+/// A family's level and number in one.
+pub(crate) fn family_key(level: Level, number: u32) -> u64 {
+    (level as u64) << 32 | u64::from(number)
+}
+
+/// The level of a family, and its number there.
+pub(crate) fn level_of(family: u64) -> (Level, u32) {
+    let levels = [Level::Exact, Level::System, Level::NearDuplicate, Level::Fragment];
+    let level = levels.into_iter().find(|&level| level as u64 == family >> 32);
+    (level.unwrap_or(Level::Exact), family as u32)
+}
+
+/// What is kept of a family beside what lists rank it by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Behind {
+    /// Time, night and row of its first request.
+    pub(crate) first: (i64, u32, u32),
+    /// Night, requests, accounts, accounts that are new to the family.
+    pub(crate) nights: Vec<(u32, u64, u64, u64)>,
+    /// Requests of each day.
+    pub(crate) days: BTreeMap<i64, u64>,
+    /// Requests of each model.
+    pub(crate) models: BTreeMap<u32, u64>,
+    /// Smallest similarity of a member to the leader, at the level of near-duplicates.
+    pub(crate) smallest: f32,
+    pub(crate) fragment: Option<BehindFragment>,
+}
+
+/// What is kept of a fragment family.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BehindFragment {
+    /// Texts that begin with it, hold it in their middle, end with it.
+    place: [u64; 3],
+    /// Texts by the share of them that it is, in ten-thousandths.
+    shares: BTreeMap<u32, u32>,
+    /// Texts by their near-duplicate family.
+    near: BTreeMap<u32, u64>,
+}
+
+/// Bytes of a text before or behind a fragment that still count as its start or end.
+const EDGE: u32 = 8;
+
+impl BehindFragment {
+    fn add(&mut self, view: &View, field: Field, member: &Member) {
+        let place = if member.first <= EDGE {
+            0
+        } else if member.end + EDGE >= member.length {
+            2
+        } else {
+            1
+        };
+        self.place[place] += 1;
+        let share = (f64::from(member.held) / f64::from(member.length.max(1))).min(1.0);
+        *self.shares.entry((share * 1e4).round() as u32).or_default() += 1;
+        let family = view.family(member.text);
+        if field == Field::Prompt && family != SINGLE {
+            *self.near.entry(family).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        let [start, middle, end] = self.place;
+        Place { start, middle, end }
+    }
+
+    /// The median share of a text that it is.
+    pub(crate) fn share(&self) -> f64 {
+        let half = self.shares.values().map(|&n| u64::from(n)).sum::<u64>() / 2;
+        let mut before = 0;
+        let middle = self.shares.iter().find(|(_, n)| {
+            before += u64::from(**n);
+            before > half
+        });
+        middle.map_or(0.0, |(&share, _)| f64::from(share) / 1e4)
+    }
+
+    /// Its near-duplicate families, most texts first.
+    pub(crate) fn near(&self, view: &View) -> Vec<u32> {
+        let mut texts: BTreeMap<u32, u64> = BTreeMap::new();
+        self.near.iter().for_each(|(&family, n)| *texts.entry(view.root(family)).or_default() += n);
+        let mut leaders: Vec<(u64, u32)> =
+            texts.into_iter().map(|(family, n)| (n, view.families[family as usize].leader)).collect();
+        leaders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        leaders.into_iter().map(|(_, leader)| leader).collect()
+    }
+}
+
+/// One family as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Standing {
+    pub(crate) head: Head,
+    pub(crate) behind: Behind,
+}
+
+impl Standing {
+    fn new(level: Level, number: u32, id: FamilyId) -> Self {
+        let head = Head { family: family_key(level, number), id: id.lead, ..Head::default() };
+        let behind = Behind { first: (i64::MAX, 0, 0), smallest: 1.0, ..Behind::default() };
+        Self { head, behind }
+    }
+
+    pub(crate) fn id(&self) -> FamilyId {
+        FamilyId { level: level_of(self.head.family).0, lead: self.head.id }
+    }
+
+    /// Adds the requests of a night that is newer than those before; `is_known` says which accounts are in the family already.
+    fn add(&mut self, night: &Night, rows: &[Posting], is_known: &dyn Fn(u32) -> bool) {
+        let Self { head, behind } = self;
+        if head.requests == 0 {
+            (head.first, head.last, head.first_night) = (i64::MAX, i64::MIN, night.night);
+        }
+        for row in rows {
+            head.first = head.first.min(row.time);
+            head.last = head.last.max(row.time);
+            behind.first = behind.first.min((row.time, night.night, row.row));
+            *behind.days.entry(day(row.time)).or_default() += 1;
+            if row.model != NONE {
+                *behind.models.entry(row.model).or_default() += 1;
+            }
+        }
+        let mut accounts: Vec<u32> = rows.iter().map(|row| row.account).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        let new = accounts.iter().filter(|&&account| !is_known(account)).count() as u64;
+        behind.nights.push((night.night, rows.len() as u64, accounts.len() as u64, new));
+        head.requests += rows.len() as u64;
+        head.accounts += new;
+        head.new_accounts = accounts.iter().filter(|&&account| account >= night.first_account).count() as u64;
+        head.last_night = night.night;
+    }
+
+    /// Counts a family from all of its requests.
+    fn count(nights: &[Night], level: Level, number: u32, id: FamilyId, rows: &[Row]) -> Self {
+        let mut out = Self::new(level, number, id);
+        let mut by_night: BTreeMap<u16, Vec<Posting>> = BTreeMap::new();
+        rows.iter().for_each(|row| by_night.entry(row.night).or_default().push(row.posting));
+        let mut known: HashSet<u32> = HashSet::new();
+        for (night, rows) in by_night {
+            out.add(&nights[usize::from(night)], &rows, &|account| known.contains(&account));
+            known.extend(rows.iter().map(|row| row.account));
+        }
+        out
+    }
+}
+
+fn day(micros: i64) -> i64 {
+    Time::new(micros).map_or(0, Time::day)
+}
+
+/// The uses that a commit adds for a family with these requests.
+fn uses<'a>(family: u64, night: u32, rows: impl Iterator<Item = &'a Posting>, out: &mut Vec<Use>) {
+    let mut rows: Vec<(u32, i64, i64)> = rows.map(|row| (row.account, day(row.time), row.time)).collect();
+    rows.sort_unstable();
+    out.extend(rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).map(|same| {
+        let (account, day, first) = same[0];
+        let last = same[same.len() - 1].2;
+        Use { family, account, day: day as i32, requests: same.len() as u32, night, first, last }
+    }));
+}
+
+/// The standings of all families as of the newest night.
+pub(crate) enum Standings {
+    /// As commits have written them, newest first.
+    Kept(Vec<facts::Facts<Mapped>>),
+    /// Counted just now, by family.
+    Counted(Vec<Standing>),
+}
+
+impl Standings {
+    /// Opens those of the newest night, or counts them.
+    /// # Errors
+    /// `Store` when the store is damaged.
+    pub(crate) fn open(store: &Store, view: &View) -> Result<Self> {
+        match kept(store)? {
+            Some(night) if store.nights().last().is_some_and(|last| last.night == night) => {
+                Self::files(store).map(Self::Kept)
+            }
+            _ => Ok(Self::Counted(count_all(store, view)?)),
+        }
+    }
+
+    fn files(store: &Store) -> Result<Vec<facts::Facts<Mapped>>> {
+        let mut files: Vec<_> =
+            store.of_kind("facts").map(|file| store.read(file, facts::Facts::open)).collect::<Result<_>>()?;
+        files.reverse();
+        Ok(files)
+    }
+
+    /// The newest head of every family, by family.
+    pub(crate) fn heads(&self) -> Vec<Head> {
+        let mut heads: Vec<Head> = match self {
+            Self::Kept(files) => files.iter().flat_map(|file| file.heads()).copied().collect(),
+            Self::Counted(all) => all.iter().map(|standing| standing.head).collect(),
+        };
+        // The sort is stable, so the newest of a family stays in front.
+        heads.sort_by_key(|head| head.family);
+        heads.dedup_by_key(|head| head.family);
+        heads.retain(|head| head.requests > 1);
+        heads
+    }
+
+    /// The number of the family with this name, at the level of prompts and system prompts, where standings are kept.
+    pub(crate) fn number_of(store: &Store, id: FamilyId) -> Result<Option<u32>> {
+        // A near-duplicate family of one prompt is kept as the exact one, whose name differs in the level only.
+        let level = if id.level == Level::System { id.level } else { Level::Exact };
+        let of = |head: &&Head| head.id == id.lead && level_of(head.family).0 == level && head.requests > 1;
+        let found = |file: &facts::Facts<Mapped>| file.heads().iter().find(of).map(|head| level_of(head.family).1);
+        Ok(Self::files(store)?.iter().find_map(found))
+    }
+
+    /// How a family stands, where it is one.
+    pub(crate) fn of(&self, family: u64) -> Option<Standing> {
+        match self {
+            Self::Kept(files) => {
+                let (file, head) = files.iter().find_map(|file| Some((file, *file.of(family)?)))?;
+                Some(Standing { head, behind: postcard::from_bytes(file.behind(&head)).unwrap_or_default() })
+            }
+            Self::Counted(all) => all.binary_search_by_key(&family, |s| s.head.family).ok().map(|i| all[i].clone()),
+        }
+    }
+}
+
+/// The night of which the store keeps standings.
+fn kept(store: &Store) -> Result<Option<u32>> {
+    Ok(store.catalog().meta(OF_NIGHT)?.and_then(|night| night.parse().ok()))
+}
+
+/// Calls `take` with every family that has a request: level, number, name and requests in order of time.
+pub(crate) fn each_family(view: &View, facts: &Facts, take: &mut dyn FnMut(Level, u32, FamilyId, Vec<Row>)) {
+    for (number, rows) in facts.groups(|posting| Some(view.family(posting.prompt)).filter(|&family| family != SINGLE)) {
+        // A near-duplicate family of one distinct prompt is an exact family, and is listed as that.
+        if rows.iter().any(|row| row.posting.prompt != rows[0].posting.prompt) {
+            take(Level::NearDuplicate, number, view.families[number as usize].id, rows);
+        }
+    }
+    for (prompt, rows) in facts.groups(|posting| Some(posting.prompt)) {
+        if rows.len() > 1 {
+            take(Level::Exact, prompt, view.family_id(Level::Exact, prompt), rows);
+        }
+    }
+    for (system, rows) in facts.groups(|posting| (posting.system != NONE).then_some(posting.system)) {
+        take(Level::System, system, view.system_id(system), rows);
+    }
+    let by_system = by_system(view);
+    for family in fragment_families(view) {
+        let rows = family.rows(view, &by_system);
+        if !rows.is_empty() {
+            take(Level::Fragment, family.head, view.fragments[family.head as usize].id, rows);
+        }
+    }
+}
+
+/// Counts all families, in order.
+fn count_all(store: &Store, view: &View) -> Result<Vec<Standing>> {
+    count_with(store, view, &mut |_, _| {})
+}
+
+fn count_with(store: &Store, view: &View, take: &mut dyn FnMut(u64, &[Row])) -> Result<Vec<Standing>> {
+    let facts = Facts::read(store, view)?;
+    let similarity = similarities(store)?;
+    let mut out = Vec::new();
+    each_family(view, &facts, &mut |level, number, id, rows| {
+        let mut standing = Standing::count(store.nights(), level, number, id, &rows);
+        finish(view, &similarity, &rows, &mut standing);
+        take(standing.head.family, &rows);
+        out.push(standing);
+    });
+    out.sort_by_key(|standing| standing.head.family);
+    Ok(out)
+}
+
+/// One family from all of its requests.
+pub(crate) fn count_one(
+    store: &Store,
+    view: &View,
+    (level, number, id): (Level, u32, FamilyId),
+    rows: &[Row],
+) -> Result<Standing> {
+    let mut standing = Standing::count(store.nights(), level, number, id, rows);
+    finish(view, &similarities(store)?, rows, &mut standing);
+    Ok(standing)
+}
+
+/// What is not counted request by request.
+fn finish(view: &View, similarity: &HashMap<u32, f32>, rows: &[Row], standing: &mut Standing) {
+    let (level, number) = level_of(standing.head.family);
+    let mut prompts: Vec<u32> = rows.iter().map(|row| row.posting.prompt).collect();
+    prompts.sort_unstable();
+    prompts.dedup();
+    standing.head.prompts = prompts.len() as u64;
+    match level {
+        Level::NearDuplicate => {
+            let of = |prompt| similarity.get(prompt).copied().unwrap_or(1.0);
+            standing.behind.smallest = prompts.iter().map(of).fold(1.0, f32::min);
+        }
+        Level::Exact => standing.head.trivial = u32::from(is_trivial(view, number)),
+        Level::Fragment => {
+            let field = view.fragments[number as usize].field;
+            let family = fragment_family(view, number);
+            let mut fragment = BehindFragment::default();
+            family.members.iter().for_each(|member| fragment.add(view, field, member));
+            standing.head.prompts = family.members.len() as u64;
+            standing.behind.fragment = Some(fragment);
+        }
+        Level::System => {}
+    }
+}
+
+fn is_trivial(view: &View, prompt: u32) -> bool {
+    let mut folded = String::new();
+    view.folded(prompt, &mut folded);
+    crate::text::is_trivial(&folded)
+}
+
+/// Similarity of prompts to the leader of their family, when they joined it.
+fn similarities(store: &Store) -> Result<HashMap<u32, f32>> {
+    let mut out = HashMap::new();
+    for file in store.of_kind("assigned") {
+        out.extend(assigned(store, file)?.into_iter().map(|(prompt, _, similarity)| (prompt, similarity)));
+    }
+    Ok(out)
+}
+
+/// (prompt, family, similarity) of those that a night assigned.
+fn assigned(store: &Store, file: &Named) -> Result<Vec<(u32, u32, f32)>> {
+    let mut out = Vec::new();
+    for batch in tables::read(&store.path(file), &["prompt", "family", "similarity"], None)? {
+        let batch = batch?;
+        let number = |i: usize| batch.column(i).as_primitive::<UInt32Type>().values().as_ref();
+        let similarity = batch.column(2).as_primitive::<Float32Type>().values();
+        out.extend((0..batch.num_rows()).map(|row| (number(0)[row], number(1)[row], similarity[row])));
+    }
+    Ok(out)
+}
