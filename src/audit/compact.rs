@@ -1,6 +1,6 @@
 //! Compacting a store: key tables and index segments into one each, and a catalog without free pages.
 //!
-//! What nights do when a ninth table comes, done at once. The other files of a night are read by number and are as small together
+//! What nights do tier by tier, done at once. The other files of a night are read by number and are as small together
 //! as apart, so they stay. Guarantee: answers are the same before and after, as long as a segment is read whole
 //! (`lookup`); a larger one asks the lists of its leaders, which are other ones.
 
@@ -8,12 +8,11 @@ use super::Progress;
 use super::fields::written;
 use super::view::segments;
 use crate::error::Result;
-use crate::index::{Built, Segment, Vectors};
-use crate::store::keys::{self, KeyTable, Record};
+use crate::index::{self, Segment};
+use crate::store::keys::{self, KeyTable};
 use crate::store::rewrite::Purpose;
 use crate::store::{Named, Store, Writer};
 use serde::Serialize;
-use std::io::Write as _;
 use std::path::Path;
 
 /// What compacting did.
@@ -44,12 +43,20 @@ pub fn compact(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Comp
         for kind in ["ids", "prompts", "systems", "turns", "whole", "windows"] {
             let files: Vec<Named> = writer.store.of_kind(kind).cloned().collect();
             let Some((newest, older)) = files.split_last().filter(|(_, older)| !older.is_empty()) else { continue };
-            let bytes = match kind {
-                "whole" | "windows" => merged_segments(&writer.store, kind)?,
-                _ => merged_keys(&writer.store, &files)?,
+            let mut out = rewrite.replace(newest)?;
+            let merged = match kind {
+                "whole" | "windows" => {
+                    let segments = segments(&writer.store, kind)?;
+                    let parts: Vec<_> = segments.iter().map(Segment::part).collect();
+                    index::merge(&parts, super::seed(&writer.store)?, &mut out)
+                }
+                _ => {
+                    let open = |file| KeyTable::open(writer.store.map(file)?);
+                    let tables: Vec<_> = files.iter().map(open).collect::<Result<_>>()?;
+                    keys::merge(&tables, &mut out)
+                }
             };
-            let mut file = rewrite.replace(newest)?;
-            file.write_all(&bytes).and_then(|()| file.flush()).map_err(|cause| written(&cause))?;
+            merged.map_err(|cause| written(&cause))?;
             older.iter().for_each(|file| rewrite.drop_file(file));
         }
         Ok(())
@@ -67,31 +74,4 @@ pub fn compact(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Comp
     out.bytes = [before, crate::store::files::bytes_below(dir)];
     out.files = [files, writer.store.files().len() as u64];
     Ok(out)
-}
-
-fn merged_keys(store: &Store, files: &[Named]) -> Result<Vec<u8>> {
-    let mut records: Vec<Record> = Vec::new();
-    for file in files {
-        records.extend(KeyTable::open(store.map(file)?)?.records());
-    }
-    Ok(keys::to_bytes(records))
-}
-
-fn merged_segments(store: &Store, kind: &str) -> Result<Vec<u8>> {
-    let (vectors, ids, flags) = all_vectors(&segments(store, kind)?);
-    Ok(Built::new(&vectors, super::seed(store)?).to_bytes(&vectors, &ids, &flags))
-}
-
-/// Entries of segments, one behind the other: vectors, ids, activity. Without a segment there is nothing to tell the dimensions.
-pub(super) fn all_vectors<'a, B: AsRef<[u8]> + 'a>(
-    segments: impl IntoIterator<Item = &'a Segment<B>>,
-) -> (Vectors, Vec<u32>, Vec<bool>) {
-    let mut segments = segments.into_iter().map(Segment::to_vectors);
-    let mut out = segments.next().unwrap_or_else(|| (Vectors::new(1), Vec::new(), Vec::new()));
-    for (vectors, ids, flags) in segments {
-        out.0.append(&vectors);
-        out.1.extend(ids);
-        out.2.extend(flags);
-    }
-    out
 }

@@ -3,7 +3,6 @@
 //! A file is written again where something in it goes, and only there. Tables and texts that are addressed by number keep an empty
 //! place for each that went: an empty digest, no text, no vector.
 
-use super::compact::all_vectors;
 use super::fields::{folded_if_stored, prints_kind, texts_kind, written};
 use super::forget::Plan;
 use super::view::{View, folded_of, segments};
@@ -311,7 +310,7 @@ impl Eraser<'_> {
                 if !segment.ids().iter().any(changed) {
                     continue;
                 }
-                let (rows, ids, mut flags) = all_vectors([&segment]);
+                let (rows, ids, mut flags) = segment.to_vectors();
                 for (id, flag) in ids.iter().zip(&mut flags) {
                     *flag |= newly_active.contains(id);
                 }

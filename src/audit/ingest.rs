@@ -10,9 +10,10 @@ use crate::exchange::Exchange;
 use crate::ids::{AccountId, Digest, Field};
 use crate::index::Vectors;
 use crate::log::{BadRow, Place, Reason, Row};
-use crate::store::keys::{self, Record};
+use crate::store::keys::{self, KeyTable, Record};
 use crate::store::postings::{self, Posting};
 use crate::store::tables::{self, Cell, TableWriter};
+use crate::store::tiers::first_merged;
 use crate::store::{NewNight, Store};
 use crate::text;
 use crate::text::winnow::Printer;
@@ -427,7 +428,7 @@ impl<'a> Ingest<'a> {
         Ok(())
     }
 
-    /// Ends the tables and texts and writes the keys; where there are many older tables of a kind, they go into the new one.
+    /// Ends the tables and texts and writes the keys, with those of older tables that are merged with them.
     pub(crate) fn finish(self, store: &Store, night: &mut NewNight) -> Result<Finished> {
         let n_turns = self.n_turns();
         for table in [self.rows, self.prompts, self.turns, self.systems] {
@@ -454,11 +455,12 @@ impl<'a> Ingest<'a> {
             ("systems", &mut systems, &self.known.systems),
             ("turns", &mut turns, &self.known.turns),
         ] {
-            if older.count() >= MERGED_AT {
-                records.extend(older.records());
-                merged.extend(store.of_kind(kind).map(|file| file.name.clone()));
-            }
-            night.write_shared(kind, &keys::to_bytes(std::mem::take(records)))?;
+            let own = KeyTable::open(keys::to_bytes(std::mem::take(records)))?;
+            let all: Vec<KeyTable<&[u8]>> = older.all().chain([own.borrowed()]).collect();
+            let sizes: Vec<u64> = all.iter().map(|table| table.len() as u64).collect();
+            let first = first_merged(&sizes, MOST_KEYS).unwrap_or(sizes.len() - 1);
+            keys::merge(&all[first..], &mut night.create_shared(kind)?).map_err(|cause| written(&cause))?;
+            merged.extend(store.of_kind(kind).skip(first).map(|file| file.name.clone()));
         }
         Ok(Finished {
             merged,
@@ -483,8 +485,8 @@ impl<'a> Ingest<'a> {
     }
 }
 
-/// Tables of a kind, or segments, after which they are merged into one.
-pub(crate) const MERGED_AT: usize = 8;
+/// Keys that one table may have before nights leave it as it is: 2 GiB.
+const MOST_KEYS: u64 = 1 << 26;
 
 /// Vectors with the prompts they are of.
 pub(crate) struct Filed {

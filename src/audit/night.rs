@@ -1,18 +1,19 @@
 //! A night's families: join with itself and with earlier nights, cluster, commit.
 
 use super::Progress;
-use super::compact::all_vectors;
+use super::fields::written;
 use super::fragments::Printed;
-use super::ingest::{Filed, Finished, MERGED_AT};
+use super::ingest::{Filed, Finished};
 use super::view::{Again, View, folded_of, segments};
 use crate::embed::Model;
 use crate::error::Result;
 use crate::family::cluster::{self, Known, Outcome};
 use crate::family::judge::{LEAST_SIMILARITY, MAX_CANDIDATES, Material, Rule};
 use crate::ids::{FamilyId, Level};
-use crate::index::{Ask, Built, Hit, Probes, Segment, Segments, best_first};
+use crate::index::{self, Ask, Built, Hit, Part, Probes, Segment, Segments, best_first};
 use crate::store::tables::{self, Cell, TableWriter};
 use crate::store::texts::Texts;
+use crate::store::tiers::first_merged;
 use crate::store::{Mapped, NewNight, Store};
 use crate::text::is_trivial;
 use std::io::Write as _;
@@ -26,8 +27,11 @@ pub fn join_probes(floor: f32) -> Probes {
 
 /// Lists that it asks of all older segments together, which do not ask back (`benches/record/quality-nights.md`).
 fn older_probes(floor: f32) -> Probes {
-    Probes { least: 4, most: if floor < 0.60 { 256 } else { 64 }, bound: 0.10 }
+    Probes { least: 4, most: if floor < 0.60 { 256 } else { 40 }, bound: 0.10 }
 }
+
+/// Vectors that one segment may have before nights leave it as it is: 4.5 GiB.
+const MOST_ENTRIES: u64 = 1 << 24;
 
 /// Candidates that one window of a long prompt may bring.
 const MAX_WINDOW_CANDIDATES: usize = 16;
@@ -338,7 +342,7 @@ impl<'a> Joined<'a> {
         }
     }
 
-    /// Writes tonight's segment, with older ones in it where there are many; returns the names of those.
+    /// Writes tonight's segment, with older ones that are merged with it; returns the names of those.
     fn write(
         &self,
         store: &Store,
@@ -348,17 +352,18 @@ impl<'a> Joined<'a> {
         night: &mut NewNight,
     ) -> Result<Vec<String>> {
         let Filed { vectors, ids, .. } = self.filed;
-        let mut flags: Vec<bool> = ids.iter().map(|&prompt| active(prompt)).collect();
-        if store.of_kind(kind).count() < MERGED_AT {
-            night.write_shared(kind, &self.built.to_bytes(vectors, ids, &flags))?;
-            return Ok(Vec::new());
-        }
-        let (mut vectors, mut ids) = (vectors.clone(), ids.clone());
-        let (older, older_ids, older_flags) = all_vectors(&segments(store, kind)?);
-        vectors.append(&older);
-        ids.extend(older_ids);
-        flags.extend(older_flags);
-        night.write_shared(kind, &Built::new(&vectors, seed).to_bytes(&vectors, &ids, &flags))?;
-        Ok(store.of_kind(kind).map(|file| file.name.clone()).collect())
+        let flags: Vec<bool> = ids.iter().map(|&prompt| active(prompt)).collect();
+        let older = segments(store, kind)?;
+        let sizes: Vec<u64> = older.iter().map(Segment::len).chain([ids.len()]).map(|n| n as u64).collect();
+        let first = first_merged(&sizes, MOST_ENTRIES).unwrap_or(older.len());
+        let mut out = night.create_shared(kind)?;
+        let result = if first == older.len() {
+            self.built.write(vectors, ids, &flags, &mut out)
+        } else {
+            let parts = older[first..].iter().map(Segment::part).chain([Part::of(vectors, ids, &flags)]);
+            index::merge(&parts.collect::<Vec<_>>(), seed, &mut out)
+        };
+        result.map_err(|cause| written(&cause))?;
+        Ok(store.of_kind(kind).skip(first).map(|file| file.name.clone()).collect())
     }
 }

@@ -37,12 +37,9 @@ impl Tables {
         self.0.iter().find_map(|table| table.get(key))
     }
 
-    pub(crate) fn records(&self) -> impl Iterator<Item = keys::Record> {
-        self.0.iter().flat_map(KeyTable::records)
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.0.len()
+    /// The tables, oldest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = KeyTable<&[u8]>> {
+        self.0.iter().map(KeyTable::borrowed)
     }
 }
 

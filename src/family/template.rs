@@ -7,6 +7,7 @@
 use crate::text::{fold, fold_aligned};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Tokens of a prompt that are aligned.
 pub const MAX_TOKENS: usize = 400;
@@ -120,9 +121,10 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
 
 /// What a folded text is compared by.
 fn key(folded: &str) -> u64 {
-    let mut key = [0; 8];
-    key.copy_from_slice(&blake3::hash(folded.as_bytes()).as_bytes()[..8]);
-    u64::from_le_bytes(key)
+    // SipHash with a fixed key: the same on every run.
+    let mut hasher = DefaultHasher::new();
+    folded.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn keys(tokens: &[Token<'_>]) -> Vec<u64> {

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 /// Rounds of k-means; the fifth still moves 1% of the assignments, a tenth would not pay.
 const ROUNDS: usize = 5;
 /// Vectors of the sample for each leader.
-const SAMPLE_PER_LEADER: usize = 50;
+pub(crate) const SAMPLE_PER_LEADER: usize = 50;
 /// Leaders from which they are trained, and looked for, in two steps.
 pub(crate) const TWO_STEPS_FROM: usize = 1024;
 /// Queries that a thread takes at a time.

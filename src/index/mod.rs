@@ -11,11 +11,13 @@ pub mod exact;
 mod graph;
 mod kernel;
 mod leaders;
+mod merge;
 mod router;
 mod segment;
 mod vectors;
 
 pub use graph::LeaderGraph;
+pub use merge::{Part, merge};
 pub use router::Segments;
 pub use segment::{Ask, Built, Probes, Segment};
 pub use vectors::Vectors;

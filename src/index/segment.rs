@@ -11,18 +11,20 @@
 //! entries are those that new vectors are joined with; the others are near-copies that a representative stands for.
 
 use super::graph::{GRAPH_FROM, LeaderGraph};
+use super::merge::{self, Part};
 use super::router::{Aligned, Router};
 use super::vectors::Block;
-use super::{Best, Hit, Vectors, best_first, leaders};
+use super::{Best, Hit, Vectors, leaders};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::files::check_magic;
 use crate::store::sorted::first_from;
 use rayon::prelude::*;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-const MAGIC: &[u8; 8] = b"SHINDEX1";
-const HEADER: usize = 64;
+pub(super) const MAGIC: &[u8; 8] = b"SHINDEX1";
+pub(super) const HEADER: usize = 64;
 /// Queries that a thread takes at a time: enough to share the reading of a list, few enough to spread over cores.
 pub(super) const CHUNK: usize = 32768;
 /// Lists up to this length are joined in full: 16 million products at most, 50 ms of one core.
@@ -57,7 +59,7 @@ impl Built {
         let rows: Vec<u32> = (0..vectors.len() as u32).collect();
         for part in rows.chunks(1 << 16) {
             for near in router.nearest(vectors, part, probes) {
-                homes.push(near.iter().min_by(|a, b| best_first(a, b)).map_or(0, |hit| hit.id));
+                homes.push(merge::nearest(&near));
                 lists.extend(near.iter().map(|hit| hit.id));
                 starts.push(lists.len());
             }
@@ -122,57 +124,30 @@ impl Built {
         order
     }
 
-    /// The segment's bytes. `ids[i]` names vector i (several vectors may share one), `active[i]` says whether later vectors
-    /// are joined with it.
+    /// Writes the segment. `ids[i]` names vector i (several vectors may share one), `active[i]` says whether later vectors are
+    /// joined with it.
+    /// # Errors
+    /// When `out` fails.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn write(&self, vectors: &Vectors, ids: &[u32], active: &[bool], out: &mut dyn Write) -> io::Result<()> {
+        merge::write(&self.leaders, self.homes.clone(), &[Part::of(vectors, ids, active)], out)
+    }
+
+    /// The segment's bytes, as [`Self::write`].
     ///
     /// # Panics
     /// When the lengths differ.
     #[must_use]
     pub fn to_bytes(&self, vectors: &Vectors, ids: &[u32], active: &[bool]) -> Vec<u8> {
-        let n = vectors.len();
-        assert!(ids.len() == n && active.len() == n && self.homes.len() == n, "one id, one flag, one home a vector");
-        let n_leaders = self.leaders.len();
-        let mut order: Vec<u32> = (0..n as u32).collect();
-        order.sort_unstable_by_key(|&i| {
-            let i = i as usize;
-            (self.homes[i], !active[i], ids[i], i)
-        });
-        let (mut starts, mut n_active) = (vec![0u32; n_leaders + 1], vec![0u32; n_leaders]);
-        for (i, &home) in self.homes.iter().enumerate() {
-            starts[home as usize + 1] += 1;
-            n_active[home as usize] += u32::from(active[i]);
+        let mut out = Vec::with_capacity(
+            vectors.len() * (vectors.stride() + 16) + self.leaders.len() * (vectors.stride() + 20) + 1024,
+        );
+        match self.write(vectors, ids, active, &mut out) {
+            Ok(()) => out,
+            Err(error) => unreachable!("a vector takes all bytes: {error}"),
         }
-        for l in 0..n_leaders {
-            starts[l + 1] += starts[l];
-        }
-        let mut out = Vec::with_capacity(n * (vectors.stride() + 12) + n_leaders * (vectors.stride() + 20) + 1024);
-        out.extend_from_slice(MAGIC);
-        for number in [vectors.dim(), vectors.stride(), n_leaders, n] {
-            out.extend_from_slice(&(number as u32).to_le_bytes());
-        }
-        let pad = |out: &mut Vec<u8>| out.resize(out.len().next_multiple_of(HEADER), 0);
-        pad(&mut out);
-        let pick = |numbers: &mut dyn Iterator<Item = [u8; 4]>, out: &mut Vec<u8>| {
-            numbers.for_each(|bytes| out.extend_from_slice(&bytes));
-            pad(out);
-        };
-        out.extend_from_slice(bytemuck::cast_slice(&self.leaders.rows));
-        pad(&mut out);
-        pick(&mut self.leaders.inverse_norms.iter().map(|x| x.to_le_bytes()), &mut out);
-        pick(&mut self.leaders.sums.iter().map(|x| x.to_le_bytes()), &mut out);
-        pick(&mut starts.iter().map(|x| x.to_le_bytes()), &mut out);
-        pick(&mut n_active.iter().map(|x| x.to_le_bytes()), &mut out);
-        pick(&mut order.iter().map(|&i| ids[i as usize].to_le_bytes()), &mut out);
-        pick(&mut order.iter().map(|&i| vectors.inverse_norms[i as usize].to_le_bytes()), &mut out);
-        pick(&mut order.iter().map(|&i| vectors.sums[i as usize].to_le_bytes()), &mut out);
-        for &i in &order {
-            out.extend_from_slice(bytemuck::cast_slice(vectors.row(i as usize)));
-        }
-        pad(&mut out);
-        let mut places: Vec<u32> = (0..n as u32).collect();
-        places.sort_unstable_by_key(|&place| (ids[order[place as usize] as usize], place));
-        out.extend_from_slice(bytemuck::cast_slice(&places));
-        out
     }
 }
 
@@ -521,6 +496,16 @@ impl<B: AsRef<[u8]>> Segment<B> {
             });
         }
         best
+    }
+
+    /// All entries with their activity: what a merge of segments is written from.
+    #[must_use]
+    pub fn part(&self) -> Part<'_> {
+        let mut active = vec![false; self.len()];
+        for list in 0..self.n_leaders() {
+            active[self.list(list, true)].fill(true);
+        }
+        Part::new(self.dim, self.entries(0..self.len()), self.ids(), active)
     }
 
     /// All entries again, with their activity: what a merge of segments starts from.

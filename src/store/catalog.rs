@@ -9,7 +9,9 @@ use std::fs::File;
 use std::path::Path;
 
 /// Version of the store's format: it is raised whenever an older program would misread a newer store.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
+/// Older format that is read too; the next commit makes it the newest.
+const STILL_READ: u32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -94,7 +96,7 @@ impl Catalog {
                 .at("table meta")
                 .hint("expected the catalog of a store; it may be damaged, or another program's. Nothing was changed")
         })?;
-        if format.as_deref() != Some(&FORMAT.to_string()) {
+        if ![STILL_READ, FORMAT].iter().any(|known| format.as_deref() == Some(&known.to_string())) {
             let got = format.unwrap_or_else(|| "none".into());
             let message = format!("catalog.sqlite, table meta: expected a store of format {FORMAT}, got format {got}");
             return Err(Error::new(ErrorKind::Store, message).hint(

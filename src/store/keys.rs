@@ -7,6 +7,9 @@
 use super::files;
 use super::sorted::first_from;
 use crate::error::{Error, ErrorKind, Result};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, Write};
 
 const MAGIC: &[u8; 8] = b"SHKEYS01";
 const HEADER: usize = 16;
@@ -28,14 +31,40 @@ pub struct Record {
 pub fn to_bytes(mut records: Vec<Record>) -> Vec<u8> {
     records.sort_unstable();
     let mut out = Vec::with_capacity(HEADER + RECORD * records.len());
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&(records.len() as u64).to_le_bytes());
-    for record in &records {
-        out.extend_from_slice(&record.key.to_le_bytes());
-        out.extend_from_slice(&record.a.to_le_bytes());
-        out.extend_from_slice(&record.b.to_le_bytes());
+    match write(records.len(), records.into_iter(), &mut out) {
+        Ok(()) => out,
+        Err(error) => unreachable!("a vector takes all bytes: {error}"),
     }
-    out
+}
+
+/// Writes one table with the records of all `tables`, in a stream.
+/// # Errors
+/// When `out` fails.
+pub fn merge<B: AsRef<[u8]>>(tables: &[KeyTable<B>], out: &mut dyn Write) -> io::Result<()> {
+    let mut ahead: Vec<_> = tables.iter().map(KeyTable::records).collect();
+    let mut least: BinaryHeap<_> =
+        (0..).zip(&mut ahead).filter_map(|(i, records)| Some(Reverse((records.next()?, i)))).collect();
+    let records = std::iter::from_fn(|| {
+        let Reverse((record, i)) = least.pop()?;
+        let i: usize = i;
+        least.extend(ahead[i].next().map(|next| Reverse((next, i))));
+        Some(record)
+    });
+    write(tables.iter().map(KeyTable::len).sum(), records, out)
+}
+
+/// Writes `n` records that come in order.
+fn write(n: usize, records: impl Iterator<Item = Record>, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(MAGIC)?;
+    out.write_all(&(n as u64).to_le_bytes())?;
+    for record in records {
+        let mut bytes = [0; RECORD];
+        bytes[..16].copy_from_slice(&record.key.to_le_bytes());
+        bytes[16..24].copy_from_slice(&record.a.to_le_bytes());
+        bytes[24..].copy_from_slice(&record.b.to_le_bytes());
+        out.write_all(&bytes)?;
+    }
+    out.flush()
 }
 
 /// A table over its bytes.
@@ -55,6 +84,12 @@ impl<B: AsRef<[u8]>> KeyTable<B> {
             return Err(Error::new(ErrorKind::Store, format!("expected a whole key table, got {got} other bytes")));
         }
         Ok(Self(bytes))
+    }
+
+    /// The same table, borrowed.
+    #[must_use]
+    pub fn borrowed(&self) -> KeyTable<&[u8]> {
+        KeyTable(self.0.as_ref())
     }
 
     /// How many keys it has.
@@ -105,6 +140,15 @@ mod tests {
                 prop_assert_eq!(found, keys.get(&key).copied());
             }
             prop_assert_eq!(table.records().count(), keys.len());
+        }
+
+        #[test]
+        fn a_merge_is_the_table_of_all(keys in proptest::collection::vec((any::<u128>(), any::<u64>(), 0usize..4), 0..60)) {
+            let of = |part: usize| keys.iter().filter(|row| row.2 == part).map(|&(key, a, _)| Record { key, a, b: 1 }).collect();
+            let tables: Vec<_> = (0..4).map(|part| KeyTable::open(to_bytes(of(part))).expect("a whole table")).collect();
+            let mut merged = Vec::new();
+            merge(&tables, &mut merged).expect("a vector");
+            prop_assert_eq!(merged, to_bytes(keys.iter().map(|&(key, a, _)| Record { key, a, b: 1 }).collect()));
         }
 
         #[test]

@@ -28,6 +28,7 @@ pub mod sorted;
 pub mod spill;
 pub mod tables;
 pub mod texts;
+pub mod tiers;
 pub mod uses;
 pub mod verify;
 
@@ -364,6 +365,7 @@ impl Writer {
             for name in merged {
                 transaction.execute("DELETE FROM files WHERE name = ?1", [name])?;
             }
+            transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'format'", [FORMAT.to_string()])?;
             change(transaction)
         })?;
         // Merged files stay until the next writer sweeps them, so that a reader of the commit before can still map them.
@@ -461,14 +463,13 @@ impl NewNight {
         self.root.join(format!("nights/{:06}/{name}", self.night))
     }
 
-    /// Writes a file that later nights may merge.
+    /// A file that later nights may merge, to be written in a stream.
     /// # Errors
-    /// `Io` when it cannot be written.
-    pub fn write_shared(&mut self, kind: &'static str, bytes: &[u8]) -> Result<()> {
+    /// `Io` when it cannot be made.
+    pub fn create_shared(&mut self, kind: &'static str) -> Result<BufWriter<File>> {
         let ending = if matches!(kind, "whole" | "windows") { "index" } else { "keys" };
         let path = self.add(kind, format!("shared/{kind}-{:06}.{ending}", self.night));
-        let write = files::create_private(&path).and_then(|mut file| file.write_all(bytes));
-        write.map_err(|cause| Error::io("write", &path, &cause))
+        files::create_output(&path)
     }
 }
 

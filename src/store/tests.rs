@@ -4,7 +4,7 @@ use super::*;
 fn night(writer: &mut Writer, text: &str) {
     let mut new = writer.begin().expect("begun");
     new.create("note", "note").expect("made").write_all(text.as_bytes()).expect("written");
-    new.write_shared("ids", b"shared").expect("written");
+    new.create_shared("ids").expect("made").write_all(b"shared").expect("written");
     let number = new.night;
     writer
         .commit(new, &[], |db| {
@@ -35,7 +35,7 @@ fn a_night_is_seen_whole_or_not_at_all() {
     let before = Store::open(&root).unwrap();
     let mut new = writer.begin().unwrap();
     new.create("note", "note").unwrap().write_all(b"half").unwrap();
-    new.write_shared("ids", b"half").unwrap();
+    new.create_shared("ids").expect("made").write_all(b"half").expect("written");
     assert_eq!(Store::open(&root).unwrap().nights().len(), 1, "nothing is named yet");
     drop((new, writer));
     let (mut writer, swept) = open(&root);
@@ -65,7 +65,7 @@ fn merged_files_lose_their_name_in_the_same_commit() {
     let reader = Store::open(dir.path()).unwrap();
     let mapped = reader.map(reader.of_kind("ids").next().unwrap()).unwrap();
     let mut new = writer.begin().unwrap();
-    new.write_shared("ids", b"merged").unwrap();
+    new.create_shared("ids").expect("made").write_all(b"merged").expect("written");
     writer.commit(new, &old, |_| Ok(())).unwrap();
     assert_eq!(writer.store.of_kind("ids").count(), 1);
     assert_eq!(mapped.as_ref(), b"shared", "an open reader keeps what it mapped");

@@ -162,7 +162,7 @@ fn a_store_of_another_format_says_so() {
     let db = rusqlite::Connection::open(site.path("store/catalog.sqlite")).expect("a catalog");
     db.execute("UPDATE meta SET value = '99' WHERE name = 'format'", []).expect("changed");
     drop(db);
-    let parts = ["expected a store of format 2, got format 99", "hint: open it with the version"];
+    let parts = ["expected a store of format 3, got format 99", "hint: open it with the version"];
     site.audit(&["two.jsonl"]).refused(&parts);
     for command in
         [&["similar", "x"][..], &["family", "list"], &["export", "members"], &["store", "verify"], &["store", "stats"]]
