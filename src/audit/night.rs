@@ -25,7 +25,7 @@ pub fn join_probes(floor: f32) -> Probes {
     Probes { least: 4, most: if floor < 0.60 { 128 } else { 16 }, bound: 0.12 }
 }
 
-/// Lists that it asks of all older segments together, which do not ask back (`benches/record/quality-nights.md`).
+/// Lists that it asks of all older segments together, which do not ask back (`benches/record/speed-nights.md`).
 fn older_probes(floor: f32) -> Probes {
     Probes { least: 4, most: if floor < 0.60 { 256 } else { 40 }, bound: 0.10 }
 }

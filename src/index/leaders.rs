@@ -21,7 +21,7 @@ pub(crate) const TWO_STEPS_FROM: usize = 1024;
 const CHUNK: usize = 1024;
 
 /// How many leaders n vectors get: 8 √n, but lists of some 32 vectors where there are few, and one list where there are very few.
-/// Against 2 √n, the same pairs are found with two fifths of the products (`benches/record/quality-nights.md`).
+/// Against 2 √n, the same pairs are found with two fifths of the products (`benches/record/speed-nights.md`).
 #[must_use]
 pub(crate) fn n_leaders(n: usize) -> usize {
     let root = (n as f64).sqrt();

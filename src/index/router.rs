@@ -3,7 +3,7 @@
 //!
 //! The idea: leaders are vectors too, so many of them are filed under coarse leaders as prompts are under leaders, and only those under
 //! the nearest coarse ones are ranked. Weakness: a leader under a coarse one that is not asked is missed, and its list with it; how often
-//! is measured (`benches/record/quality-nights.md`). Guarantee: the same answer on any number of threads.
+//! is measured (`benches/record/speed-nights.md`). Guarantee: the same answer on any number of threads.
 
 use super::leaders::{self, TWO_STEPS_FROM};
 use super::segment::{Ask, Asked, Built, CHUNK, Probes, Segment};
