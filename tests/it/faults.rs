@@ -102,7 +102,7 @@ fn a_full_disk_costs_the_night_and_nothing_else() {
         as_it_was(&site, "disk/store", &before);
     }
     println!("a night fits into {fitted:?} KiB more; with less: {places:#?}");
-    assert!(places.len() >= 3, "{places:?}");
+    assert!(places.len() >= 2, "{places:?}");
     site.run(&["store", "verify", "--store", "disk/store"]).ok();
     assert!(site.export("disk/store").lines().count() > before.lines().count());
 }
