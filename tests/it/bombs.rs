@@ -283,17 +283,24 @@ pub(super) fn all(size: Size) -> Vec<Bomb> {
     bombs.into_iter().map(|(name, bytes)| Bomb { name, bytes }).collect()
 }
 
-/// Writes the large ones: what `scripts/hostile` runs.
+/// Each hostile log has a file of its own; the large ones are written where `scripts/hostile` says, for its measurement.
 #[test]
-#[ignore = "writes large files to $STILLHUNT_HOSTILE"]
 fn hostile_logs_are_written() {
-    let dir =
-        std::path::PathBuf::from(std::env::var_os("STILLHUNT_HOSTILE").expect("STILLHUNT_HOSTILE names a directory"));
+    let small = tempfile::tempdir().expect("a directory");
+    let (dir, size) = match std::env::var_os("STILLHUNT_HOSTILE") {
+        Some(dir) => (std::path::PathBuf::from(dir), LARGE),
+        None => (small.path().to_owned(), SMALL),
+    };
     std::fs::create_dir_all(dir.join("damaged")).expect("made");
-    for bomb in all(LARGE) {
-        std::fs::write(dir.join(bomb.name), bomb.bytes).expect("written");
+    let bombs = all(size);
+    for bomb in &bombs {
+        assert!(!bomb.bytes.is_empty(), "{}", bomb.name);
+        std::fs::write(dir.join(bomb.name), &bomb.bytes).expect("written");
     }
     for (i, bytes) in damaged(400, 9).iter().enumerate() {
         std::fs::write(dir.join(format!("damaged/{i}.parquet")), bytes).expect("written");
     }
+    let names: Vec<&str> = bombs.iter().map(|bomb| bomb.name).collect();
+    let distinct: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+    assert_eq!(distinct.len(), names.len(), "no log overwrites another: {names:?}");
 }
