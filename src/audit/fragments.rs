@@ -5,16 +5,17 @@ use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    self, AccountsOf, Gathered, Holding, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, gather,
+    self, AccountsOf, Gathered, Holding, KeptRuns, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, gather,
     grow, is_spread, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::store::members::{Holder, Member};
 use crate::store::postings::Postings;
 use crate::store::prints::{PrintRecord, Prints, of_hash};
-use crate::store::sorted;
+use crate::store::sorted::{self, Sorted};
 use crate::store::texts::Texts;
-use crate::store::{Mapped, NewNight, Store};
+use crate::store::tiers::merge_older;
+use crate::store::{Mapped, NewNight, Night, Store};
 use crate::text::winnow::{GRAM, Printer};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -110,6 +111,8 @@ pub(crate) struct NightFragments {
     pub(crate) all: Vec<(u32, Option<u32>, Option<String>)>,
     /// Fragments that were found and not kept.
     pub(crate) cut: u64,
+    /// Files of earlier nights that went into new ones.
+    pub(crate) merged_files: Vec<String>,
 }
 
 /// Fingerprints of a field over the trailing nights, with tonight's.
@@ -117,6 +120,8 @@ pub(crate) struct Printed {
     field: Field,
     tonight: Vec<Prints<Mapped>>,
     older: Vec<Prints<Mapped>>,
+    /// The first text of the trailing nights.
+    first_older: u32,
     accounts: AccountsOf,
     first_new: u32,
     least_accounts: u32,
@@ -139,6 +144,9 @@ impl Printed {
         let tonight = night.of_kind(kind).iter().map(|path| open(path)).collect::<Result<_>>()?;
         let trailing = store.of_kind(kind).filter(|file| file.night >= oldest);
         let older: Vec<Prints<Mapped>> = trailing.map(|file| store.read(file, Prints::open)).collect::<Result<_>>()?;
+        // A merged file may reach back further.
+        let first = |of: &Night| [of.first_prompt, of.first_system, of.first_turn][field as usize];
+        let first_older = store.nights().iter().find(|of| of.night >= oldest).map_or(numbers.0, first);
         let n_texts = numbers.0 + numbers.1;
         let kind = if field == Field::Turn { "turn-postings" } else { "postings" };
         let own = night.of_kind(kind);
@@ -155,6 +163,7 @@ impl Printed {
             field,
             tonight,
             older,
+            first_older,
             accounts,
             first_new: numbers.0,
             least_accounts: config.least_accounts,
@@ -168,14 +177,14 @@ impl Printed {
             return;
         }
         let (tonight, older) = (all(&self.tonight), all(&self.older));
-        fragment::pairs(fragment::Printed { tonight: &tonight, older: &older }, self.first_new, take);
+        fragment::pairs(fragment::Printed { tonight: &tonight, older: &older, first: self.first_older }, self.first_new, take);
     }
 
     /// Fingerprints that enough accounts sent, in texts of several groups.
-    fn seeds(&self, group: &(dyn Fn(u32) -> u32 + Sync)) -> Vec<Seed> {
+    fn seeds(&self, group: &(dyn Fn(u32) -> u32 + Sync), kept: &KeptRuns<'_>) -> Vec<Seed> {
         let (tonight, older) = (all(&self.tonight), all(&self.older));
-        let printed = fragment::Printed { tonight: &tonight, older: &older };
-        fragment::count(printed, &self.accounts, self.least_accounts, group)
+        let printed = fragment::Printed { tonight: &tonight, older: &older, first: self.first_older };
+        fragment::count(printed, &self.accounts, self.least_accounts, group, &|hash| kept.has(hash))
     }
 
     /// Marks older texts, of the trailing nights, that have a fingerprint of this run.
@@ -185,7 +194,8 @@ impl Printed {
             printer.each_gram::<GRAM>(piece.as_bytes(), |hash, _| hashes.push(hash));
         }
         for older in &self.older {
-            for record in hashes.iter().flat_map(|&hash| of_hash(older.all(), hash)) {
+            let holders = hashes.iter().flat_map(|&hash| of_hash(older.all(), hash));
+            for record in holders.filter(|record| record.text >= self.first_older) {
                 if let Some(is_holder) = out.get_mut(record.text as usize) {
                     *is_holder = true;
                 }
@@ -253,7 +263,7 @@ pub(crate) fn find(
 ) -> Result<NightFragments> {
     let printer = printer(&view.naming_key);
     let known = known_texts(&config.fragments, &printer);
-    let mut found = NightFragments { new: Vec::new(), all: Vec::new(), cut: 0 };
+    let mut found = NightFragments { new: Vec::new(), all: Vec::new(), cut: 0, merged_files: Vec::new() };
     let mut all: Vec<Member> = Vec::new();
     let mut next = view.fragments.len() as u32;
     for printed in fields {
@@ -262,10 +272,11 @@ pub(crate) fn find(
         let texts = FieldTexts { view, field, first: printed.first_new, tonight };
         let of_group = |text: u32| if field == Field::Prompt { near(text) } else { text };
         progress.stage("runs", None);
-        let seeds = printed.seeds(&of_group);
         let mut runs = known_runs(view, field);
         let n_known = runs.len();
-        let (grown, cut) = grow(runs.iter().map(|run| run.text.as_str()), &seeds, &printer, &texts);
+        let kept = KeptRuns::new(&printer, runs.iter().map(|run| run.text.as_str()).collect());
+        let seeds = printed.seeds(&of_group, &kept);
+        let (grown, cut) = grow(kept, &seeds, &texts);
         found.cut += cut;
         runs.extend(grown.into_iter().map(|text| Run { text, known: None, members: Vec::new() }));
         progress.stage("members", None);
@@ -294,6 +305,17 @@ pub(crate) fn find(
     let written = |cause: std::io::Error| fields::written(&cause);
     sorted::write(&mut all, &mut night.create("members", "members.bin")?).map_err(written)?;
     sorted::write(&mut holders, &mut night.create("holders", "holders.bin")?).map_err(written)?;
+    for field in Field::ALL {
+        found.merged_files.extend(merge_older(
+            store,
+            night,
+            prints_kind(field),
+            Prints::open,
+            sorted::merge,
+        )?);
+    }
+    found.merged_files.extend(merge_older(store, night, "members", Sorted::<_, Member>::open, sorted::merge)?);
+    found.merged_files.extend(merge_older(store, night, "holders", Sorted::<_, Holder>::open, sorted::merge)?);
     Ok(found)
 }
 

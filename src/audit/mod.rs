@@ -269,6 +269,7 @@ pub fn audit(
     let rules = view.rules_with(RULE_VERSION, view.families.len() as u32);
     let mut merged = finished.merged.clone();
     merged.extend(families.merged_files);
+    merged.extend(fragments.merged_files);
     drop(view);
     writer.commit(night, &merged, |db| {
         let f = &finished;

@@ -28,6 +28,14 @@ pub(crate) fn n_leaders(n: usize) -> usize {
     if n < 256 { n.min(1) } else { (8.0 * root).min((2.0 * root).max(n as f64 / 32.0)).round() as usize }
 }
 
+/// How many leaders n vectors of several nights get: those of [`n_leaders`], or lists of 64 vectors, which up to a million is more. A
+/// night that joins them asks the same number of lists as of its own, so shorter lists are what keeps that cost from growing.
+#[must_use]
+pub(crate) fn n_merged_leaders(n: usize) -> usize {
+    let most = 16.0 * (n as f64).sqrt();
+    n_leaders(n).max((n as f64 / 64.0).min(most).round() as usize)
+}
+
 /// Trains `k` leaders on a seeded sample of `vectors`; the same bytes on any number of threads. Many are trained in two steps: √k coarse
 /// ones, and under each of them its share of the leaders, which costs k^1.5 products and not k².
 pub(crate) fn train(vectors: &Vectors, k: usize, seed: u64) -> Vectors {

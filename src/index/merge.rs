@@ -50,7 +50,7 @@ impl<'a> Part<'a> {
 pub fn merge(parts: &[Part<'_>], seed: u64, out: &mut dyn Write) -> io::Result<()> {
     let dim = parts.first().map_or(1, |part| part.dim);
     let n: usize = parts.iter().map(|part| part.ids.len()).sum();
-    let k = leaders::n_leaders(n);
+    let k = leaders::n_merged_leaders(n);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut chosen = sample(&mut rng, n, n.min(leaders::SAMPLE_PER_LEADER * k).min(MOST_SAMPLED)).into_vec();
     chosen.sort_unstable();

@@ -26,7 +26,10 @@ impl Router {
     pub(super) fn new(leaders: Vectors) -> Self {
         let coarse = (leaders.len() >= TWO_STEPS_FROM).then(|| {
             let ids: Vec<u32> = (0..leaders.len() as u32).collect();
-            Box::new(Segment::of(&Built::new(&leaders, SEED), &leaders, &ids, &vec![true; leaders.len()]))
+            // With fewer coarse leaders, each of more leaders, the same number of them holds more of what is near, and they train sooner.
+            let k = (2.0 * (leaders.len() as f64).sqrt()).round() as usize;
+            let built = Built::under(&leaders, k, &Probes::nearest(1), SEED);
+            Box::new(Segment::of(&built, &leaders, &ids, &vec![true; leaders.len()]))
         });
         Self { leaders, coarse }
     }

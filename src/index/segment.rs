@@ -54,7 +54,12 @@ impl Built {
     /// The same, and remembers which lists each vector asks, for [`Segment::near_itself`].
     #[must_use]
     pub fn to_join(vectors: &Vectors, probes: &Probes, seed: u64) -> Self {
-        let router = Router::new(leaders::train(vectors, leaders::n_leaders(vectors.len()), seed));
+        Self::under(vectors, leaders::n_leaders(vectors.len()), probes, seed)
+    }
+
+    /// The same under `k` leaders.
+    pub(super) fn under(vectors: &Vectors, k: usize, probes: &Probes, seed: u64) -> Self {
+        let router = Router::new(leaders::train(vectors, k, seed));
         let (mut homes, mut lists, mut starts) = (Vec::with_capacity(vectors.len()), Vec::new(), vec![0]);
         let rows: Vec<u32> = (0..vectors.len() as u32).collect();
         for part in rows.chunks(1 << 16) {

@@ -7,7 +7,7 @@
 //! error, look-ups never panic.
 
 use super::files::check_magic;
-use super::sorted::equal;
+use super::sorted::{equal, merged};
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{self, Write};
 
@@ -54,15 +54,42 @@ pub struct Head {
 /// When `out` fails.
 pub fn write(facts: &mut [(Head, Vec<u8>)], out: &mut dyn Write) -> io::Result<()> {
     facts.sort_unstable_by_key(|(head, _)| head.family);
+    write_sorted(&|| facts.iter().map(|(head, behind)| (head, behind.as_slice())), out)
+}
+
+/// Writes the newest facts of each family of several files, oldest first, in a stream.
+/// # Errors
+/// When `out` fails.
+pub fn merge<'a, B: AsRef<[u8]>>(files: &'a [Facts<B>], out: &mut dyn Write) -> io::Result<()> {
+    let newest = || {
+        let family = |(age, file): (usize, &'a Facts<B>)| {
+            (0..file.heads().len()).map(move |i| (file.heads()[i].family, age, i))
+        };
+        let mut last = None;
+        let all = merged(files.iter().rev().enumerate().map(family).collect()).map(|(_, place)| place);
+        let newest = all.filter(move |(family, ..)| last.replace(*family) != Some(*family));
+        newest.map(|(_, age, i)| {
+            let file = &files[files.len() - 1 - age];
+            (&file.heads()[i], file.behind(&file.heads()[i]))
+        })
+    };
+    write_sorted(&newest, out)
+}
+
+/// Writes facts that come in order of family, told three times.
+fn write_sorted<'a, I: Iterator<Item = (&'a Head, &'a [u8])>>(
+    facts: &dyn Fn() -> I,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     out.write_all(MAGIC)?;
-    out.write_all(&(facts.len() as u64).to_le_bytes())?;
+    out.write_all(&(facts().count() as u64).to_le_bytes())?;
     let mut at = 0;
-    for (head, behind) in facts.iter() {
+    for (head, behind) in facts() {
         let head = Head { at, len: behind.len() as u64, ..*head };
         at += head.len;
         out.write_all(bytemuck::bytes_of(&head))?;
     }
-    facts.iter().try_for_each(|(_, behind)| out.write_all(behind))?;
+    facts().try_for_each(|(_, behind)| out.write_all(behind))?;
     out.flush()
 }
 
@@ -140,6 +167,29 @@ mod tests {
                 prop_assert_eq!((head.requests, whole.behind(head)), (*requests, behind.as_bytes()));
             }
             prop_assert!(bytes.len() == 16 || Facts::open(&bytemuck::cast_slice::<u64, u8>(&words)[..15]).is_err());
+        }
+
+        #[test]
+        fn a_merge_has_the_newest_of_each(list in proptest::collection::vec((0u64..9, ".{0,9}", 0usize..3), 0..40)) {
+            // Of each file and family the last row counts; a newer file goes before an older one.
+            let mut newest = std::collections::BTreeMap::new();
+            let mut files: Vec<std::collections::BTreeMap<u64, Vec<u8>>> = vec![Default::default(); 3];
+            for (family, behind, file) in &list {
+                files[*file].insert(*family, behind.as_bytes().to_vec());
+            }
+            files.iter().for_each(|file| newest.extend(file.clone()));
+            let bytes = |facts: &std::collections::BTreeMap<u64, Vec<u8>>| {
+                let row = |(&family, behind): (&u64, &Vec<u8>)| (Head { family, ..Head::default() }, behind.clone());
+                let mut out = Vec::new();
+                write(&mut facts.iter().map(row).collect::<Vec<_>>(), &mut out).expect("a vector");
+                (aligned(&out), out.len())
+            };
+            let written: Vec<(Vec<u64>, usize)> = files.iter().map(bytes).collect();
+            let open = |(words, len): &'_ (Vec<u64>, usize)| bytemuck::cast_slice::<u64, u8>(words)[..*len].to_vec();
+            let opened: Vec<Facts<Vec<u8>>> = written.iter().map(|file| Facts::open(open(file)).expect("whole facts")).collect();
+            let mut merged = Vec::new();
+            merge(&opened, &mut merged).expect("a vector");
+            prop_assert_eq!(merged, open(&bytes(&newest)));
         }
 
         #[test]

@@ -5,10 +5,8 @@
 //! first added with.
 
 use super::files;
-use super::sorted::first_from;
+use super::sorted::{first_from, merged};
 use crate::error::{Error, ErrorKind, Result};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
 const MAGIC: &[u8; 8] = b"SHKEYS01";
@@ -41,15 +39,7 @@ pub fn to_bytes(mut records: Vec<Record>) -> Vec<u8> {
 /// # Errors
 /// When `out` fails.
 pub fn merge<B: AsRef<[u8]>>(tables: &[KeyTable<B>], out: &mut dyn Write) -> io::Result<()> {
-    let mut ahead: Vec<_> = tables.iter().map(KeyTable::records).collect();
-    let mut least: BinaryHeap<_> =
-        (0..).zip(&mut ahead).filter_map(|(i, records)| Some(Reverse((records.next()?, i)))).collect();
-    let records = std::iter::from_fn(|| {
-        let Reverse((record, i)) = least.pop()?;
-        let i: usize = i;
-        least.extend(ahead[i].next().map(|next| Reverse((next, i))));
-        Some(record)
-    });
+    let records = merged(tables.iter().map(KeyTable::records).collect()).map(|(_, record)| record);
     write(tables.iter().map(KeyTable::len).sum(), records, out)
 }
 

@@ -346,20 +346,20 @@ impl Writer {
         change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
         let mut named = Vec::new();
-        for (name, kind) in &night.files {
+        for (name, kind, newest) in &night.files {
             let path = night.root.join(name);
             #[allow(clippy::disallowed_methods)]
             File::open(&path).and_then(|file| file.sync_all()).map_err(|cause| Error::io("sync", &path, &cause))?;
             let (digest, bytes) = files::digest_file(&path)?;
-            named.push((name, *kind, bytes, digest.to_string()));
+            named.push((name, *kind, *newest, bytes, digest.to_string()));
         }
         for dir in [format!("nights/{:06}", night.night), "nights".into(), "shared".into()] {
             files::sync_dir(&night.root.join(dir))?;
         }
         files::sync_dir(&night.root)?;
         self.store.catalog.commit(|transaction| {
-            for (name, kind, bytes, digest) in &named {
-                let row = (name, kind, night.night, *bytes as i64, digest);
+            for (name, kind, newest, bytes, digest) in &named {
+                let row = (name, kind, newest, *bytes as i64, digest);
                 transaction.execute("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5)", row)?;
             }
             for name in merged {
@@ -385,7 +385,7 @@ impl Writer {
         if self.store.nights.last().is_none_or(|last| last.night < night.night) {
             let _ = fs::remove_dir_all(dir);
         }
-        for (name, _) in &night.files {
+        for (name, ..) in &night.files {
             let _ = fs::remove_file(night.root.join(name));
         }
     }
@@ -428,13 +428,14 @@ pub struct NewNight {
     root: PathBuf,
     /// Its number.
     pub night: u32,
-    files: Vec<(String, &'static str)>,
+    /// Name, kind, and the newest night that it tells of.
+    files: Vec<(String, &'static str, u32)>,
 }
 
 impl NewNight {
-    fn add(&mut self, kind: &'static str, name: String) -> PathBuf {
+    fn add(&mut self, kind: &'static str, name: String, newest: u32) -> PathBuf {
         let path = self.root.join(&name);
-        self.files.push((name, kind));
+        self.files.push((name, kind, newest));
         path
     }
 
@@ -442,19 +443,19 @@ impl NewNight {
     /// # Errors
     /// `Io` when it cannot be made.
     pub fn create(&mut self, kind: &'static str, name: &str) -> Result<BufWriter<File>> {
-        let path = self.add(kind, format!("nights/{:06}/{name}", self.night));
+        let path = self.add(kind, format!("nights/{:06}/{name}", self.night), self.night);
         files::create_output(&path)
     }
 
     /// Counts a file that was written into the night's own directory as one of the night's.
     pub fn adopt(&mut self, kind: &'static str, name: &str) {
-        self.add(kind, format!("nights/{:06}/{name}", self.night));
+        self.add(kind, format!("nights/{:06}/{name}", self.night), self.night);
     }
 
     /// Where its files of one kind lie, in the order they were made.
     #[must_use]
     pub fn of_kind(&self, kind: &str) -> Vec<PathBuf> {
-        self.files.iter().filter(|(_, of)| *of == kind).map(|(name, _)| self.root.join(name)).collect()
+        self.files.iter().filter(|(_, of, _)| *of == kind).map(|(name, ..)| self.root.join(name)).collect()
     }
 
     /// Where a file of the night's own directory lies.
@@ -463,12 +464,29 @@ impl NewNight {
         self.root.join(format!("nights/{:06}/{name}", self.night))
     }
 
+    /// Where the file that was made last lies.
+    #[must_use]
+    pub fn last_path(&self) -> PathBuf {
+        self.root.join(self.files.last().map_or("", |file| &file.0))
+    }
+
     /// A file that later nights may merge, to be written in a stream.
     /// # Errors
     /// `Io` when it cannot be made.
     pub fn create_shared(&mut self, kind: &'static str) -> Result<BufWriter<File>> {
-        let ending = if matches!(kind, "whole" | "windows") { "index" } else { "keys" };
-        let path = self.add(kind, format!("shared/{kind}-{:06}.{ending}", self.night));
+        self.create_merged(kind, self.night)
+    }
+
+    /// A file that takes the place of those of several nights, of which `newest` is the newest.
+    /// # Errors
+    /// `Io` when it cannot be made.
+    pub fn create_merged(&mut self, kind: &'static str, newest: u32) -> Result<BufWriter<File>> {
+        let ending = match kind {
+            "whole" | "windows" => "index",
+            "ids" | "prompts" | "systems" | "turns" => "keys",
+            _ => "bin",
+        };
+        let path = self.add(kind, format!("shared/{kind}-{newest:06}.{ending}"), newest);
         files::create_output(&path)
     }
 }

@@ -3,7 +3,7 @@
 //! A night writes one run or more for each field, each sorted by hash, then text: what does not fit into memory is spilled as a
 //! run of its own, and readers merge.
 
-use super::sorted::{Record, Sorted, first_from};
+use super::sorted::{Record, Sorted, from_hash};
 
 /// Records of a run at most: 128 MiB.
 pub const RUN: usize = 1 << 23;
@@ -31,9 +31,7 @@ pub type Prints<B> = Sorted<B, PrintRecord>;
 /// Those of `records`, which are sorted, with this hash.
 #[must_use]
 pub fn of_hash(records: &[PrintRecord], hash: u64) -> &[PrintRecord] {
-    // Hashes are spread evenly, so one stands about where its share of the range does.
-    let guess = ((u128::from(hash) * records.len() as u128) >> 64) as usize;
-    let from = first_from(records.len(), guess, |i| records[i].hash < hash);
+    let from = from_hash(records, hash, |record| record.hash);
     let count = records[from..].iter().take_while(|record| record.hash == hash).count();
     &records[from..from + count]
 }

@@ -9,7 +9,9 @@
 use super::files;
 use crate::error::{Error, ErrorKind, Result};
 use rayon::slice::ParallelSliceMut as _;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::io::{self, Write};
 use std::marker::PhantomData;
 
@@ -32,6 +34,32 @@ pub fn write<R: Record>(records: &mut [R], out: &mut dyn Write) -> io::Result<()
     out.write_all(&(records.len() as u64).to_le_bytes())?;
     out.write_all(bytemuck::cast_slice(records))?;
     out.flush()
+}
+
+/// Writes one table with the records of all `tables`, in a stream.
+/// # Errors
+/// When `out` fails.
+pub fn merge<B: AsRef<[u8]>, R: Record>(tables: &[Sorted<B, R>], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(R::MAGIC)?;
+    out.write_all(&tables.iter().map(|table| table.all().len() as u64).sum::<u64>().to_le_bytes())?;
+    let all = merged(tables.iter().map(|table| table.all().iter()).collect());
+    all.map(|(_, record)| record).try_for_each(|record| out.write_all(bytemuck::bytes_of(record)))?;
+    out.flush()
+}
+
+/// What several sources give in order, in order: each with the number of its source, of equals the one of the first source first.
+pub fn merged<T: Ord>(mut sources: Vec<impl Iterator<Item = T>>) -> impl Iterator<Item = (usize, T)> {
+    let first = |(i, source): (usize, &mut _)| Some(Reverse((Iterator::next(source)?, i)));
+    let mut least: BinaryHeap<Reverse<(T, usize)>> = sources.iter_mut().enumerate().filter_map(first).collect();
+    std::iter::from_fn(move || {
+        // The least is taken off and the next of its source put in its place: one way through the heap, not two.
+        let mut top = least.peek_mut()?;
+        let i = top.0.1;
+        Some(match sources[i].next() {
+            Some(next) => (i, std::mem::replace(&mut top.0.0, next)),
+            None => (i, PeekMut::pop(top).0.0),
+        })
+    })
 }
 
 /// A table over its bytes, aligned to 8.
@@ -67,6 +95,13 @@ pub fn equal<R>(records: &[R], compare: impl Fn(&R) -> Ordering) -> &[R] {
     let first = records.partition_point(|record| compare(record).is_lt());
     let count = records[first..].partition_point(|record| compare(record).is_eq());
     &records[first..first + count]
+}
+
+/// The first of `records`, in order of a hash, that is not before this one. Hashes are spread evenly, so one stands about where its share
+/// of the range does.
+pub fn from_hash<R>(records: &[R], hash: u64, of: impl Fn(&R) -> u64) -> usize {
+    let guess = ((u128::from(hash) * records.len() as u128) >> 64) as usize;
+    first_from(records.len(), guess, |i| of(&records[i]) < hash)
 }
 
 /// The first of `n` places in order that is not before what is looked for, found outwards from where it probably is.
@@ -111,6 +146,27 @@ mod tests {
                 let wanted: Vec<_> = records.iter().filter(|record| record.hash == hash).copied().collect();
                 prop_assert_eq!(equal(table.all(), |record| record.hash.cmp(&hash)), wanted);
             }
+        }
+
+        #[test]
+        fn a_merge_is_the_table_of_all(list in proptest::collection::vec((0u64..20, 0u32..9, 0usize..4), 0..60)) {
+            let of = |part: Option<usize>| {
+                let of_part = list.iter().filter(|row| part.is_none_or(|part| row.2 == part));
+                let mut records: Vec<PrintRecord> =
+                    of_part.map(|&(hash, text, _)| PrintRecord { hash, text, at: 1 }).collect();
+                let mut bytes = Vec::new();
+                write(&mut records, &mut bytes).expect("a vector");
+                let mut aligned = vec![0u64; bytes.len().div_ceil(8)];
+                bytemuck::cast_slice_mut::<u64, u8>(&mut aligned).copy_from_slice(&bytes);
+                aligned
+            };
+            let parts: Vec<Vec<u64>> = (0..4).map(|part| of(Some(part))).collect();
+            let tables: Vec<Table<'_>> =
+                parts.iter().map(|words| Table::open(bytemuck::cast_slice(words)).expect("a whole table")).collect();
+            let mut bytes = Vec::new();
+            merge(&tables, &mut bytes).expect("a vector");
+            let whole = of(None);
+            prop_assert_eq!(bytes.as_slice(), bytemuck::cast_slice::<u64, u8>(&whole));
         }
 
         #[test]

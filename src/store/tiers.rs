@@ -1,10 +1,40 @@
 //! When are the files of a kind merged? In tiers, so that a look-up finds few of them and no night merges everything.
 //!
 //! Every night adds a file. The newest ones are merged into one when they are four or more of similar size, so an entry is written again
-//! once for each time that the store has grown fourfold, until a file is as large as a night may merge.
+//! once for each time that the store has grown fourfold, until a file is as large as a night may merge. A night's own file of a kind is
+//! merged with older ones where its readers ask all files alike, and only by later nights where they ask what was new in a night.
+
+use super::{Mapped, Named, NewNight, Store};
+use crate::error::{Error, Result};
+use std::io::{self, Write};
 
 /// Files that are merged at once, at least.
 const LEAST: usize = 4;
+
+/// Bytes that a merge of sorted tables may write: what leaves the trailing nights leaves with the file that it is in.
+const MOST_BYTES: u64 = 1 << 29;
+
+/// Merges the newest files of a kind, of nights before this one, where they are many of similar size. Returns the names of those that the
+/// new file replaces.
+/// # Errors
+/// `Store` when one is damaged, `Io` when the new one cannot be written.
+pub fn merge_older<T>(
+    store: &Store,
+    night: &mut NewNight,
+    kind: &'static str,
+    open: impl Fn(Mapped) -> Result<T>,
+    merge: impl Fn(&[T], &mut dyn Write) -> io::Result<()>,
+) -> Result<Vec<String>> {
+    let files: Vec<&Named> = store.of_kind(kind).filter(|file| file.night < night.night).collect();
+    let sizes: Vec<u64> = files.iter().map(|file| file.bytes).collect();
+    let Some(first) = first_merged(&sizes, MOST_BYTES) else { return Ok(Vec::new()) };
+    let files = &files[first..];
+    let tables: Vec<T> = files.iter().map(|file| store.read(file, &open)).collect::<Result<_>>()?;
+    let newest = files.iter().map(|file| file.night).max().unwrap_or_default();
+    let mut out = night.create_merged(kind, newest)?;
+    merge(&tables, &mut out).map_err(|cause| Error::io("write", &night.last_path(), &cause))?;
+    Ok(files.iter().map(|file| file.name.clone()).collect())
+}
 
 /// The first of those that are merged with all newer ones: `sizes` are the files' entries, oldest first, and a merge may have `most`.
 #[must_use]

@@ -15,6 +15,7 @@ use crate::store::facts::{self, Head};
 use crate::store::members::Member;
 use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::{self, equal};
+use crate::store::tiers::merge_older;
 use crate::store::uses::{Use, Uses};
 use crate::store::{Mapped, Night, Store, Writer};
 use rayon::prelude::*;
@@ -34,7 +35,7 @@ pub(crate) fn keep(writer: &mut Writer) -> Result<()> {
     let view = View::open(store)?;
     let mut all_uses = Vec::new();
     let in_steps = store.nights().len() == 1 || before.is_some_and(|kept| kept + 1 == number);
-    let (standings, dropped) = if in_steps {
+    let (standings, mut dropped) = if in_steps {
         (Step::new(store, &view)?.take(store, &mut all_uses)?, Vec::new())
     } else {
         let all = count_with(store, &view, &mut |family, rows| {
@@ -61,7 +62,13 @@ pub(crate) fn keep(writer: &mut Writer) -> Result<()> {
     let mut night = writer.newest()?;
     let files = (|| {
         facts::write(&mut rows, &mut night.create("facts", &format!("facts{suffix}.bin"))?).map_err(|e| written(&e))?;
-        sorted::write(&mut all_uses, &mut night.create("uses", &format!("uses{suffix}.bin"))?).map_err(|e| written(&e))
+        sorted::write(&mut all_uses, &mut night.create("uses", &format!("uses{suffix}.bin"))?)
+            .map_err(|e| written(&e))?;
+        if in_steps {
+            dropped.extend(merge_older(&writer.store, &mut night, "facts", facts::Facts::open, facts::merge)?);
+            dropped.extend(merge_older(&writer.store, &mut night, "uses", Uses::open, sorted::merge)?);
+        }
+        Ok(())
     })();
     if let Err(error) = files {
         writer.abandon(&night);
@@ -209,15 +216,24 @@ impl<'a> Step<'a> {
 
     /// Requests by prompt, family and system prompt.
     fn requests(&mut self) {
-        for (posting, place) in self.tonight.iter().zip(0u32..) {
-            self.met.push((family_key(Level::Exact, posting.prompt), place));
-            let family = self.view.family(posting.prompt);
-            if family != SINGLE {
-                self.met.push((family_key(Level::NearDuplicate, family), place));
+        let mut place = 0;
+        for same in self.tonight.chunk_by(|a, b| a.prompt == b.prompt) {
+            let prompt = same[0].prompt;
+            // A new prompt that is sent once is no family.
+            let is_exact = self.is_old(prompt) || same.len() > 1;
+            let family = self.view.family(prompt);
+            for (posting, place) in same.iter().zip(place..) {
+                if is_exact {
+                    self.met.push((family_key(Level::Exact, prompt), place));
+                }
+                if family != SINGLE {
+                    self.met.push((family_key(Level::NearDuplicate, family), place));
+                }
+                if posting.system != NONE {
+                    self.met.push((family_key(Level::System, posting.system), place));
+                }
             }
-            if posting.system != NONE {
-                self.met.push((family_key(Level::System, posting.system), place));
-            }
+            place += same.len() as u32;
         }
     }
 
@@ -281,7 +297,9 @@ impl<'a> Step<'a> {
             rows.sort_by_key(|row| (row.row, row.prompt));
             rows.dedup_by_key(|row| row.row);
         }
-        let before = self.before.of(family).filter(|standing| standing.head.requests > 0);
+        let may_stand = level != Level::Exact || self.is_old(number);
+        let before = if may_stand { self.before.of(family) } else { None };
+        let before = before.filter(|standing| standing.head.requests > 0);
         let is_new = before.is_none();
         let mut standing = match before {
             Some(standing) => standing,

@@ -103,22 +103,27 @@ pub struct Printed<'a> {
     pub tonight: &'a [&'a [PrintRecord]],
     /// Of the nights before.
     pub older: &'a [&'a [PrintRecord]],
+    /// The first text of those that is looked at.
+    pub first: u32,
 }
 
 /// Seeds among tonight's fingerprints, most accounts first, ties by hash. `group` names the family that a text is in already: a
-/// fingerprint of which one family has more than [`MOST_IN_ONE_FAMILY`] of the accounts is part of that family only.
+/// fingerprint of which one family has more than [`MOST_IN_ONE_FAMILY`] of the accounts is part of that family only. Those that are
+/// `known` are none: they would be counted in every text that has them, every night, and not be grown.
 #[must_use]
 pub fn count(
     printed: Printed<'_>,
     accounts_of: &AccountsOf,
     least_accounts: u32,
     group: &(dyn Fn(u32) -> u32 + Sync),
+    known: &(dyn Fn(u64) -> bool + Sync),
 ) -> Vec<Seed> {
     let mut seeds = Vec::new();
     let new = || Stamps { last: vec![0; accounts_of.n_accounts], now: 0, grouped: Vec::new() };
     each_part(
         printed,
         &new,
+        &|hash, _| !known(hash),
         &|stamps, holders| stamps.seed(holders, accounts_of, least_accounts, group),
         &mut |part| {
             seeds.extend(part.into_iter().flatten());
@@ -131,7 +136,8 @@ pub fn count(
 /// Calls `take` with pairs that share a fingerprint of at most 256 texts, each once for every part of the range of hashes in which
 /// they do; texts from `first_new` on are new.
 pub fn pairs(printed: Printed<'_>, first_new: u32, take: &mut dyn FnMut(&[TextPair])) {
-    each_part(printed, &|| (), &|(), holders| pair_up(holders, first_new), &mut |part: Vec<Vec<(u32, u32)>>| {
+    let few = |_, n| n <= MOST_PAIRED;
+    each_part(printed, &|| (), &few, &|(), holders| pair_up(holders, first_new), &mut |part: Vec<Vec<(u32, u32)>>| {
         let mut pairs: Vec<(u32, u32)> = part.into_iter().flatten().collect();
         pairs.par_sort_unstable();
         let counted = pairs.chunk_by(|a, b| a == b).map(|same| (same[0].0, same[0].1, same.len() as u32));
@@ -139,11 +145,12 @@ pub fn pairs(printed: Printed<'_>, first_new: u32, take: &mut dyn FnMut(&[TextPa
     });
 }
 
-/// Calls `work` with the holders of each fingerprint of tonight that two texts have, and `take` with what it gave, some parts of
-/// the range of hashes at a time.
-fn each_part<S, T: Send>(
-    printed: Printed<'_>,
+/// Calls `work` with the holders of each fingerprint of tonight that two texts have and that is `wanted`, by its hash and the number of
+/// holders, and `take` with what it gave, some parts of the range of hashes at a time.
+fn each_part<'a, S, T: Send>(
+    printed: Printed<'a>,
     new: &(dyn Fn() -> S + Sync),
+    wanted: &(dyn Fn(u64, usize) -> bool + Sync),
     work: &(dyn Fn(&mut S, &mut [PrintRecord]) -> T + Sync),
     take: &mut dyn FnMut(Vec<T>),
 ) {
@@ -155,14 +162,24 @@ fn each_part<S, T: Send>(
                 let mut new: Vec<PrintRecord> = printed.tonight.iter().flat_map(range).collect();
                 new.sort_unstable();
                 let mut old: Vec<&[PrintRecord]> = printed.older.iter().map(|records| part_of(records, part)).collect();
+                let same = |records: &&'a [PrintRecord], hash| {
+                    let same = records.iter().take_while(move |record| record.hash == hash);
+                    same.filter(move |record| record.text >= printed.first)
+                };
                 let mut holders: Vec<PrintRecord> = Vec::new();
                 let mut out = Vec::new();
                 for group in new.chunk_by(|a, b| a.hash == b.hash) {
-                    holders.clear();
+                    let hash = group[0].hash;
+                    let mut n = group.len();
                     for records in &mut old {
-                        advance(records, group[0].hash);
-                        holders.extend(records.iter().take_while(|record| record.hash == group[0].hash));
+                        advance(records, hash);
+                        n += same(records, hash).count();
                     }
+                    if n < 2 || !wanted(hash, n) {
+                        continue;
+                    }
+                    holders.clear();
+                    old.iter().for_each(|records| holders.extend(same(records, hash)));
                     holders.extend_from_slice(group);
                     if holders.len() > 1 {
                         out.push(work(state, &mut holders));
@@ -195,9 +212,6 @@ fn advance(records: &mut &[PrintRecord], hash: u64) {
 
 /// Pairs each new holder with the holders next before it.
 fn pair_up(holders: &mut [PrintRecord], first_new: u32) -> Vec<(u32, u32)> {
-    if holders.len() > MOST_PAIRED {
-        return Vec::new();
-    }
     holders.sort_unstable_by_key(|record| record.text);
     let new = holders.iter().enumerate().filter(|(_, holder)| holder.text >= first_new);
     let before = |(i, holder): (usize, &PrintRecord)| {

@@ -10,6 +10,7 @@ use super::LEAST_RUN;
 use super::count::Seed;
 use super::run::{Texts, extract, pieces};
 use super::scan::enough;
+use crate::store::sorted::from_hash;
 use crate::text::winnow::{GRAM, Printer};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,34 +25,26 @@ const MOST_RUNS: usize = 100_000;
 /// Runs that one gram remembers.
 const MOST_OWNERS: usize = 4;
 
-/// Grows `seeds`, which come most accounts first, to runs that the `known` ones do not explain. Returns them, longest first, and
+/// Grows `seeds`, which come most accounts first, to runs that the `kept` ones do not explain. Returns them, longest first, and
 /// how many more were found and not kept.
-pub fn grow<'a>(
-    known: impl Iterator<Item = &'a str>,
-    seeds: &[Seed],
-    printer: &Printer,
-    texts: &dyn Texts,
-) -> (Vec<String>, u64) {
-    let mut explained = Explained::new(printer);
-    known.for_each(|run| explained.keep(run));
+#[must_use]
+pub fn grow(mut kept: KeptRuns<'_>, seeds: &[Seed], texts: &dyn Texts) -> (Vec<String>, u64) {
     // Fingerprints that need not be grown again: of seeds, and of runs that are explained by others.
     let mut done: HashSet<u64> = HashSet::new();
     let (mut runs, mut cut): (Vec<String>, u64) = (Vec::new(), 0);
     for part in seeds.chunks(TOGETHER) {
         let open: Vec<&Seed> =
-            part.iter().filter(|seed| !explained.has(seed.hash) && !done.contains(&seed.hash)).collect();
+            part.iter().filter(|seed| !kept.has(seed.hash) && !done.contains(&seed.hash)).collect();
         let grown: Vec<Option<String>> = open.par_iter().map(|seed| extract(seed, texts)).collect();
         for (seed, text) in open.iter().zip(grown) {
-            let Some(text) = text.filter(|_| !explained.has(seed.hash) && !done.contains(&seed.hash)) else { continue };
+            let Some(text) = text.filter(|_| !kept.has(seed.hash) && !done.contains(&seed.hash)) else { continue };
             done.insert(seed.hash);
-            if explained.left(&text) < LEAST_RUN {
-                explained.each_print(&text, |hash| {
-                    done.insert(hash);
-                });
+            if kept.left(&text) < LEAST_RUN {
+                done.extend(grams::<GRAM>(kept.printer, &text).iter().map(|gram| gram.0));
             } else if runs.len() >= MOST_RUNS {
                 cut += 1;
             } else {
-                explained.keep(&text);
+                kept.keep(&text);
                 runs.push(text);
             }
         }
@@ -63,75 +56,85 @@ pub fn grow<'a>(
 }
 
 /// The runs that are kept, by their grams.
-struct Explained<'a> {
+pub struct KeptRuns<'a> {
     printer: &'a Printer,
-    /// Fingerprints of the kept runs.
+    /// Those that were known, in order of hash.
+    known: Grams<'a>,
+    /// Fingerprints of the runs that were added.
     prints: HashSet<u64>,
-    /// (run, place in its fixed bytes) of each gram.
+    /// (run, place in its fixed bytes) of each gram of those.
     owners: HashMap<u64, Vec<(u32, u32)>>,
     /// Bytes of each run that members are measured by.
     lengths: Vec<u32>,
-    /// The runs, for what no gram tells: four others may own all of a run's.
+    /// The added runs, for what no gram tells: four others may own all of a run's.
     texts: HashSet<String>,
 }
 
-impl<'a> Explained<'a> {
-    /// Without any run yet.
-    fn new(printer: &'a Printer) -> Self {
-        Self { printer, prints: HashSet::new(), owners: HashMap::new(), lengths: Vec::new(), texts: HashSet::new() }
+/// What is known of many runs at once; sorted, which costs a fraction of a map.
+struct Grams<'a> {
+    prints: Vec<u64>,
+    /// (gram, run, place in its fixed bytes).
+    owners: Vec<(u64, u32, u32)>,
+    texts: HashSet<&'a str>,
+}
+
+impl<'a> KeptRuns<'a> {
+    /// Those that are known already.
+    #[must_use]
+    pub fn new(printer: &'a Printer, known: Vec<&'a str>) -> Self {
+        let numbered = || (0u32..known.len() as u32).into_par_iter().zip(&known);
+        let mut prints: Vec<u64> = numbered().flat_map_iter(|(_, run)| grams::<GRAM>(printer, run)).map(|g| g.0).collect();
+        prints.par_sort_unstable();
+        prints.dedup();
+        let of_run = |(number, run): (u32, &&str)| {
+            grams::<STRETCH>(printer, run).into_iter().map(move |(hash, at)| (hash, number, at))
+        };
+        let mut owners: Vec<(u64, u32, u32)> = numbered().flat_map_iter(of_run).collect();
+        owners.par_sort_unstable();
+        let lengths = known.iter().map(|run| measured(run)).collect();
+        let known = Grams { prints, owners, texts: known.into_iter().collect() };
+        Self { printer, known, prints: HashSet::new(), owners: HashMap::new(), lengths, texts: HashSet::new() }
     }
 
     /// Whether a kept run has this fingerprint.
-    fn has(&self, hash: u64) -> bool {
-        self.prints.contains(&hash)
+    #[must_use]
+    pub fn has(&self, hash: u64) -> bool {
+        self.prints.contains(&hash) || self.known.prints.get(from_hash(&self.known.prints, hash, |&print| print)) == Some(&hash)
     }
 
-    /// Calls `visit(fingerprint)` for every gram of a run.
-    fn each_print(&self, run: &str, mut visit: impl FnMut(u64)) {
-        self.each_gram::<GRAM>(run, |hash, _| visit(hash));
-    }
-
-    fn each_gram<const K: usize>(&self, run: &str, mut visit: impl FnMut(u64, usize)) {
-        let mut before = 0;
-        for piece in pieces(run) {
-            self.printer.each_gram::<K>(piece.as_bytes(), |hash, at| visit(hash, before + at));
-            before += piece.len();
-        }
+    /// The first runs that have this gram, and where.
+    fn owners(&self, hash: u64) -> impl Iterator<Item = (u32, u32)> {
+        let known = &self.known.owners[from_hash(&self.known.owners, hash, |owner| owner.0)..];
+        let known = known.iter().take_while(move |owner| owner.0 == hash).map(|&(_, run, at)| (run, at));
+        known.chain(self.owners.get(&hash).into_iter().flatten().copied()).take(MOST_OWNERS)
     }
 
     /// Adds a run.
     fn keep(&mut self, run: &str) {
         let number = self.lengths.len() as u32;
-        let mut grams: Vec<(u64, u32)> = Vec::with_capacity(run.len());
-        self.each_gram::<STRETCH>(run, |hash, at| grams.push((hash, at as u32)));
-        let mut prints = std::mem::take(&mut self.prints);
-        self.each_print(run, |hash| {
-            prints.insert(hash);
-        });
-        self.prints = prints;
-        for (hash, at) in grams {
+        self.prints.extend(grams::<GRAM>(self.printer, run).iter().map(|gram| gram.0));
+        for (hash, at) in grams::<STRETCH>(self.printer, run) {
             let owners = self.owners.entry(hash).or_default();
             if owners.len() < MOST_OWNERS {
                 owners.push((number, at));
             }
         }
-        let measured = pieces(run).map(str::len).filter(|&len| len >= STRETCH);
-        self.lengths.push(measured.sum::<usize>() as u32);
+        self.lengths.push(measured(run));
         self.texts.insert(run.to_owned());
     }
 
     /// Bytes of a run that are left when the kept runs that it holds are taken away.
     fn left(&self, run: &str) -> usize {
-        if self.texts.contains(run) {
+        if self.texts.contains(run) || self.known.texts.contains(run) {
             return 0;
         }
         // Of each kept run: (place in it, place here) of the grams in common.
         let mut common: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
-        self.each_gram::<STRETCH>(run, |hash, at| {
-            for &(owner, offset) in self.owners.get(&hash).into_iter().flatten() {
-                common.entry(owner).or_default().push((offset, at as u32));
+        for (hash, at) in grams::<STRETCH>(self.printer, run) {
+            for (owner, offset) in self.owners(hash) {
+                common.entry(owner).or_default().push((offset, at));
             }
-        });
+        }
         let mut taken: Vec<u32> = Vec::new();
         for (owner, mut places) in common {
             places.sort_unstable();
@@ -144,6 +147,21 @@ impl<'a> Explained<'a> {
         let all: usize = pieces(run).map(str::len).sum();
         all - (covered(taken.into_iter()) as usize).min(all)
     }
+}
+
+/// The grams of a run's fixed bytes, and where they begin.
+fn grams<const K: usize>(printer: &Printer, run: &str) -> Vec<(u64, u32)> {
+    let (mut out, mut before) = (Vec::with_capacity(run.len()), 0);
+    for piece in pieces(run) {
+        printer.each_gram::<K>(piece.as_bytes(), |hash, at| out.push((hash, (before + at) as u32)));
+        before += piece.len();
+    }
+    out
+}
+
+/// Bytes of a run that members are measured by.
+fn measured(run: &str) -> u32 {
+    pieces(run).map(str::len).filter(|&len| len >= STRETCH).sum::<usize>() as u32
 }
 
 /// Bytes that grams at these places, in order, cover together.

@@ -25,7 +25,7 @@ mod scan;
 
 pub use count::{AccountsOf, Printed, Seed, TextPair, count, is_spread, pairs};
 pub use gather::{Gathered, Holding, gather};
-pub use grow::grow;
+pub use grow::{KeptRuns, grow};
 pub use known::KnownTexts;
 pub use run::{SLOT, Texts, extract, pieces};
 pub use scan::{Found, Scanner, Scratch};
