@@ -60,16 +60,17 @@ impl Material for Tonight<'_> {
             let row = *self.row_of.get(prompt.checked_sub(self.first)? as usize)?;
             (row != u32::MAX).then_some(row as usize)
         };
-        let old = |prompt: u32| {
-            let of_store = prompt < self.first;
-            of_store.then(|| self.again.vector(prompt, |out| self.view.folded(prompt, out))).flatten()
-        };
         let vectors = &self.whole.vectors;
+        let folded = |prompt| move |out: &mut String| self.view.folded(prompt, out);
+        let to_old = |row, prompt| self.again.similarity((vectors, row), prompt, folded(prompt));
         match (row(a), row(b)) {
             (Some(a), Some(b)) => Some(vectors.similarity(a, b)),
-            (Some(a), None) => Some(vectors.similarity_of(a, &old(b)?, 0)),
-            (None, Some(b)) => Some(vectors.similarity_of(b, &old(a)?, 0)),
-            (None, None) => Some(old(a)?.similarity_of(0, &old(b)?, 0)),
+            (Some(row), None) if b < self.first => to_old(row, b),
+            (None, Some(row)) if a < self.first => to_old(row, a),
+            (None, None) if a.max(b) < self.first => {
+                self.again.similarity((&self.again.vector(a, folded(a))?, 0), b, folded(b))
+            }
+            _ => None,
         }
     }
 

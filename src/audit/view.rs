@@ -533,6 +533,17 @@ impl<'a> Again<'a> {
         Self { model, segments, made: Mutex::new(HashMap::new()) }
     }
 
+    /// Similarity of a row to the vector of `prompt`, as [`Self::vector`].
+    pub(crate) fn similarity(
+        &self,
+        (vectors, row): (&Vectors, usize),
+        prompt: u32,
+        folded: impl FnOnce(&mut String),
+    ) -> Option<f32> {
+        let indexed = self.segments.iter().find_map(|segment| segment.similarity(vectors, row, prompt));
+        indexed.or_else(|| Some(vectors.similarity_of(row, &self.vector(prompt, folded)?, 0)))
+    }
+
     /// The vector of `prompt`, whose folded text `folded` writes.
     pub(crate) fn vector(&self, prompt: u32, folded: impl FnOnce(&mut String)) -> Option<Vectors> {
         if let Some(vector) = self.segments.iter().find_map(|segment| segment.vector(prompt)) {

@@ -133,7 +133,13 @@ fn keys(tokens: &[Token<'_>]) -> Vec<u64> {
 
 /// (index in `a`, index in `b`) of the tokens that an alignment pairs.
 fn aligned(a: &[u64], b: &[u64]) -> impl Iterator<Item = (usize, usize)> + use<> {
-    capture_diff_slices(Algorithm::Myers, a, b).into_iter().flat_map(|op| {
+    // Most members of a fragment have all of it.
+    let ops = if a == b {
+        vec![DiffOp::Equal { old_index: 0, new_index: 0, len: a.len() }]
+    } else {
+        capture_diff_slices(Algorithm::Myers, a, b)
+    };
+    ops.into_iter().flat_map(|op| {
         let (from, to, len) = match op {
             DiffOp::Equal { old_index, new_index, len } => (old_index, new_index, len),
             _ => (0, 0, 0),
@@ -249,12 +255,12 @@ struct Gap {
 impl Gap {
     /// So many members have this in the gap.
     fn take(&mut self, tokens: &[Token<'_>], times: u32) {
-        let text: String = tokens.iter().map(|token| token.text).collect();
-        let text = text.trim();
-        if text.is_empty() {
+        if tokens.iter().all(|token| token.text.trim().is_empty()) {
             self.empty += u64::from(times);
             return;
         }
+        let text: String = tokens.iter().map(|token| token.text).collect();
+        let text = text.trim();
         self.filled += u64::from(times);
         if self.values.insert(key(&fold(text).text)) && self.examples.len() < MAX_EXAMPLES {
             let mut example: String = text.chars().take(EXAMPLE_CHARS).collect();

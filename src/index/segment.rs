@@ -310,6 +310,19 @@ impl<B: AsRef<[u8]>> Segment<B> {
     /// The vector of an id, where the segment has it, and knows where.
     #[must_use]
     pub fn vector(&self, id: u32) -> Option<Vectors> {
+        let mut out = Vectors::new(self.dim);
+        out.append_block(self.entry(id)?);
+        Some(out)
+    }
+
+    /// Similarity of a row to the vector of an id, as [`Self::vector`].
+    #[must_use]
+    pub fn similarity(&self, vectors: &Vectors, row: usize, id: u32) -> Option<f32> {
+        assert_eq!(vectors.dim(), self.dim, "dimensions of the vectors");
+        Some(vectors.similarity_to(row, self.entry(id)?))
+    }
+
+    fn entry(&self, id: u32) -> Option<Block<'_>> {
         let (ids, places) = (self.ids(), self.cast::<u32>(&self.places));
         let of = |i: usize| ids.get(places[i] as usize).copied().unwrap_or(u32::MAX);
         let (&first, last) = (places.first()?, of(places.len() - 1));
@@ -321,9 +334,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
             return None;
         }
         let place = places[at] as usize;
-        let mut out = Vectors::new(self.dim);
-        out.append_block(self.entries(place..place + 1));
-        Some(out)
+        Some(self.entries(place..place + 1))
     }
 
     /// How many entries it has.

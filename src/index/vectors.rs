@@ -135,9 +135,14 @@ impl Vectors {
     #[must_use]
     pub fn similarity_of(&self, a: usize, other: &Self, b: usize) -> f32 {
         assert_eq!(self.dim, other.dim, "dimensions of the vectors");
+        self.similarity_to(a, other.block().slice(b, b + 1))
+    }
+
+    /// Similarity of one row to the first of a block.
+    pub(super) fn similarity_to(&self, a: usize, other: Block<'_>) -> f32 {
         let mut out = [0];
-        kernel::products(kernel::best_isa(), self.row(a), other.row(b), &other.sums[b..=b], self.stride, &mut out);
-        scaled(out[0], self.inverse_norms[a], other.inverse_norms[b])
+        kernel::products(kernel::best_isa(), self.row(a), other.rows, other.sums, self.stride, &mut out);
+        scaled(out[0], self.inverse_norms[a], other.inverse_norms[0])
     }
 }
 

@@ -5,7 +5,7 @@
 //! first added with.
 
 use super::files;
-use super::sorted::{first_from, merged};
+use super::sorted::{first_from, merged, place_of_hash};
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{self, Write};
 
@@ -103,8 +103,8 @@ impl<B: AsRef<[u8]>> KeyTable<B> {
     /// The record of `key`, where there is one.
     #[must_use]
     pub fn get(&self, key: u128) -> Option<Record> {
-        // Keys are digests, so a key stands about where its share of the range does.
-        let guess = (((key >> 64) * self.len() as u128) >> 64) as usize;
+        // Keys are digests.
+        let guess = place_of_hash(self.len(), (key >> 64) as u64, |i| (self.record(i).key >> 64) as u64);
         let place = first_from(self.len(), guess, |i| self.record(i).key < key);
         (place < self.len()).then(|| self.record(place)).filter(|record| record.key == key)
     }

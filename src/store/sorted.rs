@@ -97,11 +97,24 @@ pub fn equal<R>(records: &[R], compare: impl Fn(&R) -> Ordering) -> &[R] {
     &records[first..first + count]
 }
 
-/// The first of `records`, in order of a hash, that is not before this one. Hashes are spread evenly, so one stands about where its share
-/// of the range does.
+/// The first of `records`, in order of a hash, that is not before this one.
 pub fn from_hash<R>(records: &[R], hash: u64, of: impl Fn(&R) -> u64) -> usize {
-    let guess = ((u128::from(hash) * records.len() as u128) >> 64) as usize;
+    let guess = place_of_hash(records.len(), hash, |i| of(&records[i]));
     first_from(records.len(), guess, |i| of(&records[i]) < hash)
+}
+
+/// About where a hash stands among `n` in order. Hashes are spread evenly, so one stands where its share of the range does, give or take
+/// the root of n; what stands there says how far off that was.
+pub fn place_of_hash(n: usize, hash: u64, of: impl Fn(usize) -> u64) -> usize {
+    let mut place = ((u128::from(hash) * n as u128) >> 64) as usize;
+    for _ in 0..2 {
+        if n == 0 {
+            break;
+        }
+        let off = ((i128::from(hash) - i128::from(of(place))) * n as i128) >> 64;
+        place = (place as i128 + off).clamp(0, n as i128 - 1) as usize;
+    }
+    place
 }
 
 /// The first of `n` places in order that is not before what is looked for, found outwards from where it probably is.
@@ -167,6 +180,15 @@ mod tests {
             merge(&tables, &mut bytes).expect("a vector");
             let whole = of(None);
             prop_assert_eq!(bytes.as_slice(), bytemuck::cast_slice::<u64, u8>(&whole));
+        }
+
+        #[test]
+        fn a_hash_is_found_wherever_it_stands(list in proptest::collection::vec(any::<u64>(), 0..200), narrow in any::<bool>(), other in any::<u64>()) {
+            let mut list: Vec<u64> = list.iter().map(|hash| if narrow { hash >> 50 } else { *hash }).collect();
+            list.sort_unstable();
+            for &hash in list.iter().chain(&[other, 0, u64::MAX]) {
+                prop_assert_eq!(from_hash(&list, hash, |&hash| hash), list.partition_point(|&other| other < hash));
+            }
         }
 
         #[test]
