@@ -29,7 +29,7 @@ mod tests;
 
 pub use edits::Edit;
 pub use fragment::{FragmentConfig, fragment_text, fragment_texts};
-pub use grammar::{PUBLISHED_FRAGMENTS, PublishedFragment};
+pub use grammar::{PublishedFragment, published_fragments};
 pub use plant::{FragmentEdit, Place, Planted, with_fragment};
 pub use texts::{TextForm, texts_from_lines, texts_from_parquet};
 
