@@ -5,8 +5,13 @@
 //! and `{0.50-9.90}` are numbers (`{100-900/50}` in steps), `{who|what}` is a choice. `«dish»` is a hole that stays open in
 //! the first round and is filled in the second: that is how a campaign or an app fixes most of a text and varies the rest.
 //! `‹` and `›` become braces, for code. A topic has tasks, contexts and wishes about the answer; a prompt joins some of
-//! them. Weakness: frames come back, so the prompts of one topic are more alike than those of real people. Guarantees: the
-//! same stream gives the same text; every hole of the tables names a list (tested); nesting is bounded.
+//! them. So that a sentence is not said by many, it is joined of short parts (`{Note thing} {thing did}, {note tail}.`), and
+//! what can be said in several ways is a hole named by the first of them (`{How do I}`, `{euros}`, in `phrases.toml`). An
+//! entry that stands several times in a list is drawn more often.
+//!
+//! Weakness: frames come back, so the prompts of one topic are more alike than those of real people, and parts are joined
+//! without sense. Guarantees: the same stream gives the same text; every hole of the tables names a list, and few prompts
+//! share a run of 60 bytes (both tested); nesting is bounded.
 
 mod tables;
 
@@ -299,6 +304,24 @@ mod tests {
         for _ in 0..100 {
             let price = grammar.fill("{1.50-2.25}", &mut rng);
             assert!(price.parse::<f64>().is_ok_and(|p| (1.5..=2.25).contains(&p)), "{price}");
+        }
+    }
+
+    #[test]
+    fn no_sentence_is_said_by_many() {
+        let grammar = Grammar::new();
+        let each = 200;
+        for topic in 0..grammar.topics.len() {
+            let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+            for number in 0..each {
+                let text = grammar.prompt(topic, false, &mut stream(3, "text", topic as u64, number)).to_lowercase();
+                let runs: std::collections::BTreeSet<&[u8]> = text.as_bytes().windows(60).collect();
+                for run in runs {
+                    *seen.entry(String::from_utf8_lossy(run).into_owned()).or_default() += 1;
+                }
+            }
+            let (run, n) = seen.into_iter().max_by_key(|(_, n)| *n).expect("long prompts");
+            assert!(n * 12 <= each, "{}: {n} of {each} prompts share {run:?}", grammar.topics[topic].name);
         }
     }
 

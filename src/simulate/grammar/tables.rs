@@ -58,6 +58,7 @@ pub(in crate::simulate) struct SmallTalk {
     pub(in crate::simulate) exercises: List,
     /// Made-up answers: short, and about nothing.
     pub(in crate::simulate) responses: List,
+    lists: Lists,
 }
 
 /// What apps put around their users' words.
@@ -143,7 +144,7 @@ pub fn published_fragments() -> &'static [PublishedFragment] {
 
 /// Everything that `data/grammar` has.
 pub(in crate::simulate) struct Tables {
-    topics: [Topics; 6],
+    topics: [Topics; 7],
     pub(in crate::simulate) small_talk: SmallTalk,
     pub(in crate::simulate) apps: Apps,
     pub(in crate::simulate) campaigns: Campaigns,
@@ -158,7 +159,7 @@ impl Tables {
 
     /// Every list with its name.
     pub(super) fn lists(&self) -> impl Iterator<Item = (&'static str, &[&'static str])> {
-        let others = [&self.apps.lists, &self.campaigns.lists, &self.fragments.lists];
+        let others = [&self.small_talk.lists, &self.apps.lists, &self.campaigns.lists, &self.fragments.lists];
         let lists = self.topics.iter().map(|file| &file.lists).chain(others);
         lists.flatten().map(|(name, list)| (*name, list.as_slice()))
     }
@@ -175,6 +176,7 @@ pub(in crate::simulate) fn tables() -> &'static Tables {
     static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
         topics: [
             table!("words"),
+            table!("phrases"),
             table!("everyday"),
             table!("work"),
             table!("study"),
