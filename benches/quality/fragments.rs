@@ -15,7 +15,7 @@ use stillhunt::embed::Model;
 use stillhunt::ids::Level;
 use stillhunt::report::{Family, Part};
 use stillhunt::simulate::{
-    FragmentEdit, GivenText, PUBLISHED_FRAGMENTS, SimulateConfig, Summary, Texts, World, fragment_texts, with_fragment,
+    FragmentEdit, GivenText, SimulateConfig, Summary, Texts, World, fragment_texts, published_fragments, with_fragment,
 };
 use stillhunt::store::Store;
 use stillhunt::text::{fold, n_words};
@@ -347,8 +347,8 @@ fn published(model: &Model, half: &[&Prompt], out: &mut String) {
          prompt's length.\n\n| share of requests | text | accounts | recall, % | precision, % | the family's text as marked by a person |\n|---|---|---|---|---|---|"
     );
     for share in [0.001, 0.01, 0.05] {
-        let rows = share * TABLE as f64 / PUBLISHED_FRAGMENTS.len() as f64;
-        let campaigns = PUBLISHED_FRAGMENTS.iter().map(|published| Campaign {
+        let rows = share * TABLE as f64 / published_fragments().len() as f64;
+        let campaigns = published_fragments().iter().map(|published| Campaign {
             name: published.text.chars().take(40).collect(),
             fragment: published.text.to_owned(),
             accounts: (rows / REQUESTS as f64).round() as usize,

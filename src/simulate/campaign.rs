@@ -7,7 +7,7 @@
 
 use super::draw::{below, between, chance, log_normal, pick, shuffle, stream};
 use super::edits::{self, Edit};
-use super::grammar::{CAMPAIGN_FORMS, CAMPAIGN_ROLES, CAMPAIGN_RULES, CAMPAIGN_TASKS};
+use super::grammar::tables;
 use super::plan::{HOUR, Record, SECOND, Span, What};
 use super::source::Source;
 use rand_chacha::ChaCha8Rng;
@@ -173,11 +173,12 @@ fn seed_text(source: &Source<'_>, rng: &mut ChaCha8Rng) -> String {
         // The marks of an open slot are no part of what was given.
         return source.whole(rng, 60).replace(['«', '»'], "\"");
     }
-    let mut parts = vec![pick(rng, CAMPAIGN_ROLES), pick(rng, CAMPAIGN_TASKS)];
-    let mut rules: Vec<&str> = CAMPAIGN_RULES.to_vec();
+    let tables = &tables().campaigns;
+    let mut parts = vec![pick(rng, &tables.roles), pick(rng, &tables.tasks)];
+    let mut rules: Vec<&str> = tables.rules.clone();
     shuffle(rng, &mut rules);
     parts.extend(&rules[..1 + below(rng, 3)]);
-    parts.push(pick(rng, CAMPAIGN_FORMS));
+    parts.push(pick(rng, &tables.forms));
     parts.retain(|part| !part.is_empty());
     source.grammar.fill(&parts.join("\n"), rng)
 }

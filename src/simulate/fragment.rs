@@ -11,7 +11,7 @@
 use super::accounts::Account;
 use super::campaign::{self, Lag};
 use super::draw::{below, between, chance, log_normal, pick, shuffle, stream};
-use super::grammar::{CAMPAIGN_FORMS, CAMPAIGN_RULES, FRAGMENT_FRAMES, Grammar, PUBLISHED_FRAGMENTS};
+use super::grammar::{Grammar, published_fragments, tables};
 use super::plan::{Record, Span, What};
 use super::plant::{FragmentEdit, Planted, SHARES, cut, plant};
 use super::source::Source;
@@ -46,7 +46,7 @@ pub struct FragmentConfig {
     pub share: f64,
     /// What is done to the fragment in each request, each edit once (default nothing).
     pub edits: Vec<FragmentEdit>,
-    /// Whether the first campaigns take [`PUBLISHED_FRAGMENTS`] (default no).
+    /// Whether the first campaigns take [`published_fragments`] (default no).
     pub published: bool,
 }
 
@@ -101,7 +101,7 @@ impl FragmentConfig {
     pub(super) fn texts(&self, grammar: &Grammar, seed: u64) -> Vec<String> {
         let mut first = Vec::new();
         if self.published {
-            for (number, published) in (0..).zip(&PUBLISHED_FRAGMENTS).take(self.campaigns as usize) {
+            for (number, published) in (0..).zip(published_fragments()).take(self.campaigns as usize) {
                 let rng = &mut stream(seed, "published-fragment", number, 0);
                 first.push(match self.length {
                     None => published.text.to_owned(),
@@ -147,7 +147,7 @@ fn texts(grammar: &Grammar, first: Vec<String>, count: usize, length: usize, see
     for number in out.len()..count {
         let draws = (0..DRAWS).map(|attempt| {
             let rng = &mut stream(seed, "fragment-text", number as u64, attempt);
-            let opening = grammar.fill(pick(rng, FRAGMENT_FRAMES), rng);
+            let opening = grammar.fill(pick(rng, &tables().fragments.frames), rng);
             fit(grammar, opening, length, rng)
         });
         let common = |text: &String| {
@@ -178,7 +178,8 @@ fn fit(grammar: &Grammar, mut text: String, length: usize, rng: &mut ChaCha8Rng)
     let mut have = text.chars().count();
     while have < length {
         if pool.is_empty() {
-            pool.extend([FRAGMENT_FRAMES, CAMPAIGN_RULES, CAMPAIGN_FORMS].into_iter().flatten());
+            let campaigns = &tables().campaigns;
+            pool.extend([&tables().fragments.frames, &campaigns.rules, &campaigns.forms].into_iter().flatten());
             pool.retain(|frame| !frame.is_empty());
             shuffle(rng, &mut pool);
         }

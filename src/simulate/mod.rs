@@ -4,7 +4,7 @@
 //! rates, sessions, day and night, bursts of programs, stock phrases, one template behind many accounts, a prompt that goes
 //! round for an hour. Into it come campaigns of a few accounts each, which hide their prompts among innocent ones and edit
 //! them, and, where they are asked for, campaigns that put one fragment into many different requests. The truth file says of each exchange which account class sent it and which campaign, seed and edit are behind it.
-//! Prompts come from grammars written for this project or from any texts that the user gives.
+//! Prompts come from grammars written for this project (`data/grammar`) or from any texts that the user gives.
 //!
 //! Weakness: a grammar repeats itself more than people do, responses are about nothing, and whoever tunes a threshold on a
 //! simulated log has tuned it on the simulator. Guarantees: the same config and texts give the same bytes; ids are
@@ -29,7 +29,7 @@ mod tests;
 
 pub use edits::Edit;
 pub use fragment::{FragmentConfig, fragment_text, fragment_texts};
-pub use grammar::{PUBLISHED_FRAGMENTS, PublishedFragment};
+pub use grammar::{PublishedFragment, published_fragments};
 pub use plant::{FragmentEdit, Place, Planted, with_fragment};
 pub use texts::{TextForm, texts_from_lines, texts_from_parquet};
 

@@ -254,7 +254,9 @@ fn sessions(
             let what = match turn {
                 0 => deck.text(account, rng),
                 _ if chance(rng, 0.5) => deck.text(account, rng),
-                _ if chance(rng, 0.5) => What::Stock(zipf(rng, super::grammar::STOCK.len() as u32, TEXT_ZIPF)),
+                _ if chance(rng, 0.5) => {
+                    What::Stock(zipf(rng, super::grammar::tables().small_talk.stock.len() as u32, TEXT_ZIPF))
+                }
                 _ if deck.source.is_given() => deck.text(account, rng),
                 _ => What::FollowUp(if chance(rng, 0.03) {
                     zipf(rng, 300, TEXT_ZIPF)
@@ -280,11 +282,11 @@ fn events(
     left: &mut [u64],
     records: &mut Vec<Record>,
 ) -> Vec<Event> {
-    use super::grammar::{EXERCISES, TRENDS};
     let mut rng = stream(config.seed, "events", 0, 0);
     let mut people = people(accounts, &mut rng);
     let mut wanted = (config.exchanges as f64 * config.copies) as usize;
     let mut events: Vec<Event> = Vec::new();
+    let talk = &super::grammar::tables().small_talk;
     while wanted > 0 && people.len() >= 200 {
         let number = events.len() as u32;
         // Every fifth is a class exercise: about 30 accounts over an afternoon.
@@ -308,7 +310,7 @@ fn events(
                 records.push(Record { time, account: person as u32, conversation: 0, what: What::Event(number) });
             }
         }
-        let text = source.shared(if exercise { EXERCISES } else { TRENDS }, u64::from(number));
+        let text = source.shared(if exercise { &talk.exercises } else { &talk.trends }, u64::from(number));
         events.push(Event { text, exercise });
         if copied == 0 {
             break;

@@ -10,7 +10,7 @@
 
 use super::draw::{below, between, chance, shuffle, stream};
 use super::edits::{self, Edit, pieces, wide};
-use super::grammar::TRANSLATIONS;
+use super::grammar::tables;
 use super::synonyms::{SLOT_HAN, SLOT_WORDS};
 use crate::error::{Error, ErrorKind, Result};
 use base64::Engine as _;
@@ -375,11 +375,15 @@ fn other<T: Copy + PartialEq>(rng: &mut ChaCha8Rng, list: &[T], word: T) -> T {
 /// `text`, until their English is as long as `text` is.
 fn translation(text: &str, rng: &mut ChaCha8Rng) -> String {
     let language = below(rng, 7);
+    let table = &tables().fragments.translations;
     let known = |english: &str| text.contains(&english[..cut(english, 24, 24)]);
-    let mut order: Vec<usize> = (0..TRANSLATIONS.len()).collect();
+    let mut order: Vec<usize> = (0..table.len()).collect();
     let digest = crate::ids::Digest::of(text.as_bytes()).short();
     shuffle(&mut stream(digest as u64, "translation", 0, 0), &mut order);
-    order.sort_by_key(|&row| text.find(TRANSLATIONS[row].0).map_or((!known(TRANSLATIONS[row].0), 0), |at| (false, at)));
+    order.sort_by_key(|&row| {
+        let english = table[row].english;
+        text.find(english).map_or((!known(english), 0), |at| (false, at))
+    });
     let wanted = text.chars().count();
     let mut english = 0;
     let mut out: Vec<&str> = Vec::new();
@@ -388,8 +392,8 @@ fn translation(text: &str, rng: &mut ChaCha8Rng) -> String {
             break;
         }
         // A space between two sentences is part of the length.
-        english += TRANSLATIONS[row].0.chars().count() + 1;
-        out.push(TRANSLATIONS[row].1[language]);
+        english += table[row].english.chars().count() + 1;
+        out.push(table[row].others[language]);
     }
     out.join(" ")
 }

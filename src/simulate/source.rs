@@ -6,7 +6,7 @@
 //! memory. Guarantee: an interest of given texts has at least [`FEWEST`] texts, as far as there are that many.
 
 use super::draw::{chance, cumulate, pick, stream, weighted, zipf};
-use super::grammar::{FOLLOW_UPS, Grammar, STOCK};
+use super::grammar::{Grammar, tables};
 use super::{GivenText, Texts};
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
@@ -85,14 +85,16 @@ impl<'a> Source<'a> {
 
     /// The stock phrase at a rank.
     pub(super) fn stock(rank: u32) -> &'static str {
-        STOCK[rank as usize % STOCK.len()]
+        let stock = &tables().small_talk.stock;
+        stock[rank as usize % stock.len()]
     }
 
     /// What somebody says after an answer; given texts have none of their own, so `None` for them.
     pub(super) fn follow_up(&self, rank: u32) -> Option<String> {
         let mut rng = stream(self.seed, "follow-up", u64::from(rank), 0);
         self.given.is_none().then(|| {
-            let (one, two) = (pick(&mut rng, FOLLOW_UPS), pick(&mut rng, FOLLOW_UPS));
+            let frames = &tables().small_talk.follow_ups;
+            let (one, two) = (pick(&mut rng, frames), pick(&mut rng, frames));
             let both = one != two && chance(&mut rng, 0.6);
             self.grammar.fill(&if both { format!("{one} {two}") } else { one.to_owned() }, &mut rng)
         })

@@ -208,7 +208,7 @@ fn given_texts_are_what_is_asked() {
     let config = SimulateConfig { apps: 5, ..SimulateConfig::sized(9, 3_000) };
     let (log, truth, summary) = world(&config, &Texts::Given(given.clone()));
     let whole: HashSet<&str> = given.iter().map(|given| given.text.as_str()).collect();
-    let stock: HashSet<&str> = grammar::STOCK.iter().copied().collect();
+    let stock: HashSet<&str> = grammar::tables().small_talk.stock.iter().copied().collect();
     for (row, fact) in rows(&log).iter().zip(facts(&truth)) {
         let prompt = text(row, "prompt");
         if fact[5].starts_with("text-") {

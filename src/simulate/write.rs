@@ -6,7 +6,7 @@
 use super::accounts::{Account, REGIONS};
 use super::draw::{below, chance, opaque, pick, stream};
 use super::edits::{self, Edit};
-use super::grammar::{APP_MARKERS, APP_SYSTEMS, APP_TASKS, RESPONSES};
+use super::grammar::{AppTask, tables};
 use super::plan::{Record, What};
 use super::{Summary, World};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,11 +26,12 @@ pub(super) struct App {
 impl App {
     pub(super) fn new(world_seed: u64, number: u32, source: &super::source::Source<'_>) -> Self {
         let rng = &mut stream(world_seed, "app", number.into(), 0);
-        let name = format!("{}-{}", pick(rng, APP_MARKERS), opaque(world_seed, "app", number.into(), 4));
-        let system = source.grammar.fill(pick(rng, APP_SYSTEMS), rng);
+        let tables = &tables().apps;
+        let name = format!("{}-{}", pick(rng, &tables.markers), opaque(world_seed, "app", number.into(), 4));
+        let system = source.grammar.fill(pick(rng, &tables.systems), rng);
         // Neighbours in the order of popularity do different things.
-        let (task, input) = APP_TASKS[(7 * number as usize) % APP_TASKS.len()];
-        let task = source.grammar.fill(task, rng);
+        let AppTask { frame, input } = &tables.tasks[(7 * number as usize) % tables.tasks.len()];
+        let task = source.grammar.fill(frame, rng);
         Self { name, system, task, input }
     }
 }
@@ -99,7 +100,7 @@ impl World<'_> {
             (region, asn) = (name, network + 15 + below(rng, 5) as u32);
         }
         let id = format!("x{}", opaque(seed, "exchange", position as u64, 16));
-        let response = self.source.grammar.fill(pick(rng, RESPONSES), rng);
+        let response = self.source.grammar.fill(pick(rng, &tables().small_talk.responses), rng);
         let many_users = account.class == super::accounts::Class::Api && account.app.is_some();
         let line = Line {
             id: &id,

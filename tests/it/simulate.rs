@@ -97,6 +97,48 @@ fn the_demonstration_log_is_what_its_recipe_writes() {
     }
 }
 
+/// The first rows of the report are what was planted (campaigns, templates of apps, copies that went round), not sentences
+/// that the grammars repeat.
+#[test]
+fn the_first_screen_of_the_demonstration_shows_what_was_planted() {
+    let site = Site::new();
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/demo");
+    let packed = std::fs::File::open(shipped.join("truth.csv.zst")).expect("a shipped file");
+    site.write("truth.csv", zstd::decode_all(packed).expect("zstd"));
+    let truth = truth(&site, "truth.csv");
+    // Which runs share a fingerprint depends on the key, so this one is fixed.
+    site.write("key", "5a".repeat(32) + "\n");
+    std::fs::set_permissions(site.path("key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
+    let mut report = Value::Null;
+    for night in 1..=3 {
+        let log = shipped.join(format!("logs/night-{night}.jsonl.zst")).display().to_string();
+        report = site.audit(&[log.as_str()]).ok().json();
+    }
+    // Exchanges of each family: planted, all.
+    let mut of_family: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+    for row in site.export("store").lines().skip(1) {
+        let cells: Vec<&str> = row.split(',').collect();
+        let [_, _, campaign, _, seed, _] = &truth[cells[0]];
+        let planted = !campaign.is_empty() || ["app-", "trend-", "exercise-"].iter().any(|kind| seed.starts_with(kind));
+        let counts = of_family.entry(cells[2].to_owned()).or_default();
+        counts[0] += usize::from(planted);
+        counts[1] += 1;
+    }
+    let families = report["families"].as_array().expect("families");
+    for (level, least) in [(None, 17), (Some("near-duplicate"), 12), (Some("fragment"), 12)] {
+        let rows = families.iter().filter(|family| level.is_none_or(|level| family["level"] == level)).take(20);
+        let (planted, others): (Vec<&Value>, Vec<&Value>) = rows.partition(|family| {
+            let [planted, all] = of_family[family["id"].as_str().expect("an id")];
+            2 * planted > all
+        });
+        let shown: Vec<String> = others.iter().map(|row| format!("{} {}", row["accounts"], row["template"])).collect();
+        println!("{level:?}: {} of the first 20 are planted; the others: {shown:#?}", planted.len());
+        assert!(planted.len() >= least, "{level:?}: {} of the first 20 are planted, not {shown:#?}", planted.len());
+        // 25 of 2,000 accounts at most have a sentence of the background.
+        assert!(others.iter().all(|row| row["accounts"].as_u64().is_some_and(|n| n <= 25)), "{shown:#?}");
+    }
+}
+
 #[test]
 fn prompts_come_from_a_file_of_texts() {
     let site = Site::new();

@@ -32,7 +32,7 @@ fn sign(site: &Site, db: &rusqlite::Connection) {
 /// Six nights with system prompts, earlier turns, fragments, and families that come back, grow and are merged.
 fn nights(site: &Site) -> Vec<Vec<Value>> {
     let fragments = ["--fragment-campaigns", "3", "--fragment-accounts", "6", "--fragment-share", "0.2"];
-    let sized = ["simulate", "--out", "sim", "--exchanges", "900", "--days", "6", "--seed", "11"];
+    let sized = ["simulate", "--out", "sim", "--exchanges", "1500", "--days", "6", "--seed", "11"];
     site.run(&[&sized[..], &fragments].concat()).ok();
     let mut nights: Vec<Vec<Value>> = (1..=6)
         .map(|night| {

@@ -1,7 +1,7 @@
 //! Worlds with fragment campaigns: joined to their truth, diluted, and with the numbers that were asked for.
 
 use super::super::tests::{facts, rows, text, world};
-use super::super::{GivenText, PUBLISHED_FRAGMENTS, SimulateConfig, Texts, World};
+use super::super::{GivenText, SimulateConfig, Texts, World, published_fragments};
 use super::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -157,7 +157,7 @@ fn fragments_have_their_length_and_differ() {
 fn published_wording_comes_first_and_whole() {
     let published = FragmentConfig { campaigns: 6, accounts: 5, published: true, ..FragmentConfig::default() };
     let texts = published.texts(&Grammar::new(), 1);
-    let known: Vec<&str> = PUBLISHED_FRAGMENTS.iter().map(|fragment| fragment.text).collect();
+    let known: Vec<&str> = published_fragments().iter().map(|fragment| fragment.text).collect();
     assert_eq!(texts[..4], known);
     assert_eq!(texts.iter().collect::<HashSet<_>>().len(), 6);
     assert!(texts[4..].iter().all(|text| text.chars().count().abs_diff(80) <= 12), "{texts:?}");

@@ -1,61 +1,34 @@
-//! Prompts written for this project: word lists, sentence frames and the small engine that joins them.
+//! Prompts written for this project: the small engine that fills the sentence frames of `data/grammar` and joins them.
 //!
 //! A frame is a sentence with holes. `{dish}` takes an entry of the list of that name (which may have holes itself),
 //! `{an dish}` puts the article before it, `{dish#1}` takes the same entry wherever it stands in one prompt, `{12-480}`
 //! and `{0.50-9.90}` are numbers (`{100-900/50}` in steps), `{who|what}` is a choice. `«dish»` is a hole that stays open in
 //! the first round and is filled in the second: that is how a campaign or an app fixes most of a text and varies the rest.
 //! `‹` and `›` become braces, for code. A topic has tasks, contexts and wishes about the answer; a prompt joins some of
-//! them. Weakness: frames come back, so the prompts of one topic are more alike than those of real people. Guarantees: the
-//! same stream gives the same text; every hole of the tables names a list (tested); nesting is bounded.
+//! them. So that a sentence is not said by many, it is joined of short parts (`{Note thing} {thing did}, {note tail}.`), and
+//! what can be said in several ways is a hole named by the first of them (`{How do I}`, `{euros}`, in `phrases.toml`). An
+//! entry that stands several times in a list is drawn more often.
+//!
+//! Weakness: frames come back, so the prompts of one topic are more alike than those of real people, and parts are joined
+//! without sense. Guarantees: the same stream gives the same text; every hole of the tables names a list, and few prompts
+//! share a run of 60 bytes (both tested); nesting is bounded.
 
-mod apps;
-mod campaigns;
-mod code;
-mod everyday;
-mod fragments;
-mod languages;
-mod small_talk;
-mod study;
-mod words;
-mod work;
+mod tables;
 
 use super::draw::{below, chance, pick};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
-pub(super) use apps::{APP_MARKERS, APP_SYSTEMS, APP_TASKS};
-pub(super) use campaigns::{CAMPAIGN_FORMS, CAMPAIGN_ROLES, CAMPAIGN_RULES, CAMPAIGN_TASKS};
-pub(super) use fragments::{FRAGMENT_FRAMES, TRANSLATIONS};
-pub use fragments::{PUBLISHED_FRAGMENTS, PublishedFragment};
-pub(super) use small_talk::{EXERCISES, FOLLOW_UPS, RESPONSES, STOCK, TRENDS};
-
-/// A list of words or sentences under its name.
-pub(super) type List = (&'static str, &'static [&'static str]);
-
-/// What people of one interest ask.
-pub(super) struct Topic {
-    /// Its name, for people who read the tables.
-    #[allow(dead_code)]
-    pub(super) name: &'static str,
-    /// How often people have it, against the others.
-    pub(super) weight: f64,
-    /// What is asked; a prompt has exactly one, and it can stand alone.
-    pub(super) tasks: &'static [&'static str],
-    /// What may come before it.
-    pub(super) contexts: &'static [&'static str],
-    /// What may come after it.
-    pub(super) wishes: &'static [&'static str],
-}
-
-/// Every topic, in a fixed order.
-pub(super) fn topics() -> impl Iterator<Item = &'static Topic> {
-    [everyday::TOPICS, work::TOPICS, study::TOPICS, code::TOPICS, languages::TOPICS].into_iter().flatten()
-}
+use tables::Topic;
+#[cfg(test)]
+pub(super) use tables::Translation;
+pub(super) use tables::{AppTask, tables};
+pub use tables::{PublishedFragment, published_fragments};
 
 /// The lists by name.
 pub(super) struct Grammar {
     lists: BTreeMap<&'static str, &'static [&'static str]>,
-    /// The topics by position, as [`topics`] gives them.
+    /// The topics by position.
     pub(super) topics: Vec<&'static Topic>,
 }
 
@@ -64,18 +37,7 @@ const MAX_DEPTH: usize = 8;
 
 impl Grammar {
     pub(super) fn new() -> Self {
-        let tables: [&[List]; 8] = [
-            words::LISTS,
-            everyday::LISTS,
-            work::LISTS,
-            study::LISTS,
-            code::LISTS,
-            apps::LISTS,
-            campaigns::LISTS,
-            fragments::LISTS,
-        ];
-        let lists = tables.into_iter().flatten().copied().collect();
-        Self { lists, topics: topics().collect() }
+        Self { lists: tables().lists().collect(), topics: tables().topics().collect() }
     }
 
     /// One prompt of a topic; a short one is the bare task.
@@ -85,22 +47,22 @@ impl Grammar {
         let mut memory = BTreeMap::new();
         if !short {
             if chance(rng, 0.1) {
-                parts.push(pick(rng, small_talk::OPENINGS));
+                parts.push(pick(rng, &tables().small_talk.openings));
             }
             if !topic.contexts.is_empty() && chance(rng, 0.7) {
-                parts.push(pick(rng, topic.contexts));
+                parts.push(pick(rng, &topic.contexts));
             }
         }
-        parts.push(pick(rng, topic.tasks));
+        parts.push(pick(rng, &topic.tasks));
         if !short && !topic.wishes.is_empty() {
             for p in [0.6, 0.15] {
-                let wish: &str = pick(rng, topic.wishes);
+                let wish: &str = pick(rng, &topic.wishes);
                 if chance(rng, p) && !parts.contains(&wish) {
                     parts.push(wish);
                 }
             }
             if chance(rng, 0.08) {
-                parts.push(pick(rng, small_talk::CLOSINGS));
+                parts.push(pick(rng, &tables().small_talk.closings));
             }
         }
         let mut text = String::new();
@@ -316,12 +278,13 @@ mod tests {
         let mut frames: Vec<&str> = grammar.lists.values().copied().flatten().copied().collect();
         for topic in &grammar.topics {
             assert!(topic.weight > 0.0 && topic.tasks.len() >= 4, "{}", topic.name);
-            frames.extend([topic.tasks, topic.contexts, topic.wishes].into_iter().flatten());
+            frames.extend([&topic.tasks, &topic.contexts, &topic.wishes].into_iter().flatten());
         }
-        let campaign = [CAMPAIGN_ROLES, CAMPAIGN_TASKS, CAMPAIGN_RULES, CAMPAIGN_FORMS];
-        let others = [APP_SYSTEMS, FOLLOW_UPS, RESPONSES, TRENDS, EXERCISES, FRAGMENT_FRAMES];
-        frames.extend(campaign.into_iter().chain(others).flatten());
-        frames.extend(APP_TASKS.iter().flat_map(|(task, input)| [*task, *input]));
+        let (talk, apps, campaigns) = (&tables().small_talk, &tables().apps, &tables().campaigns);
+        frames.extend([&campaigns.roles, &campaigns.tasks, &campaigns.rules, &campaigns.forms].into_iter().flatten());
+        frames.extend([&talk.follow_ups, &talk.responses, &talk.trends, &talk.exercises].into_iter().flatten());
+        frames.extend([&apps.systems, &tables().fragments.frames].into_iter().flatten());
+        frames.extend(apps.tasks.iter().flat_map(|task| [task.frame, task.input]));
         let mut unknown = Vec::new();
         frames.into_iter().for_each(|frame| check(&grammar, frame, &mut unknown));
         assert!(unknown.is_empty(), "{unknown:#?}");
@@ -341,6 +304,24 @@ mod tests {
         for _ in 0..100 {
             let price = grammar.fill("{1.50-2.25}", &mut rng);
             assert!(price.parse::<f64>().is_ok_and(|p| (1.5..=2.25).contains(&p)), "{price}");
+        }
+    }
+
+    #[test]
+    fn no_sentence_is_said_by_many() {
+        let grammar = Grammar::new();
+        let each = 200;
+        for topic in 0..grammar.topics.len() {
+            let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+            for number in 0..each {
+                let text = grammar.prompt(topic, false, &mut stream(3, "text", topic as u64, number)).to_lowercase();
+                let runs: std::collections::BTreeSet<&[u8]> = text.as_bytes().windows(60).collect();
+                for run in runs {
+                    *seen.entry(String::from_utf8_lossy(run).into_owned()).or_default() += 1;
+                }
+            }
+            let (run, n) = seen.into_iter().max_by_key(|(_, n)| *n).expect("long prompts");
+            assert!(n * 12 <= each, "{}: {n} of {each} prompts share {run:?}", grammar.topics[topic].name);
         }
     }
 

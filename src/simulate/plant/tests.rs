@@ -1,6 +1,7 @@
 //! One prompt at a time: where the fragment is, how large, and what each edit does to it.
 
 use super::super::fragment::fragment_text;
+use super::super::grammar::Translation;
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,8 +98,10 @@ fn every_edit_changes_what_it_says() {
             let n = text.split_whitespace().filter(|word| fragment_words.binary_search(word).is_ok()).count();
             let ok = match edit {
                 FragmentEdit::Translation => {
-                    let row = |row: &&(&str, [&str; 7])| row.1.iter().any(|line| text.contains(line));
-                    let (_, lines) = TRANSLATIONS.iter().find(row).expect("an instruction of the table");
+                    let mut table = tables().fragments.translations.iter().map(|row| row.others);
+                    let lines = table
+                        .find(|lines| lines.iter().any(|line| text.contains(line)))
+                        .expect("an instruction of the table");
                     languages.extend(lines.iter().position(|line| text.contains(line)));
                     true
                 }
@@ -148,10 +151,10 @@ fn every_edit_changes_what_it_says() {
 
 #[test]
 fn an_instruction_with_a_translation_gets_its_own() {
-    for (english, lines) in TRANSLATIONS {
+    for Translation { english, others } in &tables().fragments.translations {
         for seed in 0..10 {
             let Planted { text, .. } = with_fragment(english, &[], 0.2, &[FragmentEdit::Translation], seed);
-            assert!(lines.contains(&text.as_str()), "{english}: {text}");
+            assert!(others.contains(&text.as_str()), "{english}: {text}");
         }
     }
 }
