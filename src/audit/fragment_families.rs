@@ -12,7 +12,7 @@ use crate::text::fold_aligned;
 use std::collections::HashMap;
 
 /// Texts whose fragment is aligned for the template.
-const MOST_READ: usize = 32;
+const MOST_READ: usize = 16;
 /// Parts whose text is shown.
 const MOST_PARTS: usize = 4;
 /// Near-duplicate families that are named.

@@ -396,9 +396,9 @@ fn named(
         .par_iter()
         .enumerate()
         .map(|(i, run)| {
-            let before = run.known.map_or_else(Vec::new, |(number, _)| view.fragment_members(number));
-            let mut texts: Vec<u32> = before.iter().chain(&run.members).map(|member| member.text).collect();
-            texts.sort_unstable();
+            let mut texts = run.known.map_or_else(Vec::new, |(number, _)| view.fragment_texts(number));
+            texts.extend(run.members.iter().map(|member| member.text));
+            texts.sort();
             texts.dedup();
             let accounts = printed.accounts.of_all(texts.iter().copied());
             let own = run.text.replace(crate::family::fragment::SLOT, " ");

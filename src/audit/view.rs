@@ -273,6 +273,23 @@ impl View {
         out
     }
 
+    /// The texts of those, each once, in order.
+    pub(crate) fn fragment_texts(&self, fragment: u32) -> Vec<u32> {
+        let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field) else {
+            return Vec::new();
+        };
+        let files = self.members.iter();
+        let mut out: Vec<u32> = files
+            .flat_map(|(_, found)| equal(found.all(), |m| m.fragment.cmp(&fragment)))
+            .map(|member| member.text)
+            .collect();
+        out.retain(|&text| text < self.n_texts[field as usize]);
+        // Each file has them in order, and one after another mostly too.
+        out.sort();
+        out.dedup();
+        out
+    }
+
     /// At most `most` of them, spread evenly.
     pub(crate) fn some_members(&self, fragment: u32, most: usize) -> Vec<Member> {
         let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field) else {

@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 /// Tokens of a prompt that are aligned.
 pub const MAX_TOKENS: usize = 400;
 /// Members that are aligned, evenly chosen.
-pub const MAX_MEMBERS: usize = 2_000;
+pub const MAX_MEMBERS: usize = 256;
 /// Share of the members that keep a token, for it to be fixed.
 const FIXED_SHARE: f64 = 0.7;
 /// Examples kept of a slot.
