@@ -5,8 +5,8 @@ use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    self, AccountsOf, Gathered, Holding, KeptRuns, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, gather,
-    grow, is_spread, pieces,
+    self, AccountsOf, Gathered, Holding, KeptRuns, KnownTexts, Scanner, Scratch, Seed, TextPair,
+    Texts as FragmentTexts, gather, grow, is_spread, pieces,
 };
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::store::members::{Holder, Member};
@@ -177,7 +177,11 @@ impl Printed {
             return;
         }
         let (tonight, older) = (all(&self.tonight), all(&self.older));
-        fragment::pairs(fragment::Printed { tonight: &tonight, older: &older, first: self.first_older }, self.first_new, take);
+        fragment::pairs(
+            fragment::Printed { tonight: &tonight, older: &older, first: self.first_older },
+            self.first_new,
+            take,
+        );
     }
 
     /// Fingerprints that enough accounts sent, in texts of several groups.
@@ -306,13 +310,7 @@ pub(crate) fn find(
     sorted::write(&mut all, &mut night.create("members", "members.bin")?).map_err(written)?;
     sorted::write(&mut holders, &mut night.create("holders", "holders.bin")?).map_err(written)?;
     for field in Field::ALL {
-        found.merged_files.extend(merge_older(
-            store,
-            night,
-            prints_kind(field),
-            Prints::open,
-            sorted::merge,
-        )?);
+        found.merged_files.extend(merge_older(store, night, prints_kind(field), Prints::open, sorted::merge)?);
     }
     found.merged_files.extend(merge_older(store, night, "members", Sorted::<_, Member>::open, sorted::merge)?);
     found.merged_files.extend(merge_older(store, night, "holders", Sorted::<_, Holder>::open, sorted::merge)?);

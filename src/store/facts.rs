@@ -62,9 +62,8 @@ pub fn write(facts: &mut [(Head, Vec<u8>)], out: &mut dyn Write) -> io::Result<(
 /// When `out` fails.
 pub fn merge<'a, B: AsRef<[u8]>>(files: &'a [Facts<B>], out: &mut dyn Write) -> io::Result<()> {
     let newest = || {
-        let family = |(age, file): (usize, &'a Facts<B>)| {
-            (0..file.heads().len()).map(move |i| (file.heads()[i].family, age, i))
-        };
+        let family =
+            |(age, file): (usize, &'a Facts<B>)| (0..file.heads().len()).map(move |i| (file.heads()[i].family, age, i));
         let mut last = None;
         let all = merged(files.iter().rev().enumerate().map(family).collect()).map(|(_, place)| place);
         let newest = all.filter(move |(family, ..)| last.replace(*family) != Some(*family));

@@ -32,7 +32,7 @@ pub fn merge_older<T>(
     let tables: Vec<T> = files.iter().map(|file| store.read(file, &open)).collect::<Result<_>>()?;
     let newest = files.iter().map(|file| file.night).max().unwrap_or_default();
     let mut out = night.create_merged(kind, newest)?;
-    merge(&tables, &mut out).map_err(|cause| Error::io("write", &night.last_path(), &cause))?;
+    merge(&tables, &mut out).map_err(|cause| Error::io("write", night.last_path(), &cause))?;
     Ok(files.iter().map(|file| file.name.clone()).collect())
 }
 

@@ -33,8 +33,7 @@ pub fn grow(mut kept: KeptRuns<'_>, seeds: &[Seed], texts: &dyn Texts) -> (Vec<S
     let mut done: HashSet<u64> = HashSet::new();
     let (mut runs, mut cut): (Vec<String>, u64) = (Vec::new(), 0);
     for part in seeds.chunks(TOGETHER) {
-        let open: Vec<&Seed> =
-            part.iter().filter(|seed| !kept.has(seed.hash) && !done.contains(&seed.hash)).collect();
+        let open: Vec<&Seed> = part.iter().filter(|seed| !kept.has(seed.hash) && !done.contains(&seed.hash)).collect();
         let grown: Vec<Option<String>> = open.par_iter().map(|seed| extract(seed, texts)).collect();
         for (seed, text) in open.iter().zip(grown) {
             let Some(text) = text.filter(|_| !kept.has(seed.hash) && !done.contains(&seed.hash)) else { continue };
@@ -83,7 +82,8 @@ impl<'a> KeptRuns<'a> {
     #[must_use]
     pub fn new(printer: &'a Printer, known: Vec<&'a str>) -> Self {
         let numbered = || (0u32..known.len() as u32).into_par_iter().zip(&known);
-        let mut prints: Vec<u64> = numbered().flat_map_iter(|(_, run)| grams::<GRAM>(printer, run)).map(|g| g.0).collect();
+        let mut prints: Vec<u64> =
+            numbered().flat_map_iter(|(_, run)| grams::<GRAM>(printer, run)).map(|g| g.0).collect();
         prints.par_sort_unstable();
         prints.dedup();
         let of_run = |(number, run): (u32, &&str)| {
@@ -99,7 +99,8 @@ impl<'a> KeptRuns<'a> {
     /// Whether a kept run has this fingerprint.
     #[must_use]
     pub fn has(&self, hash: u64) -> bool {
-        self.prints.contains(&hash) || self.known.prints.get(from_hash(&self.known.prints, hash, |&print| print)) == Some(&hash)
+        self.prints.contains(&hash)
+            || self.known.prints.get(from_hash(&self.known.prints, hash, |&print| print)) == Some(&hash)
     }
 
     /// The first runs that have this gram, and where.

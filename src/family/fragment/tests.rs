@@ -81,7 +81,13 @@ impl World {
     /// Seeds where the first `older` texts came on earlier nights.
     fn seeds(&self, older: u32, least_accounts: u32) -> Vec<Seed> {
         let (old, new) = (self.prints(0..older), self.prints(older..self.texts.len() as u32));
-        count(Printed { tonight: &[&new], older: &[&old], first: 0 }, &self.accounts_of(), least_accounts, &|text| text, &|_| false)
+        count(
+            Printed { tonight: &[&new], older: &[&old], first: 0 },
+            &self.accounts_of(),
+            least_accounts,
+            &|text| text,
+            &|_| false,
+        )
     }
 
     /// The runs that an audit would grow from these seeds.

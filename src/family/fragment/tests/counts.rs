@@ -33,11 +33,21 @@ fn check(
         pairs.iter().filter(|pair| texts.contains(&pair.0)).map(|pair| pair.1).collect()
     };
     let mut paired: BTreeSet<(u32, u32)> = BTreeSet::new();
-    let printed = Printed { tonight: &new, older: &old };
+    let printed = Printed { tonight: &new, older: &old, first: 0 };
     super::super::pairs(printed, first_new, &mut |more| {
         paired.extend(more.iter().map(|&(new, other, _)| (new, other)))
     });
-    let seeds = count(printed, &accounts_of, least, &|text| text);
+    let count =
+        |printed, known: &(dyn Fn(u64) -> bool + Sync)| count(printed, &accounts_of, least, &|text| text, known);
+    let seeds = count(printed, &|_| false);
+    let unknown: Vec<Seed> = seeds.iter().filter(|seed| seed.hash % 3 != 0).cloned().collect();
+    assert_eq!(count(printed, &|hash| hash % 3 == 0), unknown, "{what}: what is known is no seed");
+    let first = first_new / 2;
+    let trailing: Vec<Vec<PrintRecord>> =
+        older.iter().map(|run| run.iter().filter(|record| record.text >= first).copied().collect()).collect();
+    let without = Printed { older: &slices(&trailing), ..printed };
+    let left = Printed { first, ..printed };
+    assert_eq!(count(left, &|_| false), count(without, &|_| false), "{what}: texts before the first count for nothing");
     let order: Vec<(std::cmp::Reverse<u32>, u64)> =
         seeds.iter().map(|seed| (std::cmp::Reverse(seed.accounts), seed.hash)).collect();
     assert!(order.is_sorted_by(|a, b| a < b), "{what}: most accounts first, ties by hash, each once");

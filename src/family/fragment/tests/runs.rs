@@ -191,7 +191,7 @@ fn what_is_known_is_not_grown_again() {
     for seed in 0..30 {
         let world = contracts(seed);
         let seeds = world.seeds(0, 5);
-        let again = |known: &[&str]| grow(known.iter().copied(), &seeds, &printer(), &world).0;
+        let again = |known: &[&str]| grow(KeptRuns::new(&printer(), known.to_vec()), &seeds, &world).0;
         let first = again(&[]);
         grown += usize::from(first.iter().any(|found| found.contains(SLOT)));
         let known: Vec<&str> = first.iter().map(String::as_str).collect();
