@@ -92,6 +92,8 @@ pub struct AuditConfig {
     pub expected_neighbours: f64,
     /// A threshold that replaces the calibrated one.
     pub threshold: Option<f64>,
+    /// Nights, tonight included, of whose prompts in no family new ones are compared with; 0 for all.
+    pub compared_nights: u32,
     /// How fragments are looked for.
     pub fragments: FragmentConfig,
     /// What the model is called in reports.
@@ -111,6 +113,7 @@ impl Default for AuditConfig {
             allow_empty: false,
             expected_neighbours: 0.01,
             threshold: None,
+            compared_nights: 28,
             fragments: FragmentConfig::default(),
             model_name: "shipped".into(),
             holder: "another stillhunt".into(),
@@ -259,7 +262,7 @@ pub fn audit(
     let systems = open(Field::System, (f.first_system, f.systems), &night)?;
     let turns = open(Field::Turn, (f.first_turn, f.turns), &night)?;
     let families =
-        night::families((&writer.store, &view), model, &finished, &prompts, &rule, config.seed, &mut night, progress)?;
+        night::families((&writer.store, &view), model, &finished, &prompts, &rule, config, &mut night, progress)?;
     let near = families.leaders_of(&view, f.first_prompt + f.prompts);
     let near = |prompt: u32| near.get(prompt as usize).copied().unwrap_or(prompt);
     let fragments =
@@ -320,6 +323,7 @@ pub fn audit(
             "version": RULE_VERSION, "threshold": rule.highest(), "thresholds": rule.thresholds, "diameter": rule.diameter, "floor": rule.floor, "seed": config.seed,
             "expected_neighbours": config.expected_neighbours, "judged_pairs": families.outcome.judged,
             "fragment_accounts": config.fragments.least_accounts, "fragment_nights": config.fragments.nights,
+            "compared_nights": config.compared_nights,
             "replaced": config.threshold.is_some(), "batch_rows": config.log.batch_rows,
         });
         db.execute("INSERT OR REPLACE INTO meta VALUES ('rule', ?1)", [recorded.to_string()])?;

@@ -1,10 +1,10 @@
 //! A night's families: join with itself and with earlier nights, cluster, commit.
 
-use super::Progress;
 use super::fields::written;
 use super::fragments::Printed;
 use super::ingest::{Filed, Finished};
-use super::view::{Again, View, folded_of, segments};
+use super::view::{Again, SINGLE, View, folded_of, segments};
+use super::{AuditConfig, Progress};
 use crate::embed::Model;
 use crate::error::Result;
 use crate::family::cluster::{self, Known, Outcome};
@@ -169,11 +169,18 @@ pub(crate) fn families(
     finished: &Finished,
     printed: &Printed,
     rule: &Rule,
-    seed: u64,
+    config: &AuditConfig,
     night: &mut NewNight,
     progress: &dyn Progress,
 ) -> Result<Families> {
-    let first = finished.first_prompt;
+    let (first, seed) = (finished.first_prompt, config.seed);
+    // What stands for a family is compared with at any age, what is single only for a while.
+    let oldest = match config.compared_nights {
+        0 => 0,
+        nights => (night.night + 1).saturating_sub(nights),
+    };
+    let first_single = store.nights().iter().find(|of| of.night >= oldest).map_or(first, |of| of.first_prompt);
+    let is_compared = |prompt: u32| prompt >= first_single || view.family(prompt) != SINGLE;
     let mut row_of = vec![u32::MAX; finished.prompts as usize];
     for (row, &prompt) in finished.whole.ids.iter().enumerate() {
         row_of[(prompt - first) as usize] = row as u32;
@@ -192,13 +199,14 @@ pub(crate) fn families(
             nearest_only(near);
         }
     };
-    let asked = Asked { kind: "whole", floor: rule.floor, cap: MAX_CANDIDATES };
+    let asked = Asked { kind: "whole", floor: rule.floor, cap: MAX_CANDIDATES, is_compared: &is_compared };
     whole.join(store, &asked, progress, &mut add)?;
     let trivial = |prompt: u32| {
         let row = material.row_of.get(prompt.wrapping_sub(first) as usize).copied();
         row.is_some_and(|row| row == u32::MAX || !finished.whole.joined[row as usize])
     };
-    let asked = Asked { kind: "windows", floor: rule.window_floor, cap: MAX_WINDOW_CANDIDATES };
+    let asked =
+        Asked { kind: "windows", floor: rule.window_floor, cap: MAX_WINDOW_CANDIDATES, is_compared: &is_compared };
     windows.join(store, &asked, progress, &mut |a, b, _| {
         if !trivial(a)
             && !trivial(b)
@@ -227,7 +235,8 @@ pub(crate) fn families(
         }
         let near = &mut candidates[(prompt - first) as usize];
         for other in others {
-            if near.iter().all(|hit| hit.id != other)
+            if is_compared(other)
+                && near.iter().all(|hit| hit.id != other)
                 && let Some(similarity) = material.similarity(prompt, other).filter(|&s| s >= LEAST_SIMILARITY)
                 && fit(other)
             {
@@ -272,8 +281,9 @@ pub(crate) fn families(
         .map_err(|cause| crate::error::Error::io("write", night.path("assigned.parquet"), &cause))?;
 
     let active = |prompt: u32| !trivial(prompt) && outcome.inactive.binary_search(&prompt).is_err();
-    let mut merged_files = whole.write(store, "whole", &active, seed, night)?;
-    merged_files.extend(windows.write(store, "windows", &active, seed, night)?);
+    let active = (&active as &dyn Fn(u32) -> bool, &is_compared as &dyn Fn(u32) -> bool);
+    let mut merged_files = whole.write(store, "whole", active, seed, night)?;
+    merged_files.extend(windows.write(store, "windows", active, seed, night)?);
     Ok(Families { outcome, new, merged_files })
 }
 
@@ -284,6 +294,8 @@ struct Asked<'a> {
     floor: f32,
     /// Most hits of a vector in a segment.
     cap: usize,
+    /// Which older prompts are looked at.
+    is_compared: &'a (dyn Fn(u32) -> bool + Sync),
 }
 
 /// Vectors of a night under their leaders.
@@ -306,7 +318,7 @@ impl<'a> Joined<'a> {
         progress: &dyn Progress,
         pair: &mut dyn FnMut(u32, u32, f32),
     ) -> Result<()> {
-        let Asked { kind, floor, cap } = *asked;
+        let Asked { kind, floor, cap, is_compared } = *asked;
         let Filed { vectors, ids, joined } = self.filed;
         let mut rows = self.built.by_list();
         rows.retain(|&row| joined[row as usize]);
@@ -320,6 +332,7 @@ impl<'a> Joined<'a> {
         self.ask(&near, &rows, progress, pair);
         drop(own);
         let older = Segments::new(segments(store, kind)?, vectors.dim());
+        let keep = |row: u32, id: u32| keep(row, id) && is_compared(id);
         let ask = Ask { probes: older_probes(floor), ..ask };
         let near = |rows: &[u32]| older.near(vectors, rows, &ask, &keep);
         self.ask(&near, &rows, progress, pair);
@@ -343,12 +356,13 @@ impl<'a> Joined<'a> {
         }
     }
 
-    /// Writes tonight's segment, with older ones that are merged with it; returns the names of those.
+    /// Writes tonight's segment, with older ones that are merged with it; returns the names of those. `active` says which of tonight's
+    /// prompts later nights are joined with, and which older ones still.
     fn write(
         &self,
         store: &Store,
         kind: &'static str,
-        active: &dyn Fn(u32) -> bool,
+        (active, still_active): (&dyn Fn(u32) -> bool, &dyn Fn(u32) -> bool),
         seed: u64,
         night: &mut NewNight,
     ) -> Result<Vec<String>> {
@@ -361,7 +375,10 @@ impl<'a> Joined<'a> {
         let result = if first == older.len() {
             self.built.write(vectors, ids, &flags, &mut out)
         } else {
-            let parts = older[first..].iter().map(Segment::part).chain([Part::of(vectors, ids, &flags)]);
+            let parts = older[first..]
+                .iter()
+                .map(|segment| segment.part().only_active(still_active))
+                .chain([Part::of(vectors, ids, &flags)]);
             index::merge(&parts.collect::<Vec<_>>(), seed, &mut out)
         };
         result.map_err(|cause| written(&cause))?;

@@ -432,6 +432,7 @@ fn parameters(
         calibration: calibration.source.clone(),
         fragment_accounts: recorded["fragment_accounts"].as_u64().unwrap_or(config.fragments.least_accounts.into()),
         fragment_nights: recorded["fragment_nights"].as_u64().unwrap_or(config.fragments.nights.into()),
+        compared_nights: recorded["compared_nights"].as_u64().unwrap_or_default(),
         fragment_run: (crate::text::winnow::GRAM + crate::text::winnow::WINDOW - 1) as u64,
         seed: recorded["seed"].as_u64().unwrap_or(config.seed),
         batch_rows: recorded["batch_rows"].as_u64().unwrap_or(config.log.batch_rows as u64),

@@ -116,6 +116,9 @@ pub(crate) struct Audit {
     /// Nights over which fragments are counted, tonight included [default: 28]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
     pub(crate) fragment_nights: Option<u32>,
+    /// Nights, tonight included, of whose prompts in no family new ones are compared with; 0 for all [default: 28]
+    #[arg(long, value_name = "N")]
+    pub(crate) compared_nights: Option<u32>,
     /// Innocent shared text, to be counted apart under its file's name: a text, JSON lines with name and text, or lines of digests
     /// as reports print them; may be given again
     #[arg(long, value_name = "FILE", num_args = 1..)]

@@ -27,6 +27,7 @@ struct Settings {
     threshold: Option<f64>,
     fragment_accounts: Option<u32>,
     fragment_nights: Option<u32>,
+    compared_nights: Option<u32>,
     known: Option<Vec<PathBuf>>,
     seed: Option<u64>,
     batch_rows: Option<usize>,
@@ -75,6 +76,7 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
             max_log_bytes: file.max_log_bytes.unwrap_or(default.log.max_log_bytes).max(1024),
             ..default.log
         },
+        compared_nights: args.compared_nights.or(file.compared_nights).unwrap_or(default.compared_nights),
         seed: args.seed.or(file.seed).unwrap_or(default.seed),
         max_bad_share: share,
         keep_bad_rows: args.keep_bad_rows || file.keep_bad_rows == Some(true),

@@ -34,6 +34,13 @@ impl<'a> Part<'a> {
         Self { dim, block, ids, active }
     }
 
+    /// The same, with only those active still that `keep` names by their ids.
+    #[must_use]
+    pub fn only_active(mut self, keep: &dyn Fn(u32) -> bool) -> Self {
+        self.active.iter_mut().zip(self.ids).for_each(|(active, &id)| *active &= keep(id));
+        self
+    }
+
     /// Of vectors in memory: `ids[i]` names vector i (several vectors may share one).
     ///
     /// # Panics

@@ -84,6 +84,7 @@ pub fn write(report: &Report) -> String {
         ("calibration", markdown(&clip(&p.calibration, NOTE_CHARS))),
         ("accounts of a fragment family, at least", grouped(p.fragment_accounts)),
         ("nights over which fragments are counted", grouped(p.fragment_nights)),
+        ("nights whose prompts in no family were compared with", p.compared()),
         ("bytes of a shared run that are certain to be found", grouped(p.fragment_run)),
         ("seed", p.seed.to_string()),
     ];

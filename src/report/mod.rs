@@ -102,6 +102,8 @@ pub struct Parameters {
     pub fragment_accounts: u64,
     /// Nights over which fragments are counted.
     pub fragment_nights: u64,
+    /// Nights, the newest included, of whose prompts in no family the newest night's were compared with; 0 for all.
+    pub compared_nights: u64,
     /// Bytes of a shared run from which it is certain to be found.
     pub fragment_run: u64,
     /// Seed of everything drawn at random.
@@ -110,6 +112,13 @@ pub struct Parameters {
     pub batch_rows: u64,
     /// Commitment to the key of the account pseudonyms; the key itself lies outside the store.
     pub account_key_commitment: Digest,
+}
+
+impl Parameters {
+    /// The nights whose single prompts were compared with, as people read it.
+    pub(crate) fn compared(&self) -> String {
+        if self.compared_nights == 0 { "all".into() } else { escape::grouped(self.compared_nights) }
+    }
 }
 
 /// Prompts of one length class, and how many unrelated ones a prompt of them is expected to be joined with.

@@ -347,6 +347,7 @@ pub(crate) fn sample() -> Report {
             calibration: "built in: 100 000 public prompts, ids 0–7".into(),
             fragment_accounts: 5,
             fragment_nights: 28,
+            compared_nights: 28,
             fragment_run: 60,
             seed: 7,
             batch_rows: 65_536,

@@ -267,6 +267,51 @@ pub(super) fn wait_for(mut what: impl FnMut() -> bool) {
     }
 }
 
+/// Prompts in no family are compared with for `compared_nights`; a copy, and what is in a family, is known at any age, whatever
+/// merges have written again meanwhile.
+#[test]
+fn single_prompts_are_compared_for_so_many_nights() {
+    let site = Site::new();
+    let single = |city: &str| {
+        format!("Please write a short guide to the old harbour of {city}, with three places where sailors eat.")
+    };
+    let pair =
+        |when: &str| format!("Explain {when} why bakers let the dough of rye bread rest for a whole night in winter.");
+    let mut night = 0;
+    let mut audit = |store: &str, nights: &str, rows: &[Value]| -> Value {
+        night += 1;
+        let filler = |i: u64| format!("Entry {night} {i} of the log: {}", "abcdefgh".repeat(2 + i as usize));
+        let filler = (0..3).map(|i| row(&format!("f{night}-{i}"), "filler", 50 + i, &filler(i)));
+        let name = format!("night-{night}.jsonl");
+        site.write(&name, &super::lines(&rows.iter().cloned().chain(filler).collect::<Vec<_>>()));
+        site.run(&[&Site::audit_args(store, &[&name])[..], &["--compared-nights", nights]].concat()).ok().json()
+    };
+    for (store, nights, is_found) in [("short", "2", false), ("all", "0", true)] {
+        let first = [
+            row("old", "a", 0, &single("Genoa")),
+            row("one", "a", 1, &pair("in short")),
+            row("two", "b", 2, &pair("briefly")),
+        ];
+        let report = audit(store, nights, &first);
+        assert_eq!(report["parameters"]["compared_nights"], json!(nights.parse::<u64>().expect("a number")));
+        // Enough nights for two merges of the index.
+        (0..7).for_each(|_| drop(audit(store, nights, &[])));
+        audit(store, nights, &[row("late", "c", 3, &single("Porto")), row("three", "c", 4, &pair("for a child"))]);
+        audit(store, nights, &[row("copy", "d", 5, &single("Genoa")), row("next", "d", 6, &single("Malaga"))]);
+        let members = site.members(store);
+        let near = |id| members.of(id, "near-duplicate");
+        assert!(near("one").is_some() && near("one") == near("two") && near("two") == near("three"), "{store}");
+        assert_eq!(near("old") == near("late"), is_found, "{store}");
+        assert!(near("late").is_some() && near("late") == near("next"), "{store}: within two nights");
+        assert!(members.of("old", "exact").is_some() && members.of("old", "exact") == members.of("copy", "exact"));
+        let found =
+            site.run(&["similar", "--store", store, "--format", "json", "-k", "3", &single("Oran")]).ok().json();
+        let hits: Vec<&str> =
+            found["hits"].as_array().expect("hits").iter().filter_map(|hit| hit["exchange_id"].as_str()).collect();
+        assert!(hits.contains(&"old") || hits.contains(&"copy"), "an old single prompt stays searchable: {hits:?}");
+    }
+}
+
 #[test]
 fn a_second_writer_is_refused_and_readers_see_whole_nights() {
     let site = one_night();

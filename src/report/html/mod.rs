@@ -278,6 +278,7 @@ fn parameters(report: &Report) -> String {
                 grouped(p.fragment_run)
             ),
         ),
+        ("Nights whose prompts in no family were compared with", p.compared()),
         ("Seed", p.seed.to_string()),
         ("Rows in memory at a time", grouped(p.batch_rows)),
         (
