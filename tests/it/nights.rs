@@ -283,7 +283,7 @@ fn single_prompts_are_compared_for_so_many_nights() {
         let filler = |i: u64| format!("Entry {night} {i} of the log: {}", "abcdefgh".repeat(2 + i as usize));
         let filler = (0..3).map(|i| row(&format!("f{night}-{i}"), "filler", 50 + i, &filler(i)));
         let name = format!("night-{night}.jsonl");
-        site.write(&name, &super::lines(&rows.iter().cloned().chain(filler).collect::<Vec<_>>()));
+        site.write(&name, super::lines(&rows.iter().cloned().chain(filler).collect::<Vec<_>>()));
         site.run(&[&Site::audit_args(store, &[&name])[..], &["--compared-nights", nights]].concat()).ok().json()
     };
     for (store, nights, is_found) in [("short", "2", false), ("all", "0", true)] {
