@@ -304,8 +304,7 @@ pub(crate) fn find(
             }
         }
     }
-    let mut holders: Vec<Holder> =
-        all.iter().map(|member| Holder { text: member.text, fragment: member.fragment }).collect();
+    let mut holders: Vec<Holder> = all.iter().map(Holder::of).collect();
     let written = |cause: std::io::Error| fields::written(&cause);
     sorted::write(&mut all, &mut night.create("members", "members.bin")?).map_err(written)?;
     sorted::write(&mut holders, &mut night.create("holders", "holders.bin")?).map_err(written)?;

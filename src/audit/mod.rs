@@ -21,6 +21,7 @@ mod quarantine;
 mod standing;
 mod summary;
 mod totals;
+mod upgrade;
 mod view;
 pub mod watermark;
 
@@ -32,6 +33,7 @@ pub use measure::{Measured, calibrate_store, lengths, record_calibration};
 pub use members::export_members;
 pub use night::join_probes;
 pub use summary::{ListQuery, export_families, report};
+pub use upgrade::{Upgraded, upgrade};
 
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};

@@ -165,8 +165,7 @@ impl View {
         let (mut members, mut holders) = (found(store, "members")?, found(store, "holders")?);
         if store.of_kind("fragments").next().is_some() {
             let older = old_members(store)?;
-            let holder = |member: &Member| Holder { text: member.text, fragment: member.fragment };
-            let mut of_texts: Vec<Holder> = older.iter().map(holder).collect();
+            let mut of_texts: Vec<Holder> = older.iter().map(Holder::of).collect();
             of_texts.sort_unstable();
             holders.push((0, Found::Read(of_texts)));
             members.push((0, Found::Read(older)));
@@ -470,7 +469,7 @@ fn found<R: Record>(store: &Store, kind: &str) -> Result<Vec<(u32, Found<R>)>> {
 }
 
 /// Members that nights of format 2 wrote as tables, in order.
-fn old_members(store: &Store) -> Result<Vec<Member>> {
+pub(crate) fn old_members(store: &Store) -> Result<Vec<Member>> {
     let columns = ["fragment", "text", "first", "end", "held", "length"];
     let mut out = Vec::new();
     for file in store.of_kind("fragments") {

@@ -308,6 +308,15 @@ pub(crate) enum StoreCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Bring a store of an older format to today's; answers stay the same
+    Upgrade {
+        /// Store directory
+        #[arg(value_name = "DIR")]
+        store: PathBuf,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Merge key tables and index segments into one each, and shrink the catalog; answers stay the same
     Compact {
         /// Store directory

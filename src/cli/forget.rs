@@ -3,7 +3,7 @@
 use super::args::{Common, Format, StoreCommand};
 use super::progress::Meter;
 use super::{config, lookups::only, print};
-use crate::audit::{self, Compacted, Forget, Forgotten};
+use crate::audit::{self, Compacted, Forget, Forgotten, Upgraded};
 use crate::error::Result;
 
 /// Families that are listed for people; JSON has them all.
@@ -31,6 +31,13 @@ pub(crate) fn run(command: &StoreCommand) -> Result<()> {
             meter.end();
             let done = done?;
             if *format == Format::Json { print::json(&done) } else { print::out(&compacted(&done)) }
+        }
+        StoreCommand::Upgrade { store, format } => {
+            only(*format, &[Format::Text, Format::Json])?;
+            let done = audit::upgrade(store, &holder, &meter);
+            meter.end();
+            let done = done?;
+            if *format == Format::Json { print::json(&done) } else { print::out(&upgraded(&done)) }
         }
         _ => Ok(()),
     }
@@ -73,6 +80,11 @@ fn forgotten(done: &Forgotten) -> String {
         out += &format!("and {} more (--format json has them all)\n", done.families.len() - SHOWN);
     }
     out
+}
+
+fn upgraded(done: &Upgraded) -> String {
+    let ([format, format_after], [files, files_after]) = (done.formats, done.files);
+    format!("format {format} → {format_after}, {files} → {files_after} files\n")
 }
 
 fn compacted(done: &Compacted) -> String {

@@ -343,7 +343,9 @@ pub(crate) fn export(args: &Export) -> Result<()> {
 
 pub(crate) fn store(args: &StoreCommand) -> Result<()> {
     match args {
-        StoreCommand::Forget { .. } | StoreCommand::Compact { .. } => super::forget::run(args),
+        StoreCommand::Forget { .. } | StoreCommand::Compact { .. } | StoreCommand::Upgrade { .. } => {
+            super::forget::run(args)
+        }
         StoreCommand::Verify { store } => {
             let verified = verify::verify(store)?;
             for damage in &verified.damage {

@@ -35,6 +35,14 @@ pub struct Holder {
     pub fragment: u32,
 }
 
+impl Holder {
+    /// The same by text.
+    #[must_use]
+    pub fn of(member: &Member) -> Self {
+        Self { text: member.text, fragment: member.fragment }
+    }
+}
+
 impl Record for Holder {
     const MAGIC: &'static [u8; 8] = b"SHHOLDR1";
     const WHAT: &'static str = "holders of fragments";

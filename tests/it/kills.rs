@@ -187,7 +187,9 @@ fn killed_nights_are_whole_or_not_there() {
                 committed.extend(newer);
                 (swept, told) = (swept + left.len(), told + 1);
                 left = unnamed(&store);
-                assert!(left.is_empty(), "{left:?}");
+                // It may have made up for standings, and merged older ones with them.
+                let merged = |name: &String| name.contains("/facts") || name.contains("/uses");
+                assert!(left.iter().all(merged), "{left:?}");
             }
         }
         stop.store(true, Ordering::Release);

@@ -85,7 +85,18 @@ fn ten_nights_keep_their_families_and_equal_one_audit_of_all() {
         let [read, kept, known, bad] = site.counts(&[log]);
         assert_eq!((kept, known, bad), (0, read, 0));
     }
-    assert_eq!((site.export("store"), super::digests(&site.path("store/nights"))), (export, files));
+    assert_eq!(site.export("store"), export);
+    // What a merge took the place of is gone, the rest is as it was.
+    let now = super::digests(&site.path("store/nights"));
+    assert!(!now.is_empty() && now.iter().all(|(name, digest)| files.get(name) == Some(digest)));
+    for name in files.keys().filter(|name| !now.contains_key(*name)) {
+        let table = name.rsplit('/').next().unwrap_or_default();
+        assert!(
+            ["facts", "uses", "members", "holders"].iter().any(|kind| table.starts_with(kind))
+                || table.contains("-prints-"),
+            "{name}"
+        );
+    }
 
     // All at once: the same exact families, nearly the same near-duplicate ones.
     let mut all: Vec<&str> = logs.iter().map(String::as_str).collect();
@@ -273,7 +284,9 @@ pub(super) fn wait_for(mut what: impl FnMut() -> bool) {
 fn single_prompts_are_compared_for_so_many_nights() {
     let site = Site::new();
     let single = |city: &str| {
-        format!("Please write a short guide to the old harbour of {city}, with three places where sailors eat.")
+        // Long enough that one word more or less does not decide.
+        let wish = "with three places where sailors eat, two museums of ships, and a quiet walk along the water in the evening";
+        format!("Please write a short guide to the old harbour of {city}, {wish}.")
     };
     let pair =
         |when: &str| format!("Explain {when} why bakers let the dough of rye bread rest for a whole night in winter.");

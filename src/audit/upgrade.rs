@@ -1,0 +1,66 @@
+//! Bringing a store of an older format to today's, without a night.
+//!
+//! A store of format 2 is read as it is, and its next night is of today's format; but its tables of fragments are read whole by whoever opens
+//! it, and its families are counted until a night has been added. Two commits end both: sorted tables in the place of the
+//! tables of fragments, then the standings. Memory: 36 bytes for each member of a fragment. Guarantee: a run that is stopped leaves the store as
+//! it was before the commit it was at, and the next one does the rest.
+
+use super::fields::written;
+use super::view::old_members;
+use super::{Progress, standing};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::members::Holder;
+use crate::store::{FORMAT, Named, Store, Writer, sorted};
+use serde::Serialize;
+use std::path::Path;
+
+/// What an upgrade did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Upgraded {
+    /// Version of this form.
+    pub schema: u32,
+    /// The store's format before and after.
+    pub formats: [u32; 2],
+    /// Named files before and after.
+    pub files: [u64; 2],
+}
+
+/// Brings the store at `dir` to today's format.
+/// # Errors
+/// `Store` when another writer holds it, it has no night, or it is damaged; `Io`.
+pub fn upgrade(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Upgraded> {
+    Store::open(dir)?;
+    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let format = |store: &Store| -> Result<u32> {
+        Ok(store.catalog().meta("format")?.and_then(|format| format.parse().ok()).unwrap_or_default())
+    };
+    let (before, files) = (format(&writer.store)?, writer.store.files().len() as u64);
+    if writer.store.nights().is_empty() {
+        return Err(Error::new(ErrorKind::Store, "expected a night, found none").hint("audit a log into it"));
+    }
+    let tables: Vec<Named> = writer.store.of_kind("fragments").cloned().collect();
+    if before < FORMAT || !tables.is_empty() {
+        progress.stage("convert", None);
+        let mut night = writer.newest()?;
+        let converted = (|| {
+            let Some(newest) = tables.iter().map(|table| table.night).max() else { return Ok(()) };
+            let mut members = old_members(&writer.store)?;
+            let mut holders: Vec<Holder> = members.iter().map(Holder::of).collect();
+            sorted::write(&mut members, &mut night.create_merged("members", newest)?).map_err(|e| written(&e))?;
+            sorted::write(&mut holders, &mut night.create_merged("holders", newest)?).map_err(|e| written(&e))
+        })();
+        if let Err(error) = converted {
+            writer.abandon(&night);
+            return Err(error);
+        }
+        let replaced: Vec<String> = tables.into_iter().map(|table| table.name).collect();
+        writer.commit(night, &replaced, |_| Ok(()))?;
+    }
+    progress.stage("standings", None);
+    standing::keep(&mut writer)?;
+    Ok(Upgraded {
+        schema: 1,
+        formats: [before, format(&writer.store)?],
+        files: [files, writer.store.files().len() as u64],
+    })
+}
