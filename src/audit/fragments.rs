@@ -1,14 +1,14 @@
 //! A night's fragment families: fingerprints are counted, seeds grown, every new text read for runs, runs gathered.
 
 use super::fields::{prints_kind, texts_kind};
+use super::naming::Held;
 use super::view::{View, folded_of};
 use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
-    self, AccountsOf, Gathered, Holding, KeptRuns, KnownTexts, Scanner, Scratch, Seed, TextPair,
-    Texts as FragmentTexts, gather, grow, is_spread, pieces,
+    self, AccountsOf, KeptRuns, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, grow, pieces,
 };
-use crate::ids::{Digest, FamilyId, Field, Level};
+use crate::ids::{Digest, FamilyId, Field};
 use crate::store::members::{Holder, Member};
 use crate::store::postings::Postings;
 use crate::store::prints::{PrintRecord, Prints, of_hash};
@@ -19,7 +19,6 @@ use crate::store::{Mapped, NewNight, Night, Store};
 use crate::text::winnow::{GRAM, Printer};
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// The printer of a store: its secret is derived from the account key, as family names are.
 pub(crate) fn printer(naming_key: &[u8; 32]) -> Printer {
@@ -104,11 +103,14 @@ impl Fragment {
 }
 
 /// What a night found.
+#[derive(Default)]
 pub(crate) struct NightFragments {
     /// (number, fragment) of the new ones.
     pub(crate) new: Vec<(u32, Fragment)>,
-    /// (number, within, known) of all.
-    pub(crate) all: Vec<(u32, Option<u32>, Option<String>)>,
+    /// (fragment, head) of known ones that lie within another head since tonight.
+    pub(crate) within: Vec<(u32, u32)>,
+    /// (fragment, name of the known text) of known ones that are explained otherwise since tonight.
+    pub(crate) explained: Vec<(u32, Option<String>)>,
     /// Fragments that were found and not kept.
     pub(crate) cut: u64,
     /// Files of earlier nights that went into new ones.
@@ -117,14 +119,14 @@ pub(crate) struct NightFragments {
 
 /// Fingerprints of a field over the trailing nights, with tonight's.
 pub(crate) struct Printed {
-    field: Field,
+    pub(crate) field: Field,
     tonight: Vec<Prints<Mapped>>,
     older: Vec<Prints<Mapped>>,
     /// The first text of the trailing nights.
-    first_older: u32,
-    accounts: AccountsOf,
-    first_new: u32,
-    least_accounts: u32,
+    pub(crate) first_older: u32,
+    pub(crate) accounts: AccountsOf,
+    pub(crate) first_new: u32,
+    pub(crate) least_accounts: u32,
     second_finder: bool,
 }
 
@@ -191,20 +193,20 @@ impl Printed {
         fragment::count(printed, &self.accounts, self.least_accounts, group, &|hash| kept.has(hash))
     }
 
-    /// Marks older texts, of the trailing nights, that have a fingerprint of this run.
-    fn older_holders(&self, printer: &Printer, run: &str, out: &mut [bool]) {
+    /// Older texts, of the trailing nights, that have a fingerprint of one of these runs.
+    fn older_holders<'a>(&self, printer: &Printer, runs: impl Iterator<Item = &'a str>) -> Vec<u32> {
         let mut hashes: Vec<u64> = Vec::new();
-        for piece in pieces(run) {
+        for piece in runs.flat_map(pieces) {
             printer.each_gram::<GRAM>(piece.as_bytes(), |hash, _| hashes.push(hash));
         }
-        for older in &self.older {
-            let holders = hashes.iter().flat_map(|&hash| of_hash(older.all(), hash));
-            for record in holders.filter(|record| record.text >= self.first_older) {
-                if let Some(is_holder) = out.get_mut(record.text as usize) {
-                    *is_holder = true;
-                }
-            }
-        }
+        hashes.par_sort_unstable();
+        hashes.dedup();
+        let of = |&hash: &u64| self.older.iter().flat_map(move |older| of_hash(older.all(), hash));
+        let mut texts: Vec<u32> = hashes.par_iter().flat_map_iter(of).map(|record| record.text).collect();
+        texts.retain(|text| (self.first_older..self.first_new).contains(text));
+        texts.par_sort_unstable();
+        texts.dedup();
+        texts
     }
 }
 
@@ -248,27 +250,20 @@ impl FragmentTexts for FieldTexts<'_> {
     }
 }
 
-/// A run while it is not decided whether it is kept.
-struct Run {
-    text: String,
-    /// Its number in the catalog, and its head.
-    known: Option<(u32, u32)>,
-    members: Vec<Member>,
-}
-
-/// Finds the fragment families of a finished night and writes who is in them. `near` names the near-duplicate family of a prompt.
+/// Finds the fragment families of a finished night and writes who is in them. `near` names the near-duplicate family of a prompt,
+/// `n_accounts` counts the accounts of a known head.
 pub(crate) fn find(
     (store, view): (&Store, &View),
     fields: [Printed; 3],
     near: &(dyn Fn(u32) -> u32 + Sync),
+    n_accounts: &dyn Fn(u32) -> u64,
     config: &AuditConfig,
     night: &mut NewNight,
     progress: &dyn Progress,
 ) -> Result<NightFragments> {
     let printer = printer(&view.naming_key);
-    let known = known_texts(&config.fragments, &printer);
-    let mut found = NightFragments { new: Vec::new(), all: Vec::new(), cut: 0, merged_files: Vec::new() };
-    let mut all: Vec<Member> = Vec::new();
+    let mut found = NightFragments::default();
+    let (mut all, mut holders): (Vec<Member>, Vec<Holder>) = Default::default();
     let mut next = view.fragments.len() as u32;
     for printed in fields {
         let field = printed.field;
@@ -276,35 +271,35 @@ pub(crate) fn find(
         let texts = FieldTexts { view, field, first: printed.first_new, tonight };
         let of_group = |text: u32| if field == Field::Prompt { near(text) } else { text };
         progress.stage("runs", None);
-        let mut runs = known_runs(view, field);
-        let n_known = runs.len();
-        let kept = KeptRuns::new(&printer, runs.iter().map(|run| run.text.as_str()).collect());
+        let known = known_runs(view, field);
+        let known_texts: Vec<&str> = known.iter().map(|&number| view.fragments[number as usize].text.as_str()).collect();
+        let kept = KeptRuns::new(&printer, known_texts.clone());
         let seeds = printed.seeds(&of_group, &kept);
         let (grown, cut) = grow(kept, &seeds, &texts);
         found.cut += cut;
-        runs.extend(grown.into_iter().map(|text| Run { text, known: None, members: Vec::new() }));
         progress.stage("members", None);
-        read_all(store, &mut runs, n_known, &printer, &printed, &texts);
+        let runs = Runs {
+            n_known: known.len(),
+            numbers: known.into_iter().chain(next..).take(known_texts.len() + grown.len()).collect(),
+            texts: known_texts.into_iter().chain(grown.iter().map(String::as_str)).collect(),
+        };
+        let tonight: Vec<u32> = (printed.first_new..).take(texts.tonight.len()).collect();
+        let everything: Vec<usize> = (0..runs.texts.len()).collect();
+        let mut held = Held::new((view, &printed, &of_group), next, members(&runs, &everything, &printer, &texts, &tonight));
+        // Of what is not a part of a family that is known already, older texts are read too.
+        let parts = held.parts(&runs);
+        let open: Vec<usize> = (runs.n_known..).zip(&parts).filter(|(_, head)| head.is_none()).map(|(i, _)| i).collect();
+        let older = printed.older_holders(&printer, open.iter().map(|&i| runs.texts[i]));
+        held.add(members(&runs, &open, &printer, &texts, &older));
         progress.stage("fragments", None);
-        let mut place = 0;
-        runs.retain(|run| {
-            place += 1;
-            place <= n_known || is_varied(run, &printed, &of_group)
-        });
-        let fragments = named(view, runs, n_known, &printer, &printed, &mut next);
-        for (number, fragment, members, is_new) in fragments {
-            all.extend(members.into_iter().map(|member| Member { fragment: number, ..member }));
-            let explained = match known.is_empty() {
-                true => fragment.known.clone(),
-                false => known.explains(&fragment.text, &fragment.digest()).map(str::to_owned),
-            };
-            found.all.push((number, fragment.within, explained));
-            if is_new {
-                found.new.push((number, fragment));
-            }
-        }
+        let named = held.named(&runs, &parts, &printer, n_accounts);
+        next += named.new.len() as u32;
+        found.new.extend(named.new);
+        found.within.extend(named.within);
+        all.extend(named.members);
+        holders.extend(named.holders);
     }
-    let mut holders: Vec<Holder> = all.iter().map(Holder::of).collect();
+    explain(view, config, &printer, &mut found);
     let written = |cause: std::io::Error| fields::written(&cause);
     sorted::write(&mut all, &mut night.create("members", "members.bin")?).map_err(written)?;
     sorted::write(&mut holders, &mut night.create("holders", "holders.bin")?).map_err(written)?;
@@ -316,131 +311,49 @@ pub(crate) fn find(
     Ok(found)
 }
 
-/// Runs of earlier nights, in order of number.
-fn known_runs(view: &View, field: Field) -> Vec<Run> {
+/// Numbers of the runs of earlier nights.
+fn known_runs(view: &View, field: Field) -> Vec<u32> {
     let whole = |fragment: &Fragment| fragment.field == field && !fragment.is_forgotten();
-    let numbered = (0u32..).zip(&view.fragments).filter(|(_, fragment)| whole(fragment));
-    numbered
-        .map(|(number, fragment)| Run {
-            text: fragment.text.clone(),
-            known: Some((number, fragment.head)),
-            members: Vec::new(),
-        })
-        .collect()
+    (0u32..).zip(&view.fragments).filter(|(_, fragment)| whole(fragment)).map(|(number, _)| number).collect()
 }
 
-/// Reads tonight's texts for all runs, and older ones that may hold a new run for those.
-fn read_all(
-    store: &Store,
-    runs: &mut [Run],
-    n_known: usize,
-    printer: &Printer,
-    printed: &Printed,
-    texts: &FieldTexts<'_>,
-) {
-    let mut is_holder = vec![false; texts.first as usize];
-    if !store.nights().is_empty() {
-        runs[n_known..].iter().for_each(|run| printed.older_holders(printer, &run.text, &mut is_holder));
+/// Says which known text explains a fragment, of new ones and of those for which it is another than before.
+fn explain(view: &View, config: &AuditConfig, printer: &Printer, found: &mut NightFragments) {
+    let known = known_texts(&config.fragments, printer);
+    if known.is_empty() {
+        return;
     }
-    let older: Vec<u32> = (0..).zip(&is_holder).filter(|(_, is_holder)| **is_holder).map(|(text, _)| text).collect();
-    drop(is_holder);
-    let tonight: Vec<u32> = (texts.first..texts.first + texts.tonight.len() as u32).collect();
-    for (list, from) in [(older, n_known), (tonight, 0)] {
-        let scanner = Scanner::new(printer, runs[from..].iter().map(|run| run.text.as_str()));
-        if scanner.is_empty() {
-            continue;
+    let by = |fragment: &Fragment| known.explains(&fragment.text, &fragment.digest()).map(str::to_owned);
+    found.new.iter_mut().for_each(|(_, fragment)| fragment.known = by(fragment));
+    for (number, fragment) in (0..).zip(&view.fragments).filter(|(_, fragment)| !fragment.is_forgotten()) {
+        let explained = by(fragment);
+        if explained != fragment.known {
+            found.explained.push((number, explained));
         }
-        let read = |scratch: &mut Scratch, &text: &u32| -> Vec<Member> {
-            let folded = texts.folded(text);
-            let length = u32::try_from(folded.len()).unwrap_or(u32::MAX);
-            let found = scanner.scan_in(&folded, scratch).into_iter();
-            found.map(|f| Member { fragment: f.run, text, first: f.first, end: f.end, held: f.held, length }).collect()
+    }
+}
+
+/// The runs that a night's texts are read for: known ones in front, then those that it grew.
+pub(crate) struct Runs<'a> {
+    pub(crate) n_known: usize,
+    pub(crate) numbers: Vec<u32>,
+    pub(crate) texts: Vec<&'a str>,
+}
+
+/// Who holds which of the runs at these `places`, among the texts of a `list`.
+fn members(runs: &Runs<'_>, places: &[usize], printer: &Printer, texts: &FieldTexts<'_>, list: &[u32]) -> Vec<Member> {
+    let scanner = Scanner::new(printer, places.iter().map(|&i| runs.texts[i]));
+    if scanner.is_empty() {
+        return Vec::new();
+    }
+    let read = |scratch: &mut Scratch, &text: &u32| -> Vec<Member> {
+        let folded = texts.folded(text);
+        let length = u32::try_from(folded.len()).unwrap_or(u32::MAX);
+        let member = |f: fragment::Found| {
+            let fragment = runs.numbers[places[f.run as usize]];
+            Member { fragment, text, first: f.first, end: f.end, held: f.held, length }
         };
-        for part in list.chunks(1 << 14) {
-            let members: Vec<Vec<Member>> = part.par_iter().map_init(Scratch::default, read).collect();
-            for member in members.into_iter().flatten() {
-                runs[from + member.fragment as usize].members.push(member);
-            }
-        }
-    }
-}
-
-/// Whether a run is more than a part of one near-duplicate family, and of enough accounts.
-fn is_varied(run: &Run, printed: &Printed, of_group: &dyn Fn(u32) -> u32) -> bool {
-    let accounts = printed.accounts.of_all(run.members.iter().map(|member| member.text)).len();
-    if accounts < printed.least_accounts as usize {
-        return false;
-    }
-    let of = |member: &Member| {
-        let group = of_group(member.text);
-        printed.accounts.of(member.text).iter().map(move |&account| (group, account))
+        scanner.scan_in(&folded, scratch).into_iter().map(member).collect()
     };
-    is_spread(&mut run.members.iter().flat_map(of).collect(), accounts)
-}
-
-/// Names the runs: which are families, which parts of one, which lie within another. In order of number.
-fn named(
-    view: &View,
-    runs: Vec<Run>,
-    n_known: usize,
-    printer: &Printer,
-    printed: &Printed,
-    next: &mut u32,
-) -> Vec<(u32, Fragment, Vec<Member>, bool)> {
-    let scanner = Scanner::new(printer, runs.iter().map(|run| run.text.as_str()));
-    let position: BTreeMap<u32, u32> = (0u32..).zip(&runs).filter_map(|(i, run)| Some((run.known?.0, i))).collect();
-    let holdings: Vec<Holding> = runs
-        .par_iter()
-        .enumerate()
-        .map(|(i, run)| {
-            let mut texts = run.known.map_or_else(Vec::new, |(number, _)| view.fragment_texts(number));
-            texts.extend(run.members.iter().map(|member| member.text));
-            texts.sort();
-            texts.dedup();
-            let accounts = printed.accounts.of_all(texts.iter().copied());
-            let own = run.text.replace(crate::family::fragment::SLOT, " ");
-            let whole = |inner: u32| {
-                let fixed: usize = pieces(&runs[inner as usize].text).map(str::len).sum();
-                fixed.saturating_sub(4)
-            };
-            let holds =
-                scanner.scan(&own).into_iter().filter(|f| f.run as usize != i && f.held as usize >= whole(f.run));
-            let holds = holds.map(|f| f.run).collect();
-            let head = run.known.and_then(|(_, head)| position.get(&head).copied());
-            Holding { texts, accounts, head, holds }
-        })
-        .collect();
-    let gathered: Vec<Gathered> = gather(&holdings);
-    let numbers: Vec<u32> = (0..runs.len())
-        .map(|i| runs[i].known.map_or_else(|| *next + (i - n_known) as u32, |(number, _)| number))
-        .collect();
-    *next += (runs.len() - n_known) as u32;
-    let at = |position: u32| numbers[position as usize];
-    runs.into_iter()
-        .zip(gathered)
-        .enumerate()
-        .map(|(i, (run, place))| {
-            let fragment = match run.known {
-                Some((number, _)) => {
-                    let before = &view.fragments[number as usize];
-                    Fragment { within: place.within.map(at), ..before.clone() }
-                }
-                None => Fragment {
-                    id: name(&view.naming_key, printed.field, &run.text),
-                    field: printed.field,
-                    text: run.text,
-                    head: at(place.head),
-                    night: 0,
-                    within: place.within.map(at),
-                    known: None,
-                },
-            };
-            (numbers[i], fragment, run.members, run.known.is_none())
-        })
-        .collect()
-}
-
-/// The name of the family that this run heads.
-fn name(naming_key: &[u8; 32], field: Field, text: &str) -> FamilyId {
-    FamilyId::derive(naming_key, Level::Fragment, &Digest::of(format!("{}\n{text}", field.word()).as_bytes()))
+    list.par_iter().map_init(Scratch::default, read).flatten_iter().collect()
 }

@@ -16,6 +16,7 @@ mod ingest;
 mod lookup;
 mod measure;
 mod members;
+mod naming;
 mod night;
 mod quarantine;
 mod standing;
@@ -40,7 +41,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::family::calibrate::Calibration;
 use crate::family::judge::{RULE_VERSION, Rule};
 use crate::family::length::{Lengths, Thresholds};
-use crate::ids::Field;
+use crate::ids::{Field, Level};
 use crate::log::{self, Format, LogConfig};
 use crate::report::Counts;
 use crate::store::input::{self, Input};
@@ -49,6 +50,7 @@ use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store, Writer};
 use ingest::{Ingest, Tally};
 use quarantine::Quarantine;
+use standing::{Standings, family_key};
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
@@ -267,8 +269,11 @@ pub fn audit(
         night::families((&writer.store, &view), model, &finished, &prompts, &rule, config, &mut night, progress)?;
     let near = families.leaders_of(&view, f.first_prompt + f.prompts);
     let near = |prompt: u32| near.get(prompt as usize).copied().unwrap_or(prompt);
+    let standings = Standings::open(&writer.store, &view)?;
+    let n_accounts = |head| standings.head(family_key(Level::Fragment, head)).map_or(0, |head| head.accounts);
+    let fields = [prompts, systems, turns];
     let fragments =
-        fragments::find((&writer.store, &view), [prompts, systems, turns], &near, config, &mut night, progress)?;
+        fragments::find((&writer.store, &view), fields, &near, &n_accounts, config, &mut night, progress)?;
     progress.stage("commit", None);
     let number = night.night;
     let rules = view.rules_with(RULE_VERSION, view.families.len() as u32);
@@ -309,13 +314,16 @@ pub fn audit(
             let row = (family, id.to_string(), leader, number);
             db.execute("INSERT INTO families VALUES (?1, ?2, ?3, ?4, NULL, NULL)", row)?;
         }
-        for (number_of, fragment) in &fragments.new {
+        for (number_of, f) in &fragments.new {
             let row =
-                (number_of, fragment.id.to_string(), fragment.field.number(), &fragment.text, number, fragment.head);
-            db.execute("INSERT INTO fragments VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, NULL)", row)?;
+                (number_of, f.id.to_string(), f.field.number(), &f.text, number, f.head, f.within, &f.known);
+            db.execute("INSERT INTO fragments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", row)?;
         }
-        for (number_of, within, known) in &fragments.all {
-            db.execute("UPDATE fragments SET within = ?1, known = ?2 WHERE fragment = ?3", (within, known, number_of))?;
+        for (fragment, within) in &fragments.within {
+            db.execute("UPDATE fragments SET within = ?1 WHERE fragment = ?2", (within, fragment))?;
+        }
+        for (fragment, known) in &fragments.explained {
+            db.execute("UPDATE fragments SET known = ?1 WHERE fragment = ?2", (known, fragment))?;
         }
         for (from, into) in &families.outcome.merged {
             let row = (into, number, from);

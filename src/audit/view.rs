@@ -259,30 +259,21 @@ impl View {
         if field == Field::Turn { &self.turn_postings } else { &self.postings }
     }
 
-    /// Texts that hold a fragment, by number, each as often as nights found it in another way.
-    pub(crate) fn fragment_members(&self, fragment: u32) -> Vec<Member> {
+    /// Texts that hold a fragment, by number, as each file has them, oldest first.
+    pub(crate) fn members_by_file(&self, fragment: u32) -> Vec<&[Member]> {
         let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field) else {
             return Vec::new();
         };
-        let of_night = |(_, found): &(u32, Found<Member>)| equal(found.all(), |m| m.fragment.cmp(&fragment)).to_vec();
-        let mut out: Vec<Member> = self.members.iter().flat_map(of_night).collect();
-        out.retain(|member| member.text < self.n_texts[field as usize]);
-        out.sort_unstable();
-        out.dedup();
-        out
+        let of_fragment = |(_, found)| equal(Found::all(found), |member: &Member| member.fragment.cmp(&fragment));
+        // A damaged file may name texts that do not exist; the greatest stand last.
+        let exist = |member: &Member| member.text < self.n_texts[field as usize];
+        let files = self.members.iter().map(|(night, found)| of_fragment((night, found)));
+        files.map(|members| &members[..members.partition_point(exist)]).collect()
     }
 
-    /// The texts of those, each once, in order.
-    pub(crate) fn fragment_texts(&self, fragment: u32) -> Vec<u32> {
-        let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field) else {
-            return Vec::new();
-        };
-        let files = self.members.iter();
-        let mut out: Vec<u32> = files
-            .flat_map(|(_, found)| equal(found.all(), |m| m.fragment.cmp(&fragment)))
-            .map(|member| member.text)
-            .collect();
-        out.retain(|&text| text < self.n_texts[field as usize]);
+    /// Texts that hold a fragment, by number, each as often as nights found it in another way.
+    pub(crate) fn fragment_members(&self, fragment: u32) -> Vec<Member> {
+        let mut out = self.members_by_file(fragment).concat();
         // Each file has them in order, and one after another mostly too.
         out.sort();
         out.dedup();
@@ -291,14 +282,9 @@ impl View {
 
     /// At most `most` of them, spread evenly.
     pub(crate) fn some_members(&self, fragment: u32, most: usize) -> Vec<Member> {
-        let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field) else {
-            return Vec::new();
-        };
-        let nights: Vec<&[Member]> =
-            self.members.iter().map(|(_, found)| equal(found.all(), |m| m.fragment.cmp(&fragment))).collect();
-        let step = nights.iter().map(|night| night.len()).sum::<usize>().div_ceil(most).max(1);
-        let some = nights.into_iter().flatten().step_by(step).copied();
-        some.filter(|member| member.text < self.n_texts[field as usize]).collect()
+        let files = self.members_by_file(fragment);
+        let step = files.iter().map(|members| members.len()).sum::<usize>().div_ceil(most).max(1);
+        files.into_iter().flatten().step_by(step).copied().collect()
     }
 
     /// What a text holds of a fragment.
@@ -310,6 +296,13 @@ impl View {
     /// Texts that hold fragments, as one night found them.
     pub(crate) fn members_of_night(&self, night: u32) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(move |(of, _)| *of == night).flat_map(|(_, found)| found.all())
+    }
+
+    /// Fragments that a text of this field holds, in no order.
+    pub(crate) fn fragments_of(&self, field: Field, text: u32) -> impl Iterator<Item = u32> {
+        let held = self.holders.iter().flat_map(move |(_, holders)| equal(holders.all(), |holder| holder.text.cmp(&text)));
+        let is_of_field = move |&number: &u32| self.fragments.get(number as usize).is_some_and(|of| of.field == field);
+        held.map(|holder| holder.fragment).filter(is_of_field)
     }
 
     /// Heads of the fragments that a text of this field holds, as nights before this one found it.

@@ -239,6 +239,14 @@ impl Standings {
         Ok(Self::files(store)?.iter().find_map(found))
     }
 
+    /// The newest head of one family.
+    pub(crate) fn head(&self, family: u64) -> Option<&Head> {
+        match self {
+            Self::Kept(files) => files.iter().find_map(|file| file.of(family)),
+            Self::Counted(all) => all.binary_search_by_key(&family, |s| s.head.family).ok().map(|i| &all[i].head),
+        }
+    }
+
     /// How a family stands, where it is one.
     pub(crate) fn of(&self, family: u64) -> Option<Standing> {
         match self {

@@ -24,7 +24,7 @@ mod run;
 mod scan;
 
 pub use count::{AccountsOf, Printed, Seed, TextPair, count, is_spread, pairs};
-pub use gather::{Gathered, Holding, gather};
+pub use gather::{Holders, Holding, gather, nearest_wider};
 pub use grow::{KeptRuns, grow};
 pub use known::KnownTexts;
 pub use run::{SLOT, Texts, extract, pieces};
