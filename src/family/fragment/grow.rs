@@ -3,8 +3,9 @@
 //! Seeds with most accounts come first, and a seed that lies inside a kept run is not grown. A seed that straddles the end of a
 //! fragment and some popular text grows to a run of both; whoever holds it holds the fragment, so it tells nothing new. A run is
 //! *explained* by the kept runs that its text holds, as a member would hold them, if fewer than [`LEAST_RUN`] of its bytes are left,
-//! and by a kept run that is the same.
-//! Weakness: a gram remembers the first four runs that have it.
+//! and by a kept run that is the same. What as many kept runs have in common as a gram may stand for when texts are searched
+//! ([`MOST_RUNS`](super::scan)) is explained by them too: another run could not be told by it.
+//! Weakness: of a phrase that eight longer runs hold, who sends it alone is not told.
 
 use super::LEAST_RUN;
 use super::count::Seed;
@@ -22,8 +23,8 @@ const STRETCH: usize = super::scan::STRETCH;
 const TOGETHER: usize = 512;
 /// Runs that one call may add.
 const MOST_RUNS: usize = 100_000;
-/// Runs that one gram remembers.
-const MOST_OWNERS: usize = 4;
+/// Runs that one gram remembers: as many as it finds in a text.
+const MOST_OWNERS: usize = super::scan::MOST_RUNS;
 
 /// Grows `seeds`, which come most accounts first, to runs that the `kept` ones do not explain. Returns them, longest first, and
 /// how many more were found and not kept.
@@ -65,7 +66,7 @@ pub struct KeptRuns<'a> {
     owners: HashMap<u64, Vec<(u32, u32)>>,
     /// Bytes of each run that members are measured by.
     lengths: Vec<u32>,
-    /// The added runs, for what no gram tells: four others may own all of a run's.
+    /// The added runs, for what no gram tells: others may own all of a run's.
     texts: HashSet<String>,
 }
 
@@ -131,12 +132,17 @@ impl<'a> KeptRuns<'a> {
         }
         // Of each kept run: (place in it, place here) of the grams in common.
         let mut common: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
+        let mut taken: Vec<u32> = Vec::new();
         for (hash, at) in grams::<STRETCH>(self.printer, run) {
+            let mut n = 0;
             for (owner, offset) in self.owners(hash) {
                 common.entry(owner).or_default().push((offset, at));
+                n += 1;
+            }
+            if n == MOST_OWNERS {
+                taken.push(at);
             }
         }
-        let mut taken: Vec<u32> = Vec::new();
         for (owner, mut places) in common {
             places.sort_unstable();
             let held = covered(places.iter().map(|place| place.0));

@@ -17,7 +17,7 @@ const STEP: usize = 4;
 /// Bytes of a stretch that counts.
 pub(super) const STRETCH: usize = GRAM + STEP - 1;
 /// Runs that one gram may stand for.
-const MOST_RUNS: usize = 8;
+pub(super) const MOST_RUNS: usize = 8;
 /// Bytes compared for one text: a multiple of its length, and some.
 const MOST_COMPARED: usize = 64;
 const ALWAYS_COMPARED: usize = 16 << 10;
