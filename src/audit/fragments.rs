@@ -272,7 +272,8 @@ pub(crate) fn find(
         let of_group = |text: u32| if field == Field::Prompt { near(text) } else { text };
         progress.stage("runs", None);
         let known = known_runs(view, field);
-        let known_texts: Vec<&str> = known.iter().map(|&number| view.fragments[number as usize].text.as_str()).collect();
+        let known_texts: Vec<&str> =
+            known.iter().map(|&number| view.fragments[number as usize].text.as_str()).collect();
         let kept = KeptRuns::new(&printer, known_texts.clone());
         let seeds = printed.seeds(&of_group, &kept);
         let (grown, cut) = grow(kept, &seeds, &texts);
@@ -285,10 +286,12 @@ pub(crate) fn find(
         };
         let tonight: Vec<u32> = (printed.first_new..).take(texts.tonight.len()).collect();
         let everything: Vec<usize> = (0..runs.texts.len()).collect();
-        let mut held = Held::new((view, &printed, &of_group), next, members(&runs, &everything, &printer, &texts, &tonight));
+        let mut held =
+            Held::new((view, &printed, &of_group), next, members(&runs, &everything, &printer, &texts, &tonight));
         // Of what is not a part of a family that is known already, older texts are read too.
         let parts = held.parts(&runs);
-        let open: Vec<usize> = (runs.n_known..).zip(&parts).filter(|(_, head)| head.is_none()).map(|(i, _)| i).collect();
+        let open: Vec<usize> =
+            (runs.n_known..).zip(&parts).filter(|(_, head)| head.is_none()).map(|(i, _)| i).collect();
         let older = printed.older_holders(&printer, open.iter().map(|&i| runs.texts[i]));
         held.add(members(&runs, &open, &printer, &texts, &older));
         progress.stage("fragments", None);

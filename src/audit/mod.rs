@@ -272,8 +272,7 @@ pub fn audit(
     let standings = Standings::open(&writer.store, &view)?;
     let n_accounts = |head| standings.head(family_key(Level::Fragment, head)).map_or(0, |head| head.accounts);
     let fields = [prompts, systems, turns];
-    let fragments =
-        fragments::find((&writer.store, &view), fields, &near, &n_accounts, config, &mut night, progress)?;
+    let fragments = fragments::find((&writer.store, &view), fields, &near, &n_accounts, config, &mut night, progress)?;
     progress.stage("commit", None);
     let number = night.night;
     let rules = view.rules_with(RULE_VERSION, view.families.len() as u32);

@@ -58,7 +58,11 @@ impl<'a> Held<'a> {
     }
 
     pub(crate) fn add(&mut self, members: Vec<Member>) {
-        if self.members.is_empty() { self.members = members } else { self.members.extend(members) }
+        if self.members.is_empty() {
+            self.members = members
+        } else {
+            self.members.extend(members)
+        }
         self.members.par_sort_unstable();
         self.keep_holders();
     }
@@ -100,7 +104,10 @@ impl<'a> Held<'a> {
         };
         let holdings: Vec<Holding> = new.par_iter().map(telling).collect();
         let heads = gather(&holdings, self.first, self);
-        new.iter().zip(heads).map(|(&number, head)| Some(head).filter(|&head| head != number && self.is_varied(number))).collect()
+        new.iter()
+            .zip(heads)
+            .map(|(&number, head)| Some(head).filter(|&head| head != number && self.is_varied(number)))
+            .collect()
     }
 
     /// Names the new ones of `runs`, of which `parts` tells the heads that are decided; `n_accounts` counts the accounts of a known head.
@@ -220,7 +227,8 @@ impl<'a> Whole<'a> {
 impl Holders for Held<'_> {
     fn of_text(&self, text: u32) -> Vec<u32> {
         let is_led = |&number: &u32| self.view.fragments.get(number as usize).is_some_and(|of| of.head != number);
-        let mut out: Vec<u32> = equal(&self.holders, |holder| holder.text.cmp(&text)).iter().map(|h| h.fragment).collect();
+        let mut out: Vec<u32> =
+            equal(&self.holders, |holder| holder.text.cmp(&text)).iter().map(|h| h.fragment).collect();
         if self.with_earlier && text < self.printed.first_new {
             out.extend(self.view.fragments_of(self.printed.field, text));
         }

@@ -300,7 +300,8 @@ impl View {
 
     /// Fragments that a text of this field holds, in no order.
     pub(crate) fn fragments_of(&self, field: Field, text: u32) -> impl Iterator<Item = u32> {
-        let held = self.holders.iter().flat_map(move |(_, holders)| equal(holders.all(), |holder| holder.text.cmp(&text)));
+        let held =
+            self.holders.iter().flat_map(move |(_, holders)| equal(holders.all(), |holder| holder.text.cmp(&text)));
         let is_of_field = move |&number: &u32| self.fragments.get(number as usize).is_some_and(|of| of.field == field);
         held.map(|holder| holder.fragment).filter(is_of_field)
     }

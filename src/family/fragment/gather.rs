@@ -59,7 +59,8 @@ pub fn gather(new: &[Holding], first: u32, holders: &dyn Holders) -> Vec<u32> {
                 }
             }
             let mut is_part = |&(head, in_sketch): &(u32, usize)| {
-                let other = asked.entry(head).or_insert_with(|| Asked { n_texts: holders.n_texts(head), accounts: Err(0) });
+                let other =
+                    asked.entry(head).or_insert_with(|| Asked { n_texts: holders.n_texts(head), accounts: Err(0) });
                 let smaller = other.n_texts.min(run.texts.len()) as f64;
                 // Half of what is expected in the sketch: what half of the texts hold has less in one of a thousand sketches.
                 let may_be = (in_sketch * run.texts.len()) as f64 >= SAME_TEXTS / 2.0 * smaller * sketch.len() as f64;

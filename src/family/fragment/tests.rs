@@ -126,8 +126,8 @@ impl World {
             })
             .collect();
         let mut families: std::collections::BTreeMap<u32, BTreeSet<u32>> = std::collections::BTreeMap::new();
-        for (place, (_, texts)) in gather(&holdings).iter().zip(&held) {
-            families.entry(place.head).or_default().extend(texts);
+        for (head, (_, texts)) in gather(&holdings, 0, &groups::All(&holdings)).iter().zip(&held) {
+            families.entry(*head).or_default().extend(texts);
         }
         families.into_values().collect()
     }

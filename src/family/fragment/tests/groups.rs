@@ -8,7 +8,7 @@ fn holding(texts: impl IntoIterator<Item = u32>, accounts: impl IntoIterator<Ite
 }
 
 /// All runs, numbered from 0.
-struct All<'a>(&'a [Holding]);
+pub(super) struct All<'a>(pub(super) &'a [Holding]);
 
 impl Holders for All<'_> {
     fn of_text(&self, text: u32) -> Vec<u32> {
