@@ -3,9 +3,9 @@
 //! Seeds with most accounts come first, and a seed that lies inside a kept run is not grown. A seed that straddles the end of a
 //! fragment and some popular text grows to a run of both; whoever holds it holds the fragment, so it tells nothing new. A run is
 //! *explained* by the kept runs that its text holds, as a member would hold them, if fewer than [`LEAST_RUN`] of its bytes are left,
-//! and by a kept run that is the same. What as many kept runs have in common as a gram may stand for when texts are searched
-//! ([`MOST_RUNS`](super::scan)) is explained by them too: another run could not be told by it.
-//! Weakness: of a phrase that eight longer runs hold, who sends it alone is not told.
+//! and by a kept run that is the same. What eight runs of earlier nights have in common is explained by them too: a gram stands for no
+//! more runs when texts are searched, so another could not be told by it.
+//! Weakness: of a phrase that eight longer known runs hold, who sends it alone is not told.
 
 use super::LEAST_RUN;
 use super::count::Seed;
@@ -58,8 +58,9 @@ pub fn grow(mut kept: KeptRuns<'_>, seeds: &[Seed], texts: &dyn Texts) -> (Vec<S
 /// The runs that are kept, by their grams.
 pub struct KeptRuns<'a> {
     printer: &'a Printer,
-    /// Those that were known, in order of hash.
+    /// Those that were known, in order of hash, and how many.
     known: Grams<'a>,
+    n_known: u32,
     /// Fingerprints of the runs that were added.
     prints: HashSet<u64>,
     /// (run, place in its fixed bytes) of each gram of those.
@@ -93,8 +94,9 @@ impl<'a> KeptRuns<'a> {
         let mut owners: Vec<(u64, u32, u32)> = numbered().flat_map_iter(of_run).collect();
         owners.par_sort_unstable();
         let lengths = known.iter().map(|run| measured(run)).collect();
+        let n_known = known.len() as u32;
         let known = Grams { prints, owners, texts: known.into_iter().collect() };
-        Self { printer, known, prints: HashSet::new(), owners: HashMap::new(), lengths, texts: HashSet::new() }
+        Self { printer, known, n_known, prints: HashSet::new(), owners: HashMap::new(), lengths, texts: HashSet::new() }
     }
 
     /// Whether a kept run has this fingerprint.
@@ -134,12 +136,12 @@ impl<'a> KeptRuns<'a> {
         let mut common: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
         let mut taken: Vec<u32> = Vec::new();
         for (hash, at) in grams::<STRETCH>(self.printer, run) {
-            let mut n = 0;
+            let mut n_known = 0;
             for (owner, offset) in self.owners(hash) {
                 common.entry(owner).or_default().push((offset, at));
-                n += 1;
+                n_known += usize::from(owner < self.n_known);
             }
-            if n == MOST_OWNERS {
+            if n_known == MOST_OWNERS {
                 taken.push(at);
             }
         }

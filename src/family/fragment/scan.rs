@@ -5,7 +5,7 @@
 //! common, for the runs of which it holds enough grams. What a text holds of a run is the number of the run's bytes in stretches of at least 16, so a changed word costs
 //! its own surroundings only. Weakness: the order of the stretches is not asked, so sentences may be shuffled. Bounds: the first
 //! [`PRINTED_BYTES`] of a text; a gram stands for at most eight runs, and a run is measured on what is left of it; comparing stops at
-//! 64 times the text's length and 16 KiB.
+//! 256 times the text's length and 16 KiB.
 
 use super::run::pieces;
 use crate::text::limits::PRINTED_BYTES;
@@ -19,7 +19,7 @@ pub(super) const STRETCH: usize = GRAM + STEP - 1;
 /// Runs that one gram may stand for.
 pub(super) const MOST_RUNS: usize = 8;
 /// Bytes compared for one text: a multiple of its length, and some.
-const MOST_COMPARED: usize = 64;
+const MOST_COMPARED: usize = 256;
 const ALWAYS_COMPARED: usize = 16 << 10;
 /// Grams of runs that are looked at in one text.
 const MOST_HITS: usize = 1 << 20;
