@@ -7,8 +7,10 @@ use super::{AuditConfig, Progress, fields};
 use crate::error::Result;
 use crate::family::fragment::{
     self, AccountsOf, KeptRuns, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, grow, pieces,
+    wake,
 };
 use crate::ids::{Digest, FamilyId, Field};
+use crate::store::facts::Head;
 use crate::store::members::{Holder, Member};
 use crate::store::postings::Postings;
 use crate::store::prints::{PrintRecord, Prints, of_hash};
@@ -19,6 +21,7 @@ use crate::store::{Mapped, NewNight, Night, Store};
 use crate::text::winnow::{GRAM, Printer};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The printer of a store: its secret is derived from the account key, as family names are.
 pub(crate) fn printer(naming_key: &[u8; 32]) -> Printer {
@@ -140,7 +143,7 @@ impl Printed {
         n_accounts: u32,
         config: &FragmentConfig,
     ) -> Result<Self> {
-        let oldest = (night.night + 1).saturating_sub(config.nights.max(1));
+        let oldest = oldest_night(night.night, config);
         let kind = prints_kind(field);
         let open = |path: &std::path::Path| Prints::open(Mapped::open(path)?);
         let tonight = night.of_kind(kind).iter().map(|path| open(path)).collect::<Result<_>>()?;
@@ -251,12 +254,12 @@ impl FragmentTexts for FieldTexts<'_> {
 }
 
 /// Finds the fragment families of a finished night and writes who is in them. `near` names the near-duplicate family of a prompt,
-/// `n_accounts` counts the accounts of a known head.
+/// `facts_of` knows how the family of a known head stands.
 pub(crate) fn find(
     (store, view): (&Store, &View),
     fields: [Printed; 3],
     near: &(dyn Fn(u32) -> u32 + Sync),
-    n_accounts: &dyn Fn(u32) -> u64,
+    facts_of: &dyn Fn(u32) -> Option<Head>,
     config: &AuditConfig,
     night: &mut NewNight,
     progress: &dyn Progress,
@@ -265,19 +268,29 @@ pub(crate) fn find(
     let mut found = NightFragments::default();
     let (mut all, mut holders): (Vec<Member>, Vec<Holder>) = Default::default();
     let mut next = view.fragments.len() as u32;
+    let oldest = oldest_night(night.night, &config.fragments);
     for printed in fields {
         let field = printed.field;
         let tonight = Texts::open(Mapped::open(&night.path(&format!("{}.bin", texts_kind(field))))?)?;
         let texts = FieldTexts { view, field, first: printed.first_new, tonight };
         let of_group = |text: u32| if field == Field::Prompt { near(text) } else { text };
         progress.stage("runs", None);
-        let known = known_runs(view, field);
-        let known_texts: Vec<&str> =
-            known.iter().map(|&number| view.fragments[number as usize].text.as_str()).collect();
-        let kept = KeptRuns::new(&printer, known_texts.clone());
+        let (mut known, asleep) =
+            known_runs((view, &printed), &printer, &|head| facts_of(head).is_none_or(|of| of.last_night >= oldest));
+        let text_of = |&number: &u32| view.fragments[number as usize].text.as_str();
+        let kept = KeptRuns::new(&printer, known.iter().map(text_of).collect());
         let seeds = printed.seeds(&of_group, &kept);
-        let (grown, cut) = grow(kept, &seeds, &texts);
+        let (mut grown, cut) = grow(kept, &seeds, &texts);
         found.cut += cut;
+        // What is grown again letter for letter is the run that slept.
+        grown.retain(|run| match asleep.get(run.as_str()) {
+            Some(&number) => {
+                known.push(number);
+                false
+            }
+            None => true,
+        });
+        let known_texts: Vec<&str> = known.iter().map(text_of).collect();
         progress.stage("members", None);
         let runs = Runs {
             n_known: known.len(),
@@ -295,7 +308,7 @@ pub(crate) fn find(
         let older = printed.older_holders(&printer, open.iter().map(|&i| runs.texts[i]));
         held.add(members(&runs, &open, &printer, &texts, &older));
         progress.stage("fragments", None);
-        let named = held.named(&runs, &parts, &printer, n_accounts);
+        let named = held.named(&runs, &parts, &printer, &|head| facts_of(head).map_or(0, |of| of.accounts));
         next += named.new.len() as u32;
         found.new.extend(named.new);
         found.within.extend(named.within);
@@ -314,10 +327,28 @@ pub(crate) fn find(
     Ok(found)
 }
 
-/// Numbers of the runs of earlier nights.
-fn known_runs(view: &View, field: Field) -> Vec<u32> {
-    let whole = |fragment: &Fragment| fragment.field == field && !fragment.is_forgotten();
-    (0u32..).zip(&view.fragments).filter(|(_, fragment)| whole(fragment)).map(|(number, _)| number).collect()
+/// The first of the nights that are looked at together.
+fn oldest_night(tonight: u32, config: &FragmentConfig) -> u32 {
+    (tonight + 1).saturating_sub(config.nights.max(1))
+}
+
+/// Numbers of the runs of earlier nights that texts are read for, and by their texts those that sleep: of families that nobody sent in the
+/// trailing nights, and of which tonight has no fingerprint.
+fn known_runs<'a>(
+    (view, printed): (&'a View, &Printed),
+    printer: &Printer,
+    is_active: &dyn Fn(u32) -> bool,
+) -> (Vec<u32>, HashMap<&'a str, u32>) {
+    let whole = |fragment: &Fragment| fragment.field == printed.field && !fragment.is_forgotten();
+    let known = (0u32..).zip(&view.fragments).filter(|(_, fragment)| whole(fragment));
+    let (mut awake, asleep): (Vec<_>, Vec<_>) = known.partition(|(_, fragment)| is_active(fragment.head));
+    let texts: Vec<&str> = asleep.iter().map(|(_, fragment)| fragment.text.as_str()).collect();
+    let woken = wake(printer, &all(&printed.tonight), &texts);
+    let (woken, asleep): (Vec<_>, Vec<_>) = asleep.into_iter().zip(woken).partition(|(_, is_awake)| *is_awake);
+    awake.extend(woken.into_iter().map(|(run, _)| run));
+    let mut numbers: Vec<u32> = awake.into_iter().map(|(number, _)| number).collect();
+    numbers.sort_unstable();
+    (numbers, asleep.into_iter().map(|((number, fragment), _)| (fragment.text.as_str(), number)).collect())
 }
 
 /// Says which known text explains a fragment, of new ones and of those for which it is another than before.

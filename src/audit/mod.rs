@@ -270,9 +270,9 @@ pub fn audit(
     let near = families.leaders_of(&view, f.first_prompt + f.prompts);
     let near = |prompt: u32| near.get(prompt as usize).copied().unwrap_or(prompt);
     let standings = Standings::open(&writer.store, &view)?;
-    let n_accounts = |head| standings.head(family_key(Level::Fragment, head)).map_or(0, |head| head.accounts);
+    let facts_of = |head| standings.head(family_key(Level::Fragment, head)).copied();
     let fields = [prompts, systems, turns];
-    let fragments = fragments::find((&writer.store, &view), fields, &near, &n_accounts, config, &mut night, progress)?;
+    let fragments = fragments::find((&writer.store, &view), fields, &near, &facts_of, config, &mut night, progress)?;
     progress.stage("commit", None);
     let number = night.night;
     let rules = view.rules_with(RULE_VERSION, view.families.len() as u32);

@@ -239,6 +239,27 @@ fn a_fragment_that_grows_over_nights_keeps_its_name_and_its_first_members() {
     }
 }
 
+/// A run that nobody sent for longer than the trailing nights sleeps; one account that sends it again is in its family, under its name.
+#[test]
+fn a_fragment_that_slept_is_found_again() {
+    let site = Site::new();
+    let varied = |n: u64| varied(&format!("night-{n}-v"), 60);
+    let audit = |n: u64, rows: &[Value]| {
+        let log = format!("{n}.jsonl");
+        site.log(&log, rows);
+        site.run(&Site::audit_args("store", &[&log, "--fragment-nights", "2"])).ok();
+    };
+    audit(1, &[varied(1), carriers("t", TRACE, 0..6)].concat());
+    let id = family_of(&site, "store", &ids("t", 0..6));
+    (2..6).for_each(|n| audit(n, &varied(n)));
+    audit(6, &[varied(6), carriers("t", TRACE, 6..7)].concat());
+    assert_eq!(family_of(&site, "store", &ids("t", 0..7)), id);
+    // Five strangers who sent it again would have been a family of their own.
+    audit(7, &[varied(7), carriers("t", TRACE, 7..12)].concat());
+    assert_eq!(family_of(&site, "store", &ids("t", 0..12)), id);
+    assert_eq!(fragments(&site, "store").len(), 1);
+}
+
 #[test]
 fn habits_and_single_templates_are_no_fragment_families() {
     let check = |what: &str, rows: &[Vec<Value>], expected: &[BTreeSet<String>]| {

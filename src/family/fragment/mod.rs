@@ -22,6 +22,7 @@ mod grow;
 mod known;
 mod run;
 mod scan;
+mod wake;
 
 pub use count::{AccountsOf, Printed, Seed, TextPair, count, is_spread, pairs};
 pub use gather::{Holders, Holding, gather, nearest_wider};
@@ -29,6 +30,7 @@ pub use grow::{KeptRuns, grow};
 pub use known::KnownTexts;
 pub use run::{SLOT, Texts, extract, pieces};
 pub use scan::{Found, Scanner, Scratch};
+pub use wake::wake;
 
 /// Bytes that a run must have to be a family: what shorter ones share is idiom ("what is the difference between").
 pub const LEAST_RUN: usize = 40;
