@@ -182,18 +182,19 @@ impl Printed {
             return;
         }
         let (tonight, older) = (all(&self.tonight), all(&self.older));
-        fragment::pairs(
-            fragment::Printed { tonight: &tonight, older: &older, first: self.first_older },
-            self.first_new,
-            take,
-        );
+        fragment::pairs(self.printed(&tonight, &older), take);
+    }
+
+    fn printed<'a>(&self, tonight: &'a [&'a [PrintRecord]], older: &'a [&'a [PrintRecord]]) -> fragment::Printed<'a> {
+        fragment::Printed { tonight, older, first: self.first_older, first_new: self.first_new }
     }
 
     /// Fingerprints that enough accounts sent, in texts of several groups.
     fn seeds(&self, group: &(dyn Fn(u32) -> u32 + Sync), kept: &KeptRuns<'_>) -> Vec<Seed> {
         let (tonight, older) = (all(&self.tonight), all(&self.older));
-        let printed = fragment::Printed { tonight: &tonight, older: &older, first: self.first_older };
-        fragment::count(printed, &self.accounts, self.least_accounts, group, &|hash| kept.has(hash))
+        fragment::count(self.printed(&tonight, &older), &self.accounts, self.least_accounts, group, &|hash| {
+            kept.has(hash)
+        })
     }
 
     /// Older texts, of the trailing nights, that have a fingerprint of one of these runs.

@@ -82,7 +82,7 @@ impl World {
     fn seeds(&self, older: u32, least_accounts: u32) -> Vec<Seed> {
         let (old, new) = (self.prints(0..older), self.prints(older..self.texts.len() as u32));
         count(
-            Printed { tonight: &[&new], older: &[&old], first: 0 },
+            Printed { tonight: &[&new], older: &[&old], first: 0, first_new: older },
             &self.accounts_of(),
             least_accounts,
             &|text| text,

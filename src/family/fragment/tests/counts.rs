@@ -19,7 +19,7 @@ fn check(
     (tonight, older): (&[Vec<PrintRecord>], &[Vec<PrintRecord>]),
     pairs: &[(u32, u32)],
     (first_new, least): (u32, u32),
-) -> (Vec<Seed>, BTreeSet<(u32, u32)>) {
+) -> (Vec<Seed>, BTreeSet<(u32, u32)>, usize) {
     fn slices(runs: &[Vec<PrintRecord>]) -> Vec<&[PrintRecord]> {
         runs.iter().map(Vec::as_slice).collect()
     }
@@ -33,10 +33,8 @@ fn check(
         pairs.iter().filter(|pair| texts.contains(&pair.0)).map(|pair| pair.1).collect()
     };
     let mut paired: BTreeSet<(u32, u32)> = BTreeSet::new();
-    let printed = Printed { tonight: &new, older: &old, first: 0 };
-    super::super::pairs(printed, first_new, &mut |more| {
-        paired.extend(more.iter().map(|&(new, other, _)| (new, other)))
-    });
+    let printed = Printed { tonight: &new, older: &old, first: 0, first_new };
+    super::super::pairs(printed, &mut |more| paired.extend(more.iter().map(|&(new, other, _)| (new, other))));
     let count =
         |printed, known: &(dyn Fn(u64) -> bool + Sync)| count(printed, &accounts_of, least, &|text| text, known);
     let seeds = count(printed, &|_| false);
@@ -67,15 +65,26 @@ fn check(
         }
     }
     let found: BTreeSet<u64> = seeds.iter().map(|seed| seed.hash).collect();
+    let mut n_waiting = 0;
     for hash in asked.keys() {
         let texts = &table[hash];
         let all = accounts(&mut texts.iter().copied());
         // What one text has nearly to itself, however many send it, needs no fragment.
-        let most = |text: u32| accounts(&mut [text].into_iter()).len() as f64 > MOST_IN_ONE_FAMILY * all.len() as f64;
-        let alone = texts.iter().any(|&text| most(text));
-        if all.len() >= least as usize && !alone {
-            assert!(found.contains(hash), "{what}: {hash:x} of {} accounts is no seed", all.len());
-        }
+        let is_wide = |texts: &BTreeSet<u32>, all: usize| {
+            let share = |text: u32| accounts(&mut [text].into_iter()).len() as f64 / all as f64;
+            all >= least as usize && texts.iter().all(|&text| share(text) <= MOST_IN_ONE_FAMILY)
+        };
+        // What earlier nights could have grown waits for a quarter more accounts.
+        let before: BTreeSet<u32> = texts.iter().copied().filter(|&text| text < first_new).collect();
+        let n_before = accounts(&mut before.iter().copied()).len();
+        let waits = is_wide(&before, n_before) && 4 * all.len() < 5 * n_before;
+        n_waiting += usize::from(waits);
+        assert_eq!(
+            found.contains(hash),
+            is_wide(texts, all.len()) && !waits,
+            "{what}: {hash:x} of {} accounts",
+            all.len()
+        );
     }
     for &(a, b) in &paired {
         assert!(a >= first_new && b < a, "{what}: ({a}, {b}) is no new text with an earlier one");
@@ -88,7 +97,7 @@ fn check(
             }
         }
     }
-    (seeds, paired)
+    (seeds, paired, n_waiting)
 }
 
 fn record(hash: u64, text: u32) -> PrintRecord {
@@ -97,7 +106,7 @@ fn record(hash: u64, text: u32) -> PrintRecord {
 
 #[test]
 fn accounts_are_counted_exactly_over_any_split_into_nights_and_runs() {
-    let mut n_seeds = 0;
+    let (mut n_seeds, mut n_waiting) = (0, 0);
     for seed in 0..200 {
         let rng = &mut rng(seed);
         // Hashes of all parts of the range, both its ends among them.
@@ -127,10 +136,11 @@ fn accounts_are_counted_exactly_over_any_split_into_nights_and_runs() {
         }
         tonight.iter_mut().chain(&mut older).for_each(|run| run.sort_unstable());
         for least in [2, 3, 6] {
-            n_seeds += check(&format!("world {seed}"), (&tonight, &older), &pairs, (first_new, least)).0.len();
+            let (seeds, _, waiting) = check(&format!("world {seed}"), (&tonight, &older), &pairs, (first_new, least));
+            (n_seeds, n_waiting) = (n_seeds + seeds.len(), n_waiting + waiting);
         }
     }
-    assert!(n_seeds > 1_000, "{n_seeds}");
+    assert!(n_seeds > 1_000 && n_waiting > 100, "{n_seeds}, {n_waiting}");
 }
 
 #[test]
@@ -142,7 +152,7 @@ fn one_text_of_many_accounts_is_no_seed_and_one_busy_account_is_one_voice() {
     let mut run: Vec<PrintRecord> = vec![record(7, 0), record(9, 301)];
     run.extend((1..=300).flat_map(|text| [record(8, text), record(9, text)]));
     run.sort_unstable();
-    let (seeds, paired) = check("busy", (&[run], &[]), &pairs, (0, 2));
+    let (seeds, paired, _) = check("busy", (&[run], &[]), &pairs, (0, 2));
     assert_eq!(seeds.len(), 1);
     let Seed { hash, accounts, texts, sample } = &seeds[0];
     assert_eq!((*hash, *accounts, *texts), (9, 2, 301));
@@ -154,7 +164,7 @@ fn one_text_of_many_accounts_is_no_seed_and_one_busy_account_is_one_voice() {
 fn the_sample_is_spread_over_all_accounts() {
     let pairs: Vec<(u32, u32)> = (0..1_000).map(|text| (text, text / 2)).collect();
     let run: Vec<PrintRecord> = (0..1_000).map(|text| record(5, text)).collect();
-    let (seeds, _) = check("spread", (&[run[400..].to_vec()], &[run[..400].to_vec()]), &pairs, (400, 5));
+    let (seeds, ..) = check("spread", (&[run[400..].to_vec()], &[run[..400].to_vec()]), &pairs, (400, 5));
     let sample: Vec<u32> = seeds[0].sample.iter().map(|at| at.0).collect();
     assert_eq!((seeds[0].accounts, sample.len()), (500, 48));
     assert!(sample[0] < 25 && sample[47] > 950, "{sample:?}");
@@ -166,7 +176,7 @@ fn nothing_of_tonight_asks_for_nothing() {
     let older: Vec<PrintRecord> = (0..20).map(|text| record(5, text)).collect();
     let pairs: Vec<(u32, u32)> = (0..20).map(|text| (text, text)).collect();
     for tonight in [&[][..], &[Vec::new()]] {
-        let (seeds, paired) = check("empty", (tonight, std::slice::from_ref(&older)), &pairs, (20, 2));
+        let (seeds, paired, _) = check("empty", (tonight, std::slice::from_ref(&older)), &pairs, (20, 2));
         assert!(seeds.is_empty() && paired.is_empty());
     }
 }

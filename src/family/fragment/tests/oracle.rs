@@ -121,8 +121,10 @@ fn the_night_on_which_a_text_came_changes_nothing() {
         for run in world.grow(&world.seeds(half, 4)) {
             assert!(all.contains(&run), "world {seed}: {run:?}");
         }
-        // What nobody sent tonight is not asked for; what somebody did is there.
-        let split = world.grow(&world.seeds(half, 4));
+        // What nobody sent tonight is not asked for; what somebody did is there, tonight or since the night before.
+        let (texts, accounts) = (world.texts[..half as usize].to_vec(), world.accounts[..half as usize].to_vec());
+        let before = World { texts, accounts };
+        let split = [world.grow(&world.seeds(half, 4)), before.grow(&before.seeds(0, 4))].concat();
         for (run, texts) in all.iter().zip(world.members(&all.iter().cloned().collect::<Vec<_>>())) {
             if run.len() >= CERTAIN + 16 && texts.intersection(&new).count() > 0 {
                 assert!(split.contains(run), "world {seed}: {run:?}");
