@@ -18,7 +18,8 @@
 //! | 3 | [`embed`], [`index`], [`watermark`] |
 //! | 4 | [`family`], [`detect`] |
 //! | 6 | [`report`] |
-//! | 7 | [`audit`], [`simulate`] |
+//! | 7 | [`stored`], [`simulate`] |
+//! | 8 | [`audit`], [`lookup`], [`upkeep`] |
 //! | 9 | [`cli`] |
 //!
 //! # Invariants
@@ -39,10 +40,13 @@ pub mod family;
 pub mod ids;
 pub mod index;
 pub mod log;
+pub mod lookup;
 pub mod report;
 pub mod simulate;
 pub mod stats;
 pub mod store;
+pub mod stored;
 pub mod text;
 pub mod token;
+pub mod upkeep;
 pub mod watermark;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The layer table of ARCHITECTURE.md: a module uses lower rows only, and row-mates do not know each other.
-const LAYERS: [(u8, &str); 17] = [
+const LAYERS: [(u8, &str); 20] = [
     (0, "ids"),
     (1, "error"),
     (1, "exchange"),
@@ -24,8 +24,11 @@ const LAYERS: [(u8, &str); 17] = [
     (4, "family"),
     (4, "detect"),
     (6, "report"),
-    (7, "audit"),
+    (7, "stored"),
     (7, "simulate"),
+    (8, "audit"),
+    (8, "lookup"),
+    (8, "upkeep"),
     (9, "cli"),
 ];
 

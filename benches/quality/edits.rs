@@ -11,13 +11,13 @@ use crate::data::{BANDS, Prompt};
 use crate::logs::Audited;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
-use stillhunt::audit::AuditConfig;
 use stillhunt::embed::Model;
 use stillhunt::family::calibrate::Calibration;
 use stillhunt::family::judge::{Rule, score};
 use stillhunt::family::length::in_proportion;
 use stillhunt::index::Vectors;
 use stillhunt::simulate::Edit;
+use stillhunt::stored::AuditConfig;
 use stillhunt::text::{self, Grams};
 
 /// Prompts of a log, copies left out.

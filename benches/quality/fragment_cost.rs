@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
-use stillhunt::audit::{AuditConfig, Progress, audit, export_members};
+use stillhunt::audit::audit;
 use stillhunt::embed::Model;
 use stillhunt::ids::{Level, Time};
+use stillhunt::lookup::export_members;
 use stillhunt::store::input::Input;
+use stillhunt::stored::{AuditConfig, Progress};
 use stillhunt::text::fold;
 use stillhunt::text::winnow::{Print, Printer};
 

@@ -10,9 +10,9 @@ use crate::logs::Audited;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use stillhunt::audit::{ListQuery, export_families, export_members};
 use stillhunt::embed::Model;
 use stillhunt::ids::Level;
+use stillhunt::lookup::{ListQuery, export_families, export_members};
 use stillhunt::report::{Family, Part};
 use stillhunt::simulate::{
     FragmentEdit, GivenText, SimulateConfig, Summary, Texts, World, fragment_texts, published_fragments, with_fragment,

@@ -12,11 +12,13 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::time::Instant;
-use stillhunt::audit::{AuditConfig, Opened, SimilarQuery, join_probes};
+use stillhunt::audit::join_probes;
 use stillhunt::embed::Model;
 use stillhunt::family::calibrate::Calibration;
 use stillhunt::family::judge::{Judge, MAX_CANDIDATES, Rule};
 use stillhunt::index::{Ask, Built, Hit, Probes, Segment, exact};
+use stillhunt::lookup::{Opened, SimilarQuery};
+use stillhunt::stored::AuditConfig;
 
 const QUERIES: usize = 2000;
 const TIE: f32 = 0.002;

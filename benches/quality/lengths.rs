@@ -11,13 +11,14 @@ use crate::logs::Audited;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
-use stillhunt::audit::{AuditConfig, KnownSource, KnownWhat, ListQuery, export_families, export_members};
 use stillhunt::embed::Model;
 use stillhunt::ids::Level;
 use stillhunt::index::exact;
+use stillhunt::lookup::{ListQuery, export_families, export_members};
 use stillhunt::report::{Family, Part};
 use stillhunt::simulate::Edit;
 use stillhunt::store::Store;
+use stillhunt::stored::{AuditConfig, KnownSource, KnownWhat};
 use stillhunt::text::{fold, run_share};
 
 /// Documents of a log, at most.

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use stillhunt::audit::{AuditConfig, Silent, audit, export_members};
+use stillhunt::audit::audit;
 use stillhunt::embed::Model;
 use stillhunt::ids::Level;
+use stillhunt::lookup::export_members;
 use stillhunt::store::files::write_private;
 use stillhunt::store::input::Input;
 use stillhunt::store::key::AccountKey;
+use stillhunt::stored::{AuditConfig, Silent};
 use tempfile::TempDir;
 
 /// The account key of every measurement: fingerprints are keyed, so another key keeps others, and figures would move a little.

@@ -9,8 +9,9 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use std::path::Path;
-use stillhunt::audit::{AuditConfig, Opened, SimilarQuery};
+use stillhunt::lookup::{Opened, SimilarQuery};
 use stillhunt::store::Store;
+use stillhunt::stored::AuditConfig;
 
 /// Asks the store for the ten nearest of `n_queries` of the first `n` texts of `dir`.
 pub(crate) fn run(store: &Path, dir: &Path, n: usize, n_queries: usize, seed: u64) {

@@ -1,69 +1,25 @@
 //! A night's fragment families: fingerprints are counted, seeds grown, every new text read for runs, runs gathered.
 
-use super::fields::{prints_kind, texts_kind};
-use super::naming::Held;
-use super::view::{View, folded_of};
-use super::{AuditConfig, Progress, fields};
+use super::naming::{Held, Runs};
+use super::printed::{Printed, all, oldest_night};
 use crate::error::Result;
-use crate::family::fragment::{
-    self, AccountsOf, KeptRuns, KnownTexts, Scanner, Scratch, Seed, TextPair, Texts as FragmentTexts, grow, pieces,
-    wake,
-};
-use crate::ids::{Digest, FamilyId, Field};
+use crate::family::fragment::{self, KeptRuns, KnownTexts, Scanner, Scratch, Texts as FragmentTexts, grow, wake};
+use crate::ids::Field;
 use crate::store::facts::Head;
 use crate::store::members::{Holder, Member};
-use crate::store::postings::Postings;
-use crate::store::prints::{PrintRecord, Prints, of_hash};
+use crate::store::prints::Prints;
 use crate::store::sorted::{self, Sorted};
 use crate::store::texts::Texts;
 use crate::store::tiers::merge_older;
-use crate::store::{Mapped, NewNight, Night, Store};
-use crate::text::winnow::{GRAM, Printer};
+use crate::store::{Mapped, NewNight, Store};
+use crate::stored::fields::{prints_kind, texts_kind};
+use crate::stored::fragment::{Fragment, printer};
+use crate::stored::view::{View, folded_of};
+use crate::stored::{AuditConfig, FragmentConfig, KnownWhat, Progress, fields};
+use crate::text::winnow::Printer;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
-
-/// The printer of a store: its secret is derived from the account key, as family names are.
-pub(crate) fn printer(naming_key: &[u8; 32]) -> Printer {
-    Printer::new(naming_key)
-}
-
-/// How fragments are looked for.
-#[derive(Clone, Debug)]
-pub struct FragmentConfig {
-    /// Distinct accounts of a fragment family at least.
-    pub least_accounts: u32,
-    /// Nights that are looked at together, tonight included.
-    pub nights: u32,
-    /// Whether prompts that share fingerprints are candidates of the near-duplicate judge too; without it, only what the index finds.
-    pub second_finder: bool,
-    /// Known texts: (name of the source, its text), and digests of families.
-    pub known: Vec<KnownSource>,
-}
-
-impl Default for FragmentConfig {
-    fn default() -> Self {
-        Self { least_accounts: 5, nights: 28, second_finder: true, known: Vec::new() }
-    }
-}
-
-/// One innocent shared text, or the digest of a fragment family that is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownSource {
-    /// What it is called in reports.
-    pub name: String,
-    /// The text as it came, or the digest.
-    pub what: KnownWhat,
-}
-
-/// How a known text is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KnownWhat {
-    /// By its text.
-    Text(String),
-    /// By the digest that reports print.
-    Digest(Digest),
-}
 
 /// The known texts of a configuration.
 pub(crate) fn known_texts(config: &FragmentConfig, printer: &Printer) -> KnownTexts {
@@ -75,34 +31,6 @@ pub(crate) fn known_texts(config: &FragmentConfig, printer: &Printer) -> KnownTe
         }
     }
     known
-}
-
-/// A fragment as the catalog has it. Only heads are families; the others are parts of their head.
-#[derive(Clone, Debug)]
-pub(crate) struct Fragment {
-    pub(crate) id: FamilyId,
-    pub(crate) field: Field,
-    /// Folded text, slots as [`crate::family::fragment::SLOT`].
-    pub(crate) text: String,
-    pub(crate) head: u32,
-    /// The night that found it.
-    pub(crate) night: u32,
-    /// The more common head that its text lies within.
-    pub(crate) within: Option<u32>,
-    /// The known text that explains it.
-    pub(crate) known: Option<String>,
-}
-
-impl Fragment {
-    /// Whether only its number is left.
-    pub(crate) fn is_forgotten(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    /// The digest by which a known text may be given.
-    pub(crate) fn digest(&self) -> Digest {
-        Digest::of(self.text.as_bytes())
-    }
 }
 
 /// What a night found.
@@ -118,104 +46,6 @@ pub(crate) struct NightFragments {
     pub(crate) cut: u64,
     /// Files of earlier nights that went into new ones.
     pub(crate) merged_files: Vec<String>,
-}
-
-/// Fingerprints of a field over the trailing nights, with tonight's.
-pub(crate) struct Printed {
-    pub(crate) field: Field,
-    tonight: Vec<Prints<Mapped>>,
-    older: Vec<Prints<Mapped>>,
-    /// The first text of the trailing nights.
-    pub(crate) first_older: u32,
-    pub(crate) accounts: AccountsOf,
-    pub(crate) first_new: u32,
-    pub(crate) least_accounts: u32,
-    second_finder: bool,
-}
-
-impl Printed {
-    /// Opens what the finished night wrote beside what the store has.
-    pub(crate) fn open(
-        field: Field,
-        (store, view): (&Store, &View),
-        night: &NewNight,
-        numbers: (u32, u32),
-        n_accounts: u32,
-        config: &FragmentConfig,
-    ) -> Result<Self> {
-        let oldest = oldest_night(night.night, config);
-        let kind = prints_kind(field);
-        let open = |path: &std::path::Path| Prints::open(Mapped::open(path)?);
-        let tonight = night.of_kind(kind).iter().map(|path| open(path)).collect::<Result<_>>()?;
-        let trailing = store.of_kind(kind).filter(|file| file.night >= oldest);
-        let older: Vec<Prints<Mapped>> = trailing.map(|file| store.read(file, Prints::open)).collect::<Result<_>>()?;
-        // A merged file may reach back further.
-        let first = |of: &Night| [of.first_prompt, of.first_system, of.first_turn][field as usize];
-        let first_older = store.nights().iter().find(|of| of.night >= oldest).map_or(numbers.0, first);
-        let n_texts = numbers.0 + numbers.1;
-        let kind = if field == Field::Turn { "turn-postings" } else { "postings" };
-        let own = night.of_kind(kind);
-        let own: Vec<_> = own.iter().map(|path| Postings::open(Mapped::open(path)?)).collect::<Result<_>>()?;
-        let trailing = store.nights().iter().zip(view.postings(field)).filter(|(known, _)| known.night >= oldest);
-        let postings: Vec<&Postings<Mapped>> = trailing.map(|(_, postings)| postings).chain(&own).collect();
-        let pairs = || {
-            let all = postings.iter().flat_map(|postings| postings.all());
-            // Who sent no system prompt has no number of one, which is none of the texts.
-            all.map(|posting| (if field == Field::System { posting.system } else { posting.prompt }, posting.account))
-        };
-        let accounts = AccountsOf::new(pairs, n_texts as usize, n_accounts as usize);
-        Ok(Self {
-            field,
-            tonight,
-            older,
-            first_older,
-            accounts,
-            first_new: numbers.0,
-            least_accounts: config.least_accounts,
-            second_finder: config.second_finder,
-        })
-    }
-
-    /// Calls `take` with (new text, earlier text) pairs that share a fingerprint.
-    pub(crate) fn pairs(&self, take: &mut dyn FnMut(&[TextPair])) {
-        if !self.second_finder {
-            return;
-        }
-        let (tonight, older) = (all(&self.tonight), all(&self.older));
-        fragment::pairs(self.printed(&tonight, &older), take);
-    }
-
-    fn printed<'a>(&self, tonight: &'a [&'a [PrintRecord]], older: &'a [&'a [PrintRecord]]) -> fragment::Printed<'a> {
-        fragment::Printed { tonight, older, first: self.first_older, first_new: self.first_new }
-    }
-
-    /// Fingerprints that enough accounts sent, in texts of several groups.
-    fn seeds(&self, group: &(dyn Fn(u32) -> u32 + Sync), kept: &KeptRuns<'_>) -> Vec<Seed> {
-        let (tonight, older) = (all(&self.tonight), all(&self.older));
-        fragment::count(self.printed(&tonight, &older), &self.accounts, self.least_accounts, group, &|hash| {
-            kept.has(hash)
-        })
-    }
-
-    /// Older texts, of the trailing nights, that have a fingerprint of one of these runs.
-    fn older_holders<'a>(&self, printer: &Printer, runs: impl Iterator<Item = &'a str>) -> Vec<u32> {
-        let mut hashes: Vec<u64> = Vec::new();
-        for piece in runs.flat_map(pieces) {
-            printer.each_gram::<GRAM>(piece.as_bytes(), |hash, _| hashes.push(hash));
-        }
-        hashes.par_sort_unstable();
-        hashes.dedup();
-        let of = |&hash: &u64| self.older.iter().flat_map(move |older| of_hash(older.all(), hash));
-        let mut texts: Vec<u32> = hashes.par_iter().flat_map_iter(of).map(|record| record.text).collect();
-        texts.retain(|text| (self.first_older..self.first_new).contains(text));
-        texts.par_sort_unstable();
-        texts.dedup();
-        texts
-    }
-}
-
-fn all(runs: &[Prints<Mapped>]) -> Vec<&[PrintRecord]> {
-    runs.iter().map(Prints::all).collect()
 }
 
 /// Folded texts of a field: older ones from the store, tonight's from the file just written.
@@ -328,11 +158,6 @@ pub(crate) fn find(
     Ok(found)
 }
 
-/// The first of the nights that are looked at together.
-fn oldest_night(tonight: u32, config: &FragmentConfig) -> u32 {
-    (tonight + 1).saturating_sub(config.nights.max(1))
-}
-
 /// Numbers of the runs of earlier nights that texts are read for, and by their texts those that sleep: of families that nobody sent in the
 /// trailing nights, and of which tonight has no fingerprint.
 fn known_runs<'a>(
@@ -366,13 +191,6 @@ fn explain(view: &View, config: &AuditConfig, printer: &Printer, found: &mut Nig
             found.explained.push((number, explained));
         }
     }
-}
-
-/// The runs that a night's texts are read for: known ones in front, then those that it grew.
-pub(crate) struct Runs<'a> {
-    pub(crate) n_known: usize,
-    pub(crate) numbers: Vec<u32>,
-    pub(crate) texts: Vec<&'a str>,
 }
 
 /// Who holds which of the runs at these `places`, among the texts of a `list`.

@@ -1,9 +1,7 @@
 //! Rows of logs → the tables, texts and vectors of a night. Folding and digests run in parallel; numbering is sequential, so
 //! the same logs in the same order give the same store.
 
-use super::fields::{FieldWriter, written};
 use super::quarantine::Quarantine;
-use super::view::KnownKeys;
 use crate::embed::Model;
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
@@ -15,6 +13,8 @@ use crate::store::postings::{self, Posting};
 use crate::store::tables::{self, Cell, TableWriter};
 use crate::store::tiers::first_merged;
 use crate::store::{NewNight, Store};
+use crate::stored::fields::{FieldWriter, written};
+use crate::stored::view::KnownKeys;
 use crate::text;
 use crate::text::winnow::Printer;
 use rayon::prelude::*;

@@ -3,181 +3,36 @@
 //! A night streams: rows are read in batches, written as they come, and only keys and vectors stay in memory. Nothing is
 //! visible before the one commit at the end; a job that stops earlier leaves the store as it was.
 
-mod compact;
-mod erase;
-mod facts;
-mod fields;
-mod filter;
-mod forget;
-mod forget_families;
-mod fragment_families;
+mod families;
 mod fragments;
 mod ingest;
-mod lookup;
-mod measure;
-mod members;
 mod naming;
-mod night;
+mod printed;
 mod quarantine;
-mod standing;
-mod summary;
-mod totals;
-mod upgrade;
-mod view;
 pub mod watermark;
 
-pub use compact::{Compacted, compact};
-pub use forget::{Forget, Forgotten, LostEvidence, forget};
-pub use fragments::{FragmentConfig, KnownSource, KnownWhat};
-pub use lookup::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit, SimilarQuery};
-pub use measure::{Measured, calibrate_store, lengths, record_calibration};
-pub use members::export_members;
-pub use night::join_probes;
-pub use summary::{ListQuery, export_families, report};
-pub use upgrade::{Upgraded, upgrade};
+pub use families::join_probes;
 
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::family::calibrate::Calibration;
-use crate::family::judge::{RULE_VERSION, Rule};
-use crate::family::length::{Lengths, Thresholds};
+use crate::family::judge::RULE_VERSION;
 use crate::ids::{Field, Level};
-use crate::log::{self, Format, LogConfig};
+use crate::log::{self, Format};
 use crate::report::Counts;
 use crate::store::input::{self, Input};
 use crate::store::key::AccountKey;
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store, Writer};
+use crate::stored::standing::{self, Standings, family_key};
+use crate::stored::view::{self, View};
+use crate::stored::{AuditConfig, Progress, calibration, check_identity, rule, totals};
 use ingest::{Ingest, Tally};
 use quarantine::Quarantine;
-use standing::{Standings, family_key};
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use view::View;
-
-/// Who is told how long work goes on.
-pub trait Progress: Sync {
-    /// A stage begins; `total` is the number of its bytes, where it is known.
-    fn stage(&self, name: &str, total: Option<u64>);
-    /// So many more rows are done, which makes so many bytes in all.
-    fn advance(&self, rows: u64, bytes: u64);
-    /// Something worth a line.
-    fn note(&self, text: &str);
-}
-
-/// Tells nobody.
-pub struct Silent;
-
-impl Progress for Silent {
-    fn stage(&self, _: &str, _: Option<u64>) {}
-    fn advance(&self, _: u64, _: u64) {}
-    fn note(&self, _: &str) {}
-}
-
-/// How a night is audited.
-#[derive(Clone, Debug)]
-pub struct AuditConfig {
-    /// How logs are read.
-    pub log: LogConfig,
-    /// Seed of the leaders.
-    pub seed: u64,
-    /// Largest share of bad rows, in [0, 1]; more of them stop the job before anything is committed.
-    pub max_bad_share: f64,
-    /// Whether the quarantine file holds the raw bytes of bad rows.
-    pub keep_bad_rows: bool,
-    /// Bad rows that the quarantine file holds; the others are counted only.
-    pub max_quarantine_rows: u64,
-    /// Whether no rows at all are as good as some.
-    pub allow_empty: bool,
-    /// Unrelated neighbours of a prompt that the threshold may let through, at the store's size.
-    pub expected_neighbours: f64,
-    /// A threshold that replaces the calibrated one.
-    pub threshold: Option<f64>,
-    /// Nights, tonight included, of whose prompts in no family new ones are compared with; 0 for all.
-    pub compared_nights: u32,
-    /// How fragments are looked for.
-    pub fragments: FragmentConfig,
-    /// What the model is called in reports.
-    pub model_name: String,
-    /// Names this writer to a second one.
-    pub holder: String,
-}
-
-impl Default for AuditConfig {
-    fn default() -> Self {
-        Self {
-            log: LogConfig::default(),
-            seed: 1,
-            max_bad_share: 0.5,
-            keep_bad_rows: false,
-            max_quarantine_rows: 100_000,
-            allow_empty: false,
-            expected_neighbours: 0.01,
-            threshold: None,
-            compared_nights: 28,
-            fragments: FragmentConfig::default(),
-            model_name: "shipped".into(),
-            holder: "another stillhunt".into(),
-        }
-    }
-}
-
-/// The calibration that is used where the store has none of its own: measured on held-out prompts, shipped with the model.
-const SHIPPED: &str = include_str!("../../models/calibration.json");
-
-/// The store's calibration, completed from the shipped one; the shipped one where the store has none, or one of an older rule.
-/// # Errors
-/// `Store` when the recorded one cannot be read.
-pub fn calibration(store: &Store) -> Result<Calibration> {
-    let shipped = parse_calibration(SHIPPED)?;
-    Ok(match recorded_calibration(store)? {
-        Some(own) if own.rule == RULE_VERSION => own.completed_from(&shipped),
-        _ => shipped,
-    })
-}
-
-/// The calibration that was recorded in the store, of whatever rule.
-pub(crate) fn recorded_calibration(store: &Store) -> Result<Option<Calibration>> {
-    store.catalog().meta("calibration")?.as_deref().map(parse_calibration).transpose()
-}
-
-fn parse_calibration(json: &str) -> Result<Calibration> {
-    serde_json::from_str(json).map_err(|cause| Error::new(ErrorKind::Store, format!("calibration: {cause}")))
-}
-
-/// The rule of families for a store that has so many distinct prompts of each length class.
-pub(crate) fn rule(calibration: &Calibration, config: &AuditConfig, prompts: &Lengths) -> Rule {
-    let thresholds = match config.threshold {
-        Some(threshold) => Rule::uniform(threshold as f32),
-        None => calibration.thresholds(config.expected_neighbours, prompts),
-    };
-    rule_of(thresholds, prompts.iter().sum())
-}
-
-/// The thresholds that a night recorded; one for all lengths where it was of the first version of the rule.
-pub(crate) fn recorded_thresholds(rule: &serde_json::Value) -> Option<Thresholds> {
-    let one = || rule["threshold"].as_f64().map(|threshold| Rule::uniform(threshold as f32));
-    serde_json::from_value(rule["thresholds"].clone()).ok().or_else(one)
-}
-
-/// The rule with these thresholds.
-pub(crate) fn rule_of(thresholds: Thresholds, n: u64) -> Rule {
-    let lowest = thresholds.as_flattened().iter().copied().fold(DIAMETER, f32::min);
-    Rule::new(thresholds, lowest, n)
-}
-
-/// Score that at most one unrelated pair in ten thousand reaches in every pair of length classes (`benches/record/quality-calibration.md`), chosen on the development half. A newcomer has
-/// passed the threshold with one member already; this looser bound, met with the leader and with most representatives, says
-/// that it belongs to the family and not only to that member.
-pub(crate) const DIAMETER: f32 = 1.18;
-
-/// The seed that the store's leaders are trained with where no run names one.
-pub(crate) fn seed(store: &Store) -> Result<u64> {
-    Ok(store.catalog().meta("seed")?.and_then(|seed| seed.parse().ok()).unwrap_or(AuditConfig::default().seed))
-}
 
 /// What an audit did.
 #[derive(Clone, Debug)]
@@ -219,8 +74,13 @@ pub fn audit(
     standing::keep(&mut writer)?;
     let mut night = writer.begin()?;
     let audited = (|| {
-        let mut ingest =
-            Ingest::new(&writer.store, &mut night, model, key.bytes(), fragments::printer(&key.naming_key()))?;
+        let mut ingest = Ingest::new(
+            &writer.store,
+            &mut night,
+            model,
+            key.bytes(),
+            crate::stored::fragment::printer(&key.naming_key()),
+        )?;
         let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows, config.max_quarantine_rows);
         let mut done = Vec::new();
         let mut counts = Counts { inputs: inputs.len() as u64, ..Counts::default() };
@@ -259,14 +119,14 @@ pub fn audit(
     let rule = rule(&calibration(&writer.store)?, config, &lengths);
     let n_accounts = finished.first_account + finished.new_accounts.len() as u32;
     let open = |field, numbers, night: &NewNight| {
-        fragments::Printed::open(field, (&writer.store, &view), night, numbers, n_accounts, &config.fragments)
+        printed::Printed::open(field, (&writer.store, &view), night, numbers, n_accounts, &config.fragments)
     };
     let f = &finished;
     let prompts = open(Field::Prompt, (f.first_prompt, f.prompts), &night)?;
     let systems = open(Field::System, (f.first_system, f.systems), &night)?;
     let turns = open(Field::Turn, (f.first_turn, f.turns), &night)?;
     let families =
-        night::families((&writer.store, &view), model, &finished, &prompts, &rule, config, &mut night, progress)?;
+        families::families((&writer.store, &view), model, &finished, &prompts, &rule, config, &mut night, progress)?;
     let near = families.leaders_of(&view, f.first_prompt + f.prompts);
     let near = |prompt: u32| near.get(prompt as usize).copied().unwrap_or(prompt);
     let standings = Standings::open(&writer.store, &view)?;
@@ -359,35 +219,6 @@ fn identity(key: &AccountKey, model: &Model, config: &AuditConfig) -> Vec<(&'sta
         ("dimension", model.dim().to_string()),
         ("seed", config.seed.to_string()),
     ]
-}
-
-/// Refuses a store that was made with another model or key. A reader may come without the key.
-/// # Errors
-/// `Store`, with the way to mend it.
-pub fn check_identity(store: &Store, key: Option<&AccountKey>, model: &Model) -> Result<()> {
-    let recorded = |name: &str| store.catalog().meta(name).map(Option::unwrap_or_default);
-    let (expected, got) = (recorded("model_digest")?, model.digest().to_string());
-    if expected != got {
-        let message = format!(
-            "expected the model {} that made the store, got {}",
-            &expected[..expected.len().min(16)],
-            &got[..16]
-        );
-        return Err(Error::new(ErrorKind::Store, message)
-            .hint("give --model the directory of that model, or audit the logs again into a new store"));
-    }
-    key.map_or(Ok(()), |key| check_key(store, key))
-}
-
-/// Refuses an account key that the store was not made with.
-/// # Errors
-/// `Store`, with the way to mend it.
-pub fn check_key(store: &Store, key: &AccountKey) -> Result<()> {
-    if store.catalog().meta("key_commitment")?.unwrap_or_default() == key.commitment() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Store, "expected the account key that made the store, got another")
-        .hint("give --key the file it was made with: with another key every account would be a stranger"))
 }
 
 /// An input while it is read.

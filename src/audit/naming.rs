@@ -6,15 +6,23 @@
 //! no part: most of what is common is a variant of something known. Weakness: two known runs are compared when the younger of them is
 //! found, and not again when one of them grows.
 
-use super::fragments::{Fragment, Printed, Runs};
-use super::view::View;
+use super::printed::Printed;
 use crate::family::fragment::{Holders, Holding, SLOT, Scanner, gather, is_spread, nearest_wider, pieces};
 use crate::ids::{Digest, FamilyId, Field, Level};
 use crate::store::members::{Holder, Member};
 use crate::store::sorted::equal;
+use crate::stored::fragment::Fragment;
+use crate::stored::view::View;
 use crate::text::winnow::Printer;
 use rayon::prelude::*;
 use std::collections::HashSet;
+
+/// The runs that a night's texts are read for: known ones in front, then those that it grew.
+pub(crate) struct Runs<'a> {
+    pub(crate) n_known: usize,
+    pub(crate) numbers: Vec<u32>,
+    pub(crate) texts: Vec<&'a str>,
+}
 
 /// Accounts of tonight from which on tonight's texts say whether a run is a part.
 const TELLING: usize = 50;

@@ -1,11 +1,11 @@
 //! The flows of watermarks: files → documents → tokens → distinct windows → findings, and logits → a planted response.
 
-use super::Progress;
 use crate::detect::{DetectConfig, Reading, Test, TraceRow, windows::Text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Document, LogConfig, Source, Tokens, begins_as_lines, read_documents, recognise};
 use crate::report::watermark::{FileSummary, InputSummary, Parameters, Statements, WatermarkReport};
 use crate::store::input::{Input, is_parquet, open_file, open_stream};
+use crate::stored::Progress;
 use crate::token::Tokenizer;
 use crate::watermark::keys::Key;
 use crate::watermark::sample::Sampling;

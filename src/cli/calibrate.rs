@@ -3,12 +3,13 @@
 use super::args::{Calibrate, Format};
 use super::lookups::only;
 use super::{config, print, threads};
-use crate::audit::{self, AuditConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::calibrate::{Rate, Scores};
 use crate::family::length::{Thresholds, in_proportion, length_words};
 use crate::store::Store;
 use crate::store::files::write_private;
+use crate::stored::AuditConfig;
+use crate::upkeep;
 
 /// What a calibration says of two length classes at one threshold.
 #[derive(serde::Serialize)]
@@ -53,7 +54,7 @@ pub(crate) fn calibrate(args: &Calibrate) -> Result<()> {
         None => "prompts of the store, different accounts".to_owned(),
     };
     let measured =
-        audit::calibrate_store(&args.common.store, &model, args.queries, args.group.as_deref(), args.seed, &source)?;
+        upkeep::calibrate_store(&args.common.store, &model, args.queries, args.group.as_deref(), args.seed, &source)?;
     let calibration = &measured.calibration;
     let json = serde_json::to_string(calibration)
         .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot write JSON: {cause}")))?;
@@ -61,10 +62,10 @@ pub(crate) fn calibrate(args: &Calibrate) -> Result<()> {
         write_private(path, (json.clone() + "\n").as_bytes())?;
     }
     if args.record {
-        audit::record_calibration(&args.common.store, &format!("process {}", std::process::id()), calibration)?;
+        upkeep::record_calibration(&args.common.store, &format!("process {}", std::process::id()), calibration)?;
     }
     let store = Store::open(&args.common.store)?;
-    let lengths = audit::lengths(&store)?;
+    let lengths = upkeep::lengths(&store)?;
     let sizes = [10_000u64, 100_000, 1_000_000, 10_000_000];
     let expected = AuditConfig::default().expected_neighbours;
     let rows: Vec<(u64, f64, Vec<LengthPair<'_>>)> = sizes

@@ -2,13 +2,13 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::args::{Audit, Common};
-use crate::audit::{AuditConfig, FragmentConfig, KnownSource, KnownWhat};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Time;
 use crate::log::{ColumnMap, LogConfig, parse_time};
 use crate::store::files::read_bounded;
 use crate::store::key::AccountKey;
+use crate::stored::{AuditConfig, FragmentConfig, KnownSource, KnownWhat};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -209,6 +209,6 @@ pub(crate) fn account(common: &Common, text: &str) -> Result<crate::ids::Account
             format!("expected a pseudonym (a and 24 hex digits), or a name with its key at {}", path.display());
         Error::new(ErrorKind::Config, message)
     })?;
-    crate::audit::check_key(&crate::store::Store::open(&common.store)?, &key)?;
+    crate::stored::check_key(&crate::store::Store::open(&common.store)?, &key)?;
     Ok(crate::ids::AccountId::derive(key.bytes(), text))
 }

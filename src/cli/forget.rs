@@ -3,8 +3,9 @@
 use super::args::{Common, Format, StoreCommand};
 use super::progress::Meter;
 use super::{config, lookups::only, print};
-use crate::audit::{self, Compacted, Forget, Forgotten, Upgraded};
 use crate::error::Result;
+use crate::upkeep;
+use crate::upkeep::{Compacted, Forget, Forgotten, Upgraded};
 
 /// Families that are listed for people; JSON has them all.
 const SHOWN: usize = 50;
@@ -20,21 +21,21 @@ pub(crate) fn run(command: &StoreCommand) -> Result<()> {
                 (Some(account), _) => Forget::Account(config::account(&common, account)?),
                 (None, before) => Forget::Before(config::moment(before.as_deref().unwrap_or_default())?),
             };
-            let done = audit::forget(store, &what, &holder, &meter);
+            let done = upkeep::forget(store, &what, &holder, &meter);
             meter.end();
             let done = done?;
             if *format == Format::Json { print::json(&done) } else { print::out(&forgotten(&done)) }
         }
         StoreCommand::Compact { store, format } => {
             only(*format, &[Format::Text, Format::Json])?;
-            let done = audit::compact(store, &holder, &meter);
+            let done = upkeep::compact(store, &holder, &meter);
             meter.end();
             let done = done?;
             if *format == Format::Json { print::json(&done) } else { print::out(&compacted(&done)) }
         }
         StoreCommand::Upgrade { store, format } => {
             only(*format, &[Format::Text, Format::Json])?;
-            let done = audit::upgrade(store, &holder, &meter);
+            let done = upkeep::upgrade(store, &holder, &meter);
             meter.end();
             let done = done?;
             if *format == Format::Json { print::json(&done) } else { print::out(&upgraded(&done)) }

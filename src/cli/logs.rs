@@ -4,14 +4,16 @@ use super::args::{Audit, Format, Simulate};
 use super::health::Health;
 use super::progress::Meter;
 use super::{config, print, threads};
-use crate::audit::{self, Audited, Progress as _};
+use crate::audit::{self, Audited};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
+use crate::lookup;
 use crate::report::{self, Report};
 use crate::simulate::{FragmentConfig, FragmentEdit, SimulateConfig, Summary};
 use crate::simulate::{TextForm, Texts, World, texts_from_lines, texts_from_parquet};
 use crate::store::files::{create_output, private_dir, write_private};
 use crate::store::input::{self, Input};
+use crate::stored::Progress as _;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -55,7 +57,7 @@ fn night(args: &Audit) -> Result<Audited> {
             .at(format!("{night}, its report failed"))
             .hint(format!("audit the same logs again: nothing is read twice, and the report is written{hint}"))
     };
-    let report = audit::report(&args.common.store, &audited.counts, &settings).map_err(kept)?;
+    let report = lookup::report(&args.common.store, &audited.counts, &settings).map_err(kept)?;
     if let Some(dir) = &args.report {
         meter.stage("write", None);
         write_report(dir, &report).map_err(kept)?;

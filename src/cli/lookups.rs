@@ -2,14 +2,16 @@
 
 use super::args::{Account, Export, Family, Format, ListArgs, Similar, StoreCommand, What};
 use super::{config, print, threads};
-use crate::audit::{self, AuditConfig, ListQuery, Opened, SimilarHit, SimilarQuery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::RULE_VERSION;
 use crate::ids::{FamilyId, Level};
+use crate::lookup;
+use crate::lookup::{ListQuery, Opened, SimilarHit, SimilarQuery};
 use crate::report::escape::{Lines, terminal};
 use crate::report::{self, Part};
 use crate::store::files::read_bounded;
 use crate::store::{Store, backup, verify};
+use crate::stored::AuditConfig;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -157,7 +159,7 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     if args.family == "list" {
         only(args.format, &[Format::Text, Format::Json, Format::Csv])?;
         let store = opened(&args.common.store, args.checked)?;
-        let families = audit::export_families(&store, &list_query(&args.list)?)?;
+        let families = lookup::export_families(&store, &list_query(&args.list)?)?;
         return match args.format {
             Format::Json => print::json(&serde_json::json!({ "schema": 1, "families": families })),
             Format::Csv => print::out(&report::csv::families(&families)),
@@ -326,13 +328,13 @@ pub(crate) fn export(args: &Export) -> Result<()> {
             };
             let store = open()?;
             let mut out = print::Long::new();
-            let answer = audit::export_members(&store, &levels, &mut out);
+            let answer = lookup::export_members(&store, &levels, &mut out);
             out.end(answer)
         }
         What::Families => {
             only(args.format, &[Format::Csv, Format::Json])?;
             let wanted = ListQuery { most: usize::MAX, trivial: true, ..list_query(&args.list)? };
-            let families = audit::export_families(&open()?, &wanted)?;
+            let families = lookup::export_families(&open()?, &wanted)?;
             match args.format {
                 Format::Json => print::json(&serde_json::json!({ "schema": 1, "families": families })),
                 _ => print::out(&report::csv::families(&families)),

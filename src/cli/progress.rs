@@ -1,7 +1,7 @@
 //! Long work shows itself: a bar with rate and time left on a terminal, a line a minute elsewhere.
 #![allow(clippy::disallowed_methods)]
 
-use crate::audit::Progress;
+use crate::stored::Progress;
 use cpu_time::ProcessTime;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;

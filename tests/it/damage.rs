@@ -9,12 +9,13 @@ use rand_chacha::ChaCha8Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use stillhunt::audit::{AuditConfig, ListQuery, Opened, SimilarQuery, export_families, export_members, report};
 use stillhunt::embed::Model;
 use stillhunt::ids::Level;
+use stillhunt::lookup::{ListQuery, Opened, SimilarQuery, export_families, export_members, report};
 use stillhunt::store::Store;
 use stillhunt::store::tables;
 use stillhunt::store::verify::{Damage, verify};
+use stillhunt::stored::AuditConfig;
 
 /// Random places in each file, beside the first and the last byte. More with `STILLHUNT_FLIPS`.
 fn n_flips() -> usize {

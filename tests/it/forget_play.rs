@@ -13,14 +13,17 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use stillhunt::audit::{self, AuditConfig, Forget, Progress, Silent};
+
 use stillhunt::ids::{AccountId, Digest, Level, Time};
 use stillhunt::store::input::Input;
 use stillhunt::store::key::AccountKey;
 use stillhunt::store::postings::Postings;
 use stillhunt::store::texts::Texts;
 use stillhunt::store::{Named, Store};
+use stillhunt::stored::{AuditConfig, Progress, Silent};
 use stillhunt::text::winnow::Printer;
+use stillhunt::upkeep::Forget;
+use stillhunt::{audit, lookup, upkeep};
 
 const LOGS: usize = 6;
 
@@ -150,14 +153,14 @@ impl Play {
             Job::Account(n) => {
                 let name = format!("world-account-{n}");
                 let there = self.truth.values().any(|row| row["account"] == name.as_str());
-                let done = audit::forget(&store, &Forget::Account(self.account(n)), "a test", &camera);
+                let done = upkeep::forget(&store, &Forget::Account(self.account(n)), "a test", &camera);
                 assert!(done.is_ok() || !there, "{done:?}");
             }
             Job::Before(n) => {
-                audit::forget(&store, &Forget::Before(Self::time(n)), "a test", &camera).expect("forgotten");
+                upkeep::forget(&store, &Forget::Before(Self::time(n)), "a test", &camera).expect("forgotten");
             }
             Job::Compact => {
-                audit::compact(&store, "a test", &camera).expect("compacted");
+                upkeep::compact(&store, "a test", &camera).expect("compacted");
             }
         }
         let taken_at = camera.taken_at.lock().expect("unpoisoned").clone();
@@ -172,7 +175,7 @@ impl Play {
         }
         if taken_at.is_some() {
             // The next writer ends what was begun.
-            audit::forget(&store, &Forget::Before(Self::time(0)), "a test", &Silent).expect("nothing to forget");
+            upkeep::forget(&store, &Forget::Before(Self::time(0)), "a test", &Silent).expect("nothing to forget");
         }
         if let Some(before) = before {
             let after = self.export();
@@ -208,7 +211,7 @@ impl Play {
     fn export(&self) -> String {
         let mut out = Vec::new();
         let store = Store::open(&self.store()).expect("a store");
-        audit::export_members(&store, &[Level::Exact, Level::NearDuplicate, Level::Fragment], &mut out)
+        lookup::export_members(&store, &[Level::Exact, Level::NearDuplicate, Level::Fragment], &mut out)
             .expect("an export");
         String::from_utf8(out).expect("text")
     }

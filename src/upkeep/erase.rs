@@ -3,9 +3,7 @@
 //! A file is written again where something in it goes, and only there. Tables and texts that are addressed by number keep an empty
 //! place for each that went: an empty digest, no text, no vector.
 
-use super::fields::{folded_if_stored, prints_kind, texts_kind, written};
-use super::forget::Plan;
-use super::view::{View, folded_of, segments};
+use super::plan::Plan;
 use crate::error::Result;
 use crate::ids::Field;
 use crate::index::{Built, Vectors};
@@ -18,6 +16,8 @@ use crate::store::sorted::{self, Sorted};
 use crate::store::tables::{self, Cell, Columns, TableWriter};
 use crate::store::texts::{Texts, TextsWriter};
 use crate::store::{Named, Night, Store};
+use crate::stored::fields::{folded_if_stored, prints_kind, texts_kind, written};
+use crate::stored::view::{View, folded_of, segments};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -302,7 +302,7 @@ impl Eraser<'_> {
             }
         }
         let newly_active = families.newly_active(&active, &has_vector);
-        let seed = super::seed(self.store)?;
+        let seed = crate::stored::seed(self.store)?;
         for kind in ["whole", "windows"] {
             let files: Vec<Named> = self.store.of_kind(kind).cloned().collect();
             for (file, segment) in files.iter().zip(segments(self.store, kind)?) {

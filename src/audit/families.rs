@@ -1,10 +1,7 @@
 //! A night's families: join with itself and with earlier nights, cluster, commit.
 
-use super::fields::written;
-use super::fragments::Printed;
 use super::ingest::{Filed, Finished};
-use super::view::{Again, SINGLE, View, folded_of, segments};
-use super::{AuditConfig, Progress};
+use super::printed::Printed;
 use crate::embed::Model;
 use crate::error::Result;
 use crate::family::cluster::{self, Known, Outcome};
@@ -15,6 +12,9 @@ use crate::store::tables::{self, Cell, TableWriter};
 use crate::store::texts::Texts;
 use crate::store::tiers::first_merged;
 use crate::store::{Mapped, NewNight, Store};
+use crate::stored::fields::written;
+use crate::stored::view::{Again, SINGLE, View, folded_of, segments};
+use crate::stored::{AuditConfig, Progress};
 use crate::text::is_trivial;
 use std::io::Write as _;
 
@@ -150,7 +150,8 @@ impl Families {
             leader(family)
         };
         let mut out: Vec<u32> = (0..n_prompts).collect();
-        for (prompt, &family) in view.family_of.iter().enumerate().filter(|(_, family)| **family != super::view::SINGLE)
+        for (prompt, &family) in
+            view.family_of.iter().enumerate().filter(|(_, family)| **family != crate::stored::view::SINGLE)
         {
             out[prompt] = root(family);
         }

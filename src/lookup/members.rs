@@ -1,12 +1,12 @@
 //! Exports: the members of families, and the families, as CSV that any tool reads.
 
-use super::facts::{Facts, by_system};
-use super::fragment_families::fragment_families;
-use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::pieces;
 use crate::ids::{FamilyId, Field, Level};
 use crate::store::{Store, tables};
+use crate::stored::fragment_families::fragment_families;
+use crate::stored::rows::{Facts, by_system};
+use crate::stored::view::View;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use std::borrow::Cow;

@@ -1,8 +1,8 @@
 //! Brings the standings of families to the newest night: what a night adds to the families that it met.
 
-use super::super::facts::by_system;
 use super::super::fields::written;
 use super::super::fragment_families::{fragment_family, joined};
+use super::super::rows::by_system;
 use super::super::totals;
 use super::super::view::{SINGLE, View};
 use super::{

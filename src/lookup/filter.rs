@@ -1,12 +1,31 @@
 //! Which exchanges a search looks at, as numbers of the store.
 
-use super::fragment_families::fragment_family;
-use super::lookup::{Opened, SimilarQuery, unknown_family};
 use super::summary::key_of;
-use super::view::View;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Field, Level, Time};
+use crate::ids::{AccountId, FamilyId, Field, Level, Time};
+use crate::store::Store;
 use crate::store::postings::Posting;
+use crate::stored::fragment_families::fragment_family;
+use crate::stored::view::View;
+
+/// What is searched for.
+#[derive(Clone, Debug, Default)]
+pub struct SimilarQuery {
+    /// The text.
+    pub text: String,
+    /// Most hits; 0 for all that the family rule accepts.
+    pub k: usize,
+    /// Only exchanges at or after this time.
+    pub since: Option<Time>,
+    /// Only exchanges before this time.
+    pub until: Option<Time>,
+    /// Only this account's.
+    pub account: Option<AccountId>,
+    /// Only those that asked this model.
+    pub model: Option<String>,
+    /// Only members of this family.
+    pub family: Option<FamilyId>,
+}
 
 /// The filters of a query, as numbers of the store.
 pub(super) struct Filter<'a> {
@@ -24,12 +43,12 @@ pub(super) struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    pub(super) fn new(opened: &'a Opened<'_>, query: &SimilarQuery) -> Result<Self> {
+    pub(super) fn new(store: &Store, view: &'a View, query: &SimilarQuery, account: Option<u32>) -> Result<Self> {
         let model = match &query.model {
             None => None,
             Some(name) => {
                 let found =
-                    opened.store.catalog().all("SELECT model FROM models WHERE name = ?1", [name], |row| row.get(0))?;
+                    store.catalog().all("SELECT model FROM models WHERE name = ?1", [name], |row| row.get(0))?;
                 let unknown = || Error::new(ErrorKind::Input, format!("expected a model of the store, got {name:?}"));
                 Some(found.first().copied().ok_or_else(unknown)?)
             }
@@ -37,28 +56,27 @@ impl<'a> Filter<'a> {
         let family = match query.family {
             None => None,
             Some(id) => {
-                let key = key_of(&opened.store, &opened.view, id)?.ok_or_else(|| unknown_family(id))?;
-                let leader = if id.level == Level::NearDuplicate { opened.view.near_leader(key) } else { key };
+                let key = key_of(store, view, id)?.ok_or_else(|| unknown_family(id))?;
+                let leader = if id.level == Level::NearDuplicate { view.near_leader(key) } else { key };
                 Some((id.level, leader))
             }
         };
-        let account = query.account.map(|account| opened.account_number(account)).transpose()?;
         let since = query.since.map_or(i64::MIN, Time::micros);
         let until = query.until.map_or(i64::MAX, Time::micros);
         let system = matches!(family, Some((Level::System, _)));
         let open = account.is_none() && model.is_none() && query.since.is_none() && query.until.is_none() && !system;
         let texts = match family {
             Some((Level::Fragment, head)) => {
-                let of_prompts = opened.view.fragments[head as usize].field == Field::Prompt;
+                let of_prompts = view.fragments[head as usize].field == Field::Prompt;
                 let refused = "expected a family of prompts, got a fragment of system prompts or earlier turns";
                 if !of_prompts {
                     return Err(Error::new(ErrorKind::Input, refused));
                 }
-                Some(fragment_family(&opened.view, head).members.iter().map(|member| member.text).collect())
+                Some(fragment_family(view, head).members.iter().map(|member| member.text).collect())
             }
             _ => None,
         };
-        Ok(Self { view: &opened.view, since, until, account, model, family, texts, open })
+        Ok(Self { view, since, until, account, model, family, texts, open })
     }
 
     pub(super) fn passes(&self, posting: &Posting) -> bool {
@@ -77,4 +95,9 @@ impl<'a> Filter<'a> {
         };
         in_family && (self.open || self.view.postings_of(prompt).any(|(_, posting)| self.passes(posting)))
     }
+}
+
+pub(super) fn unknown_family(id: FamilyId) -> Error {
+    Error::new(ErrorKind::Input, format!("expected a family of the store, got {id}"))
+        .hint("stillhunt family list shows them")
 }

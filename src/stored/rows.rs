@@ -1,6 +1,6 @@
 //! What counting and describing read of a store: every exchange as a number or two, and single cells of its tables.
 
-use super::view::View;
+use super::view::{Row, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Field;
 use crate::store::postings::{NONE, Posting};
@@ -8,14 +8,6 @@ use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
 use std::collections::{BTreeMap, HashMap};
-
-/// What the ranking looks at, for every exchange of the store.
-#[derive(Clone, Copy)]
-pub(crate) struct Row {
-    pub(crate) posting: Posting,
-    /// Index of its night.
-    pub(crate) night: u16,
-}
 
 /// Facts of the store that counting needs.
 pub(crate) struct Facts {

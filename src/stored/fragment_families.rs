@@ -1,12 +1,9 @@
 //! Fragment families as reports show them: who sent them, what stands around them, their text with slots.
 
-use super::facts::Row;
-use super::standing::{Standing, level_of};
+use super::view::Row;
 use super::view::View;
 use crate::family::template::{self, Part, Template};
-use crate::ids::{Field, Level, Time};
-use crate::report::Fragment as Details;
-use crate::store::facts::Head;
+use crate::ids::Field;
 use crate::store::members::Member;
 use crate::text::fold_aligned;
 use std::collections::HashMap;
@@ -15,12 +12,6 @@ use std::collections::HashMap;
 const MOST_READ: usize = 16;
 /// Parts whose text is shown.
 const MOST_PARTS: usize = 4;
-/// Near-duplicate families that are named.
-const MOST_NAMED: usize = 8;
-/// A fragment this many days old, of this share of all accounts and at least so many, is offered for the list of known texts.
-const OLD_DAYS: i64 = 7;
-const COMMON_SHARE: f64 = 0.01;
-const COMMON_ACCOUNTS: u64 = 50;
 
 /// A fragment family: its parts and the texts that hold any of them.
 pub(crate) struct FragmentFamily {
@@ -126,34 +117,6 @@ pub(crate) fn template_of(view: &View, head: u32) -> Template {
         append(&mut out, induced);
     }
     out
-}
-
-/// What a report says of a fragment family beside what it says of any family.
-pub(crate) fn details(view: &View, standing: &Standing, all_accounts: u64) -> Details {
-    let (head, behind) = (&standing.head, standing.behind.fragment.clone().unwrap_or_default());
-    let number = level_of(head.family).1;
-    let fragment = &view.fragments[number as usize];
-    let near = behind.near(view);
-    let named = near.iter().take(MOST_NAMED).map(|&leader| view.family_id(Level::NearDuplicate, leader));
-    let common = head.accounts >= COMMON_ACCOUNTS.max((COMMON_SHARE * all_accounts as f64).ceil() as u64);
-    Details {
-        field: fragment.field,
-        digest: fragment.digest(),
-        texts: head.prompts,
-        place: behind.place(),
-        share: behind.share(),
-        parts: view.parts(number).count() as u64,
-        near_families: near.len() as u64,
-        largest_near_families: named.collect(),
-        known: fragment.known.clone(),
-        registry_candidate: fragment.known.is_none() && common && days(head) >= OLD_DAYS,
-    }
-}
-
-/// Days from its first request to its last.
-fn days(head: &Head) -> i64 {
-    let day = |micros| Time::new(micros).map_or(0, Time::day);
-    day(head.last) - day(head.first)
 }
 
 /// Puts a part behind the others, with a slot between them.

@@ -1,12 +1,7 @@
 //! A store → the values of a report: every family counted, the leading ones described. Descriptive, not a score: families
 //! are ranked by accounts, then requests, then name.
 
-use super::facts::{Row, by_system, exchange_ids, system_texts};
-use super::fragment_families::{details, fragment_family, template_of};
-use super::standing::{Standing, Standings, count_one, level_of};
-use super::totals;
-use super::view::{SINGLE, View};
-use super::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
+use super::details::details;
 use crate::error::Result;
 use crate::family::calibrate::Calibration;
 use crate::family::judge::RULE_VERSION;
@@ -18,6 +13,13 @@ use crate::report::{
 };
 use crate::store::facts::Head;
 use crate::store::{Store, tables};
+use crate::stored::fragment_families::{fragment_family, template_of};
+use crate::stored::rows::{by_system, exchange_ids, system_texts};
+use crate::stored::standing::{Standing, Standings, count_one, level_of};
+use crate::stored::totals;
+use crate::stored::view::Row;
+use crate::stored::view::{SINGLE, View};
+use crate::stored::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
 use arrow_array::cast::AsArray;
 use rayon::prelude::*;
 use std::collections::BTreeMap;

@@ -10,8 +10,9 @@ mod step;
 
 pub(crate) use step::{drop_all, forget, keep};
 
-use super::facts::{Facts, Row, by_system};
 use super::fragment_families::{fragment_families, fragment_family};
+use super::rows::{Facts, by_system};
+use super::view::Row;
 use super::view::{SINGLE, View};
 use crate::error::Result;
 use crate::ids::{FamilyId, Field, Level, Time};

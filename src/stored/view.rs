@@ -1,8 +1,7 @@
 //! A store as the flows read it: tables, texts and index of one commit, opened by mapping.
 
-use super::facts::Row;
 use super::fields::texts_kind;
-use super::fragments::Fragment;
+use super::fragment::Fragment;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::Material;
@@ -24,6 +23,14 @@ use std::sync::{Mutex, OnceLock};
 
 /// No family.
 pub(crate) const SINGLE: u32 = u32::MAX;
+
+/// What the ranking looks at, for every exchange of the store.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) posting: Posting,
+    /// Index of its night.
+    pub(crate) night: u16,
+}
 
 /// Sorted tables of one kind, oldest first.
 pub(crate) struct Tables(Vec<KeyTable<Mapped>>);

@@ -5,12 +5,12 @@
 //! tables of fragments, then the standings. Memory: 36 bytes for each member of a fragment. Guarantee: a run that is stopped leaves the store as
 //! it was before the commit it was at, and the next one does the rest.
 
-use super::fields::written;
-use super::view::old_members;
-use super::{Progress, standing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::members::Holder;
 use crate::store::{FORMAT, Named, Store, Writer, sorted};
+use crate::stored::fields::written;
+use crate::stored::view::old_members;
+use crate::stored::{Progress, standing};
 use serde::Serialize;
 use std::path::Path;
 

@@ -1,12 +1,7 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
-use super::facts::exchange_ids;
-use super::filter::Filter;
-use super::fragment_families::template_of;
-use super::standing::{Standings, family_key, level_of};
+use super::filter::{Filter, SimilarQuery, unknown_family};
 use super::summary::one;
-use super::view::{SINGLE, Stored, View, segments};
-use super::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, totals, view};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::Scanner;
@@ -18,6 +13,11 @@ use crate::report::Family;
 use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Mapped, Store};
+use crate::stored::fragment_families::template_of;
+use crate::stored::rows::exchange_ids;
+use crate::stored::standing::{Standings, family_key, level_of};
+use crate::stored::view::{SINGLE, Stored, View, segments};
+use crate::stored::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, totals, view};
 use crate::text::{self, Grams};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,25 +40,6 @@ pub struct Opened<'a> {
     /// Made when first asked for.
     scanner: OnceLock<Scanner>,
     rule: Rule,
-}
-
-/// What is searched for.
-#[derive(Clone, Debug, Default)]
-pub struct SimilarQuery {
-    /// The text.
-    pub text: String,
-    /// Most hits; 0 for all that the family rule accepts.
-    pub k: usize,
-    /// Only exchanges at or after this time.
-    pub since: Option<Time>,
-    /// Only exchanges before this time.
-    pub until: Option<Time>,
-    /// Only this account's.
-    pub account: Option<AccountId>,
-    /// Only those that asked this model.
-    pub model: Option<String>,
-    /// Only members of this family.
-    pub family: Option<FamilyId>,
 }
 
 /// One similar prompt: the first exchange that sent it and passes the filters stands for the others.
@@ -210,7 +191,7 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// `Store` when it is damaged, or was made with another model.
     pub fn open(store: Store, model: &'a Model, config: &AuditConfig) -> Result<Self> {
-        super::check_identity(&store, None, model)?;
+        crate::stored::check_identity(&store, None, model)?;
         let view = View::open(&store)?;
         let whole = segments(&store, "whole")?;
         // The rule that the families were made with, where a night recorded it.
@@ -227,7 +208,8 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// `Input` when an account, model or family of the filters is not in the store.
     pub fn similar(&self, query: &SimilarQuery) -> Result<Hits> {
-        let filter = Filter::new(self, query)?;
+        let account = query.account.map(|account| self.account_number(account)).transpose()?;
+        let filter = Filter::new(&self.store, &self.view, query, account)?;
         let folded = text::fold(&query.text).text;
         let mut notes = Vec::new();
         let hits = match self.model.vector(&folded) {
@@ -258,7 +240,7 @@ impl<'a> Opened<'a> {
     fn scanner(&self) -> &Scanner {
         self.scanner.get_or_init(|| {
             let runs = self.view.fragments.iter().map(|f| if f.field == Field::Prompt { f.text.as_str() } else { "" });
-            Scanner::new(&super::fragments::printer(&self.view.naming_key), runs)
+            Scanner::new(&crate::stored::fragment::printer(&self.view.naming_key), runs)
         })
     }
 
@@ -555,11 +537,6 @@ impl<'a> Opened<'a> {
     pub fn material(&self) -> impl crate::family::judge::Material + '_ {
         Stored { view: &self.view, again: view::Again::new(self.model, &self.whole) }
     }
-}
-
-pub(super) fn unknown_family(id: FamilyId) -> Error {
-    Error::new(ErrorKind::Input, format!("expected a family of the store, got {id}"))
-        .hint("stillhunt family list shows them")
 }
 
 fn moment(micros: i64) -> Time {

@@ -1,7 +1,5 @@
 //! The calibration of a store: which prompts are compared, and what makes two of them related.
 
-use super::totals;
-use super::view::{Again, Stored, View, segments};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::calibrate::{self, Calibration, Compared};
@@ -9,6 +7,8 @@ use crate::family::length::{self, Lengths};
 use crate::ids::Digest;
 use crate::index::Vectors;
 use crate::store::{Store, tables};
+use crate::stored::totals;
+use crate::stored::view::{Again, Stored, View, segments};
 use arrow_array::Array as _;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
@@ -38,7 +38,7 @@ pub fn calibrate_store(
     source: &str,
 ) -> Result<Measured> {
     let store = Store::open(dir)?;
-    super::check_identity(&store, None, model)?;
+    crate::stored::check_identity(&store, None, model)?;
     let view = View::open(&store)?;
     let groups = groups(&store, &view, group)?;
     let mut vectors = Vectors::new(model.dim());

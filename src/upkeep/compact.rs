@@ -4,14 +4,14 @@
 //! as apart, so they stay. Guarantee: answers are the same before and after, as long as a segment is read whole
 //! (`lookup`); a larger one asks the lists of its leaders, which are other ones.
 
-use super::Progress;
-use super::fields::written;
-use super::view::segments;
 use crate::error::Result;
 use crate::index::{self, Segment};
 use crate::store::keys::{self, KeyTable};
 use crate::store::rewrite::Purpose;
 use crate::store::{Named, Store, Writer};
+use crate::stored::Progress;
+use crate::stored::fields::written;
+use crate::stored::view::segments;
 use serde::Serialize;
 use std::path::Path;
 
@@ -48,7 +48,7 @@ pub fn compact(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Comp
                 "whole" | "windows" => {
                     let segments = segments(&writer.store, kind)?;
                     let parts: Vec<_> = segments.iter().map(Segment::part).collect();
-                    index::merge(&parts, super::seed(&writer.store)?, &mut out)
+                    index::merge(&parts, crate::stored::seed(&writer.store)?, &mut out)
                 }
                 _ => {
                     let open = |file| KeyTable::open(writer.store.map(file)?);

@@ -5,15 +5,15 @@
 //! the texts that are left say of its run. Weakness: the name of such a family is still a keyed digest of the forgotten text, by
 //! which somebody who has the store and guesses that text can tell that it was there.
 
-use super::facts::by_system;
-use super::forget::Doomed;
-use super::fragment_families::fragment_families;
-use super::view::{SINGLE, View, folded_of};
+use super::doomed::Doomed;
 use crate::error::Result;
 use crate::family::cluster::REPRESENTATIVES;
 use crate::family::fragment::{LEAST_RUN, SLOT, pieces};
 use crate::ids::{FamilyId, Field, Level};
 use crate::store::Store;
+use crate::stored::fragment_families::fragment_families;
+use crate::stored::rows::by_system;
+use crate::stored::view::{SINGLE, View, folded_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Texts that are asked whether they hold a piece of a fragment.
@@ -125,7 +125,7 @@ impl Fragments {
     ) -> Result<Self> {
         let recorded: serde_json::Value =
             serde_json::from_str(&store.catalog().meta("rule")?.unwrap_or_default()).unwrap_or_default();
-        let default = u64::from(super::FragmentConfig::default().least_accounts);
+        let default = u64::from(crate::stored::FragmentConfig::default().least_accounts);
         let least = recorded["fragment_accounts"].as_u64().unwrap_or(default) as usize;
         let by_system = by_system(view);
         let mut out = Self::default();

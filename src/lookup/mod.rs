@@ -1,0 +1,12 @@
+//! Look-ups: the report and its lists, similar prompts, a family, an account, the export.
+
+mod details;
+mod filter;
+mod members;
+mod opened;
+mod summary;
+
+pub use filter::SimilarQuery;
+pub use members::export_members;
+pub use opened::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit};
+pub use summary::{ListQuery, export_families, report};
