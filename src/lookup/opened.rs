@@ -12,15 +12,16 @@ use crate::index::{Ask, Best, Hit, Probes, Segment, Vectors};
 use crate::report::Family;
 use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
+use crate::store::uses::Activity;
 use crate::store::{Mapped, Store};
 use crate::stored::fragment_families::template_of;
 use crate::stored::rows::exchange_ids;
-use crate::stored::standing::{Standings, family_key, level_of};
+use crate::stored::standing::{OfOne, Standings, family_key, level_of};
 use crate::stored::view::{SINGLE, Stored, View, segments};
 use crate::stored::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, totals, view};
 use crate::text::{self, Grams};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
@@ -451,85 +452,63 @@ impl<'a> Opened<'a> {
     /// `Input` when the store has no such account.
     pub fn account(&self, account: AccountId) -> Result<AccountPage> {
         let number = self.account_number(account)?;
-        let all = self.view.postings.iter().flat_map(|postings| postings.all());
-        let postings: Vec<&Posting> = all.filter(|posting| posting.account == number).collect();
-        let (Some(first), Some(last)) = (postings.iter().map(|p| p.time).min(), postings.iter().map(|p| p.time).max())
+        let standings = Standings::open(&self.store, &self.view)?;
+        let OfOne { requests, activity } = OfOne::new(&self.store, &self.view, &standings, number)?;
+        let (Some(first), Some(last)) =
+            (activity.iter().map(|of| of.first).min(), activity.iter().map(|of| of.last).max())
         else {
             return Err(Error::new(ErrorKind::Store, format!("the account {account} has no exchanges")));
         };
-        let mut models: BTreeMap<u32, u64> = BTreeMap::new();
-        let mut prompts: BTreeMap<u32, u64> = BTreeMap::new();
-        for posting in &postings {
-            *models.entry(posting.model).or_default() += 1;
-            *prompts.entry(posting.prompt).or_default() += 1;
-        }
+        let sum = |of: fn(&Activity) -> u32| activity.iter().map(|activity| u64::from(of(activity))).sum::<u64>();
         let names: Vec<String> =
             self.store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?;
-        let mut models: Vec<(String, u64)> = models
-            .into_iter()
-            .filter(|(model, _)| *model != NONE)
-            .map(|(model, n)| (names.get(model as usize).cloned().unwrap_or_default(), n))
-            .collect();
-        models.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        // Requests of the account by family: near-duplicates, or the prompt itself where it resembles nothing else.
-        let standings = Standings::open(&self.store, &self.view)?;
-        let mut requests: BTreeMap<u64, u64> = BTreeMap::new();
-        let (mut folded, mut trivial_requests) = (String::new(), 0);
-        for (&prompt, &n) in &prompts {
-            self.view.folded(prompt, &mut folded);
-            if text::is_trivial(&folded) {
-                trivial_requests += n;
-                continue;
-            }
-            let near = Some(self.view.family(prompt)).filter(|&family| family != SINGLE);
-            let near = near.map(|family| family_key(Level::NearDuplicate, family));
-            let family = near.filter(|&family| standings.of(family).is_some());
-            *requests.entry(family.unwrap_or(family_key(Level::Exact, prompt))).or_default() += n;
+        let mut by_model: BTreeMap<u32, u64> = BTreeMap::new();
+        for of in activity.iter().filter(|of| of.model != NONE) {
+            *by_model.entry(of.model).or_default() += u64::from(of.requests);
         }
-        requests.extend(self.fragments_of_account(number));
-        let family = |(family, requests): (u64, u64)| {
-            let standing = standings.of(family).filter(|standing| standing.head.requests > 1)?;
-            let prompt = match level_of(family) {
+        let name = |model: u32| names.get(model as usize).cloned().unwrap_or_default();
+        let mut models: Vec<(String, u64)> = by_model.into_iter().map(|(model, n)| (name(model), n)).collect();
+        models.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        // Its families: near-duplicates, or the prompt itself where it resembles nothing else, and fragments of what users write.
+        let is_listed = |head: &Head| match level_of(head.family) {
+            _ if head.requests < 2 => false,
+            (Level::System, _) => false,
+            (Level::Fragment, number) => self.view.fragments[number as usize].field != Field::System,
+            (Level::NearDuplicate, _) => true,
+            (Level::Exact, prompt) => {
+                let near = Some(self.view.family(prompt)).filter(|&family| family != SINGLE);
+                let near = near.and_then(|family| standings.head(family_key(Level::NearDuplicate, family)));
+                head.trivial == 0 && near.is_none()
+            }
+        };
+        let with_head = |(family, requests): (u64, u64)| Some((*standings.head(family)?, requests));
+        let mut heads: Vec<(Head, u64)> =
+            requests.into_iter().filter_map(with_head).filter(|(head, _)| is_listed(head)).collect();
+        let id = |head: &Head| FamilyId { level: level_of(head.family).0, lead: head.id };
+        heads.sort_by(|(a, own), (b, other)| b.accounts.cmp(&a.accounts).then(other.cmp(own)).then(id(a).cmp(&id(b))));
+        heads.truncate(SHOWN);
+        let family = |(head, requests): (Head, u64)| {
+            let prompt = match level_of(head.family) {
                 (Level::Fragment, head) => template_of(&self.view, head).text(),
                 (Level::NearDuplicate, number) => {
                     self.view.text(self.view.families[number as usize].leader).0.to_owned()
                 }
                 (_, prompt) => self.view.text(prompt).0.to_owned(),
             };
-            let Head { accounts, requests: family_requests, .. } = standing.head;
-            Some(AccountFamily { family_id: standing.id(), requests, accounts, family_requests, prompt })
+            let Head { accounts, requests: family_requests, .. } = head;
+            AccountFamily { family_id: id(&head), requests, accounts, family_requests, prompt }
         };
-        let mut families: Vec<AccountFamily> = requests.into_iter().filter_map(family).collect();
-        families.sort_by(|a, b| {
-            b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(a.family_id.cmp(&b.family_id))
-        });
-        families.truncate(SHOWN);
         Ok(AccountPage {
             schema: 1,
             account,
-            requests: postings.len() as u64,
-            distinct_prompts: prompts.len() as u64,
+            requests: sum(|of| of.requests),
+            distinct_prompts: sum(|of| of.prompts),
             first_seen: moment(first),
             last_seen: moment(last),
             models,
-            trivial_requests,
-            families,
+            trivial_requests: sum(|of| of.trivial),
+            families: heads.into_iter().map(family).collect(),
         })
-    }
-
-    /// Requests of an account by fragment family, of prompts and earlier turns.
-    fn fragments_of_account(&self, account: u32) -> BTreeMap<u64, u64> {
-        let mut rows: BTreeMap<u64, BTreeSet<(usize, u32)>> = BTreeMap::new();
-        for field in [Field::Prompt, Field::Turn] {
-            for (night, postings) in self.view.postings(field).iter().enumerate() {
-                for posting in postings.all().iter().filter(|posting| posting.account == account) {
-                    for head in self.view.held_before(field, posting.prompt, u32::MAX) {
-                        rows.entry(family_key(Level::Fragment, head)).or_default().insert((night, posting.row));
-                    }
-                }
-            }
-        }
-        rows.into_iter().map(|(family, rows)| (family, rows.len() as u64)).collect()
     }
 
     /// The judge over stored texts, for measurements.

@@ -76,6 +76,17 @@ pub(super) fn of_night(store: &Store, view: &View, night: usize) -> Result<Total
     Ok(out)
 }
 
+/// Whether each of a night's new prompts is trivial text.
+pub(super) fn trivial_prompts(store: &Store, night: usize) -> Result<Vec<bool>> {
+    let mut out = Vec::new();
+    if let Some(file) = store.of_kind("prompts-table").nth(night) {
+        for batch in tables::read(&store.path(file), &["trivial"], None)? {
+            out.extend(batch?.column(0).as_boolean().iter().map(|trivial| trivial == Some(true)));
+        }
+    }
+    Ok(out)
+}
+
 /// What folding took away from the prompts of a night's exchanges.
 fn removed(store: &Store, night: usize) -> Result<Removed> {
     let mut removed = Removed::default();

@@ -19,7 +19,7 @@ fn audited() -> Site {
 
 /// Whether a file is one of those that only fragments and the standings of families need.
 fn is_own(name: &str) -> bool {
-    ["prints", "members", "holders", "facts", "uses"].iter().any(|part| name.contains(part))
+    ["prints", "members", "holders", "facts", "uses", "activity"].iter().any(|part| name.contains(part))
 }
 
 /// Files of a night beside its rows, prompts and families.

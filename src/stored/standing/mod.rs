@@ -6,6 +6,7 @@
 //! store of an older format, behind a writer that was killed between the two commits. Weakness: a family that takes in older prompts
 //! every night is counted again every night. Guarantee: counted in steps or at once, the same (`tests`).
 
+mod activity;
 mod step;
 
 pub(crate) use step::{drop_all, forget, keep};
@@ -20,7 +21,8 @@ use crate::report::Place;
 use crate::store::facts::{self, Head};
 use crate::store::members::Member;
 use crate::store::postings::{NONE, Posting};
-use crate::store::uses::Use;
+use crate::store::sorted::{Sorted, equal};
+use crate::store::uses::{Activity, OfAccount, Use};
 use crate::store::{Mapped, Named, Night, Store, tables};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
@@ -28,7 +30,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Under which name the catalog says of which night the standings are, in its table `meta`.
-const OF_NIGHT: &str = "standings";
+const OF_NIGHT: &str = "kept-standings";
+/// Files of what is kept.
+const KINDS: [&str; 4] = ["facts", "uses", "uses-by-account", "activity"];
 
 /// A family's level and number in one.
 pub(crate) fn family_key(level: Level, number: u32) -> u64 {
@@ -263,6 +267,47 @@ impl Standings {
 /// The night of which the store keeps standings.
 fn kept(store: &Store) -> Result<Option<u32>> {
     Ok(store.catalog().meta(OF_NIGHT)?.and_then(|night| night.parse().ok()))
+}
+
+/// What one account did.
+pub(crate) struct OfOne {
+    /// Requests by family, of all levels.
+    pub(crate) requests: BTreeMap<u64, u64>,
+    pub(crate) activity: Vec<Activity>,
+}
+
+impl OfOne {
+    /// Reads that of an account where `standings` are kept, or counts it.
+    /// # Errors
+    /// `Store` when the store is damaged.
+    pub(crate) fn new(store: &Store, view: &View, standings: &Standings, account: u32) -> Result<Self> {
+        let mut out = Self { requests: BTreeMap::new(), activity: Vec::new() };
+        if matches!(standings, Standings::Counted(_)) {
+            count_with(store, view, &mut |family, rows| {
+                let own = rows.iter().filter(|row| row.posting.account == account).count() as u64;
+                if own > 0 {
+                    out.requests.insert(family, own);
+                }
+            })?;
+            out.activity = activity::of_all(store, view)?;
+            out.activity.retain(|activity| activity.account == account);
+            return Ok(out);
+        }
+        for file in store.of_kind("uses-by-account") {
+            let uses: Sorted<Mapped, OfAccount> = store.read(file, Sorted::open)?;
+            for used in equal(uses.all(), |used| used.account.cmp(&account)) {
+                // Of a family that was counted again, what was written before counts no longer.
+                if standings.head(used.family).is_some_and(|head| used.night >= head.uses_from) {
+                    *out.requests.entry(used.family).or_default() += u64::from(used.requests);
+                }
+            }
+        }
+        for file in store.of_kind("activity") {
+            let activity: Sorted<Mapped, Activity> = store.read(file, Sorted::open)?;
+            out.activity.extend(equal(activity.all(), |activity| activity.account.cmp(&account)));
+        }
+        Ok(out)
+    }
 }
 
 /// Calls `take` with every family that has a request: level, number, name and requests in order of time.

@@ -6,20 +6,21 @@ use super::super::rows::by_system;
 use super::super::totals;
 use super::super::view::{SINGLE, View};
 use super::{
-    Behind, OF_NIGHT, Standing, Standings, assigned, count_with, family_key, finish, is_trivial, kept, level_of,
+    Behind, KINDS, OF_NIGHT, Standing, Standings, assigned, count_with, family_key, finish, is_trivial, kept, level_of,
 };
-use super::{similarities, uses};
+use super::{activity, similarities, uses};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Field, Level};
 use crate::store::facts::{self, Head};
 use crate::store::members::Member;
 use crate::store::postings::{NONE, Posting};
-use crate::store::sorted::{self, equal};
+use crate::store::sorted::{self, Sorted, equal};
 use crate::store::tiers::merge_older;
-use crate::store::uses::{Use, Uses};
+use crate::store::uses::{Activity, OfAccount, Use, Uses};
 use crate::store::{Mapped, Night, Store, Writer};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Write};
 
 /// Brings the standings to the newest night, in a commit of its own.
 /// # Errors
@@ -35,14 +36,16 @@ pub(crate) fn keep(writer: &mut Writer) -> Result<()> {
     let view = View::open(store)?;
     let mut all_uses = Vec::new();
     let in_steps = store.nights().len() == 1 || before.is_some_and(|kept| kept + 1 == number);
-    let (standings, mut dropped) = if in_steps {
-        (Step::new(store, &view)?.take(store, &mut all_uses)?, Vec::new())
+    let (standings, mut activity, mut dropped) = if in_steps {
+        let step = Step::new(store, &view)?;
+        let activity = activity::of_night(store, &view, step.at, &|prompt, account| step.is_known(prompt, account))?;
+        (step.take(store, &mut all_uses)?, activity, Vec::new())
     } else {
         let all = count_with(store, &view, &mut |family, rows| {
             uses(family, number, rows.iter().map(|row| &row.posting), &mut all_uses);
         })?;
-        let older = store.files().iter().filter(|file| matches!(file.kind.as_str(), "facts" | "uses"));
-        (all, older.map(|file| file.name.clone()).collect())
+        let older = store.files().iter().filter(|file| KINDS.contains(&file.kind.as_str()));
+        (all, activity::of_all(store, &view)?, older.map(|file| file.name.clone()).collect())
     };
     let mut totals = Vec::new();
     for (i, night) in store.nights().iter().enumerate() {
@@ -61,12 +64,22 @@ pub(crate) fn keep(writer: &mut Writer) -> Result<()> {
     let suffix = if dropped.is_empty() { String::new() } else { format!("-{}", store.files().len()) };
     let mut night = writer.newest()?;
     let files = (|| {
-        facts::write(&mut rows, &mut night.create("facts", &format!("facts{suffix}.bin"))?).map_err(|e| written(&e))?;
-        sorted::write(&mut all_uses, &mut night.create("uses", &format!("uses{suffix}.bin"))?)
-            .map_err(|e| written(&e))?;
+        let mut table = |kind: &'static str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
+            let mut out = night.create(kind, &format!("{kind}{suffix}.bin"))?;
+            write(&mut out).map_err(|cause| written(&cause))
+        };
+        let mut by_account: Vec<OfAccount> = all_uses.iter().map(OfAccount::of).collect();
+        table("facts", &mut |out| facts::write(&mut rows, out))?;
+        table("uses", &mut |out| sorted::write(&mut all_uses, out))?;
+        table("uses-by-account", &mut |out| sorted::write(&mut by_account, out))?;
+        table("activity", &mut |out| sorted::write(&mut activity, out))?;
         if in_steps {
             dropped.extend(merge_older(&writer.store, &mut night, "facts", facts::Facts::open, facts::merge)?);
             dropped.extend(merge_older(&writer.store, &mut night, "uses", Uses::open, sorted::merge)?);
+            let by_account = Sorted::<_, OfAccount>::open;
+            dropped.extend(merge_older(&writer.store, &mut night, "uses-by-account", by_account, sorted::merge)?);
+            let activity = Sorted::<_, Activity>::open;
+            dropped.extend(merge_older(&writer.store, &mut night, "activity", activity, sorted::merge)?);
         }
         Ok(())
     })();
@@ -83,7 +96,7 @@ pub(crate) fn keep(writer: &mut Writer) -> Result<()> {
 
 /// Takes all that is kept out of the store, with what replaces other files.
 pub(crate) fn drop_all(store: &Store, rewrite: &mut crate::store::rewrite::Rewrite) {
-    let kept = store.files().iter().filter(|file| matches!(file.kind.as_str(), "facts" | "uses"));
+    let kept = store.files().iter().filter(|file| KINDS.contains(&file.kind.as_str()));
     kept.for_each(|file| rewrite.drop_file(file));
 }
 
@@ -154,6 +167,22 @@ impl<'a> Step<'a> {
             new_texts: Vec::new(),
             joined_near: Vec::new(),
         })
+    }
+
+    /// Whether an account sent a prompt before tonight.
+    fn is_known(&self, prompt: u32, account: u32) -> bool {
+        let family = family_key(Level::Exact, prompt);
+        match self.before.head(family).filter(|head| head.requests > 0) {
+            Some(head) => self.has_used((family, head.uses_from), account),
+            // What came once is no family.
+            None => self.view.postings_of(prompt).any(|(at, posting)| at < self.at && posting.account == account),
+        }
+    }
+
+    /// Whether an account is in a family before tonight; its uses count from the commit `from` on.
+    fn has_used(&self, (family, from): (u64, u32), account: u32) -> bool {
+        let place = |used: &Use| (used.family, used.account).cmp(&(family, account));
+        self.uses.iter().any(|uses| equal(uses.all(), place).iter().any(|used| used.night >= from))
     }
 
     fn is_old(&self, prompt: u32) -> bool {
@@ -307,15 +336,7 @@ impl<'a> Step<'a> {
             None => return Added::MustBeCounted,
         };
         let from = standing.head.uses_from;
-        let own: Vec<&[Use]> = match is_new {
-            true => Vec::new(),
-            false => self.uses.iter().map(|uses| equal(uses.all(), |used| used.family.cmp(&family))).collect(),
-        };
-        standing.add(&self.night, &rows, &|account| {
-            let of_account =
-                |used: &&[Use]| equal(used, |used| used.account.cmp(&account)).iter().any(|used| used.night >= from);
-            own.iter().any(of_account)
-        });
+        standing.add(&self.night, &rows, &|account| !is_new && self.has_used((family, from), account));
         let mut out = Vec::new();
         match level {
             Level::Exact => {
