@@ -1,7 +1,7 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
 use super::filter::{Filter, SimilarQuery, unknown_family};
-use super::summary::one;
+use super::summary::{One, one};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::Scanner;
@@ -403,13 +403,8 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// `Input` when the store has no family of this name.
     pub fn family(&self, id: FamilyId) -> Result<FamilyPage> {
-        let (family, members) = one(&self.store, &self.view, id)?.ok_or_else(|| unknown_family(id))?;
-        let mut accounts: BTreeMap<u32, (u64, i64, i64)> = BTreeMap::new();
-        for member in &members {
-            let time = member.posting.time;
-            let entry = accounts.entry(member.posting.account).or_insert((0, time, time));
-            *entry = (entry.0 + 1, entry.1.min(time), entry.2.max(time));
-        }
+        let One { family, accounts, rows: members } =
+            one(&self.store, &self.view, id)?.ok_or_else(|| unknown_family(id))?;
         let mut listed = accounts
             .into_iter()
             .map(|(account, (requests, first, last))| {

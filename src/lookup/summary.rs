@@ -13,9 +13,9 @@ use crate::report::{
 };
 use crate::store::facts::Head;
 use crate::store::{Store, tables};
-use crate::stored::fragment_families::{fragment_family, template_of};
+use crate::stored::fragment_families::{fragment_family_of, template_of};
 use crate::stored::rows::{by_system, exchange_ids, system_texts};
-use crate::stored::standing::{Standing, Standings, count_one, level_of};
+use crate::stored::standing::{Standing, Standings, accounts_of, add, count_one, family_key, level_of};
 use crate::stored::totals;
 use crate::stored::view::Row;
 use crate::stored::view::{SINGLE, View};
@@ -30,6 +30,9 @@ const MOST_FAMILIES: usize = 5_000;
 const MOST_APART: usize = 200;
 /// Members of a family that a template is made of are read at most; an even sample of more.
 const MOST_MEMBERS: usize = template::MAX_MEMBERS;
+
+/// Texts of one family whose requests are looked at for those that are shown.
+const MOST_ASKED: usize = 4_096;
 
 struct Describe<'a> {
     store: &'a Store,
@@ -232,37 +235,64 @@ pub fn export_families(store: &Store, wanted: &ListQuery) -> Result<Vec<Family>>
     Ranked::new(store, &View::open(store)?)?.list(wanted)
 }
 
-/// One family, described, with its requests in order of time; `None` where the store has none of this name.
-pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<(Family, Vec<Row>)>> {
+/// One family, described.
+pub(crate) struct One {
+    pub(crate) family: Family,
+    /// Its accounts: requests, first and last moment.
+    pub(crate) accounts: BTreeMap<u32, (u64, i64, i64)>,
+    /// Requests in order of time: of all of its texts, or of some thousands, evenly chosen.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One family; `None` where the store has none of this name.
+pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One>> {
     let Some(key) = key_of(store, view, id)? else { return Ok(None) };
-    let (number, mut rows) = match id.level {
-        Level::NearDuplicate => match view.family(key) {
-            SINGLE => (key, view.rows_of(&[key])),
-            family => (family, view.rows_of(&view.members(family))),
-        },
-        Level::Exact => (key, view.rows_of(&[key])),
-        Level::System => (key, view.rows_of_system(key)),
-        Level::Fragment => (key, fragment_family(view, key).rows(view, &by_system(view))),
+    let near = view.family(key);
+    let (level, number, name) = match id.level {
+        // What resembles nothing else is described as the exact family that it is, under the name that was asked for.
+        Level::NearDuplicate if near == SINGLE => (Level::Exact, key, id),
+        Level::NearDuplicate => (id.level, near, view.families[near as usize].id),
+        Level::Fragment => (id.level, key, view.fragments[key as usize].id),
+        level => (level, key, id),
     };
-    rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
-    if rows.len() < 2 {
+    let rows = |most: usize| {
+        let mut rows = match level {
+            Level::NearDuplicate => {
+                let members = view.members(number);
+                let step = members.len().div_ceil(most).max(1);
+                view.rows_of(&members.into_iter().step_by(step).collect::<Vec<_>>())
+            }
+            Level::Exact => view.rows_of(&[number]),
+            Level::System => view.rows_of_system(number),
+            Level::Fragment => fragment_family_of(view, number, most).rows(view, &by_system(view)),
+        };
+        rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
+        rows
+    };
+    let standings = Standings::open_kept(store)?;
+    let kept = standings.as_ref().and_then(|kept| kept.of(family_key(level, number)));
+    let (standing, accounts) = match kept {
+        Some(standing) => {
+            let accounts = accounts_of(store, &standing.head)?;
+            (standing, accounts)
+        }
+        None => {
+            let rows = rows(usize::MAX);
+            let mut accounts = BTreeMap::new();
+            rows.iter()
+                .for_each(|row| add(&mut accounts, row.posting.account, (1, row.posting.time, row.posting.time)));
+            (count_one(store, view, (level, number, name), &rows)?, accounts)
+        }
+    };
+    if standing.head.requests < 2 {
         return Ok(None);
     }
-    let single = id.level == Level::NearDuplicate && view.family(key) == SINGLE;
-    let (level, name) = match id.level {
-        // What resembles nothing else is described as the exact family that it is, under the name that was asked for.
-        Level::NearDuplicate if single => (Level::Exact, id),
-        Level::NearDuplicate => (id.level, view.families[number as usize].id),
-        Level::Fragment => (id.level, view.fragments[number as usize].id),
-        level => (level, id),
-    };
-    let standing = count_one(store, view, (level, number, name), &rows)?;
     let mut described = Describe::new(store, view)?.all(&[standing])?.pop();
-    if let Some(family) = described.as_mut().filter(|_| single) {
+    if let Some(family) = described.as_mut().filter(|_| level != id.level) {
         (family.id, family.level) = (id, id.level);
         (family.within, family.smallest_similarity) = (None, Some(1.0));
     }
-    Ok(described.map(|family| (family, rows)))
+    Ok(described.map(|family| One { family, accounts, rows: rows(MOST_ASKED) }))
 }
 
 /// The leading prompt, or the system prompt, of a family by its name. A merged family's name leads to the one it joined.

@@ -37,8 +37,13 @@ fn parts(view: &View, head: u32) -> Vec<u32> {
 
 /// The family that this head leads.
 pub(crate) fn fragment_family(view: &View, head: u32) -> FragmentFamily {
+    fragment_family_of(view, head, usize::MAX)
+}
+
+/// The same with at most so many texts of each part, evenly chosen.
+pub(crate) fn fragment_family_of(view: &View, head: u32, most: usize) -> FragmentFamily {
     let parts = parts(view, head);
-    let mut all: Vec<Member> = parts.iter().flat_map(|&part| view.fragment_members(part)).collect();
+    let mut all: Vec<Member> = parts.iter().flat_map(|&part| view.some_members(part, most)).collect();
     all.sort_by_key(|member| (member.text, member.fragment != head, member.fragment));
     let members = all.chunk_by(|a, b| a.text == b.text).map(|of_text| joined(head, of_text)).collect();
     FragmentFamily { head, parts, members }

@@ -22,7 +22,7 @@ use crate::store::facts::{self, Head};
 use crate::store::members::Member;
 use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::{Sorted, equal};
-use crate::store::uses::{Activity, OfAccount, Use};
+use crate::store::uses::{Activity, OfAccount, Use, Uses};
 use crate::store::{Mapped, Named, Night, Store, tables};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
@@ -207,12 +207,18 @@ impl Standings {
     /// # Errors
     /// `Store` when the store is damaged.
     pub(crate) fn open(store: &Store, view: &View) -> Result<Self> {
-        match kept(store)? {
-            Some(night) if store.nights().last().is_some_and(|last| last.night == night) => {
-                Self::files(store).map(Self::Kept)
-            }
-            _ => Ok(Self::Counted(count_all(store, view)?)),
+        match Self::open_kept(store)? {
+            Some(kept) => Ok(kept),
+            None => Ok(Self::Counted(count_all(store, view)?)),
         }
+    }
+
+    /// Those of the newest night, where they are kept.
+    /// # Errors
+    /// `Store` when the store is damaged.
+    pub(crate) fn open_kept(store: &Store) -> Result<Option<Self>> {
+        let is_newest = kept(store)?.is_some_and(|night| store.nights().last().is_some_and(|last| last.night == night));
+        is_newest.then(|| Self::files(store).map(Self::Kept)).transpose()
     }
 
     fn files(store: &Store) -> Result<Vec<facts::Facts<Mapped>>> {
@@ -267,6 +273,24 @@ impl Standings {
 /// The night of which the store keeps standings.
 fn kept(store: &Store) -> Result<Option<u32>> {
     Ok(store.catalog().meta(OF_NIGHT)?.and_then(|night| night.parse().ok()))
+}
+
+/// The accounts of a family as its uses have them: requests, first and last moment.
+pub(crate) fn accounts_of(store: &Store, head: &Head) -> Result<BTreeMap<u32, (u64, i64, i64)>> {
+    let mut out = BTreeMap::new();
+    for file in store.of_kind("uses") {
+        let uses = store.read(file, Uses::open)?;
+        let own = equal(uses.all(), |used| used.family.cmp(&head.family)).iter();
+        own.filter(|used| used.night >= head.uses_from)
+            .for_each(|used| add(&mut out, used.account, (u64::from(used.requests), used.first, used.last)));
+    }
+    Ok(out)
+}
+
+/// Adds requests with their first and last moment.
+pub(crate) fn add(to: &mut BTreeMap<u32, (u64, i64, i64)>, account: u32, (requests, first, last): (u64, i64, i64)) {
+    let entry = to.entry(account).or_insert((0, first, last));
+    *entry = (entry.0 + requests, entry.1.min(first), entry.2.max(last));
 }
 
 /// What one account did.
