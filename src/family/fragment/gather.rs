@@ -70,7 +70,9 @@ pub fn gather(new: &[Holding], first: u32, holders: &dyn Holders) -> Vec<u32> {
             };
             near.into_iter().find(|near| is_part(near)).map(|(head, _)| head)
         };
-        let head = run.head.or_else(find).unwrap_or(own);
+        // What was decided by less may lead to a run that turns out to be a part itself.
+        let of = |head: u32| head.checked_sub(first).and_then(|i| out.get(i as usize)).copied().unwrap_or(head);
+        let head = run.head.map(of).or_else(find).unwrap_or(own);
         out.push(head);
     }
     out

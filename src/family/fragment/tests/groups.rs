@@ -71,6 +71,7 @@ fn what_is_decided_stays_and_leads_nobody() {
     let part = |head: u32| Holding { head: Some(head), ..holding(500..600, 500..540) };
     // The third is like the second, which is a part.
     check("a part leads nobody", &[holding(0..100, 0..50), part(0), holding(500..600, 500..540)], &[0, 0, 2]);
+    check("its head is a part after all", &[holding(0..100, 0..50), holding(0..100, 0..50), part(1)], &[0, 0, 0]);
 }
 
 #[test]
