@@ -391,7 +391,8 @@ fn a_file_of_another_format_is_refused_by_name_and_number() {
         } else {
             // What no look-up reads, the next night does, or the one behind that.
             let audit = &["audit", "new.jsonl", "--key", "key"][..];
-            let commands = [&["export", "members"][..], &["family", "list"], audit, audit];
+            let account = &["account", "c-account-0", "--key", "key"][..];
+            let commands = [&["export", "members"][..], &["family", "list"], account, audit, audit];
             let mut runs = commands.iter().map(|command| site.run(&[*command, &["--store", "store"]].concat()));
             let refused = runs.find(|run| run.code != 0).unwrap_or_else(|| panic!("nobody minds {name}"));
             // An export is a stream, whose head may be out by then.
