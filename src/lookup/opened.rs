@@ -25,8 +25,9 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
-/// at any similarity, and are a seventh of all entries (`benches/record/quality-lists.md`).
-const PROBES: Probes = Probes { least: 24, most: usize::MAX, bound: 0.10 };
+/// at any similarity, and are a seventh of all entries (`benches/record/quality-lists.md`). In a segment of more than a million they are more than 1,024, and the nearest
+/// of them are read: on ten million 97% of the top ten, and all that was accepted (`benches/record/speed-nights.md`).
+const PROBES: Probes = Probes { least: 24, most: 1_024, bound: 0.10 };
 /// Most hits that the family rule returns.
 const MOST_ACCEPTED: usize = 100_000;
 /// Accounts named with a hit.
@@ -269,7 +270,7 @@ impl<'a> Opened<'a> {
         let (floor, cap) = if k == 0 { (self.rule.least_similarity(), MOST_ACCEPTED) } else { (-1.0, k) };
         let mut best = Best::new(cap);
         for segment in &self.whole {
-            let probes = Probes { most: segment.n_leaders(), ..PROBES };
+            let probes = Probes { most: PROBES.most.min(segment.n_leaders()), ..PROBES };
             let ask = Ask { probes, active_only: false, floor, cap };
             let found = segment.near(vector, &[0], &ask, &|_, prompt| filter.keeps(prompt));
             found.into_iter().flatten().for_each(|hit| best.offer(hit));
