@@ -42,6 +42,7 @@ pub mod index;
 pub mod log;
 pub mod lookup;
 pub mod report;
+pub mod ring;
 pub mod simulate;
 pub mod stats;
 pub mod store;

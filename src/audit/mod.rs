@@ -23,6 +23,7 @@ use crate::store::input::{self, Input};
 use crate::store::key::AccountKey;
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store, Writer};
+use crate::stored::rings;
 use crate::stored::standing::{self, Standings, family_key};
 use crate::stored::view::{self, View};
 use crate::stored::{AuditConfig, Progress, calibration, check_identity, rule, totals};
@@ -72,6 +73,7 @@ pub fn audit(
     check_identity(&writer.store, Some(key), model)?;
     // What a writer that was stopped behind its first commit, or one of an older format, left to do.
     standing::keep(&mut writer)?;
+    rings::keep(&mut writer, &config.rings)?;
     let mut night = writer.begin()?;
     let audited = (|| {
         let mut ingest = Ingest::new(
@@ -205,6 +207,10 @@ pub fn audit(
         progress.note(&format!(
             "the standings of families were not brought forward: {error}; the next audit begins with them"
         ));
+    }
+    progress.stage("rings", None);
+    if let Err(error) = rings::keep(&mut writer, &config.rings) {
+        progress.note(&format!("the days were not read for rings: {error}; the next audit begins with them"));
     }
     Ok(Audited { counts, quarantine: path, night: Some(number) })
 }

@@ -24,7 +24,9 @@ pub(crate) enum Command {
     Family(Family),
     /// Show an account with its families
     Account(Account),
-    /// Write members of families, or families, as CSV or JSON
+    /// List rings of accounts that act together, or show one
+    Ring(Ring),
+    /// Write members of families, families, or members of rings, as CSV or JSON
     Export(Export),
     /// Check, describe or compact a store; forget exchanges
     #[command(subcommand)]
@@ -233,12 +235,30 @@ pub(crate) struct Account {
     pub(crate) format: Format,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Ring {
+    /// The ring's name, or the word list
+    #[arg(value_name = "RING|list")]
+    pub(crate) ring: String,
+    /// Store directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: PathBuf,
+    /// Verify the whole store first, and answer only if nothing of it is damaged
+    #[arg(long)]
+    pub(crate) checked: bool,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
     /// One row for each exchange and level
     Members,
     /// One row for each family
     Families,
+    /// One row for each member of a confirmed ring, at an expected share of 1% false ones
+    Rings,
 }
 
 #[derive(Debug, Args)]

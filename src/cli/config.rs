@@ -60,6 +60,7 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
     let nights = args.fragment_nights.or(file.fragment_nights).unwrap_or(default.fragments.nights);
     let accounts = args.fragment_accounts.or(file.fragment_accounts).unwrap_or(default.fragments.least_accounts);
     Ok(AuditConfig {
+        rings: crate::ring::RingConfig::default(),
         fragments: FragmentConfig {
             least_accounts: accounts.max(2),
             nights: nights.max(1),

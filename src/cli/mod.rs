@@ -43,6 +43,7 @@ fn run(command: Command) -> crate::error::Result<()> {
         Command::Similar(args) => lookups::similar(&args),
         Command::Family(args) => lookups::family(&args),
         Command::Account(args) => lookups::account(&args),
+        Command::Ring(args) => lookups::ring(&args),
         Command::Export(args) => lookups::export(&args),
         Command::Store(args) => lookups::store(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),

@@ -37,6 +37,12 @@ pub fn nearest_leaders(queries: &Vectors, leaders: &Vectors, n: usize) -> Vec<Ve
     leaders::nearest(queries.block(), leaders.block(), n)
 }
 
+/// Trains `k` leaders on vectors: centres of spherical k-means.
+#[must_use]
+pub fn train_leaders(vectors: &Vectors, k: usize, seed: u64) -> Vectors {
+    leaders::train(vectors, k, seed)
+}
+
 /// The order of results: higher similarity first, ties by id.
 pub fn best_first(a: &Hit, b: &Hit) -> std::cmp::Ordering {
     b.similarity.total_cmp(&a.similarity).then(a.id.cmp(&b.id))

@@ -9,6 +9,7 @@
 //! | so large a sum of exponential scores | [`ln_gamma_upper`] | yes |
 //! | so large a sum of weighted bits, of fused scores | [`ln_layers_upper`], [`ln_pair_upper`] | proven upper bound |
 //! | the worst of many tests | [`holm`] | for any dependence |
+//! | the share of false ones among those chosen | [`e_bh`] | for any dependence |
 //! | do decoy keys calibrate | [`ln_uniformity`], [`ln_too_small`] | yes |
 //! | what the rate may be | [`proportion_interval`], [`poisson_interval`], [`exponential_mean_interval`] | coverage at least the level |
 //! | what a negative rules out | [`binomial_power`], [`gamma_power`] | the first |
@@ -17,6 +18,7 @@
 
 mod binomial;
 mod bound;
+mod e_value;
 mod gamma;
 mod hypergeometric;
 mod interval;
@@ -27,6 +29,7 @@ mod special;
 mod uniform;
 
 pub use binomial::{ln_binomial_lower, ln_binomial_mid, ln_binomial_point, ln_binomial_randomised, ln_binomial_upper};
+pub use e_value::{e_bh, ln_e_of_p, ln_mean};
 pub use bound::{Layer, ln_copies_upper, ln_layers_upper, ln_pair_upper};
 pub use gamma::{ln_gamma_lower, ln_gamma_upper};
 pub use hypergeometric::ln_hypergeometric_upper;

@@ -6,6 +6,7 @@ use crate::family::judge::{RULE_VERSION, Rule};
 use crate::family::length::{Lengths, Thresholds};
 use crate::ids::Digest;
 use crate::log::LogConfig;
+use crate::ring::RingConfig;
 use crate::store::Store;
 
 /// How a night is audited.
@@ -31,6 +32,8 @@ pub struct AuditConfig {
     pub compared_nights: u32,
     /// How fragments are looked for.
     pub fragments: FragmentConfig,
+    /// How groups of accounts are chosen.
+    pub rings: RingConfig,
     /// What the model is called in reports.
     pub model_name: String,
     /// Names this writer to a second one.
@@ -50,6 +53,7 @@ impl Default for AuditConfig {
             threshold: None,
             compared_nights: 28,
             fragments: FragmentConfig::default(),
+            rings: RingConfig::default(),
             model_name: "shipped".into(),
             holder: "another stillhunt".into(),
         }

@@ -6,6 +6,7 @@ pub(crate) mod fragment;
 pub(crate) mod fragment_families;
 mod identity;
 mod progress;
+pub(crate) mod rings;
 pub(crate) mod rows;
 pub(crate) mod standing;
 pub(crate) mod totals;

@@ -1,0 +1,156 @@
+//! The rings of a store, as reports show them.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{AccountId, Digest, FamilyId};
+use crate::report::ring::{Ring, RingDay, RingFamily, RingMember, RingsMeta, Route, Rung};
+use crate::ring::confirm::AFFINITIES;
+use crate::ring::member::at_level;
+use crate::ring::walk::HORIZONS;
+use crate::store::Store;
+use crate::stored::rings::kept;
+use crate::stored::standing::{Standings, level_of};
+use crate::store::sorted::equal;
+use crate::store::uses::OfAccount;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Levels of the lists of members: expected share of false ones.
+const LEVELS: [f64; 2] = [0.01, 0.05];
+
+/// The rings of a store, the surest first, with what stands behind the list.
+/// # Errors
+/// `Store` when it is damaged.
+pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
+    let Some(kept) = kept(store)? else {
+        let why = "no night has been read for rings yet".to_owned();
+        return Ok((Vec::new(), RingsMeta { why, ..RingsMeta::default() }));
+    };
+    let state = &kept.current;
+    let found = crate::ring::rings(state);
+    let names = names_of(store, &found)?;
+    let standings = Standings::open_kept(store)?;
+    let family_id = |family: u64| -> Option<FamilyId> {
+        let head = standings.as_ref()?.head(family)?;
+        Some(FamilyId { level: level_of(family).0, lead: head.id })
+    };
+    let mut out = Vec::new();
+    for ring in found {
+        let listed = LEVELS.map(|level| at_level(&ring.members, level));
+        let members: Vec<RingMember> = ring.members[..listed[1]]
+            .iter()
+            .enumerate()
+            .filter_map(|(i, member)| {
+                Some(RingMember {
+                    account: *names.get(&member.account)?,
+                    membership: 1.0 - member.local_fdr,
+                    listed: i < listed[0],
+                    shared: u64::from(member.families),
+                    families: member.top.iter().filter_map(|&family| family_id(family)).collect(),
+                })
+            })
+            .collect();
+        let families: Vec<RingFamily> = ring
+            .families
+            .iter()
+            .filter_map(|&(day, family, accounts, of)| {
+                let (accounts, of) = (u64::from(accounts), u64::from(of));
+                Some(RingFamily { family_id: family_id(family)?, day: i64::from(day), accounts, of })
+            })
+            .collect();
+        let of_ring: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
+        let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
+        let id = format!("r{}", &ring.name.to_string()[..16]);
+        let log10_e = ring.ln_e / std::f64::consts::LN_10;
+        out.push(Ring {
+            campaign: id.clone(),
+            id,
+            route: Route::CoUse,
+            rung: Rung::Chance,
+            gamma_star: ring.gamma_star,
+            log10_e,
+            first_proposed: i64::from(ring.proposed),
+            confirmed_night: i64::from(ring.confirmed),
+            accounts: listed[0] as u64,
+            requests: requests(store, &on_list, &of_ring)?,
+            families,
+            streams: BTreeMap::from([("co-use".to_owned(), log10_e)]),
+            provenance: Vec::new(),
+            members_at: LEVELS.iter().zip(listed).map(|(level, n)| (level.to_string(), n as u64)).collect(),
+            members,
+        });
+    }
+    let days = state.days.iter().map(|day| RingDay {
+        day: i64::from(day.day),
+        accounts: day.accounts,
+        families: day.families,
+        tested: day.tested,
+        proposed: day.proposed,
+        cut: day.cut,
+        frozen: Digest(day.frozen),
+    });
+    let meta = RingsMeta {
+        proposed: state.days.iter().map(|day| day.proposed).sum(),
+        tested: state.days.last().map_or(0, |day| day.tested),
+        q: kept.config.q,
+        phi0: AFFINITIES[0],
+        horizon: HORIZONS.map(i64::from).to_vec(),
+        valid: false,
+        why: "no placebo was run".into(),
+        days: days.collect(),
+        late: kept.late,
+        ..RingsMeta::default()
+    };
+    Ok((out, meta))
+}
+
+/// Names of the accounts of rings.
+fn names_of(store: &Store, rings: &[crate::ring::Ring]) -> Result<BTreeMap<u32, AccountId>> {
+    let wanted: BTreeSet<u32> = rings.iter().flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
+    let mut out = BTreeMap::new();
+    if wanted.is_empty() {
+        return Ok(out);
+    }
+    let all: Vec<(u32, String)> =
+        store.catalog().all("SELECT account, id FROM accounts", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (number, id) in all.into_iter().filter(|(number, _)| wanted.contains(number)) {
+        let missing = || Error::new(ErrorKind::Store, format!("catalog: the account {number} has no whole name"));
+        out.insert(number, id.parse().map_err(|_| missing())?);
+    }
+    Ok(out)
+}
+
+/// Requests of accounts in families.
+fn requests(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result<u64> {
+    let mut out = 0;
+    let standings = Standings::open_kept(store)?;
+    for file in store.of_kind("uses-by-account") {
+        let uses: crate::store::sorted::Sorted<_, OfAccount> = store.read(file, crate::store::sorted::Sorted::open)?;
+        for &account in accounts {
+            let own = equal(uses.all(), |used| used.account.cmp(&account)).iter();
+            let counts = |used: &&OfAccount| {
+                families.contains(&used.family)
+                    && standings.as_ref().and_then(|s| s.head(used.family)).is_some_and(|h| used.night >= h.uses_from)
+            };
+            out += own.filter(counts).map(|used| u64::from(used.requests)).sum::<u64>();
+        }
+    }
+    Ok(out)
+}
+
+/// The header of the list of members.
+const HEADER: &str = "ring_id,account,route,membership,rung,gamma_star,confirmed_night";
+
+/// Members of confirmed rings on the list of level 1%, as CSV: one row a member, `ring_id,account,route,membership,rung,gamma_star,confirmed_night`.
+/// # Errors
+/// `Store` when it is damaged.
+pub fn export_rings(store: &Store) -> Result<String> {
+    let mut out = format!("{HEADER}\n");
+    for ring in rings(store)?.0 {
+        for member in ring.members.iter().filter(|member| member.listed) {
+            let day = crate::report::date_of(ring.confirmed_night);
+            let (id, route, rung) = (&ring.id, ring.route.word(), ring.rung.word());
+            let (account, membership, gamma) = (member.account, member.membership, ring.gamma_star);
+            out += &format!("{id},{account},{route},{membership:.6},{rung},{gamma},{day}\n");
+        }
+    }
+    Ok(out)
+}

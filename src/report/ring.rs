@@ -1,0 +1,167 @@
+//! Rings as a report shows them: accounts that act together, with what was tested and what error that has.
+
+use super::date;
+use crate::ids::{AccountId, FamilyId};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How far a ring has come: what is excluded so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rung {
+    /// Chance and innocent affinity up to φ0.
+    Chance,
+}
+
+impl Rung {
+    /// The word in reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Chance => "chance",
+        }
+    }
+}
+
+/// What brought a ring about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Route {
+    /// New families, shared on days after the proposal.
+    #[serde(rename = "co-use")]
+    CoUse,
+}
+
+impl Route {
+    /// The word in reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CoUse => "co-use",
+        }
+    }
+}
+
+/// Accounts that act together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ring {
+    /// Its name.
+    pub id: String,
+    /// The campaign it belongs to: the name of its first ring.
+    pub campaign: String,
+    /// What brought it about.
+    pub route: Route,
+    /// What is excluded so far.
+    pub rung: Rung,
+    /// The largest affinity, as a factor on the odds, that innocent accounts might have and the ring still be confirmed.
+    pub gamma_star: f64,
+    /// Decimal logarithm of the e-value at φ0.
+    pub log10_e: f64,
+    /// The day that proposed its first group.
+    #[serde(serialize_with = "date")]
+    pub first_proposed: i64,
+    /// The day that confirmed it.
+    #[serde(serialize_with = "date")]
+    pub confirmed_night: i64,
+    /// Members of the list of level 1%.
+    pub accounts: u64,
+    /// Their requests in its families.
+    pub requests: u64,
+    /// What it shared, most accounts first.
+    pub families: Vec<RingFamily>,
+    /// Evidence by stream, decimal logarithm of an e-value each; never combined.
+    pub streams: BTreeMap<String, f64>,
+    /// Innocent explanations that were tested, with what was found.
+    pub provenance: Vec<String>,
+    /// How many accounts the list of each level has.
+    pub members_at: BTreeMap<String, u64>,
+    /// Whoever is on the list of level 5%, the likeliest first.
+    #[serde(skip)]
+    pub members: Vec<RingMember>,
+}
+
+/// A family that a ring shared on a day.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RingFamily {
+    /// Its name.
+    pub family_id: FamilyId,
+    /// The day.
+    #[serde(serialize_with = "date")]
+    pub day: i64,
+    /// Accounts of the ring that used it for the first time.
+    pub accounts: u64,
+    /// All accounts that did.
+    pub of: u64,
+}
+
+/// A member of a ring.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RingMember {
+    /// The account.
+    pub account: AccountId,
+    /// The chance that it belongs, in [0, 1]: one less its local false discovery rate.
+    pub membership: f64,
+    /// Whether it is on the list of level 1%.
+    pub listed: bool,
+    /// Families of the ring that it used for the first time together with others.
+    pub shared: u64,
+    /// The three of them that say most.
+    pub families: Vec<FamilyId>,
+}
+
+/// What stands behind the list of rings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RingsMeta {
+    /// Groups proposed on the days that were read.
+    pub proposed: u64,
+    /// Groups under test on the newest day.
+    pub tested: u64,
+    /// Share of false ones expected among the groups confirmed of one day's proposals.
+    pub q: f64,
+    /// Factor by which innocent affinity may raise an account's odds.
+    pub phi0: f64,
+    /// Days after the proposal at which evidence counts.
+    pub horizon: Vec<i64>,
+    /// Runs on data without coordination.
+    pub placebo: Placebo,
+    /// Whether the placebo runs are as they should be.
+    pub valid: bool,
+    /// Why not.
+    pub why: String,
+    /// The days that were read, newest last.
+    pub days: Vec<RingDay>,
+    /// Exchanges that came after their day was over.
+    pub late: u64,
+}
+
+/// One day of rings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RingDay {
+    /// The day.
+    #[serde(serialize_with = "date")]
+    pub day: i64,
+    /// Accounts.
+    pub accounts: u64,
+    /// Families that were new to two accounts or more.
+    pub families: u64,
+    /// Groups that were tested.
+    pub tested: u64,
+    /// Groups that it proposed.
+    pub proposed: u64,
+    /// Groups that a bound left out.
+    pub cut: u64,
+    /// Digest of its proposals.
+    pub frozen: crate::ids::Digest,
+}
+
+/// Placebo runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Placebo {
+    /// Runs.
+    pub runs: u64,
+    /// Groups that they confirmed.
+    pub rejected: u64,
+    /// Groups that they tested.
+    pub tested: u64,
+    /// Upper end of the 95% interval of the share of groups that a run confirms.
+    pub upper: f64,
+}

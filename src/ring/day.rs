@@ -1,0 +1,74 @@
+//! One day of traffic as the statistics see it: which account chose which family, how active it was where.
+//!
+//! The idea: everything that the statistics read is numbers: accounts, families, neighbourhoods of text. Weakness: a request counts for one
+//! family only, the one with most accounts, so what lies behind a common text is not seen here. Guarantee: checked when it is made, so
+//! nothing below fails on it.
+
+use serde::{Deserialize, Serialize};
+
+/// A neighbourhood of no family: its requests come from everywhere.
+pub const EVERYWHERE: u16 = u16::MAX;
+
+/// An account chose a family on this day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Choice {
+    /// The family.
+    pub family: u64,
+    /// The account.
+    pub account: u32,
+}
+
+/// Requests of an account in a neighbourhood of text on this day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Requests {
+    /// The account.
+    pub account: u32,
+    /// The neighbourhood.
+    pub neighbourhood: u16,
+    /// Requests.
+    pub requests: u32,
+}
+
+/// One day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// Its number: days since 1970-01-01, cut where the configuration says.
+    pub day: i32,
+    /// Choices of a family that the account had never used before, sorted.
+    pub new: Vec<Choice>,
+    /// Accounts that are active today and used a family of `new` before, sorted; they can tell nothing new about it.
+    pub before: Vec<Choice>,
+    /// The neighbourhood of each family of `new`, sorted by family; [`EVERYWHERE`] where its texts are of many.
+    pub neighbourhoods: Vec<(u64, u16)>,
+    /// All requests of the day, sorted by account, then neighbourhood.
+    pub requests: Vec<Requests>,
+}
+
+impl Day {
+    /// Accounts with a request, in order.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<u32> {
+        let mut accounts: Vec<u32> = self.requests.iter().map(|requests| requests.account).collect();
+        accounts.dedup();
+        accounts
+    }
+
+    /// Sorts what must be in order and drops what is said twice.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        for choices in [&mut self.new, &mut self.before] {
+            choices.sort_unstable();
+            choices.dedup();
+        }
+        self.neighbourhoods.sort_unstable();
+        self.neighbourhoods.dedup_by_key(|(family, _)| *family);
+        self.requests.sort_unstable();
+        let same = |a: &Requests, b: &Requests| (a.account, a.neighbourhood) == (b.account, b.neighbourhood);
+        self.requests = self
+            .requests
+            .chunk_by(same)
+            .map(|same| Requests { requests: same.iter().map(|r| r.requests).sum(), ..same[0] })
+            .collect();
+        self
+    }
+}

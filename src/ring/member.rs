@@ -1,0 +1,189 @@
+//! Which accounts belong to a ring, each with the chance that it does not.
+//!
+//! The idea: an account joins by what it chose together with the others, judged without itself: a family counts for it where at least two other
+//! accounts of the ring were new to it and make up most of those to whom it was new. Its likelihood ratio is the one of [`super::confirm`] for a group of one.
+//! Of the days that proposed the account none counts. The prior odds are those of an account drawn at random, so the local false discovery
+//! rate needs no choice. An account may be in several rings. Weakness: an account that sent one or two prompts of a campaign stays
+//! outside. Guarantee: the expected share of false ones in a list of level α is at most α as far as the odds of the null hold.
+
+use super::confirm::{AFFINITIES, ln_ratio};
+use super::null::Null;
+use crate::stats::ln_mean;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How much likelier a member is thought to choose a family of its ring than innocence allows.
+const LIFTS: [f64; 4] = [3.0, 10.0, 100.0, 1000.0];
+
+/// A family that suspected accounts shared on a day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The family.
+    pub family: u64,
+    /// Its neighbourhood.
+    pub neighbourhood: u16,
+    /// Its popularity in the null.
+    pub popularity: f64,
+    /// Accounts that it was new to, sorted.
+    pub new: Vec<u32>,
+}
+
+/// How active an account was on a day: its weights in the null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The account.
+    pub account: u32,
+    activity: f64,
+    base: f64,
+    extra: Vec<(u16, f64)>,
+}
+
+impl Asked {
+    fn weight(&self, neighbourhood: u16) -> f64 {
+        if neighbourhood == super::day::EVERYWHERE {
+            return self.activity;
+        }
+        let found = self.extra.binary_search_by_key(&neighbourhood, |(n, _)| *n);
+        self.base + found.map_or(0.0, |i| self.extra[i].1)
+    }
+}
+
+/// What suspected accounts shared on a day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The day.
+    pub day: i32,
+    /// Active accounts of the day.
+    pub n_accounts: u32,
+    /// Families that two suspected accounts or more chose.
+    pub witnesses: Vec<Witness>,
+    /// Whoever chose one of them, by account.
+    pub asked: Vec<Asked>,
+}
+
+/// Keeps what suspected accounts shared on a day; nothing where they shared nothing.
+#[must_use]
+pub fn evidence(day: i32, null: &Null, is_suspected: &dyn Fn(u32) -> bool) -> Option<Evidence> {
+    let account = |place: &u32| null.weights.accounts[*place as usize];
+    let mut witnesses = Vec::new();
+    let mut places: Vec<u32> = Vec::new();
+    let mut neighbourhoods: Vec<u16> = Vec::new();
+    for family in &null.families {
+        if family.new.iter().filter(|place| is_suspected(account(place))).count() < 2 {
+            continue;
+        }
+        places.extend(&family.new);
+        neighbourhoods.push(family.neighbourhood);
+        witnesses.push(Witness {
+            family: family.family,
+            neighbourhood: family.neighbourhood,
+            popularity: family.popularity,
+            new: family.new.iter().map(account).collect(),
+        });
+    }
+    places.sort_unstable();
+    places.dedup();
+    neighbourhoods.sort_unstable();
+    let asked = places.iter().map(|&place| {
+        let row = null.weights.row(place as usize).iter();
+        Asked {
+            account: account(&place),
+            activity: null.weights.activity(place as usize),
+            base: null.weights.base(place as usize),
+            extra: row.filter(|(n, _)| neighbourhoods.binary_search(n).is_ok()).copied().collect(),
+        }
+    });
+    let asked: Vec<Asked> = asked.collect();
+    let n_accounts = null.weights.accounts.len() as u32;
+    (!witnesses.is_empty()).then_some(Evidence { day, n_accounts, witnesses, asked })
+}
+
+/// A member of a ring.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The account.
+    pub account: u32,
+    /// ln of the likelihood ratio for its joining.
+    pub ln_ratio: f64,
+    /// The chance that it does not belong, in [0, 1].
+    pub local_fdr: f64,
+    /// Families of the ring that it chose: how many.
+    pub families: u32,
+    /// The three of them that say most.
+    pub top: Vec<u64>,
+}
+
+/// How many of the witnesses' new accounts are in a sorted list.
+pub(super) fn common(new: &[u32], sorted: &[u32]) -> usize {
+    new.iter().filter(|account| sorted.binary_search(account).is_ok()).count()
+}
+
+/// Whoever may belong to the ring with this core, the likeliest first; `proposed` gives the day that proposed an account.
+#[must_use]
+pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Option<i32>) -> Vec<Member> {
+    let phi = AFFINITIES[0];
+    // For each account: what one lift says, over all days; and what its families say.
+    let mut sums: BTreeMap<u32, ([f64; LIFTS.len()], Vec<(f64, u64)>)> = BTreeMap::new();
+    let mut most_accounts = 1;
+    for day in evidence {
+        most_accounts = most_accounts.max(day.n_accounts);
+        let own: Vec<(&Witness, usize)> = day
+            .witnesses
+            .iter()
+            .map(|witness| (witness, common(&witness.new, core)))
+            .filter(|(witness, n)| *n >= 2 && 2 * n >= witness.new.len())
+            .collect();
+        for asked in &day.asked {
+            if proposed(asked.account).is_some_and(|of| of >= day.day) {
+                continue;
+            }
+            let in_core = core.binary_search(&asked.account).is_ok();
+            let entry = sums.entry(asked.account).or_default();
+            for (witness, n) in &own {
+                let chosen = witness.new.binary_search(&asked.account).is_ok();
+                // Without the account itself.
+                let (others, all) = match (chosen, in_core) {
+                    (true, true) => (n - 1, witness.new.len() - 1),
+                    (true, false) => (*n, witness.new.len() - 1),
+                    _ => (*n, witness.new.len()),
+                };
+                if others < 2 || 2 * others < all {
+                    continue;
+                }
+                let odds = [asked.weight(witness.neighbourhood) * witness.popularity];
+                let ratio = |c: f64| ln_ratio(&odds, f64::from(u8::from(chosen)), c, phi);
+                let all = LIFTS.map(ratio);
+                entry.0.iter_mut().zip(all).for_each(|(sum, ratio)| *sum += ratio);
+                if chosen {
+                    entry.1.push((ln_mean(&all), witness.family));
+                }
+            }
+        }
+    }
+    let odds = core.len() as f64 / f64::from(most_accounts).max(core.len() as f64 + 1.0);
+    let prior = libm::log(odds / (1.0 - odds).max(1e-9));
+    let mut out: Vec<Member> = sums
+        .into_iter()
+        .filter(|(_, (_, chosen))| !chosen.is_empty())
+        .map(|(account, (sums, mut chosen))| {
+            let ln_ratio = ln_mean(&sums);
+            chosen.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let families = chosen.len() as u32;
+            let top = chosen.iter().take(3).map(|(_, family)| *family).collect();
+            Member { account, ln_ratio, local_fdr: 1.0 / (1.0 + libm::exp(prior + ln_ratio)), families, top }
+        })
+        .collect();
+    out.sort_by(|a, b| a.local_fdr.total_cmp(&b.local_fdr).then(a.account.cmp(&b.account)));
+    out
+}
+
+/// How many of these members, in order, a list of level `alpha` has: the mean of their local rates is at most that.
+#[must_use]
+pub fn at_level(members: &[Member], alpha: f64) -> usize {
+    let mut sum = 0.0;
+    let within = |(n, member): (usize, &Member)| {
+        sum += member.local_fdr;
+        (sum <= alpha * (n + 1) as f64).then_some(n + 1)
+    };
+    members.iter().enumerate().map_while(within).last().unwrap_or(0)
+}

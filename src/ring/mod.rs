@@ -1,0 +1,26 @@
+//! Rings: accounts that act together, with an error rate.
+//!
+//! The idea: people who share an app share its old template; a work queue shares *new* text every day. So evidence is a family that several accounts
+//! of a group use for the first time on one day ([`day`]), measured against a null in which accounts choose independently given their activity, the
+//! family's popularity and their own interests, with innocent affinity up to a factor ([`null`]). Groups are proposed on one day, frozen, and
+//! confirmed on later days only ([`walk`], [`confirm`], [`propose`]); confirmed groups are put together to rings ([`unite`]) with members ([`member`]).
+//!
+//! This module knows numbers only: accounts, families, neighbourhoods, days. Weakness: by co-use alone an account pool that sends one fixed text every
+//! day cannot be told from an app, and is not found here. Guarantee: nothing is confirmed by data that proposed it; every list states how many
+//! groups were proposed and which share of false ones is expected.
+
+pub mod confirm;
+pub mod day;
+pub mod interests;
+pub mod leiden;
+pub mod member;
+pub mod null;
+pub mod propose;
+#[cfg(test)]
+mod tests;
+pub mod unite;
+pub mod walk;
+
+pub use day::{Choice, Day, EVERYWHERE, Requests};
+pub use unite::{Ring, rings};
+pub use walk::{Group, RingConfig, State};

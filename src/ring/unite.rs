@@ -1,0 +1,130 @@
+//! From confirmed groups to rings: groups that overlap are one ring, text that only ties rings to one another ties nothing.
+//!
+//! The idea: accounts of confirmed groups are joined by the families that they shared on later days, where such accounts are most of those who
+//! chose the family; the communities of that graph are the rings. A confirmed group belongs to the ring that holds four fifths of it; one that
+//! spreads over several (a greeting that two campaigns use) belongs to none, and a community without a confirmed group of its own is no ring.
+//! Weakness: two campaigns of one operator with the same accounts are one ring. Guarantee: every ring has a group that was frozen before
+//! the data that confirmed it.
+
+use super::confirm::AFFINITIES;
+use super::day::Choice;
+use super::leiden::{Quality, communities};
+use super::member::{Member, common, members};
+use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
+use super::walk::{Group, State};
+use crate::ids::Digest;
+use std::collections::BTreeMap;
+
+/// A ring.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ring {
+    /// Digest of the accounts of the group that was proposed first, and of that day.
+    pub name: Digest,
+    /// The day that proposed its first group.
+    pub proposed: i32,
+    /// The day that confirmed the first.
+    pub confirmed: i32,
+    /// The largest affinity that one of its groups survives.
+    pub gamma_star: f64,
+    /// ln of that group's e-value at the first affinity.
+    pub ln_e: f64,
+    /// Confirmed groups of it.
+    pub groups: usize,
+    /// Accounts that the groups and the graph put together, sorted.
+    pub core: Vec<u32>,
+    /// Whoever may belong to it, the likeliest first.
+    pub members: Vec<Member>,
+    /// What it shared: day, family, accounts of the ring that it was new to, all such accounts; most of the ring first.
+    pub families: Vec<(i32, u64, u32, u32)>,
+}
+
+/// Share of a group's accounts that a ring must hold.
+const MOST_OF: f64 = 0.8;
+
+/// The rings of a state, the surest first.
+#[must_use]
+pub fn rings(state: &State) -> Vec<Ring> {
+    let confirmed: Vec<&Group> = state.groups.iter().filter(|group| group.confirmed.is_some()).collect();
+    let mut suspected: Vec<u32> = confirmed.iter().flat_map(|group| group.accounts.iter().copied()).collect();
+    suspected.sort_unstable();
+    suspected.dedup();
+    // Each day's family is one of its own: it was new on that day.
+    let mut choices: Vec<Choice> = Vec::new();
+    let mut number = 0;
+    for witness in state.evidence.iter().flat_map(|day| &day.witnesses) {
+        let own: Vec<u32> =
+            witness.new.iter().copied().filter(|account| suspected.binary_search(account).is_ok()).collect();
+        if own.len() >= 2 && 2 * own.len() >= witness.new.len() {
+            choices.extend(own.into_iter().map(|account| Choice { family: number, account }));
+            number += 1;
+        }
+    }
+    let shared: Vec<&[Choice]> = choices.chunk_by(|a, b| a.family == b.family).collect();
+    let n_accounts = state.evidence.iter().map(|day| day.n_accounts).max().unwrap_or(0);
+    let (accounts, graph) = joined(&shared, n_accounts as usize, 1);
+    let community = communities(&graph, &Quality::modularity(&graph, 1.0));
+    let of_account = |account: &u32| accounts.binary_search(account).ok().map(|i| community[i]);
+    let mut groups: BTreeMap<u32, Vec<&Group>> = BTreeMap::new();
+    for group in &confirmed {
+        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        group.accounts.iter().filter_map(of_account).for_each(|c| *counts.entry(c).or_default() += 1);
+        let known: usize = counts.values().sum();
+        if let Some((&c, _)) = counts.iter().find(|(_, n)| **n as f64 >= MOST_OF * known as f64) {
+            groups.entry(c).or_default().push(group);
+        }
+    }
+    let mut out = Vec::new();
+    for (community, nodes) in (0u32..).zip(nodes_of(&community)) {
+        let Some(own) = groups.get(&community) else { continue };
+        if nodes.len() < LEAST_ACCOUNTS {
+            continue;
+        }
+        let core: Vec<u32> = nodes.into_iter().map(|node| accounts[node as usize]).collect();
+        out.push(ring(state, own, core));
+    }
+    out.sort_by(|a, b| {
+        b.gamma_star.total_cmp(&a.gamma_star).then(b.ln_e.total_cmp(&a.ln_e)).then(a.name.cmp(&b.name))
+    });
+    out
+}
+
+fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
+    let mut proposed: BTreeMap<u32, i32> = BTreeMap::new();
+    for group in groups {
+        for &account in &group.accounts {
+            let day = proposed.entry(account).or_insert(group.day);
+            *day = (*day).min(group.day);
+        }
+    }
+    let first = groups.iter().min_by_key(|group| (group.day, group.accounts.len(), &group.accounts));
+    let best = groups.iter().max_by(|a, b| {
+        a.survives.cmp(&b.survives).then(a.ln_decisive(0).total_cmp(&b.ln_decisive(0)))
+    });
+    let name = first.map_or(Digest([0; 32]), |group| {
+        let mut bytes = group.day.to_le_bytes().to_vec();
+        group.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));
+        Digest::of(&bytes)
+    });
+    let members = members(&core, &state.evidence, &|account| proposed.get(&account).copied());
+    let mut families: Vec<(i32, u64, u32, u32)> = Vec::new();
+    for day in &state.evidence {
+        for witness in &day.witnesses {
+            let own = common(&witness.new, &core);
+            if own >= 2 && 2 * own >= witness.new.len() {
+                families.push((day.day, witness.family, own as u32, witness.new.len() as u32));
+            }
+        }
+    }
+    families.sort_by_key(|&(day, family, own, _)| (std::cmp::Reverse(own), day, family));
+    Ring {
+        name,
+        proposed: groups.iter().map(|group| group.day).min().unwrap_or(0),
+        confirmed: groups.iter().filter_map(|group| group.confirmed).min().unwrap_or(0),
+        gamma_star: best.and_then(|group| group.survives).map_or(0.0, |i| AFFINITIES[usize::from(i)]),
+        ln_e: best.map_or(0.0, |group| group.ln_decisive(0)),
+        groups: groups.len(),
+        core,
+        members,
+        families,
+    }
+}

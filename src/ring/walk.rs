@@ -1,0 +1,242 @@
+//! Walks through the days in order: confirms what earlier days proposed, then proposes, then freezes.
+//!
+//! The idea: what is proposed on a day is written down, with its digest, before a use of the next day is read. Every later day is fresh data,
+//! so evidence multiplies. It counts at declared horizons only (1, 3, 7 and 28 days); the mean of the four, those ahead as zero, is one
+//! e-value that can only grow, and e-BH chooses among all groups of one day by it. So of the groups proposed on one day at most a share q
+//! of those confirmed is expected to be innocent, whenever one looks. Weakness: a group is tested as it was frozen; whoever joins later is
+//! found by membership, not here. Guarantee: the same days give the same state, whatever commits they came in.
+
+use super::confirm::{AFFINITIES, LnE, chosen_by, ln_e};
+use super::day::{Choice, Day};
+use super::interests::Interests;
+use super::member::{self, Evidence};
+use super::null::Null;
+use super::propose::{Proposal, Reason, WINDOW, propose};
+use crate::ids::Digest;
+use crate::stats::{e_bh, ln_mean};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashSet};
+
+/// Days after the proposal at which evidence counts.
+pub const HORIZONS: [i32; 4] = [1, 3, 7, 28];
+/// Days of which evidence is kept to tell members.
+pub const KEPT: i32 = 28;
+
+/// ln of the evidence from which on what a group shares is kept, so that a later confirmation finds the days before it: ten.
+const LN_SUSPECTED: f64 = std::f64::consts::LN_10;
+
+/// How groups are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RingConfig {
+    /// Share of false ones expected among the groups that are confirmed of one day's proposals.
+    pub q: f64,
+    /// Seconds after midnight UTC at which a day begins, may be negative.
+    pub day_starts: i32,
+}
+
+impl Default for RingConfig {
+    fn default() -> Self {
+        Self { q: 0.01, day_starts: 0 }
+    }
+}
+
+/// A group under test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The day that proposed it.
+    pub day: i32,
+    /// Why.
+    pub reason: Reason,
+    /// Its accounts, sorted.
+    pub accounts: Vec<u32>,
+    /// ln E of the days since, for each affinity.
+    pub ln_e: LnE,
+    /// The same at each horizon that is reached.
+    pub at_horizons: Vec<LnE>,
+    /// The largest affinity at which it is confirmed, as a place in [`AFFINITIES`].
+    pub survives: Option<u8>,
+    /// The day on which it was first confirmed.
+    pub confirmed: Option<i32>,
+}
+
+impl Group {
+    /// ln of the e-value that decides, for an affinity given by its place: the mean over all horizons, those ahead as zero.
+    #[must_use]
+    pub fn ln_decisive(&self, affinity: usize) -> f64 {
+        let mut at = [f64::NEG_INFINITY; HORIZONS.len()];
+        self.at_horizons.iter().zip(&mut at).for_each(|(ln_e, at)| *at = ln_e[affinity]);
+        ln_mean(&at)
+    }
+}
+
+/// What one day did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DayRecord {
+    /// The day.
+    pub day: i32,
+    /// Accounts that were active.
+    pub accounts: u64,
+    /// Families that were new to two accounts or more.
+    pub families: u64,
+    /// Largest relative residual of the null's fit.
+    pub residual: f64,
+    /// Families without a fit.
+    pub left_out: u64,
+    /// Groups that were tested.
+    pub tested: u64,
+    /// Groups that the day proposed.
+    pub proposed: u64,
+    /// Groups that a bound left out.
+    pub cut: u64,
+    /// Digest of the groups that the day proposed.
+    pub frozen: [u8; 32],
+}
+
+/// All that the next day needs of the days before.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// What accounts asked about.
+    pub interests: Interests,
+    /// Choices that were new to their accounts, with the day, of the last [`KEPT`] days: sorted by day.
+    pub recent: Vec<(i32, Choice)>,
+    /// Groups under test and confirmed ones.
+    pub groups: Vec<Group>,
+    /// What confirmed groups shared.
+    pub evidence: Vec<Evidence>,
+    /// The days, oldest first.
+    pub days: Vec<DayRecord>,
+}
+
+impl State {
+    /// The last day that was read.
+    #[must_use]
+    pub fn through(&self) -> Option<i32> {
+        self.days.last().map(|day| day.day)
+    }
+
+    /// Reads a day, which must be later than all before.
+    #[must_use]
+    pub fn with(mut self, day: &Day, config: &RingConfig) -> Self {
+        let null = Null::fit(day, self.interests.of(day));
+        let tested = self.confirm(day.day, &null);
+        self.choose(day.day, config);
+        self.keep_evidence(day.day, &null);
+        self.recent.retain(|(of, _)| *of > day.day - KEPT);
+        self.recent.extend(day.new.iter().map(|&choice| (day.day, choice)));
+        self.groups.retain(|group| group.confirmed.is_some() || group.day + KEPT > day.day);
+        let (proposals, cut) = self.proposals(day);
+        let frozen = digest(day.day, &proposals).0;
+        let proposed = proposals.len() as u64;
+        self.groups.extend(proposals.into_iter().map(|proposal| Group {
+            day: day.day,
+            reason: proposal.reason,
+            accounts: proposal.accounts,
+            ln_e: [0.0; AFFINITIES.len()],
+            at_horizons: Vec::new(),
+            survives: None,
+            confirmed: None,
+        }));
+        self.interests = self.interests.with(day);
+        self.days.push(DayRecord {
+            day: day.day,
+            accounts: null.weights.accounts.len() as u64,
+            families: null.families.len() as u64,
+            residual: null.residual,
+            left_out: u64::from(null.left_out),
+            tested,
+            proposed,
+            cut,
+            frozen,
+        });
+        self
+    }
+
+    /// Multiplies the evidence of groups by that of a day; returns how many were tested.
+    fn confirm(&mut self, day: i32, null: &Null) -> u64 {
+        let chosen_by = chosen_by(null);
+        let open: Vec<&mut Group> = self.groups.iter_mut().filter(|group| group.day + KEPT >= day).collect();
+        let tested = open.len() as u64;
+        open.into_par_iter().for_each(|group| {
+            // Days without a log between two of them reach horizons too.
+            reach(group, day - 1);
+            let places: Vec<u32> =
+                group.accounts.iter().filter_map(|&account| null.weights.place(account)).map(|i| i as u32).collect();
+            let of_day = ln_e(null, &chosen_by, &places);
+            group.ln_e.iter_mut().zip(of_day).for_each(|(all, of_day)| *all += of_day);
+            reach(group, day);
+        });
+        tested
+    }
+
+    /// Chooses among the groups of each day.
+    fn choose(&mut self, day: i32, config: &RingConfig) {
+        let days: BTreeSet<i32> = self.groups.iter().map(|group| group.day).collect();
+        for of in days {
+            // A cohort whose last horizon is past has been decided.
+            if of + KEPT < day {
+                continue;
+            }
+            let cohort: Vec<usize> = (0..self.groups.len()).filter(|&i| self.groups[i].day == of).collect();
+            let asked = cohort.len();
+            for affinity in 0..AFFINITIES.len() {
+                let ln_e: Vec<f64> = cohort.iter().map(|&i| self.groups[i].ln_decisive(affinity)).collect();
+                debug_assert_eq!(ln_e.len(), asked);
+                for (&i, rejected) in cohort.iter().zip(e_bh(&ln_e, config.q)) {
+                    let group = &mut self.groups[i];
+                    if rejected {
+                        group.survives = group.survives.max(Some(affinity as u8));
+                        group.confirmed.get_or_insert(day);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps what tells members of confirmed groups: who chose which family that accounts of such groups share.
+    fn keep_evidence(&mut self, day: i32, null: &Null) {
+        let is_suspected = |group: &&Group| group.confirmed.is_some() || group.ln_e[0] > LN_SUSPECTED;
+        let groups = self.groups.iter().filter(is_suspected);
+        let accounts: HashSet<u32> = groups.flat_map(|group| group.accounts.iter().copied()).collect();
+        self.evidence.retain(|evidence| evidence.day > day - KEPT);
+        self.evidence.extend(member::evidence(day, null, &|account| accounts.contains(&account)));
+    }
+
+    /// What a day proposes that is not under test already.
+    fn proposals(&self, day: &Day) -> (Vec<Proposal>, u64) {
+        let from = self.recent.partition_point(|(of, _)| *of <= day.day - WINDOW);
+        let mut recent: Vec<Choice> = self.recent[from..].iter().map(|(_, choice)| *choice).collect();
+        recent.sort_unstable();
+        recent.dedup();
+        let mut accounts: Vec<u32> = recent.iter().map(|choice| choice.account).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        let met = |family: u64| {
+            let at = day.new.partition_point(|choice| choice.family < family);
+            day.new.get(at).is_some_and(|choice| choice.family == family)
+        };
+        let open: HashSet<&[u32]> = self.groups.iter().map(|group| group.accounts.as_slice()).collect();
+        let proposals = propose(&recent, &met, accounts.len());
+        let mut groups = proposals.groups;
+        groups.retain(|group| !open.contains(group.accounts.as_slice()));
+        (groups, proposals.cut)
+    }
+}
+
+/// Notes the evidence at horizons that a day reaches.
+fn reach(group: &mut Group, day: i32) {
+    while group.at_horizons.len() < HORIZONS.len() && group.day + HORIZONS[group.at_horizons.len()] <= day {
+        group.at_horizons.push(group.ln_e);
+    }
+}
+
+/// Digest of the groups that a day proposed: numbers of accounts, in order.
+fn digest(day: i32, proposals: &[Proposal]) -> Digest {
+    let mut bytes = Vec::new();
+    bytes.extend(day.to_le_bytes());
+    for proposal in proposals {
+        bytes.extend((proposal.accounts.len() as u32).to_le_bytes());
+        proposal.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));
+    }
+    Digest::of(&bytes)
+}

@@ -1,0 +1,153 @@
+//! Days as the statistics read them, from postings, families and uses.
+
+use super::super::standing::{Standings, family_key};
+use super::super::view::{SINGLE, View};
+use super::Kept;
+use super::neighbourhoods::Neighbourhoods;
+use crate::error::Result;
+use crate::ids::{Field, Level};
+use crate::ring::{Choice, Day, EVERYWHERE, Requests};
+use crate::store::facts::Head;
+use crate::store::postings::Posting;
+use crate::store::sorted::equal;
+use crate::store::uses::{Use, Uses};
+use crate::store::{Mapped, Store};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// Reads the days of all nights after `night`, in order.
+pub(super) fn read(store: &Store, view: &View, standings: &Standings, night: u32, kept: &mut Kept) -> Result<()> {
+    let starts = i64::from(kept.config.day_starts) * 1_000_000;
+    let day_of = |posting: &Posting| (posting.time - starts).div_euclid(DAY) as i32;
+    let newest = kept.current.through();
+    let mut days: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
+    for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| of.night > night) {
+        for posting in view.postings[at].all() {
+            let day = day_of(posting);
+            if newest.is_some_and(|newest| day < newest) {
+                kept.late += 1;
+            } else {
+                days.entry(day).or_default().push(*posting);
+            }
+        }
+    }
+    if let Some(again) = newest.and_then(|newest| days.get_mut(&newest)) {
+        // The newest day goes on: it is read again, with what came before.
+        for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| of.night <= night) {
+            again.extend(view.postings[at].all().iter().filter(|posting| Some(day_of(posting)) == newest));
+        }
+        kept.current = kept.closed.clone();
+    }
+    let mut neighbourhoods = Neighbourhoods::open(store)?;
+    let reader = Reader {
+        view,
+        standings,
+        uses: store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?,
+    };
+    for (day, postings) in days {
+        let mut prompts: Vec<u32> = postings.iter().map(|posting| posting.prompt).collect();
+        prompts.sort_unstable();
+        prompts.dedup();
+        if neighbourhoods.find(&prompts, &mut kept.centres) {
+            kept.current.interests = crate::ring::interests::Interests::default();
+        }
+        let read = reader.day(day, starts + i64::from(day) * DAY, &prompts, &postings, &neighbourhoods);
+        if let Ok(dir) = std::env::var("DUMPDAYS") { std::fs::write(format!("{dir}/{day}.bin"), postcard::to_allocvec(&read).unwrap()).unwrap(); } // TEMP
+        kept.closed = std::mem::take(&mut kept.current);
+        kept.current = kept.closed.clone().with(&read, &kept.config);
+    }
+    Ok(())
+}
+
+struct Reader<'a> {
+    view: &'a View,
+    standings: &'a Standings,
+    uses: Vec<Uses<Mapped>>,
+}
+
+impl Reader<'_> {
+    /// A day that begins at `start`, of these exchanges.
+    fn day(&self, day: i32, start: i64, prompts: &[u32], postings: &[Posting], near: &Neighbourhoods) -> Day {
+        let families: Vec<Option<Head>> = prompts.par_iter().map(|&prompt| self.family(prompt)).collect();
+        let family = |prompt: u32| prompts.binary_search(&prompt).ok().and_then(|i| families[i].as_ref());
+        let mut heads: HashMap<u64, &Head> = HashMap::new();
+        let mut out = Day { day, ..Day::default() };
+        let mut places: Vec<(u64, u16)> = Vec::new();
+        let mut chosen: Vec<Choice> = Vec::new();
+        for posting in postings {
+            let neighbourhood = near.of(posting.prompt);
+            out.requests.push(Requests { account: posting.account, neighbourhood, requests: 1 });
+            if let Some(head) = family(posting.prompt) {
+                heads.insert(head.family, head);
+                chosen.push(Choice { family: head.family, account: posting.account });
+                places.push((head.family, neighbourhood));
+            }
+        }
+        chosen.par_sort_unstable();
+        chosen.dedup();
+        places.par_sort_unstable();
+        let mut accounts: Vec<u32> = out.requests.iter().map(|requests| requests.account).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        let groups: Vec<&[Choice]> = chosen.chunk_by(|a, b| a.family == b.family).collect();
+        let read: Vec<(Vec<Choice>, Vec<Choice>)> = groups
+            .par_iter()
+            .map(|same| {
+                let Some(head) = heads.get(&same[0].family) else { return Default::default() };
+                let used = |account: u32| self.used(head, Some(account)).any(|used| used.first < start);
+                let new: Vec<Choice> = same.iter().filter(|choice| !used(choice.account)).copied().collect();
+                let mut before: Vec<Choice> = Vec::new();
+                if new.len() >= 2 {
+                    let earlier = self.used(head, None).filter(|used| used.first < start).map(|used| used.account);
+                    let active = earlier.filter(|account| accounts.binary_search(account).is_ok());
+                    before.extend(active.map(|account| Choice { family: head.family, account }));
+                }
+                (new, before)
+            })
+            .collect();
+        for (new, before) in read {
+            out.new.extend(new);
+            out.before.extend(before);
+        }
+        for same in places.chunk_by(|a, b| a.0 == b.0) {
+            let most = same.chunk_by(|a, b| a.1 == b.1).max_by_key(|of_one| (of_one.len(), std::cmp::Reverse(of_one[0].1)));
+            let most = most.filter(|of_one| 2 * of_one.len() > same.len()).map_or(EVERYWHERE, |of_one| of_one[0].1);
+            out.neighbourhoods.push((same[0].0, most));
+        }
+        out.in_order()
+    }
+
+    /// The family for which a request with this prompt counts: of those that it is in, the one with most accounts. None where its text is trivial, or
+    /// where a known text explains a fragment of it.
+    fn family(&self, prompt: u32) -> Option<Head> {
+        let view = self.view;
+        let near = view.family(prompt);
+        let of_near = (near != SINGLE).then(|| self.standings.head(family_key(Level::NearDuplicate, near))).flatten();
+        let own = of_near.filter(|head| head.requests > 0).or_else(|| self.standings.head(family_key(Level::Exact, prompt)));
+        let mut best = own.filter(|head| head.requests > 1 && head.trivial == 0).copied();
+        for fragment in view.fragments_of(Field::Prompt, prompt) {
+            let head = view.fragments[view.fragments[fragment as usize].head as usize].head;
+            if view.fragments[head as usize].known.is_some() {
+                return None;
+            }
+            let Some(of) = self.standings.head(family_key(Level::Fragment, head)).filter(|of| of.requests > 1) else { continue };
+            if best.is_none_or(|best| (of.accounts, best.family) > (best.accounts, of.family)) {
+                best = Some(*of);
+            }
+        }
+        best
+    }
+
+    /// Uses of a family, of one account or of all.
+    fn used(&self, head: &Head, account: Option<u32>) -> impl Iterator<Item = &Use> {
+        let (family, from) = (head.family, head.uses_from);
+        let own = self.uses.iter().flat_map(move |uses| match account {
+            Some(account) => equal(uses.all(), |used: &Use| (used.family, used.account).cmp(&(family, account))),
+            None => equal(uses.all(), |used: &Use| used.family.cmp(&family)),
+        });
+        own.filter(move |used| used.night >= from)
+    }
+}

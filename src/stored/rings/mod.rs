@@ -1,0 +1,86 @@
+//! Rings, kept from day to day beside what they are made of.
+//!
+//! A night's commit is followed by one that walks through the days of its exchanges' own time: uses, activity and neighbourhoods of a day
+//! are read from the store, [`crate::ring`] does the rest. The newest day may go on in the next log, so the state before it is kept too and
+//! that day is read again with all that has come by then; exchanges of days before it are late: counted, and used for nothing.
+//! Weakness: a day counts as over when a later one begins. Guarantee: the same exchanges give the same rings in one commit or in many, as far
+//! as their families are the same.
+
+mod days;
+mod neighbourhoods;
+
+use super::standing::Standings;
+use super::view::View;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ring::{RingConfig, State};
+use crate::store::files::check_magic;
+use crate::store::{Store, Writer};
+use neighbourhoods::Centres;
+use serde::{Deserialize, Serialize};
+use std::io::Write as _;
+
+const MAGIC: &[u8; 8] = b"SHRINGS1";
+/// Kind of the file.
+pub(crate) const KIND: &str = "rings";
+
+/// What is kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// The night through which exchanges were read.
+    night: u32,
+    /// The state before the newest day.
+    closed: State,
+    /// The state with it.
+    pub(crate) current: State,
+    centres: Centres,
+    /// Exchanges that came after their day was over.
+    pub(crate) late: u64,
+    /// How groups were chosen.
+    pub(crate) config: RingConfig,
+}
+
+/// What a store keeps of rings; nothing before the first night.
+/// # Errors
+/// `Store` when it is damaged.
+pub(crate) fn kept(store: &Store) -> Result<Option<Kept>> {
+    let Some(file) = store.of_kind(KIND).last() else { return Ok(None) };
+    let damaged = |cause| Error::new(ErrorKind::Store, format!("{}: {cause}", file.name)).hint("run: stillhunt store verify");
+    let open = |bytes: crate::store::Mapped| {
+        check_magic(bytes.as_ref(), MAGIC, "rings")?;
+        postcard::from_bytes(&bytes.as_ref()[MAGIC.len()..]).map_err(damaged)
+    };
+    store.read(file, open).map(Some)
+}
+
+/// Reads the days of the nights that were added since, in a commit of its own.
+/// # Errors
+/// `Store` when the store is damaged; `Io`. The store is then as it was.
+pub(crate) fn keep(writer: &mut Writer, config: &RingConfig) -> Result<()> {
+    let store = &writer.store;
+    let Some(newest) = store.nights().last().map(|night| night.night) else { return Ok(()) };
+    let before = kept(store)?.filter(|kept| kept.config == *config).unwrap_or_default();
+    if before.night >= newest {
+        return Ok(());
+    }
+    let view = View::open(store)?;
+    let Some(standings) = Standings::open_kept(store)? else { return Ok(()) };
+    let since = before.night;
+    let mut kept = Kept { night: newest, config: *config, ..before };
+    days::read(store, &view, &standings, since, &mut kept)?;
+    drop((view, standings));
+    let replaced: Vec<String> = store.of_kind(KIND).map(|file| file.name.clone()).collect();
+    let mut night = writer.newest()?;
+    let written = (|| {
+        let bytes = postcard::to_allocvec(&kept).map_err(|cause| Error::new(ErrorKind::Store, format!("rings: {cause}")))?;
+        let mut out = night.create(KIND, &format!("rings-{newest}.bin"))?;
+        out.write_all(MAGIC)
+            .and_then(|()| out.write_all(&bytes))
+            .and_then(|()| out.flush())
+            .map_err(|cause| super::fields::written(&cause))
+    })();
+    if let Err(error) = written {
+        writer.abandon(&night);
+        return Err(error);
+    }
+    writer.commit(night, &replaced, |_| Ok(()))
+}
