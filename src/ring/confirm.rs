@@ -99,7 +99,7 @@ fn ln_mixture(epsilon: f64, x: f64) -> f64 {
 }
 
 /// ln of c^chosen ∏ (1 + φ o) / (1 + c φ o).
-pub(super) fn ln_ratio(odds: &[f64], chosen: f64, c: f64, phi: f64) -> f64 {
+fn ln_ratio(odds: &[f64], chosen: f64, c: f64, phi: f64) -> f64 {
     let (mut ln, mut product) = (chosen * libm::log(c), 1.0f64);
     for o in odds {
         product *= (1.0 + phi * o) / (1.0 + c * phi * o);

@@ -6,14 +6,15 @@
 //! rate needs no choice. An account may be in several rings. Weakness: an account that sent one or two prompts of a campaign stays
 //! outside. Guarantee: the expected share of false ones in a list of level α is at most α as far as the odds of the null hold.
 
-use super::confirm::{AFFINITIES, ln_ratio};
 use super::null::Null;
 use crate::stats::ln_mean;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How much likelier a member is thought to choose a family of its ring than innocence allows.
-const LIFTS: [f64; 4] = [3.0, 10.0, 100.0, 1000.0];
+/// How busy a member may be, as a factor on the share of the other members that chose a family.
+const BUSY: [f64; 5] = [0.1, 0.3, 1.0, 2.0, 4.0];
+/// How much likelier than the null says an innocent account is thought to choose the families of a ring, over all of them.
+const AFFINITY: f64 = 2.0;
 
 /// A family that suspected accounts shared on a day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,9 +122,8 @@ pub(super) fn common(new: &[u32], sorted: &[u32]) -> usize {
 /// Whoever may belong to the ring with this core, the likeliest first; `proposed` gives the day that proposed an account.
 #[must_use]
 pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Option<i32>) -> Vec<Member> {
-    let phi = AFFINITIES[0];
-    // For each account: what one lift says, over all days; and what its families say.
-    let mut sums: BTreeMap<u32, ([f64; LIFTS.len()], Vec<(f64, u64)>)> = BTreeMap::new();
+    // For each account: what one busyness says, over all days; and what its families say.
+    let mut sums: BTreeMap<u32, ([f64; BUSY.len()], Vec<(f64, u64)>)> = BTreeMap::new();
     let mut most_accounts = 1;
     for day in evidence {
         most_accounts = most_accounts.max(day.n_accounts);
@@ -134,7 +134,7 @@ pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Op
             .filter(|(witness, n)| *n >= 2 && 2 * n >= witness.new.len())
             .collect();
         for asked in &day.asked {
-            if proposed(asked.account).is_some_and(|of| of >= day.day) {
+            if proposed(asked.account) == Some(day.day) {
                 continue;
             }
             let in_core = core.binary_search(&asked.account).is_ok();
@@ -142,20 +142,22 @@ pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Op
             for (witness, n) in &own {
                 let chosen = witness.new.binary_search(&asked.account).is_ok();
                 // Without the account itself.
-                let (others, all) = match (chosen, in_core) {
-                    (true, true) => (n - 1, witness.new.len() - 1),
-                    (true, false) => (*n, witness.new.len() - 1),
-                    _ => (*n, witness.new.len()),
-                };
+                let others = n - usize::from(chosen && in_core);
+                let all = witness.new.len() - usize::from(chosen);
                 if others < 2 || 2 * others < all {
                     continue;
                 }
-                let odds = [asked.weight(witness.neighbourhood) * witness.popularity];
-                let ratio = |c: f64| ln_ratio(&odds, f64::from(u8::from(chosen)), c, phi);
-                let all = LIFTS.map(ratio);
+                let rate = (others as f64 + 0.5) / (core.len() - usize::from(in_core) + 1) as f64;
+                let odds = AFFINITY * asked.weight(witness.neighbourhood) * witness.popularity;
+                let innocent = odds / (1.0 + odds);
+                let ratio = |busy: f64| {
+                    let member = (busy * rate).min(0.9);
+                    if chosen { libm::log(member / innocent) } else { libm::log((1.0 - member) / (1.0 - innocent)) }
+                };
+                let all = BUSY.map(ratio);
                 entry.0.iter_mut().zip(all).for_each(|(sum, ratio)| *sum += ratio);
                 if chosen {
-                    entry.1.push((ln_mean(&all), witness.family));
+                    entry.1.push((all[2], witness.family));
                 }
             }
         }
