@@ -73,7 +73,7 @@ pub fn audit(
     check_identity(&writer.store, Some(key), model)?;
     // What a writer that was stopped behind its first commit, or one of an older format, left to do.
     standing::keep(&mut writer)?;
-    rings::keep(&mut writer, &config.rings)?;
+    rings::keep(&mut writer, model, &config.rings)?;
     let mut night = writer.begin()?;
     let audited = (|| {
         let mut ingest = Ingest::new(
@@ -209,7 +209,7 @@ pub fn audit(
         ));
     }
     progress.stage("rings", None);
-    if let Err(error) = rings::keep(&mut writer, &config.rings) {
+    if let Err(error) = rings::keep(&mut writer, model, &config.rings) {
         progress.note(&format!("the days were not read for rings: {error}; the next audit begins with them"));
     }
     Ok(Audited { counts, quarantine: path, night: Some(number) })

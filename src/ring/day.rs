@@ -4,6 +4,7 @@
 //! family only, the one with most accounts, so what lies behind a common text is not seen here. Guarantee: checked when it is made, so
 //! nothing below fails on it.
 
+use super::streams::Traffic;
 use serde::{Deserialize, Serialize};
 
 /// A neighbourhood of no family: its requests come from everywhere.
@@ -42,6 +43,10 @@ pub struct Day {
     pub neighbourhoods: Vec<(u64, u16)>,
     /// All requests of the day, sorted by account, then neighbourhood.
     pub requests: Vec<Requests>,
+    /// Families of one text (a fragment, a system prompt) that many accounts sent today, sorted.
+    pub wide: Vec<u64>,
+    /// Traffic of the texts that are due, each with the day after which it begins.
+    pub traffic: Vec<(i32, Traffic)>,
 }
 
 impl Day {
@@ -60,6 +65,8 @@ impl Day {
             choices.sort_unstable();
             choices.dedup();
         }
+        self.wide.sort_unstable();
+        self.wide.dedup();
         self.neighbourhoods.sort_unstable();
         self.neighbourhoods.dedup_by_key(|(family, _)| *family);
         self.requests.sort_unstable();

@@ -89,14 +89,29 @@ const LEAST_GAIN: f64 = 1e-10;
 /// Rounds of aggregation; graphs of millions take a dozen.
 const MOST_ROUNDS: usize = 64;
 
+/// Times that the whole is begun anew from what was found.
+const MOST_PASSES: usize = 4;
+
 /// The community of each node, numbered from 0 by their first node.
 #[must_use]
 pub fn communities(graph: &Graph, quality: &Quality) -> Vec<u32> {
+    let mut found: Vec<u32> = (0..graph.len() as u32).collect();
+    for _ in 0..MOST_PASSES {
+        let next = pass(graph, quality, found.clone());
+        if next == found {
+            break;
+        }
+        found = next;
+    }
+    found
+}
+
+/// One pass from a partition.
+fn pass(graph: &Graph, quality: &Quality, mut community: Vec<u32>) -> Vec<u32> {
     let mut graph = graph.clone();
     let mut quality = quality.clone();
-    let mut community: Vec<u32> = (0..graph.len() as u32).collect();
     // The node of the aggregated graph in which each first node lies.
-    let mut place: Vec<u32> = community.clone();
+    let mut place: Vec<u32> = (0..graph.len() as u32).collect();
     for _ in 0..MOST_ROUNDS {
         move_nodes(&graph, &quality, &mut community);
         number(&mut community);

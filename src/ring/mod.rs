@@ -15,7 +15,9 @@ pub mod interests;
 pub mod leiden;
 pub mod member;
 pub mod null;
+pub mod persistent;
 pub mod propose;
+pub mod streams;
 #[cfg(test)]
 mod tests;
 pub mod unite;
@@ -23,4 +25,5 @@ pub mod walk;
 
 pub use day::{Choice, Day, EVERYWHERE, Requests};
 pub use unite::{Ring, rings};
+pub use streams::Traffic;
 pub use walk::{Group, RingConfig, State};

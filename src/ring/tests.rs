@@ -1,1 +1,306 @@
+//! Oracles and calibration: exact enumeration, known graphs, seeded worlds without and with a campaign.
 
+use super::confirm::{AFFINITIES, chosen_by, ln_e};
+use super::interests::Interests;
+use super::leiden::{Graph, Quality, communities};
+use super::member::at_level;
+use super::null::Null;
+use super::streams::{LEAST_ACCOUNTS, Population, Traffic, correlation, excess};
+use super::walk::{RingConfig, State};
+use super::{Choice, Day, Requests, rings};
+use crate::stats::{ln_uniformity, proportion_interval};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Zachary's karate club (1977), members from 1.
+const KARATE: &str = "1-2 1-3 1-4 1-5 1-6 1-7 1-8 1-9 1-11 1-12 1-13 1-14 1-18 1-20 1-22 1-32 2-3 2-4 2-8 2-14 2-18 2-20 2-22 2-31 \
+    3-4 3-8 3-9 3-10 3-14 3-28 3-29 3-33 4-8 4-13 4-14 5-7 5-11 6-7 6-11 6-17 7-17 9-31 9-33 9-34 10-34 14-34 15-33 15-34 16-33 \
+    16-34 19-33 19-34 20-34 21-33 21-34 23-33 23-34 24-26 24-28 24-30 24-33 24-34 25-26 25-28 25-32 26-32 27-30 27-34 28-34 29-32 \
+    29-34 30-33 30-34 31-33 31-34 32-33 32-34 33-34";
+
+fn karate() -> Graph {
+    let edges: Vec<(u32, u32, f64)> = KARATE
+        .split_whitespace()
+        .map(|edge| {
+            let (a, b) = edge.split_once('-').expect("a pair");
+            (a.parse::<u32>().expect("a number") - 1, b.parse::<u32>().expect("a number") - 1, 1.0)
+        })
+        .collect();
+    assert_eq!(edges.len(), 78);
+    Graph::new(34, &edges)
+}
+
+#[test]
+fn leiden_finds_the_best_known_modularity_of_the_karate_club() {
+    let graph = karate();
+    let quality = Quality::modularity(&graph, 1.0);
+    let found = communities(&graph, &quality);
+    // The optimum, proven by integer programming, is 0.419790 with four communities (Brandes et al. 2008).
+    let modularity = quality.of(&graph, &found) / 78.0;
+    assert!((modularity - 0.419_790).abs() < 1e-6, "{modularity}, {found:?}");
+    assert_eq!(found.iter().max(), Some(&3));
+}
+
+#[test]
+fn leiden_equals_enumeration_on_small_graphs_almost_always() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut best_of = 0;
+    for _ in 0..200 {
+        let n = rng.random_range(2..6u32);
+        let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
+        let edges: Vec<(u32, u32, f64)> =
+            pairs.filter_map(|(a, b)| rng.random_bool(0.5).then(|| (a, b, f64::from(rng.random_range(1..5u8))))).collect();
+        let graph = Graph::new(n as usize, &edges);
+        let quality = if rng.random_bool(0.5) {
+            Quality::modularity(&graph, 1.0)
+        } else {
+            Quality::constant_potts(&graph, 0.7)
+        };
+        let found = quality.of(&graph, &communities(&graph, &quality));
+        let mut partition = vec![0u32; n as usize];
+        let mut best = f64::NEG_INFINITY;
+        // Every assignment of n names to n nodes holds every partition.
+        for mut code in 0..u64::from(n).pow(n) {
+            for place in &mut partition {
+                *place = (code % u64::from(n)) as u32;
+                code /= u64::from(n);
+            }
+            best = best.max(quality.of(&graph, &partition));
+        }
+        assert!(found <= best + 1e-9 && found >= best - 0.1 * (1.0 + best.abs()), "{found} of {best}");
+        best_of += usize::from(found >= best - 1e-9);
+    }
+    assert!(best_of >= 170, "{best_of} of 200");
+}
+
+/// A day of two families and four accounts, of which three are a group, with unequal activity.
+fn small(choices: &[(u64, u32)]) -> Day {
+    let requests = (0..40u32).map(|account| Requests { account, neighbourhood: 0, requests: 1 + account % 5 }).collect();
+    let new = choices.iter().map(|&(family, account)| Choice { family, account }).collect();
+    Day { day: 1, new, neighbourhoods: vec![(0, 0), (1, 0)], requests, ..Day::default() }.in_order()
+}
+
+#[test]
+fn an_e_value_has_mean_one_at_most_for_every_affinity_up_to_its_own() {
+    // The null is fitted once and then taken for true; every outcome of a group of three on two families is weighed with its chance.
+    let null = Null::fit(&small(&[(0, 10), (0, 11), (1, 12), (1, 13), (1, 14)]), Interests::default().of(&small(&[])));
+    assert_eq!(null.families.len(), 2);
+    let group = [0u32, 7, 19];
+    for (place, phi) in AFFINITIES.into_iter().enumerate() {
+        for affinity in [0.2, 1.0, phi / 2.0, phi] {
+            let mut mean = 0.0;
+            for outcome in 0..64u32 {
+                let mut families = null.families.clone();
+                let mut chance = 1.0;
+                for (k, family) in families.iter_mut().enumerate() {
+                    family.new.clear();
+                    for (i, &account) in group.iter().enumerate() {
+                        let odds = affinity * null.odds(account as usize, family);
+                        let chosen = outcome >> (3 * k + i) & 1 == 1;
+                        chance *= if chosen { odds / (1.0 + odds) } else { 1.0 / (1.0 + odds) };
+                        if chosen {
+                            family.new.push(account);
+                        }
+                    }
+                }
+                let seen = Null { families, ..null.clone() };
+                mean += chance * ln_e(&seen, &chosen_by(&seen), &group)[place].exp();
+            }
+            assert!(mean <= 1.0 + 1e-12, "phi {phi}, affinity {affinity}: {mean}");
+            assert!(affinity < phi || mean > 0.5, "phi {phi}: {mean} is hardly a test");
+        }
+    }
+}
+
+#[test]
+fn the_fit_expects_as_many_accounts_as_there_were() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let world = World::new(400, 20, &mut rng);
+    let mut state = State::default();
+    for day in 0..3 {
+        let today = world.day(day, &[], &mut rng);
+        let null = Null::fit(&today, state.interests.of(&today));
+        assert!(null.residual < 1e-9 && null.left_out == 0 && null.families.len() > 20);
+        for family in &null.families {
+            let expected: f64 = (0..null.weights.accounts.len())
+                .filter(|place| family.before.binary_search(&(*place as u32)).is_err())
+                .map(|place| null.odds(place, family) / (1.0 + null.odds(place, family)))
+                .sum();
+            // Weights are summed by classes.
+            assert!((expected / family.new.len() as f64 - 1.0).abs() < 1e-3, "{expected} of {}", family.new.len());
+        }
+        state = state.with(&today, &RingConfig::default());
+    }
+}
+
+/// Accounts with interests of their own who ask in families of their neighbourhoods.
+struct World {
+    /// (neighbourhood, cumulative weight) of each account, and its requests a day.
+    accounts: Vec<(Vec<u16>, u32)>,
+    neighbourhoods: u16,
+}
+
+impl World {
+    fn new(accounts: u32, neighbourhoods: u16, rng: &mut ChaCha8Rng) -> Self {
+        let account = |_| {
+            let own: Vec<u16> = (0..3).map(|_| rng.random_range(0..neighbourhoods)).collect();
+            // Few ask much.
+            (own, (2.0 / (1.0 - rng.random::<f64>()).powf(0.7)).min(60.0) as u32)
+        };
+        Self { accounts: (0..accounts).map(account).collect(), neighbourhoods }
+    }
+
+    /// A day on which these accounts share these new families besides.
+    fn day(&self, day: i32, campaign: &[(u64, u32)], rng: &mut ChaCha8Rng) -> Day {
+        let mut out = Day { day, ..Day::default() };
+        let mut seen: BTreeSet<(u64, u32)> = BTreeSet::new();
+        for (account, (own, requests)) in (0u32..).zip(&self.accounts) {
+            for _ in 0..*requests {
+                let strong = rng.random_bool(0.8);
+                let n = if strong { own[rng.random_range(0..own.len())] } else { rng.random_range(0..self.neighbourhoods) };
+                out.requests.push(Requests { account, neighbourhood: n, requests: 1 });
+                // Thirty families of a neighbourhood each day, some much more common; a tenth of requests is in one.
+                if rng.random_bool(0.3) {
+                    let rank = (30.0 * rng.random::<f64>().powi(2)) as u64;
+                    seen.insert((day as u64 * 100_000 + u64::from(n) * 100 + rank, account));
+                }
+            }
+        }
+        for &(family, account) in campaign {
+            out.requests.push(Requests { account, neighbourhood: 0, requests: 1 });
+            seen.insert((family, account));
+        }
+        let families: BTreeSet<u64> = seen.iter().map(|(family, _)| *family).collect();
+        out.neighbourhoods = families.iter().map(|&family| (family, (family % 100_000 / 100) as u16)).collect();
+        out.new = seen.into_iter().map(|(family, account)| Choice { family, account }).collect();
+        out.in_order()
+    }
+}
+
+#[test]
+fn accounts_with_interests_of_their_own_are_no_ring() {
+    let (mut tested, mut confirmed, mut sum) = (0u64, 0u64, 0.0);
+    for seed in 0..12 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let world = World::new(500, if seed % 2 == 0 { 12 } else { 60 }, &mut rng);
+        let mut state = State::default();
+        for day in 0..5 {
+            state = state.with(&world.day(day, &[], &mut rng), &RingConfig::default());
+        }
+        let first: Vec<_> = state.groups.iter().filter(|group| group.day < 4).collect();
+        tested += first.len() as u64;
+        confirmed += first.iter().filter(|group| group.confirmed.is_some()).count() as u64;
+        sum += first.iter().map(|group| group.ln_e[0].exp()).sum::<f64>();
+        assert!(rings(&state).is_empty());
+    }
+    assert!(tested > 1000, "{tested} groups are no calibration");
+    assert_eq!(confirmed, 0);
+    assert!(sum / tested as f64 <= 1.0, "mean of e {}", sum / tested as f64);
+    assert!(proportion_interval(confirmed, tested, 0.95).1 < 0.01);
+}
+
+#[test]
+fn a_work_queue_is_a_ring_and_its_members_are_told() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let world = World::new(600, 30, &mut rng);
+    let pool: Vec<u32> = (100..140).collect();
+    let mut state = State::default();
+    for day in 0..4 {
+        let mut shared = Vec::new();
+        for prompt in 0..20u64 {
+            let family = 50_000_000 + day as u64 * 100_000 + prompt % 30 * 100 + 99;
+            shared.extend(pool.iter().filter(|_| rng.random_bool(0.3)).map(|&account| (family, account)));
+        }
+        state = state.with(&world.day(day, &shared, &mut rng), &RingConfig::default());
+    }
+    let found = rings(&state);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let ring = &found[0];
+    assert_eq!((ring.proposed, ring.confirmed), (0, 1));
+    assert!(ring.gamma_star >= 10.0);
+    let members = &ring.members[..at_level(&ring.members, 0.01)];
+    let right = members.iter().filter(|member| pool.contains(&member.account)).count();
+    assert!(right >= 38, "{right} of 40");
+    assert!(members.len() - right <= 1, "{} strangers", members.len() - right);
+}
+
+#[test]
+fn an_app_is_no_ring_since_its_template_is_new_once() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let world = World::new(600, 30, &mut rng);
+    let customers: Vec<(u64, u32)> = (200..260).map(|account| (77, account)).collect();
+    let mut state = State::default();
+    let mut used: BTreeSet<Choice> = BTreeSet::new();
+    for day in 0..5 {
+        let mut today = world.day(day, &customers, &mut rng);
+        today.before = today.new.iter().filter(|choice| used.contains(choice)).copied().collect();
+        today.new.retain(|choice| !used.contains(choice));
+        used.extend(today.new.iter().copied());
+        state = state.with(&today, &RingConfig::default());
+    }
+    assert!(rings(&state).is_empty());
+}
+
+#[test]
+fn ranks_among_draws_are_uniform_under_the_null() {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let world = World::new(400, 20, &mut rng);
+    let requests = world.day(0, &[], &mut rng).requests;
+    let population = Population::new(&requests);
+    let mut all: BTreeMap<u32, Vec<u16>> = BTreeMap::new();
+    for r in &requests {
+        all.entry(r.account).or_default().extend(std::iter::repeat_n(r.neighbourhood, r.requests as usize));
+    }
+    let (mut topics, mut loads) = (Vec::new(), Vec::new());
+    for seed in 0..150 {
+        let mut accounts: Vec<(u32, Vec<u16>)> = Vec::new();
+        let mut chosen = BTreeSet::new();
+        while accounts.len() < 40 {
+            let account = rng.random_range(0..400);
+            if all[&account].len() >= 2 && chosen.insert(account) {
+                accounts.push((account, all[&account].clone()));
+            }
+        }
+        accounts.sort();
+        let found = population.test(&Traffic { family: seed, accounts }, seed).expect("enough accounts");
+        topics.push(found.ln_p_interchangeable);
+        loads.push(found.ln_p_even);
+    }
+    // Ranks that end early are rounded up, so uniform or larger.
+    for ln_p in [&topics, &loads] {
+        let small = ln_p.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
+        assert!(proportion_interval(small, 150, 0.999).0 <= 0.05, "{small} of 150 below 5%");
+    }
+    assert!(ln_uniformity(&topics) > 1e-4f64.ln());
+}
+
+#[test]
+fn a_dispatcher_is_told_from_an_app() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let world = World::new(800, 40, &mut rng);
+    let population = Population::new(&world.day(0, &[], &mut rng).requests);
+    let pool: Vec<(u32, Vec<u16>)> =
+        (1000..1060).map(|account| (account, (0..10).map(|_| rng.random_range(0..40)).collect())).collect();
+    let app: Vec<(u32, Vec<u16>)> = (1000..1060)
+        .map(|account| {
+            let own: Vec<u16> = (0..3).map(|_| rng.random_range(0..40)).collect();
+            (account, (0..10).map(|_| own[rng.random_range(0..3)]).collect())
+        })
+        .collect();
+    assert!(pool.len() >= LEAST_ACCOUNTS);
+    let of = |accounts| population.test(&Traffic { family: 1, accounts }, 1).expect("enough accounts");
+    let (pool, app) = (of(pool), of(app));
+    assert!(pool.correlation.abs() < 0.02 && app.correlation > 0.2, "{pool:?} {app:?}");
+    assert!(pool.ln_p_interchangeable < 1e-4f64.ln() && pool.ln_p_even < 1e-4f64.ln(), "{pool:?}");
+    assert!(app.ln_p_interchangeable > 0.05f64.ln(), "{app:?}");
+}
+
+#[test]
+fn correlation_and_excess_are_as_defined() {
+    // Two accounts that never agree with each other and always with themselves.
+    assert!((correlation(&[vec![1, 1], vec![2, 2]]) - 1.0).abs() < 1e-12);
+    // Everybody asks everything once.
+    assert!(correlation(&[vec![1, 2], vec![1, 2]]) < 0.0);
+    assert!((excess(&[2.0, 4.0]) - (2.0 - 3.0) / 9.0).abs() < 1e-12);
+}

@@ -1,7 +1,9 @@
 //! From confirmed groups to rings: groups that overlap are one ring, text that only ties rings to one another ties nothing.
 //!
 //! The idea: accounts of confirmed groups are joined by the families that they shared on later days, where such accounts are most of those who
-//! chose the family; the communities of that graph are the rings. A confirmed group belongs to the ring that holds four fifths of it; one that
+//! chose the family. Modularity cuts that graph into communities, also where it is one dense lump; so two communities are put together again where half as many
+//! families lie across both as would if they were one. What is left are the rings: a greeting that two campaigns use lies across them, their
+//! hundreds of tasks do not. A confirmed group belongs to the ring that holds four fifths of it; one that
 //! spreads over several (a greeting that two campaigns use) belongs to none, and a community without a confirmed group of its own is no ring.
 //! Weakness: two campaigns of one operator with the same accounts are one ring. Guarantee: every ring has a group that was frozen before
 //! the data that confirmed it.
@@ -62,7 +64,8 @@ pub fn rings(state: &State) -> Vec<Ring> {
     let shared: Vec<&[Choice]> = choices.chunk_by(|a, b| a.family == b.family).collect();
     let n_accounts = state.evidence.iter().map(|day| day.n_accounts).max().unwrap_or(0);
     let (accounts, graph) = joined(&shared, n_accounts as usize, 1);
-    let community = communities(&graph, &Quality::modularity(&graph, 1.0));
+    let mut community = communities(&graph, &Quality::modularity(&graph, 1.0));
+    put_together(&shared, &accounts, &mut community);
     let of_account = |account: &u32| accounts.binary_search(account).ok().map(|i| community[i]);
     let mut groups: BTreeMap<u32, Vec<&Group>> = BTreeMap::new();
     for group in &confirmed {
@@ -86,6 +89,56 @@ pub fn rings(state: &State) -> Vec<Ring> {
         b.gamma_star.total_cmp(&a.gamma_star).then(b.ln_e.total_cmp(&a.ln_e)).then(a.name.cmp(&b.name))
     });
     out
+}
+
+/// Share of the families expected across two communities, were they one, from which on they are.
+const ACROSS: f64 = 0.5;
+
+/// Puts communities together of which families say that they are one. `community` are those of `accounts`, which are sorted.
+fn put_together(shared: &[&[Choice]], accounts: &[u32], community: &mut [u32]) {
+    let place = |choice: &Choice| accounts.binary_search(&choice.account).ok();
+    loop {
+        let mut sizes: BTreeMap<u32, f64> = BTreeMap::new();
+        community.iter().for_each(|&c| *sizes.entry(c).or_default() += 1.0);
+        // For each two communities: families across both, and how many are expected.
+        let mut pairs: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
+        let families: Vec<BTreeMap<u32, i32>> = shared
+            .iter()
+            .map(|own| {
+                let mut counts = BTreeMap::new();
+                own.iter().filter_map(place).for_each(|i| *counts.entry(community[i]).or_default() += 1);
+                counts
+            })
+            .collect();
+        for counts in &families {
+            for a in counts.keys() {
+                counts.keys().filter(|b| a < b).for_each(|b| pairs.entry((*a, *b)).or_default().0 += 1.0);
+            }
+        }
+        let mut of_one: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (i, counts) in families.iter().enumerate() {
+            counts.keys().for_each(|&c| of_one.entry(c).or_default().push(i));
+        }
+        let mut best: Option<(f64, u32, u32)> = None;
+        for (&(a, b), (across, expected)) in &mut pairs {
+            let share = sizes[&a] / (sizes[&a] + sizes[&b]);
+            let mut own: Vec<usize> = of_one[&a].iter().chain(&of_one[&b]).copied().collect();
+            own.sort_unstable();
+            own.dedup();
+            for i in own {
+                let n = [a, b].iter().filter_map(|c| families[i].get(c)).sum::<i32>();
+                if n >= 2 {
+                    *expected += 1.0 - libm::pow(share, f64::from(n)) - libm::pow(1.0 - share, f64::from(n));
+                }
+            }
+            let ratio = *across / expected.max(1e-9);
+            if ratio >= ACROSS && best.is_none_or(|best| ratio > best.0) {
+                best = Some((ratio, a, b));
+            }
+        }
+        let Some((_, a, b)) = best else { return };
+        community.iter_mut().filter(|c| **c == b).for_each(|c| *c = a);
+    }
 }
 
 fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {

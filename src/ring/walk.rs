@@ -11,6 +11,7 @@ use super::day::{Choice, Day};
 use super::interests::Interests;
 use super::member::{self, Evidence};
 use super::null::Null;
+use super::persistent::Texts;
 use super::propose::{Proposal, Reason, WINDOW, propose};
 use crate::ids::Digest;
 use crate::stats::{e_bh, ln_mean};
@@ -104,6 +105,8 @@ pub struct State {
     pub groups: Vec<Group>,
     /// What confirmed groups shared.
     pub evidence: Vec<Evidence>,
+    /// Texts that are sent day after day.
+    pub texts: Texts,
     /// The days, oldest first.
     pub days: Vec<DayRecord>,
 }
@@ -138,6 +141,7 @@ impl State {
             confirmed: None,
         }));
         self.interests = self.interests.with(day);
+        self.texts.read(day, config.q);
         self.days.push(DayRecord {
             day: day.day,
             accounts: null.weights.accounts.len() as u64,

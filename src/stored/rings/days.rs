@@ -4,14 +4,17 @@ use super::super::standing::{Standings, family_key};
 use super::super::view::{SINGLE, View};
 use super::Kept;
 use super::neighbourhoods::Neighbourhoods;
+use super::traffic;
+use crate::embed::Model;
 use crate::error::Result;
 use crate::ids::{Field, Level};
 use crate::ring::{Choice, Day, EVERYWHERE, Requests};
 use crate::store::facts::Head;
-use crate::store::postings::Posting;
+use crate::ring::interests::Interests;
+use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::equal;
 use crate::store::uses::{Use, Uses};
-use crate::store::{Mapped, Store};
+use crate::store::{Mapped, Night, Store};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +22,13 @@ use std::collections::{BTreeMap, HashMap};
 const DAY: i64 = 86_400_000_000;
 
 /// Reads the days of all nights after `night`, in order.
-pub(super) fn read(store: &Store, view: &View, standings: &Standings, night: u32, kept: &mut Kept) -> Result<()> {
+pub(super) fn read(
+    (store, view): (&Store, &View),
+    model: &Model,
+    standings: &Standings,
+    night: u32,
+    kept: &mut Kept,
+) -> Result<()> {
     let starts = i64::from(kept.config.day_starts) * 1_000_000;
     let day_of = |posting: &Posting| (posting.time - starts).div_euclid(DAY) as i32;
     let newest = kept.current.through();
@@ -43,38 +52,88 @@ pub(super) fn read(store: &Store, view: &View, standings: &Standings, night: u32
     }
     let mut neighbourhoods = Neighbourhoods::open(store)?;
     let reader = Reader {
+        nights: store.nights(),
         view,
+        model,
         standings,
         uses: store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?,
+        starts,
     };
     for (day, postings) in days {
         let mut prompts: Vec<u32> = postings.iter().map(|posting| posting.prompt).collect();
         prompts.sort_unstable();
         prompts.dedup();
         if neighbourhoods.find(&prompts, &mut kept.centres) {
-            kept.current.interests = crate::ring::interests::Interests::default();
+            kept.current.interests = Interests::default();
         }
-        let read = reader.day(day, starts + i64::from(day) * DAY, &prompts, &postings, &neighbourhoods);
-        if let Ok(dir) = std::env::var("DUMPDAYS") { std::fs::write(format!("{dir}/{day}.bin"), postcard::to_allocvec(&read).unwrap()).unwrap(); } // TEMP
+        let mut read = reader.day(day, &prompts, &postings, &neighbourhoods);
+        let due = kept.current.texts.due(day);
+        read.traffic = traffic::of(&reader, day, &due, &mut neighbourhoods, &kept.centres);
         kept.closed = std::mem::take(&mut kept.current);
         kept.current = kept.closed.clone().with(&read, &kept.config);
     }
     Ok(())
 }
 
-struct Reader<'a> {
-    view: &'a View,
+/// What days are read from.
+pub(super) struct Reader<'a> {
+    pub(super) nights: &'a [Night],
+    pub(super) view: &'a View,
+    pub(super) model: &'a Model,
     standings: &'a Standings,
     uses: Vec<Uses<Mapped>>,
+    /// Microseconds after midnight UTC at which a day begins.
+    starts: i64,
 }
 
+/// Accounts that a text is sent by on a day, from which on it is wide.
+const WIDE: usize = 20;
+
 impl Reader<'_> {
-    /// A day that begins at `start`, of these exchanges.
-    fn day(&self, day: i32, start: i64, prompts: &[u32], postings: &[Posting], near: &Neighbourhoods) -> Day {
+    /// The day of an exchange.
+    pub(super) fn day_of(&self, posting: &Posting) -> i32 {
+        (posting.time - self.starts).div_euclid(DAY) as i32
+    }
+
+    /// When a day begins.
+    pub(super) fn start(&self, day: i32) -> i64 {
+        self.starts + i64::from(day) * DAY
+    }
+
+    /// Texts that an exchange holds and that may be sent day after day: fragments that no known text explains, and the system prompt.
+    pub(super) fn texts_of(&self, posting: &Posting) -> Vec<u64> {
+        let view = self.view;
+        let heads = view.fragments_of(Field::Prompt, posting.prompt).map(|number| view.fragments[number as usize].head);
+        let mut out: Vec<u64> = heads
+            .filter(|&head| view.fragments[head as usize].known.is_none())
+            .map(|head| family_key(Level::Fragment, head))
+            .collect();
+        if posting.system != NONE {
+            out.push(family_key(Level::System, posting.system));
+        }
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    /// Texts that many accounts sent.
+    fn wide(&self, postings: &[Posting]) -> Vec<u64> {
+        let texts = |posting: &Posting| -> Vec<(u64, u32)> {
+            self.texts_of(posting).into_iter().map(|family| (family, posting.account)).collect()
+        };
+        let mut all: Vec<(u64, u32)> = postings.par_iter().flat_map_iter(texts).collect();
+        all.par_sort_unstable();
+        all.dedup();
+        all.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() >= WIDE).map(|same| same[0].0).collect()
+    }
+
+    /// A day of these exchanges.
+    fn day(&self, day: i32, prompts: &[u32], postings: &[Posting], near: &Neighbourhoods) -> Day {
+        let start = self.start(day);
         let families: Vec<Option<Head>> = prompts.par_iter().map(|&prompt| self.family(prompt)).collect();
         let family = |prompt: u32| prompts.binary_search(&prompt).ok().and_then(|i| families[i].as_ref());
         let mut heads: HashMap<u64, &Head> = HashMap::new();
-        let mut out = Day { day, ..Day::default() };
+        let mut out = Day { day, wide: self.wide(postings), ..Day::default() };
         let mut places: Vec<(u64, u16)> = Vec::new();
         let mut chosen: Vec<Choice> = Vec::new();
         for posting in postings {

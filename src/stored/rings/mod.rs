@@ -8,9 +8,11 @@
 
 mod days;
 mod neighbourhoods;
+mod traffic;
 
 use super::standing::Standings;
 use super::view::View;
+use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::{RingConfig, State};
 use crate::store::files::check_magic;
@@ -55,7 +57,7 @@ pub(crate) fn kept(store: &Store) -> Result<Option<Kept>> {
 /// Reads the days of the nights that were added since, in a commit of its own.
 /// # Errors
 /// `Store` when the store is damaged; `Io`. The store is then as it was.
-pub(crate) fn keep(writer: &mut Writer, config: &RingConfig) -> Result<()> {
+pub(crate) fn keep(writer: &mut Writer, model: &Model, config: &RingConfig) -> Result<()> {
     let store = &writer.store;
     let Some(newest) = store.nights().last().map(|night| night.night) else { return Ok(()) };
     let before = kept(store)?.filter(|kept| kept.config == *config).unwrap_or_default();
@@ -66,7 +68,7 @@ pub(crate) fn keep(writer: &mut Writer, config: &RingConfig) -> Result<()> {
     let Some(standings) = Standings::open_kept(store)? else { return Ok(()) };
     let since = before.night;
     let mut kept = Kept { night: newest, config: *config, ..before };
-    days::read(store, &view, &standings, since, &mut kept)?;
+    days::read((store, &view), model, &standings, since, &mut kept)?;
     drop((view, standings));
     let replaced: Vec<String> = store.of_kind(KIND).map(|file| file.name.clone()).collect();
     let mut night = writer.newest()?;

@@ -79,11 +79,16 @@ impl Neighbourhoods {
                 self.known.clear();
             }
         }
+        self.look_up(prompts, centres);
+        is_new
+    }
+
+    /// Finds those of some prompts under the centres as they are.
+    pub(super) fn look_up(&mut self, prompts: &[u32], centres: &Centres) {
         self.vectors = centres.vectors();
         let new: Vec<u32> = prompts.iter().copied().filter(|prompt| !self.known.contains_key(prompt)).collect();
         let found: Vec<Vec<(u32, u16)>> = new.par_chunks(CHUNK).map(|chunk| self.nearest(chunk)).collect();
         self.known.extend(found.into_iter().flatten());
-        is_new
     }
 
     fn vectors_of(&self, prompts: &[u32]) -> (Vectors, Vec<u32>) {
@@ -105,6 +110,15 @@ impl Neighbourhoods {
         }
         let near = nearest_leaders(&vectors, &self.vectors, 1);
         found.into_iter().zip(near).filter_map(|(prompt, near)| Some((prompt, near.first()?.id as u16))).collect()
+    }
+
+    /// That of a vector.
+    pub(super) fn nearest_to(&self, vector: &Vectors) -> u16 {
+        if self.vectors.is_empty() {
+            return EVERYWHERE;
+        }
+        let near = nearest_leaders(vector, &self.vectors, 1);
+        near.first().and_then(|near| near.first()).map_or(EVERYWHERE, |near| near.id as u16)
     }
 
     /// That of a prompt; [`EVERYWHERE`] where it has no vector.

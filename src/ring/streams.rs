@@ -1,0 +1,174 @@
+//! How the accounts behind one text behave: like people, or like one sender's hands.
+//!
+//! Two numbers of the same requests. *Interchangeability*: people have subjects of their own, so two requests of one person agree in
+//! subject more often than two of different people; a dispatcher makes accounts alike (intraclass correlation, Fisher 1925, here of
+//! neighbourhoods of text). *Evenness*: people differ in how much they ask; a dispatcher spreads its load, so that counts vary no more than
+//! chance. Each is held against accounts drawn at random from the same days, with as many requests each: the p-value is the rank among such draws
+//! (Besag and Clifford 1991), an exact test of the hypothesis that the text's accounts are a random choice of the store's. The first looks at
+//! subjects given the counts and the second at counts alone, so they are independent under the null. Weakness: an app whose customers
+//! ask about anything at all, each as often as a quota allows, looks the same; either number alone proves nothing. Guarantee: the same seed gives the same p.
+
+use super::day::{EVERYWHERE, Requests};
+use rand::Rng as _;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Requests of one text on several days: the subjects of each account's, as neighbourhoods of what stands around the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// The family.
+    pub family: u64,
+    /// Accounts, in order, with the neighbourhood of each request.
+    pub accounts: Vec<(u32, Vec<u16>)>,
+}
+
+/// ln of the p-value of each stream.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Streams {
+    /// Accounts that were looked at.
+    pub accounts: u32,
+    /// The intraclass correlation of subjects; people's is above 0.
+    pub correlation: f64,
+    /// ln p that accounts drawn at random are as interchangeable.
+    pub ln_p_interchangeable: f64,
+    /// The squared coefficient of variation of counts beyond that of chance; people's is about 1 or more.
+    pub excess: f64,
+    /// ln p that the counts of accounts drawn at random are as even.
+    pub ln_p_even: f64,
+}
+
+/// Fewest accounts, with two requests each, of which this can be told.
+pub const LEAST_ACCOUNTS: usize = 20;
+/// Draws, where few are as extreme as what was seen.
+const MOST_DRAWS: u32 = 99_999;
+/// Draws as extreme as what was seen, after which it is clear that nothing is special.
+const ENOUGH: u32 = 20;
+
+/// What all accounts of some days asked, to draw from.
+#[derive(Clone, Debug)]
+pub struct Population {
+    /// Subjects of the requests of each account, accounts with most requests first.
+    accounts: Vec<(u32, Vec<u16>)>,
+}
+
+impl Population {
+    /// All accounts with these requests.
+    #[must_use]
+    pub fn new(requests: &[Requests]) -> Self {
+        let mut all: BTreeMap<u32, Vec<u16>> = BTreeMap::new();
+        for r in requests.iter().filter(|r| r.neighbourhood != EVERYWHERE) {
+            all.entry(r.account).or_default().extend(std::iter::repeat_n(r.neighbourhood, r.requests as usize));
+        }
+        let mut accounts: Vec<(u32, Vec<u16>)> = all.into_iter().collect();
+        accounts.sort_by_key(|(account, subjects)| (std::cmp::Reverse(subjects.len()), *account));
+        Self { accounts }
+    }
+
+    /// Tests the accounts of a text; none where they are too few.
+    #[must_use]
+    pub fn test(&self, traffic: &Traffic, seed: u64) -> Option<Streams> {
+        let of_text = |account: u32| traffic.accounts.binary_search_by_key(&account, |(a, _)| *a).is_ok();
+        let others: Vec<&Vec<u16>> =
+            self.accounts.iter().filter(|(account, _)| !of_text(*account)).map(|(_, subjects)| subjects).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ traffic.family);
+        // Of a busier account than twenty others are, as many requests count as the twentieth has.
+        let most = others.get(LEAST_ACCOUNTS - 1).map_or(0, |subjects| subjects.len());
+        let own: Vec<Vec<u16>> = traffic
+            .accounts
+            .iter()
+            .map(|(_, subjects)| {
+                let mut known: Vec<u16> = subjects.iter().copied().filter(|&subject| subject != EVERYWHERE).collect();
+                choose(&mut known, most, &mut rng);
+                known
+            })
+            .filter(|subjects: &Vec<u16>| subjects.len() >= 2)
+            .collect();
+        if own.len() < LEAST_ACCOUNTS || others.len() < own.len() {
+            return None;
+        }
+        // Accounts with at least so many requests stand in front.
+        let able: Vec<usize> = own.iter().map(|s| others.partition_point(|other| other.len() >= s.len())).collect();
+        let correlation = correlation(&own);
+        let mut drawn: Vec<Vec<u16>> = own.iter().map(|_| Vec::new()).collect();
+        let ln_p_interchangeable = ln_rank(|| {
+            for ((drawn, own), &able) in drawn.iter_mut().zip(&own).zip(&able) {
+                drawn.clone_from(others[rng.random_range(0..able)]);
+                choose(drawn, own.len(), &mut rng);
+            }
+            self::correlation(&drawn) <= correlation
+        });
+        let counts: Vec<f64> = traffic.accounts.iter().map(|(_, subjects)| subjects.len() as f64).collect();
+        let excess = excess(&counts);
+        let mut drawn = vec![0.0; counts.len()];
+        let ln_p_even = ln_rank(|| {
+            drawn.iter_mut().for_each(|drawn| *drawn = others[rng.random_range(0..others.len())].len() as f64);
+            self::excess(&drawn) <= excess
+        });
+        Some(Streams { accounts: own.len() as u32, correlation, ln_p_interchangeable, excess, ln_p_even })
+    }
+}
+
+/// Leaves `n` of a list, drawn without replacement.
+fn choose(list: &mut Vec<u16>, n: usize, rng: &mut ChaCha8Rng) {
+    if list.len() > n {
+        for i in 0..n {
+            let j = rng.random_range(i..list.len());
+            list.swap(i, j);
+        }
+        list.truncate(n);
+    }
+}
+
+/// ln p of what was seen by its rank among draws: `is_as_extreme` draws once. Stops early where it is clearly nothing special, which keeps it exact
+/// (Besag and Clifford 1991, section 2).
+fn ln_rank(mut is_as_extreme: impl FnMut() -> bool) -> f64 {
+    let mut extreme = 0;
+    for drawn in 1..=MOST_DRAWS {
+        extreme += u32::from(is_as_extreme());
+        if extreme == ENOUGH {
+            return libm::log(f64::from(ENOUGH) / f64::from(drawn));
+        }
+    }
+    libm::log(f64::from(extreme + 1) / f64::from(MOST_DRAWS + 1))
+}
+
+/// Intraclass correlation of subjects: the chance that two requests of one account agree, less the chance for two of different accounts,
+/// over one less that chance. Accounts count alike.
+#[must_use]
+pub fn correlation(accounts: &[Vec<u16>]) -> f64 {
+    let mut within = 0.0;
+    let mut shares: BTreeMap<u16, f64> = BTreeMap::new();
+    let mut own_pairs = 0.0;
+    let n = accounts.len() as f64;
+    let mut sorted: Vec<u16> = Vec::new();
+    for subjects in accounts {
+        let k = subjects.len() as f64;
+        sorted.clone_from(subjects);
+        sorted.sort_unstable();
+        let mut agree = 0.0;
+        let mut squares = 0.0;
+        for same in sorted.chunk_by(|a, b| a == b) {
+            let c = same.len() as f64;
+            agree += c * (c - 1.0);
+            squares += c * c / (k * k);
+            *shares.entry(same[0]).or_default() += c / k;
+        }
+        within += agree / (k * (k - 1.0));
+        own_pairs += squares;
+    }
+    within /= n;
+    // Pairs of different accounts: all pairs of shares less those of one account with itself.
+    let between = (shares.values().map(|share| share * share).sum::<f64>() - own_pairs) / (n * (n - 1.0));
+    if between >= 1.0 { 0.0 } else { (within - between) / (1.0 - between) }
+}
+
+/// Squared coefficient of variation of counts, less what chance alone gives (1 / mean).
+#[must_use]
+pub fn excess(counts: &[f64]) -> f64 {
+    let n = counts.len() as f64;
+    let mean = counts.iter().sum::<f64>() / n;
+    let variance = counts.iter().map(|count| (count - mean) * (count - mean)).sum::<f64>() / (n - 1.0);
+    (variance - mean) / (mean * mean)
+}
