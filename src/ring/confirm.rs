@@ -10,7 +10,7 @@
 //! likelihood ratio of odds c φ o against φ o, up to the factor that both share; its mean is at most one for every affinity up to φ, since
 //! the ratio grows with b. So E(φ) is an e-value against the interval null, whatever the accounts' true affinities in [0, φ] are.
 //! Source: the monotone likelihood ratio (Lehmann and Romano 2005, 3.4); mixture over c and ε as in universal portfolios.
-//! Weakness: odds are fitted, not known; placebo runs measure what that does. Guarantee: what is not computed exactly (families that no
+//! No factor counts for more than a hundred, so at least three texts speak in every confirmation. Weakness: odds are fitted, not known; placebo runs measure what that does. Guarantee: what is not computed exactly (families that no
 //! account of the group chose) is replaced by a lower bound, so E errs on the side of innocence.
 
 use super::null::Null;
@@ -21,6 +21,9 @@ pub const AFFINITIES: [f64; 6] = [5.0, 10.0, 20.0, 40.0, 80.0, 160.0];
 const LIFTS: [f64; 3] = [3.0, 10.0, 100.0];
 /// Families of a day among which a campaign is expected to share.
 const EXPECTED_SHARED: f64 = 10.0;
+
+/// ln of the most that one family of a day may say, a hundred: a text that spreads in a day, however far, confirms no group alone.
+const LN_MOST: f64 = 2.0 * std::f64::consts::LN_10;
 
 /// ln E for each of [`AFFINITIES`].
 pub type LnE = [f64; AFFINITIES.len()];
@@ -83,7 +86,7 @@ pub fn ln_e(null: &Null, chosen_by: &[Vec<u32>], group: &[u32]) -> LnE {
         for (ln_e, phi) in out.iter_mut().zip(AFFINITIES) {
             let ratio = |c: f64| ln_ratio(&odds, f64::from(chosen), c, phi);
             let mean = crate::stats::ln_mean(&LIFTS.map(ratio));
-            *ln_e += ln_mixture(epsilon, mean);
+            *ln_e += ln_mixture(epsilon, mean).min(LN_MOST);
         }
     }
     out

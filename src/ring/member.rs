@@ -2,8 +2,8 @@
 //!
 //! The idea: an account joins by what it chose together with the others, judged without itself: a family counts for it where at least two other
 //! accounts of the ring were new to it and make up most of those to whom it was new. Its likelihood ratio is the one of [`super::confirm`] for a group of one.
-//! Of the days that proposed the account none counts. The prior odds are those of an account drawn at random, so the local false discovery
-//! rate needs no choice. An account may be in several rings. Weakness: an account that sent one or two prompts of a campaign stays
+//! The day that proposed the account does not count. What share of the accounts in confirmed groups are members is estimated from their
+//! ratios (Efron 2004, local false discovery rate); of all others as many are thought to be as the ring is large. An account may be in several rings. Weakness: an account that sent one or two prompts of a campaign stays
 //! outside. Guarantee: the expected share of false ones in a list of level α is at most α as far as the odds of the null hold.
 
 use super::null::Null;
@@ -162,13 +162,20 @@ pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Op
             }
         }
     }
-    let odds = core.len() as f64 / f64::from(most_accounts).max(core.len() as f64 + 1.0);
-    let prior = libm::log(odds / (1.0 - odds).max(1e-9));
-    let mut out: Vec<Member> = sums
+    let share = core.len() as f64 / f64::from(most_accounts).max(core.len() as f64 + 1.0);
+    let found: Vec<(u32, f64, Vec<(f64, u64)>)> = sums
         .into_iter()
         .filter(|(_, (_, chosen))| !chosen.is_empty())
-        .map(|(account, (sums, mut chosen))| {
-            let ln_ratio = ln_mean(&sums);
+        .map(|(account, (sums, chosen))| (account, ln_mean(&sums), chosen))
+        .collect();
+    let of_groups: Vec<f64> =
+        found.iter().filter(|(account, ..)| proposed(*account).is_some()).map(|(_, ln_ratio, _)| *ln_ratio).collect();
+    let (of_groups, of_others) = (estimated_share(&of_groups), share);
+    let mut out: Vec<Member> = found
+        .into_iter()
+        .map(|(account, ln_ratio, mut chosen)| {
+            let share = if proposed(account).is_some() { of_groups } else { of_others };
+            let prior = libm::log(share / (1.0 - share));
             chosen.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             let families = chosen.len() as u32;
             let top = chosen.iter().take(3).map(|(_, family)| *family).collect();
@@ -177,6 +184,20 @@ pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Op
         .collect();
     out.sort_by(|a, b| a.local_fdr.total_cmp(&b.local_fdr).then(a.account.cmp(&b.account)));
     out
+}
+
+/// Largest share of members that is believed of any list, and the least.
+const SHARES: [f64; 2] = [0.01, 0.95];
+
+/// The share of members among accounts with these likelihood ratios, by expectation and maximisation.
+fn estimated_share(ln_ratios: &[f64]) -> f64 {
+    let mut share: f64 = 0.5;
+    for _ in 0..100 {
+        let odds = libm::log(share / (1.0 - share));
+        let sum: f64 = ln_ratios.iter().map(|ln_ratio| 1.0 / (1.0 + libm::exp(-odds - ln_ratio))).sum();
+        share = (sum / (ln_ratios.len() as f64).max(1.0)).clamp(SHARES[0], SHARES[1]);
+    }
+    share
 }
 
 /// How many of these members, in order, a list of level `alpha` has: the mean of their local rates is at most that.

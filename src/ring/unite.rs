@@ -1,8 +1,8 @@
 //! From confirmed groups to rings: groups that overlap are one ring, text that only ties rings to one another ties nothing.
 //!
 //! The idea: accounts of confirmed groups are joined by the families that they shared on later days, where such accounts are most of those who
-//! chose the family. Modularity cuts that graph into communities, also where it is one dense lump; so two communities are put together again where half as many
-//! families lie across both as would if they were one. What is left are the rings: a greeting that two campaigns use lies across them, their
+//! chose the family. Modularity cuts that graph into communities, also where it is one dense lump; so two communities are put together again where families mix
+//! them at least half as much as if they were one. What is left are the rings: a greeting that two campaigns use mixes them, their
 //! hundreds of tasks do not. A confirmed group belongs to the ring that holds four fifths of it; one that
 //! spreads over several (a greeting that two campaigns use) belongs to none, and a community without a confirmed group of its own is no ring.
 //! Weakness: two campaigns of one operator with the same accounts are one ring. Guarantee: every ring has a group that was frozen before
@@ -15,7 +15,7 @@ use super::member::{Member, common, members};
 use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
 use super::walk::{Group, State};
 use crate::ids::Digest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A ring.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,8 +91,28 @@ pub fn rings(state: &State) -> Vec<Ring> {
     out
 }
 
-/// Share of the families expected across two communities, were they one, from which on they are.
-const ACROSS: f64 = 0.5;
+/// How much families mix two communities, as a share of what they would if the two were one, from which on they are one.
+const MIXED: f64 = 0.5;
+/// Accounts of a family from which on chance does not keep it from mixing.
+const MANY: i32 = 40;
+
+/// How well `n` accounts, of which `a` are of a community that holds this share, mix two communities: `n` if they do as by chance, 0 if all are of one.
+fn mixing(a: i32, n: i32, share: f64) -> f64 {
+    (f64::from(a) / share).min(f64::from(n - a) / (1.0 - share))
+}
+
+/// The same as expected of `n` accounts drawn from both.
+fn expected_mixing(n: i32, share: f64) -> f64 {
+    if n > MANY {
+        return f64::from(n);
+    }
+    let (mut chance, mut out) = (libm::pow(1.0 - share, f64::from(n)), 0.0);
+    for a in 0..=n {
+        out += chance * mixing(a, n, share);
+        chance *= f64::from(n - a) / f64::from(a + 1) * share / (1.0 - share);
+    }
+    out
+}
 
 /// Puts communities together of which families say that they are one. `community` are those of `accounts`, which are sorted.
 fn put_together(shared: &[&[Choice]], accounts: &[u32], community: &mut [u32]) {
@@ -100,8 +120,8 @@ fn put_together(shared: &[&[Choice]], accounts: &[u32], community: &mut [u32]) {
     loop {
         let mut sizes: BTreeMap<u32, f64> = BTreeMap::new();
         community.iter().for_each(|&c| *sizes.entry(c).or_default() += 1.0);
-        // For each two communities: families across both, and how many are expected.
-        let mut pairs: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
+        // Any two communities that a family lies across.
+        let mut pairs: BTreeSet<(u32, u32)> = BTreeSet::new();
         let families: Vec<BTreeMap<u32, i32>> = shared
             .iter()
             .map(|own| {
@@ -112,7 +132,7 @@ fn put_together(shared: &[&[Choice]], accounts: &[u32], community: &mut [u32]) {
             .collect();
         for counts in &families {
             for a in counts.keys() {
-                counts.keys().filter(|b| a < b).for_each(|b| pairs.entry((*a, *b)).or_default().0 += 1.0);
+                pairs.extend(counts.keys().filter(|b| a < b).map(|b| (*a, *b)));
             }
         }
         let mut of_one: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
@@ -120,19 +140,20 @@ fn put_together(shared: &[&[Choice]], accounts: &[u32], community: &mut [u32]) {
             counts.keys().for_each(|&c| of_one.entry(c).or_default().push(i));
         }
         let mut best: Option<(f64, u32, u32)> = None;
-        for (&(a, b), (across, expected)) in &mut pairs {
+        for (a, b) in pairs {
             let share = sizes[&a] / (sizes[&a] + sizes[&b]);
             let mut own: Vec<usize> = of_one[&a].iter().chain(&of_one[&b]).copied().collect();
             own.sort_unstable();
             own.dedup();
+            let (mut seen, mut expected) = (0.0, 0.0);
             for i in own {
-                let n = [a, b].iter().filter_map(|c| families[i].get(c)).sum::<i32>();
-                if n >= 2 {
-                    *expected += 1.0 - libm::pow(share, f64::from(n)) - libm::pow(1.0 - share, f64::from(n));
-                }
+                let of_a = families[i].get(&a).copied().unwrap_or(0);
+                let n = of_a + families[i].get(&b).copied().unwrap_or(0);
+                seen += mixing(of_a, n, share);
+                expected += expected_mixing(n, share);
             }
-            let ratio = *across / expected.max(1e-9);
-            if ratio >= ACROSS && best.is_none_or(|best| ratio > best.0) {
+            let ratio = seen / f64::max(expected, 1e-9);
+            if ratio >= MIXED && best.is_none_or(|best| ratio > best.0) {
                 best = Some((ratio, a, b));
             }
         }
