@@ -2,10 +2,13 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest, FamilyId};
-use crate::report::ring::{Ring, RingDay, RingFamily, RingMember, RingsMeta, Route, Rung};
+use crate::report::ring::{Placebo, Ring, RingDay, RingFamily, RingMember, RingsMeta, Route, Rung};
+use crate::ring;
 use crate::ring::confirm::AFFINITIES;
 use crate::ring::member::at_level;
+use crate::ring::placebo::RUNS;
 use crate::ring::walk::HORIZONS;
+use crate::stats::{ln_e_of_p, proportion_interval};
 use crate::store::Store;
 use crate::stored::rings::kept;
 use crate::stored::standing::{Standings, level_of};
@@ -24,8 +27,8 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         let why = "no night has been read for rings yet".to_owned();
         return Ok((Vec::new(), RingsMeta { why, ..RingsMeta::default() }));
     };
-    let state = &kept.current;
-    let found = crate::ring::rings(state);
+    let state = &kept.current.real;
+    let found = ring::rings(state);
     let names = names_of(store, &found)?;
     let standings = Standings::open_kept(store)?;
     let family_id = |family: u64| -> Option<FamilyId> {
@@ -60,11 +63,22 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
         let id = format!("r{}", &ring.name.to_string()[..16]);
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
+        let (route, rung, streams) = match ring.route {
+            ring::Route::CoUse => (Route::CoUse, Rung::Chance, BTreeMap::from([("co-use".to_owned(), log10_e)])),
+            ring::Route::Persistent(streams) => {
+                let log10 = |ln_p: f64| ln_e_of_p(ln_p) / std::f64::consts::LN_10;
+                let of = [
+                    ("interchangeability", log10(streams.ln_p_interchangeable)),
+                    ("load-evenness", log10(streams.ln_p_even)),
+                ];
+                (Route::Persistent, Rung::SecondStream, of.map(|(name, e)| (name.to_owned(), e)).into())
+            }
+        };
         out.push(Ring {
             campaign: id.clone(),
             id,
-            route: Route::CoUse,
-            rung: Rung::Chance,
+            route,
+            rung,
             gamma_star: ring.gamma_star,
             log10_e,
             first_proposed: i64::from(ring.proposed),
@@ -72,7 +86,7 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
             accounts: listed[0] as u64,
             requests: requests(store, &on_list, &of_ring)?,
             families,
-            streams: BTreeMap::from([("co-use".to_owned(), log10_e)]),
+            streams,
             provenance: Vec::new(),
             members_at: LEVELS.iter().zip(listed).map(|(level, n)| (level.to_string(), n as u64)).collect(),
             members,
@@ -87,23 +101,34 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         cut: day.cut,
         frozen: Digest(day.frozen),
     });
+    let (rejected, tested) = kept.current.false_of_tested();
+    let upper = proportion_interval(rejected, tested, 0.95).1;
+    let valid = upper <= kept.config.q;
+    let why = match (valid, tested) {
+        (true, _) => String::new(),
+        (false, 0) => "no placebo was tested for a day yet".to_owned(),
+        (false, _) => format!(
+            "placebo runs confirmed {rejected} of {tested} groups, which does not exclude a share above {}%",
+            100.0 * kept.config.q
+        ),
+    };
     let meta = RingsMeta {
         proposed: state.days.iter().map(|day| day.proposed).sum(),
         tested: state.days.last().map_or(0, |day| day.tested),
         q: kept.config.q,
         phi0: AFFINITIES[0],
         horizon: HORIZONS.map(i64::from).to_vec(),
-        valid: false,
-        why: "no placebo was run".into(),
+        placebo: Placebo { runs: RUNS, rejected, tested, upper },
+        valid,
+        why,
         days: days.collect(),
         late: kept.late,
-        ..RingsMeta::default()
     };
     Ok((out, meta))
 }
 
 /// Names of the accounts of rings.
-fn names_of(store: &Store, rings: &[crate::ring::Ring]) -> Result<BTreeMap<u32, AccountId>> {
+fn names_of(store: &Store, rings: &[ring::Ring]) -> Result<BTreeMap<u32, AccountId>> {
     let wanted: BTreeSet<u32> = rings.iter().flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
     let mut out = BTreeMap::new();
     if wanted.is_empty() {

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub enum Rung {
     /// Chance and innocent affinity up to φ0.
     Chance,
+    /// Two independent streams say that its accounts are one sender's.
+    SecondStream,
 }
 
 impl Rung {
@@ -19,6 +21,7 @@ impl Rung {
     pub fn word(self) -> &'static str {
         match self {
             Self::Chance => "chance",
+            Self::SecondStream => "second-stream",
         }
     }
 }
@@ -29,6 +32,9 @@ pub enum Route {
     /// New families, shared on days after the proposal.
     #[serde(rename = "co-use")]
     CoUse,
+    /// One text, day after day, from accounts that behave like one sender's.
+    #[serde(rename = "persistent")]
+    Persistent,
 }
 
 impl Route {
@@ -37,6 +43,7 @@ impl Route {
     pub fn word(self) -> &'static str {
         match self {
             Self::CoUse => "co-use",
+            Self::Persistent => "persistent",
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const EVERYWHERE: u16 = u16::MAX;
 
 /// An account chose a family on this day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Choice {
     /// The family.
     pub family: u64,

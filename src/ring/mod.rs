@@ -16,6 +16,7 @@ pub mod leiden;
 pub mod member;
 pub mod null;
 pub mod persistent;
+pub mod placebo;
 pub mod propose;
 pub mod streams;
 #[cfg(test)]
@@ -24,6 +25,6 @@ pub mod unite;
 pub mod walk;
 
 pub use day::{Choice, Day, EVERYWHERE, Requests};
-pub use unite::{Ring, rings};
+pub use unite::{Ring, Route, rings};
 pub use streams::Traffic;
 pub use walk::{Group, RingConfig, State};

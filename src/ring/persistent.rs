@@ -6,8 +6,9 @@
 //! lets some send far more than others, is not found here. Guarantee: rings of this route are listed apart from those of the first.
 
 use super::day::{Day, Requests};
-use super::streams::{Population, Streams};
+use super::streams::{Population, Streams, Traffic};
 use crate::stats::{e_bh, ln_e_of_p, ln_mean};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Days after freezing at which a text is tested.
@@ -101,9 +102,13 @@ impl Texts {
             let later: Vec<Requests> =
                 self.requests.iter().filter(|(of, _)| *of > since).map(|(_, requests)| *requests).collect();
             let population = Population::new(&later);
-            for (_, traffic) in day.traffic.iter().filter(|(of, _)| *of == since) {
+            let due: Vec<&Traffic> =
+                day.traffic.iter().filter(|(of, _)| *of == since).map(|(_, traffic)| traffic).collect();
+            let found: Vec<Option<Streams>> =
+                due.par_iter().map(|traffic| population.test(traffic, day.day as u64)).collect();
+            for (traffic, found) in due.into_iter().zip(found) {
                 let Some(text) = self.under_test.iter_mut().find(|text| text.family == traffic.family) else { continue };
-                text.at_horizons.push(population.test(traffic, day.day as u64));
+                text.at_horizons.push(found);
                 text.accounts = traffic.accounts.iter().filter(|(_, s)| s.len() >= 2).map(|(a, _)| *a).collect();
             }
         }

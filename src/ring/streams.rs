@@ -35,7 +35,7 @@ pub struct Streams {
     pub ln_p_interchangeable: f64,
     /// The squared coefficient of variation of counts beyond that of chance; people's is about 1 or more.
     pub excess: f64,
-    /// ln p that the counts of accounts drawn at random are as even.
+    /// ln p that the counts of accounts drawn at random are as even; 0 where that was not asked, since the accounts have subjects of their own.
     pub ln_p_even: f64,
 }
 
@@ -45,6 +45,9 @@ pub const LEAST_ACCOUNTS: usize = 20;
 const MOST_DRAWS: u32 = 99_999;
 /// Draws as extreme as what was seen, after which it is clear that nothing is special.
 const ENOUGH: u32 = 20;
+
+/// ln of the p-value of interchangeability above which evenness is not asked for: 5%.
+const LN_WORTH: f64 = -2.995_732_273_553_991;
 
 /// What all accounts of some days asked, to draw from.
 #[derive(Clone, Debug)]
@@ -102,10 +105,12 @@ impl Population {
         let counts: Vec<f64> = traffic.accounts.iter().map(|(_, subjects)| subjects.len() as f64).collect();
         let excess = excess(&counts);
         let mut drawn = vec![0.0; counts.len()];
-        let ln_p_even = ln_rank(|| {
+        let mut is_as_even = || {
             drawn.iter_mut().for_each(|drawn| *drawn = others[rng.random_range(0..others.len())].len() as f64);
             self::excess(&drawn) <= excess
-        });
+        };
+        // Accounts with subjects of their own are people, however evenly they ask.
+        let ln_p_even = if ln_p_interchangeable > LN_WORTH { 0.0 } else { ln_rank(&mut is_as_even) };
         Some(Streams { accounts: own.len() as u32, correlation, ln_p_interchangeable, excess, ln_p_even })
     }
 }

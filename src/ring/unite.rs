@@ -11,15 +11,28 @@
 use super::confirm::AFFINITIES;
 use super::day::Choice;
 use super::leiden::{Quality, communities};
+use super::persistent::Persistent;
+use super::streams::Streams;
 use super::member::{Member, common, members};
 use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
 use super::walk::{Group, State};
 use crate::ids::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What brought a ring about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Route {
+    /// New families, shared on days after the proposal.
+    CoUse,
+    /// One text, day after day, from accounts that behave like one sender's.
+    Persistent(Streams),
+}
+
 /// A ring.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ring {
+    /// What brought it about.
+    pub route: Route,
     /// Digest of the accounts of the group that was proposed first, and of that day.
     pub name: Digest,
     /// The day that proposed its first group.
@@ -85,11 +98,41 @@ pub fn rings(state: &State) -> Vec<Ring> {
         let core: Vec<u32> = nodes.into_iter().map(|node| accounts[node as usize]).collect();
         out.push(ring(state, own, core));
     }
+    out.extend(state.texts.under_test.iter().filter_map(persistent));
     out.sort_by(|a, b| {
         b.gamma_star.total_cmp(&a.gamma_star).then(b.ln_e.total_cmp(&a.ln_e)).then(a.name.cmp(&b.name))
     });
     out
 }
+
+/// The ring of a text that is confirmed. Whoever sent it twice since it was frozen is a member, with the chance that the ring is none.
+fn persistent(text: &Persistent) -> Option<Ring> {
+    let confirmed = text.confirmed?;
+    let streams = text.at_horizons.iter().flatten().last()?;
+    let n = text.accounts.len() as u32;
+    let member = |&account: &u32| Member {
+        account,
+        ln_ratio: text.ln_decisive(),
+        local_fdr: PERSISTENT_FDR,
+        families: 1,
+        top: vec![text.family],
+    };
+    Some(Ring {
+        route: Route::Persistent(*streams),
+        name: Digest::of(&[text.day.to_le_bytes().as_slice(), &text.family.to_le_bytes()].concat()),
+        proposed: text.day,
+        confirmed,
+        gamma_star: 1.0,
+        ln_e: text.ln_decisive(),
+        groups: 1,
+        core: text.accounts.clone(),
+        members: text.accounts.iter().map(member).collect(),
+        families: vec![(confirmed, text.family, n, n)],
+    })
+}
+
+/// Chance that a confirmed text's ring is none: the share of false ones that was asked for.
+const PERSISTENT_FDR: f64 = 0.01;
 
 /// How much families mix two communities, as a share of what they would if the two were one, from which on they are one.
 const MIXED: f64 = 0.5;
@@ -191,6 +234,7 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
     }
     families.sort_by_key(|&(day, family, own, _)| (std::cmp::Reverse(own), day, family));
     Ring {
+        route: Route::CoUse,
         name,
         proposed: groups.iter().map(|group| group.day).min().unwrap_or(0),
         confirmed: groups.iter().filter_map(|group| group.confirmed).min().unwrap_or(0),

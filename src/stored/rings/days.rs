@@ -10,7 +10,6 @@ use crate::error::Result;
 use crate::ids::{Field, Level};
 use crate::ring::{Choice, Day, EVERYWHERE, Requests};
 use crate::store::facts::Head;
-use crate::ring::interests::Interests;
 use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::equal;
 use crate::store::uses::{Use, Uses};
@@ -31,7 +30,7 @@ pub(super) fn read(
 ) -> Result<()> {
     let starts = i64::from(kept.config.day_starts) * 1_000_000;
     let day_of = |posting: &Posting| (posting.time - starts).div_euclid(DAY) as i32;
-    let newest = kept.current.through();
+    let newest = kept.current.real.through();
     let mut days: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
     for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| of.night > night) {
         for posting in view.postings[at].all() {
@@ -64,10 +63,10 @@ pub(super) fn read(
         prompts.sort_unstable();
         prompts.dedup();
         if neighbourhoods.find(&prompts, &mut kept.centres) {
-            kept.current.interests = Interests::default();
+            kept.current.drop_interests();
         }
         let mut read = reader.day(day, &prompts, &postings, &neighbourhoods);
-        let due = kept.current.texts.due(day);
+        let due = kept.current.real.texts.due(day);
         read.traffic = traffic::of(&reader, day, &due, &mut neighbourhoods, &kept.centres);
         kept.closed = std::mem::take(&mut kept.current);
         kept.current = kept.closed.clone().with(&read, &kept.config);
@@ -100,7 +99,8 @@ impl Reader<'_> {
         self.starts + i64::from(day) * DAY
     }
 
-    /// Texts that an exchange holds and that may be sent day after day: fragments that no known text explains, and the system prompt.
+    /// Texts that an exchange holds and that may be sent day after day: fragments that no known text explains, what its
+    /// near-duplicates have in common, the system prompt.
     pub(super) fn texts_of(&self, posting: &Posting) -> Vec<u64> {
         let view = self.view;
         let heads = view.fragments_of(Field::Prompt, posting.prompt).map(|number| view.fragments[number as usize].head);
@@ -110,6 +110,10 @@ impl Reader<'_> {
             .collect();
         if posting.system != NONE {
             out.push(family_key(Level::System, posting.system));
+        }
+        let near = view.family(posting.prompt);
+        if near != SINGLE {
+            out.push(family_key(Level::NearDuplicate, near));
         }
         out.sort_unstable();
         out.dedup();

@@ -14,7 +14,8 @@ use super::standing::Standings;
 use super::view::View;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ring::{RingConfig, State};
+use crate::ring::RingConfig;
+use crate::ring::placebo::Walks;
 use crate::store::files::check_magic;
 use crate::store::{Store, Writer};
 use neighbourhoods::Centres;
@@ -31,9 +32,9 @@ pub(crate) struct Kept {
     /// The night through which exchanges were read.
     night: u32,
     /// The state before the newest day.
-    closed: State,
+    closed: Walks,
     /// The state with it.
-    pub(crate) current: State,
+    pub(crate) current: Walks,
     centres: Centres,
     /// Exchanges that came after their day was over.
     pub(crate) late: u64,

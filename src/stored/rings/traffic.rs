@@ -4,6 +4,7 @@ use super::super::standing::level_of;
 use super::super::view::one;
 use super::days::Reader;
 use super::neighbourhoods::{Centres, Neighbourhoods};
+use crate::family::template::shared_ranges;
 use crate::ids::{Field, Level};
 use crate::ring::{EVERYWHERE, Traffic};
 use crate::store::postings::Posting;
@@ -57,16 +58,23 @@ pub(super) fn of(
 
 /// The neighbourhood of what a prompt holds beside the text.
 fn subject(reader: &Reader<'_>, near: &Neighbourhoods, family: u64, prompt: u32) -> u16 {
-    let (level, head) = level_of(family);
-    if level != Level::Fragment {
-        return near.of(prompt);
-    }
     let view = reader.view;
     let mut text = String::new();
     view.folded(prompt, &mut text);
-    let own = view.fragments_of(Field::Prompt, prompt).filter(|&part| view.fragments[part as usize].head == head);
-    let mut spans: Vec<(usize, usize)> =
-        own.filter_map(|part| view.member(part, prompt)).map(|m| (m.first as usize, m.end as usize)).collect();
+    let (level, number) = level_of(family);
+    let mut spans: Vec<(usize, usize)> = match level {
+        Level::Exact | Level::System => return near.of(prompt),
+        Level::Fragment => {
+            let own = view.fragments_of(Field::Prompt, prompt);
+            let parts = own.filter(|&part| view.fragments[part as usize].head == number);
+            parts.filter_map(|part| view.member(part, prompt)).map(|m| (m.first as usize, m.end as usize)).collect()
+        }
+        Level::NearDuplicate => {
+            let mut leader = String::new();
+            view.folded(view.families[number as usize].leader, &mut leader);
+            shared_ranges(&leader, &text).into_iter().map(|range| (range.start, range.end)).collect()
+        }
+    };
     spans.sort_unstable();
     let (mut rest, mut at) = (String::new(), 0);
     for (first, end) in spans {

@@ -1,0 +1,106 @@
+//! Placebo runs: the whole walk on days without coordination, so that its real error is known and not believed.
+//!
+//! The idea: within a neighbourhood of text, who chose what is dealt anew: as many families for each account, as many accounts for each
+//! family, all else left as it was. Interests, activity and popularity stay; what accounts did together goes. Whatever such a walk confirms is
+//! false. Source: the curveball of Strona et al. 2014, uniform over such tables (Carstens 2015). Weakness: coordination inside one small
+//! neighbourhood can survive in part. Guarantee: the same day and seed give the same placebo.
+
+use super::day::{Choice, Day, EVERYWHERE};
+use super::walk::{RingConfig, State};
+use rand::Rng as _;
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Placebo walks beside the true one.
+pub const RUNS: u64 = 3;
+/// The true walk and its placebos.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Walks {
+    /// What the days say.
+    pub real: State,
+    /// What they say where nobody acts together.
+    pub placebo: Vec<State>,
+}
+
+impl Walks {
+    /// Reads a day, as [`State::with`].
+    #[must_use]
+    pub fn with(self, day: &Day, config: &RingConfig) -> Self {
+        let mut placebo = self.placebo;
+        placebo.resize(RUNS as usize, State::default());
+        let dealt = |(run, state): (u64, State)| {
+            let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
+            let day = self::placebo(day, run, &seen);
+            state.with(&day, config)
+        };
+        let placebo = (1..).zip(placebo).map(dealt).collect();
+        Self { real: self.real.with(day, config), placebo }
+    }
+
+    /// Forgets what accounts asked about.
+    pub fn drop_interests(&mut self) {
+        for state in self.placebo.iter_mut().chain([&mut self.real]) {
+            state.interests = super::interests::Interests::default();
+        }
+    }
+
+    /// Groups that the placebos confirmed, and those that they tested for a day at least.
+    #[must_use]
+    pub fn false_of_tested(&self) -> (u64, u64) {
+        let confirmed = self.placebo.iter().flat_map(|state| &state.groups).filter(|group| group.confirmed.is_some());
+        let tested = self.placebo.iter().flat_map(|state| {
+            let newest = state.through();
+            state.days.iter().filter(move |day| Some(day.day) != newest).map(|day| day.proposed)
+        });
+        (confirmed.count() as u64, tested.sum())
+    }
+}
+
+/// Trades for each account of a neighbourhood.
+const TRADES: usize = 5;
+
+/// The day dealt anew; `seen` are choices of the placebo's days before.
+#[must_use]
+pub fn placebo(day: &Day, run: u64, seen: &HashSet<Choice>) -> Day {
+    let mut rng = ChaCha8Rng::seed_from_u64(run << 32 ^ u64::from(day.day as u32));
+    let neighbourhood = |family: u64| {
+        let found = day.neighbourhoods.binary_search_by_key(&family, |(family, _)| *family);
+        found.map_or(EVERYWHERE, |i| day.neighbourhoods[i].1)
+    };
+    let mut tables: BTreeMap<u16, BTreeMap<u32, Vec<u64>>> = BTreeMap::new();
+    for choice in &day.new {
+        let own = tables.entry(neighbourhood(choice.family)).or_default();
+        own.entry(choice.account).or_default().push(choice.family);
+    }
+    let mut new = Vec::with_capacity(day.new.len());
+    for table in tables.into_values() {
+        let (accounts, mut families): (Vec<u32>, Vec<Vec<u64>>) = table.into_iter().unzip();
+        let n = accounts.len();
+        for _ in 0..if n < 2 { 0 } else { TRADES * n } {
+            let (a, b) = (rng.random_range(0..n), rng.random_range(0..n - 1));
+            trade(&mut families, a, if b >= a { b + 1 } else { b }, &mut rng);
+        }
+        for (account, own) in accounts.into_iter().zip(families) {
+            new.extend(own.into_iter().map(|family| Choice { family, account }));
+        }
+    }
+    // What the placebo's account has had on an earlier day is not new to it.
+    new.retain(|choice| !seen.contains(choice));
+    Day { new, wide: Vec::new(), traffic: Vec::new(), ..day.clone() }.in_order()
+}
+
+/// Two accounts put what only one of them has into one heap and deal it out again, as many to each as before.
+fn trade(families: &mut [Vec<u64>], a: usize, b: usize, rng: &mut ChaCha8Rng) {
+    let of = |i: usize| families[i].iter().copied().collect::<BTreeSet<u64>>();
+    let (of_a, of_b) = (of(a), of(b));
+    let common: Vec<u64> = of_a.intersection(&of_b).copied().collect();
+    let mut heap: Vec<u64> = of_a.symmetric_difference(&of_b).copied().collect();
+    heap.shuffle(rng);
+    let of_heap = families[a].len() - common.len();
+    let rest = heap.split_off(of_heap);
+    families[a] = [common.as_slice(), &heap].concat();
+    families[b] = [common, rest].concat();
+}
