@@ -351,16 +351,7 @@ fn ring_table(rings: &[report::ring::Ring], meta: &report::ring::RingsMeta) -> S
 }
 
 fn behind(meta: &report::ring::RingsMeta) -> String {
-    format!(
-        "\n{} groups were proposed on {} days and tested on later days only. Null: accounts choose families independently, given activity,\n\
-         popularity and interests; innocent affinity multiplies odds by at most {}. Of the groups confirmed of one day at most\n\
-         {}% are expected to be false. {}This is no probability of guilt.\n",
-        meta.proposed,
-        meta.days.len(),
-        meta.phi0,
-        100.0 * meta.q,
-        if meta.valid { String::new() } else { format!("Not validated: {}. ", meta.why) }
-    )
+    format!("\n{}\n", meta.words())
 }
 
 fn ring_page(ring: &report::ring::Ring, meta: &report::ring::RingsMeta) -> String {

@@ -361,12 +361,15 @@ pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> R
         fragments_cut: store.nights().iter().map(|night| night.fragments_cut).sum(),
     };
     let (parameters, notes) = parameters(&store, &view, config, &sum.lengths)?;
+    let (rings, rings_meta) = super::rings::rings(&store)?;
     Ok(Report {
         schema: SCHEMA,
         parameters,
         counts: counts.clone(),
         store: store_totals,
         nights: nights(&store, &view, &totals),
+        rings,
+        rings_meta,
         families_total: ranked.listed.len() as u64,
         families: ranked.all(ranked.listed.iter().take(MOST_FAMILIES))?,
         trivial_families: ranked.all(ranked.trivial.iter().take(MOST_APART))?,

@@ -5,6 +5,7 @@
 //! link or become markup.
 
 use super::escape::{clip, grouped, markdown};
+use super::ring::Ring;
 use super::{Family, Length, Report};
 use crate::ids::Time;
 use std::fmt::Write as _;
@@ -42,6 +43,23 @@ pub fn write(report: &Report) -> String {
         "The order below describes, it does not accuse: the customers of one app share its template. Rerouted traffic and bought \
          transcripts do not show in similar text, so a short list is no evidence that nothing happened.\n",
     );
+    let row = |ring: &Ring| {
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {:.1} | {} |\n",
+            ring.id,
+            ring.route.word(),
+            ring.rung.word(),
+            grouped(ring.accounts),
+            grouped(ring.requests),
+            ring.gamma_star,
+            ring.log10_e,
+            super::date_of(ring.confirmed_night)
+        )
+    };
+    let head = "| ring | route | rung | accounts | requests | Γ* | log10 E | confirmed |\n|---|---|---|---:|---:|---:|---:|---|\n";
+    let table = (!report.rings.is_empty()).then(|| head.to_owned()).into_iter();
+    let rings = table.chain(report.rings.iter().take(MOST_FAMILIES).map(row));
+    section(&mut out, "Rings", rings.chain([format!("\n{}\n", report.rings_meta.words())]));
     section(&mut out, "Notes", report.notes.iter().map(|note| format!("- {}\n", markdown(&clip(note, NOTE_CHARS)))));
     families(&mut out, "Leading families", &report.families, MOST_FAMILIES);
     let left = report.families_total.saturating_sub(report.families.len().min(MOST_FAMILIES) as u64);

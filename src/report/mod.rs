@@ -56,6 +56,10 @@ pub struct Report {
     pub store: Totals,
     /// Nights of the store, oldest first.
     pub nights: Vec<Night>,
+    /// Rings of accounts that act together, the surest first.
+    pub rings: Vec<ring::Ring>,
+    /// What stands behind that list: its null, its number of tests, its error.
+    pub rings_meta: ring::RingsMeta,
     /// Families of the store at the exact, the near-duplicate and the fragment level that are neither trivial nor known, listed below
     /// or not.
     pub families_total: u64,

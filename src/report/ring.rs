@@ -140,6 +140,32 @@ pub struct RingsMeta {
     pub late: u64,
 }
 
+impl RingsMeta {
+    /// What the list means and what it does not, in words: null, number of tests, error, placebo.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let groups = format!("{} groups were proposed on {} days, each tested on later days only. ", self.proposed, self.days.len());
+        let null = format!(
+            "Null: accounts choose families independently, given their activity, the families' popularity and their own interests; innocent affinity \
+             multiplies odds by at most {}. Of the groups confirmed of one day's proposals at most {}% are expected to be false. ",
+            self.phi0,
+            100.0 * self.q
+        );
+        let placebo = format!(
+            "{} placebo walks, where who chose what was dealt anew, confirmed {} of {} groups (at most {:.2}% at 95%). ",
+            self.placebo.runs,
+            self.placebo.rejected,
+            self.placebo.tested,
+            100.0 * self.placebo.upper
+        );
+        let valid = if self.valid { String::new() } else { format!("This list is not valid: {}. ", self.why) };
+        format!(
+            "{groups}{null}{placebo}{valid}A ring is a finding about coordination as modelled, no probability of guilt: a class, an app without a \
+             registration or a shared exercise can act together innocently."
+        )
+    }
+}
+
 /// One day of rings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RingDay {

@@ -1,6 +1,7 @@
 //! A made-up report for tests: every kind of list filled, long and hostile text among it. Numbers come from a seeded
 //! generator, so the page drawn from it is the same each time.
 
+use super::ring::{Placebo, Ring, RingDay, RingFamily, RingsMeta, Route, Rung};
 use super::{
     Counts, DayCount, Family, FamilyNight, Fragment, Length, ModelCount, Night, Parameters, Part, Place, Removed,
     Report, SCHEMA, Slot, Totals,
@@ -241,6 +242,54 @@ fn plans() -> Vec<Plan> {
 }
 
 /// The report that tests draw.
+/// A ring that shared a family.
+fn ring(family: &Family) -> Ring {
+    let families = (20_520..20_526)
+        .map(|day| RingFamily { family_id: family.id, day, accounts: 38, of: 41 })
+        .collect();
+    Ring {
+        id: "r0123456789abcdef".into(),
+        campaign: "r0123456789abcdef".into(),
+        route: Route::CoUse,
+        rung: Rung::Chance,
+        gamma_star: 40.0,
+        log10_e: 61.5,
+        first_proposed: 20_519,
+        confirmed_night: 20_520,
+        accounts: 58,
+        requests: 1_204,
+        families,
+        streams: BTreeMap::from([("co-use".to_owned(), 61.5)]),
+        provenance: Vec::new(),
+        members_at: BTreeMap::from([("0.01".to_owned(), 58), ("0.05".to_owned(), 61)]),
+        members: Vec::new(),
+    }
+}
+
+fn rings_meta() -> RingsMeta {
+    let day = |day| RingDay {
+        day,
+        accounts: 9_120,
+        families: 2_210,
+        tested: 1_204,
+        proposed: 602,
+        cut: 0,
+        frozen: Digest::of(b"proposals"),
+    };
+    RingsMeta {
+        proposed: 1_806,
+        tested: 1_204,
+        q: 0.01,
+        phi0: 5.0,
+        horizon: vec![1, 3, 7, 28],
+        placebo: Placebo { runs: 3, rejected: 0, tested: 3_612, upper: 0.001 },
+        valid: true,
+        why: String::new(),
+        days: vec![day(20_519), day(20_520), day(20_521)],
+        late: 12,
+    }
+}
+
 pub(crate) fn sample() -> Report {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut families: Vec<Family> = plans().iter().map(|plan| family(plan, &mut rng)).collect();
@@ -383,6 +432,8 @@ pub(crate) fn sample() -> Report {
             fragments_cut: 0,
         },
         nights,
+        rings: vec![ring(&families[0])],
+        rings_meta: rings_meta(),
         families_total: 7_964,
         families,
         trivial_families,

@@ -62,6 +62,14 @@ pub struct Evidence {
     pub asked: Vec<Asked>,
 }
 
+impl Evidence {
+    /// Leaves out accounts.
+    pub(super) fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool) {
+        self.witnesses.iter_mut().for_each(|witness| witness.new.retain(|account| !is_gone(*account)));
+        self.asked.retain(|asked| !is_gone(asked.account));
+    }
+}
+
 /// Keeps what suspected accounts shared on a day; nothing where they shared nothing.
 #[must_use]
 pub fn evidence(day: i32, null: &Null, is_suspected: &dyn Fn(u32) -> bool) -> Option<Evidence> {

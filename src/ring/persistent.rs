@@ -82,6 +82,12 @@ impl Texts {
         self.under_test.iter().filter(is_due).map(|text| (text.family, text.day)).collect()
     }
 
+    /// Leaves out accounts, and requests of past days.
+    pub(super) fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool, is_past: &dyn Fn(i32) -> bool) {
+        self.under_test.iter_mut().for_each(|text| text.accounts.retain(|account| !is_gone(*account)));
+        self.requests.retain(|(day, requests)| !is_past(*day) && !is_gone(requests.account));
+    }
+
     /// Reads a day.
     pub(super) fn read(&mut self, day: &Day, q: f64) {
         let oldest = day.day - HORIZONS[HORIZONS.len() - 1];

@@ -40,10 +40,17 @@ impl Walks {
         Self { real: self.real.with(day, config), placebo }
     }
 
-    /// Forgets what accounts asked about.
+    /// Drops what accounts asked about.
     pub fn drop_interests(&mut self) {
         for state in self.placebo.iter_mut().chain([&mut self.real]) {
             state.interests = super::interests::Interests::default();
+        }
+    }
+
+    /// Leaves out accounts and days, as [`State::forget`].
+    pub fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool, through: Option<i32>) {
+        for state in self.placebo.iter_mut().chain([&mut self.real]) {
+            state.forget(is_gone, through);
         }
     }
 

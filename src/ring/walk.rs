@@ -156,6 +156,20 @@ impl State {
         self
     }
 
+    /// Leaves out accounts, and what was chosen on days through one. What was concluded stays: sets of the accounts that are left, and numbers.
+    pub fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool, through: Option<i32>) {
+        let is_past = |day: i32| through.is_some_and(|through| day <= through);
+        if through.is_some() {
+            self.interests = Interests::default();
+        }
+        self.interests.retain(&|account| !is_gone(account));
+        self.recent.retain(|(day, choice)| !is_past(*day) && !is_gone(choice.account));
+        self.groups.iter_mut().for_each(|group| group.accounts.retain(|account| !is_gone(*account)));
+        self.evidence.retain(|evidence| !is_past(evidence.day));
+        self.evidence.iter_mut().for_each(|evidence| evidence.forget(is_gone));
+        self.texts.forget(is_gone, &is_past);
+    }
+
     /// Multiplies the evidence of groups by that of a day; returns how many were tested.
     fn confirm(&mut self, day: i32, null: &Null) -> u64 {
         let chosen_by = chosen_by(null);

@@ -38,6 +38,14 @@ impl Doomed {
         }
     }
 
+    /// The moment before which everything goes, where one was given.
+    pub(super) fn before(self) -> Option<i64> {
+        match self {
+            Self::Account(_) => None,
+            Self::Before(time) => Some(time),
+        }
+    }
+
     pub(super) fn takes(self, posting: &Posting) -> bool {
         match self {
             Self::Account(account) => posting.account == account,

@@ -17,6 +17,7 @@ use crate::store::rewrite::Purpose;
 use crate::store::{Store, Writer};
 use crate::stored::Progress;
 use crate::stored::rows::Facts;
+use crate::stored::rings;
 use crate::stored::standing::{self, each_family};
 use crate::stored::view::View;
 use serde::Serialize;
@@ -91,7 +92,10 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
     progress.stage("rewrite", None);
     let mut rewrite = writer.rewrite()?;
     standing::drop_all(&writer.store, &mut rewrite);
-    if let Err(error) = erase::write(&writer.store, &view, &plan, &mut rewrite) {
+    let gone: BTreeSet<u32> = plan.accounts.iter().copied().collect();
+    let erased = rings::forget(&writer.store, &gone, doomed.before(), &mut rewrite)
+        .and_then(|()| erase::write(&writer.store, &view, &plan, &mut rewrite));
+    if let Err(error) = erased {
         rewrite.abandon();
         return Err(error);
     }

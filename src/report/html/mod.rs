@@ -11,6 +11,7 @@
 mod chart;
 mod family;
 mod prose;
+mod rings;
 
 use super::escape::{grouped, html};
 use super::{Family, Length, Report};
@@ -40,6 +41,7 @@ pub fn write(report: &Report) -> String {
     let span = Span::new(days(report.store.first_seen), days(report.store.last_seen));
     let mut out = head(report);
     out.push_str("<main id=\"main\">");
+    out.push_str(&rings::section(&report.rings, &report.rings_meta));
     out.push_str(&nights(report));
     out.push_str(&families(report, span));
     out.push_str(&aside(

@@ -28,8 +28,8 @@ pub(super) fn read(
     night: u32,
     kept: &mut Kept,
 ) -> Result<()> {
-    let starts = i64::from(kept.config.day_starts) * 1_000_000;
-    let day_of = |posting: &Posting| (posting.time - starts).div_euclid(DAY) as i32;
+    let day_starts = kept.config.day_starts;
+    let day_of = |posting: &Posting| self::day_of(posting.time, day_starts);
     let newest = kept.current.real.through();
     let mut days: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
     for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| of.night > night) {
@@ -56,7 +56,7 @@ pub(super) fn read(
         model,
         standings,
         uses: store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?,
-        starts,
+        day_starts,
     };
     for (day, postings) in days {
         let mut prompts: Vec<u32> = postings.iter().map(|posting| posting.prompt).collect();
@@ -74,6 +74,11 @@ pub(super) fn read(
     Ok(())
 }
 
+/// The day of a moment, where days begin so many seconds after midnight UTC.
+pub(super) fn day_of(micros: i64, day_starts: i32) -> i32 {
+    (micros - i64::from(day_starts) * 1_000_000).div_euclid(DAY) as i32
+}
+
 /// What days are read from.
 pub(super) struct Reader<'a> {
     pub(super) nights: &'a [Night],
@@ -81,8 +86,8 @@ pub(super) struct Reader<'a> {
     pub(super) model: &'a Model,
     standings: &'a Standings,
     uses: Vec<Uses<Mapped>>,
-    /// Microseconds after midnight UTC at which a day begins.
-    starts: i64,
+    /// Seconds after midnight UTC at which a day begins.
+    day_starts: i32,
 }
 
 /// Accounts that a text is sent by on a day, from which on it is wide.
@@ -91,12 +96,12 @@ const WIDE: usize = 20;
 impl Reader<'_> {
     /// The day of an exchange.
     pub(super) fn day_of(&self, posting: &Posting) -> i32 {
-        (posting.time - self.starts).div_euclid(DAY) as i32
+        self::day_of(posting.time, self.day_starts)
     }
 
     /// When a day begins.
     pub(super) fn start(&self, day: i32) -> i64 {
-        self.starts + i64::from(day) * DAY
+        i64::from(self.day_starts) * 1_000_000 + i64::from(day) * DAY
     }
 
     /// Texts that an exchange holds and that may be sent day after day: fragments that no known text explains, what its

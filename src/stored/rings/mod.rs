@@ -17,10 +17,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ring::RingConfig;
 use crate::ring::placebo::Walks;
 use crate::store::files::check_magic;
+use crate::store::rewrite::Rewrite;
 use crate::store::{Store, Writer};
 use neighbourhoods::Centres;
 use serde::{Deserialize, Serialize};
-use std::io::Write as _;
+use std::collections::BTreeSet;
+use std::io::Write;
 
 const MAGIC: &[u8; 8] = b"SHRINGS1";
 /// Kind of the file.
@@ -73,17 +75,28 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: &RingConfig) -> R
     drop((view, standings));
     let replaced: Vec<String> = store.of_kind(KIND).map(|file| file.name.clone()).collect();
     let mut night = writer.newest()?;
-    let written = (|| {
-        let bytes = postcard::to_allocvec(&kept).map_err(|cause| Error::new(ErrorKind::Store, format!("rings: {cause}")))?;
-        let mut out = night.create(KIND, &format!("rings-{newest}.bin"))?;
-        out.write_all(MAGIC)
-            .and_then(|()| out.write_all(&bytes))
-            .and_then(|()| out.flush())
-            .map_err(|cause| super::fields::written(&cause))
-    })();
+    let written = (|| write(&kept, &mut night.create(KIND, &format!("rings-{newest}.bin"))?))();
     if let Err(error) = written {
         writer.abandon(&night);
         return Err(error);
     }
     writer.commit(night, &replaced, |_| Ok(()))
+}
+
+fn write(kept: &Kept, out: &mut dyn Write) -> Result<()> {
+    let bytes = postcard::to_allocvec(kept).map_err(|cause| Error::new(ErrorKind::Store, format!("rings: {cause}")))?;
+    let written = out.write_all(MAGIC).and_then(|()| out.write_all(&bytes)).and_then(|()| out.flush());
+    written.map_err(|cause| super::fields::written(&cause))
+}
+
+/// Writes what is kept again without accounts, and without what exchanges before a moment said. What was concluded from them stays.
+/// # Errors
+/// `Store` when it is damaged; `Io`.
+pub(crate) fn forget(store: &Store, gone: &BTreeSet<u32>, before: Option<i64>, rewrite: &mut Rewrite) -> Result<()> {
+    let (Some(mut kept), Some(file)) = (kept(store)?, store.of_kind(KIND).last()) else { return Ok(()) };
+    let through = before.map(|moment| days::day_of(moment - 1, kept.config.day_starts));
+    for walks in [&mut kept.closed, &mut kept.current] {
+        walks.forget(&|account| gone.contains(&account), through);
+    }
+    write(&kept, &mut rewrite.replace(file)?)
 }
