@@ -17,6 +17,7 @@
 //! | 2 | [`text`], [`log`], [`token`], [`stats`], [`store`] |
 //! | 3 | [`embed`], [`index`], [`watermark`] |
 //! | 4 | [`family`], [`detect`] |
+//! | 5 | [`ring`] |
 //! | 6 | [`report`] |
 //! | 7 | [`stored`], [`simulate`] |
 //! | 8 | [`audit`], [`lookup`], [`upkeep`] |

@@ -3,7 +3,7 @@
 use super::args::{Audit, Format, Simulate};
 use super::health::Health;
 use super::progress::Meter;
-use super::{config, print, threads};
+use super::{config, print, rings, threads};
 use crate::audit::{self, Audited};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
@@ -112,7 +112,8 @@ fn summary(report: &Report, dir: Option<&Path>, night: Option<u32>) -> String {
         "families: {} near-duplicate, {} exact, {} fragment (at most {:.1e} unrelated neighbours expected for a prompt)\n\n",
         s.near_families, s.exact_families, s.fragment_families, report.parameters.expected_unrelated_neighbours
     );
-    out += "accounts requests prompts   new  family             template\n";
+    out += &rings::table(&report.rings, &report.rings_meta);
+    out += "\naccounts requests prompts   new  family             template\n";
     for family in report.families.iter().filter(|family| family.within.is_none()).take(15) {
         out += &format!(
             "{:>8} {:>8} {:>7} {:>4.0}%  {}  {}\n",

@@ -1,6 +1,6 @@
 //! The commands that read a store: `similar`, `family`, `account`, `export`, `store`.
 
-use super::args::{Account, Export, Family, Format, ListArgs, Ring, Similar, StoreCommand, What};
+use super::args::{Account, Export, Family, Format, ListArgs, Similar, StoreCommand, What};
 use super::{config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::RULE_VERSION;
@@ -30,7 +30,7 @@ pub(super) fn only(format: Format, allowed: &[Format]) -> Result<()> {
 }
 
 /// The store that is read; all of it checked before, where that was asked for.
-fn opened(dir: &Path, checked: bool) -> Result<Store> {
+pub(super) fn opened(dir: &Path, checked: bool) -> Result<Store> {
     if checked { verify::verify(dir)?.whole() } else { Store::open(dir) }
 }
 
@@ -314,72 +314,6 @@ pub(crate) fn account(args: &Account) -> Result<()> {
         out += &format!("and {} requests with trivial texts\n", page.trivial_requests);
     }
     print::out(&out)
-}
-
-pub(crate) fn ring(args: &Ring) -> Result<()> {
-    only(args.format, &[Format::Text, Format::Json])?;
-    let (mut rings, meta) = lookup::rings(&opened(&args.store, args.checked)?)?;
-    if args.ring != "list" {
-        rings.retain(|ring| ring.id == args.ring);
-        if rings.is_empty() {
-            let message = format!("expected a ring of the store, got {:?}", args.ring);
-            return Err(Error::new(ErrorKind::Input, message).hint("stillhunt ring list shows them"));
-        }
-    }
-    if args.format == Format::Json {
-        return print::json(&serde_json::json!({ "schema": 1, "rings": rings, "rings_meta": meta }));
-    }
-    print::out(&if args.ring == "list" { ring_table(&rings, &meta) } else { ring_page(&rings[0], &meta) })
-}
-
-fn ring_table(rings: &[report::ring::Ring], meta: &report::ring::RingsMeta) -> String {
-    let mut out = "ring              accounts requests families gamma* log10 E  proposed    confirmed\n".to_owned();
-    for ring in rings {
-        out += &format!(
-            "{} {:>8} {:>8} {:>8} {:>6} {:>7.1}  {}  {}\n",
-            ring.id,
-            ring.accounts,
-            ring.requests,
-            ring.families.len(),
-            ring.gamma_star,
-            ring.log10_e,
-            report::date_of(ring.first_proposed),
-            report::date_of(ring.confirmed_night)
-        );
-    }
-    out + &behind(meta)
-}
-
-fn behind(meta: &report::ring::RingsMeta) -> String {
-    format!("\n{}\n", meta.words())
-}
-
-fn ring_page(ring: &report::ring::Ring, meta: &report::ring::RingsMeta) -> String {
-    let mut out = format!(
-        "{} ({}, rung: {})\n{} accounts, {} requests in its families; proposed {}, confirmed {}; gamma* {}, log10 E {:.1}\n\nfamilies\nday         accounts     of  family\n",
-        ring.id,
-        ring.route.word(),
-        ring.rung.word(),
-        ring.accounts,
-        ring.requests,
-        report::date_of(ring.first_proposed),
-        report::date_of(ring.confirmed_night),
-        ring.gamma_star,
-        ring.log10_e
-    );
-    for family in ring.families.iter().take(30) {
-        let day = report::date_of(family.day);
-        out += &format!("{day}  {:>8} {:>6}  {}\n", family.accounts, family.of, family.family_id);
-    }
-    out += "\nmembership  shared  account\n";
-    for member in ring.members.iter().take(30) {
-        let listed = if member.listed { "" } else { "  (level 5% only)" };
-        out += &format!("{:>10.4} {:>7}  {}{listed}\n", member.membership, member.shared, member.account);
-    }
-    if ring.members.len() > 30 {
-        out += &format!("and {} more (export rings has those of level 1%)\n", ring.members.len() - 30);
-    }
-    out + &behind(meta)
 }
 
 pub(crate) fn export(args: &Export) -> Result<()> {

@@ -9,6 +9,7 @@ mod logs;
 mod lookups;
 mod print;
 mod progress;
+mod rings;
 mod watermark;
 mod watermark_args;
 
@@ -43,7 +44,7 @@ fn run(command: Command) -> crate::error::Result<()> {
         Command::Similar(args) => lookups::similar(&args),
         Command::Family(args) => lookups::family(&args),
         Command::Account(args) => lookups::account(&args),
-        Command::Ring(args) => lookups::ring(&args),
+        Command::Ring(args) => rings::ring(&args),
         Command::Export(args) => lookups::export(&args),
         Command::Store(args) => lookups::store(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),

@@ -214,7 +214,8 @@ pub fn at_level(members: &[Member], alpha: f64) -> usize {
     let mut sum = 0.0;
     let within = |(n, member): (usize, &Member)| {
         sum += member.local_fdr;
-        (sum <= alpha * (n + 1) as f64).then_some(n + 1)
+        // Equal rates that add up to the level are within it, whatever rounding does.
+        (sum <= alpha * (n + 1) as f64 * (1.0 + 1e-9)).then_some(n + 1)
     };
     members.iter().enumerate().map_while(within).last().unwrap_or(0)
 }

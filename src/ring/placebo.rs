@@ -2,7 +2,8 @@
 //!
 //! The idea: within a neighbourhood of text, who chose what is dealt anew: as many families for each account, as many accounts for each
 //! family, all else left as it was. Interests, activity and popularity stay; what accounts did together goes. Whatever such a walk confirms is
-//! false. Source: the curveball of Strona et al. 2014, uniform over such tables (Carstens 2015). Weakness: coordination inside one small
+//! false. Choices of accounts that the true walk has found are left out from then on: each of them makes more choices than its activity explains, and keeps doing so
+//! however they are dealt. Source: the curveball of Strona et al. 2014, uniform over such tables (Carstens 2015). Weakness: coordination inside one small
 //! neighbourhood can survive in part. Guarantee: the same day and seed give the same placebo.
 
 use super::day::{Choice, Day, EVERYWHERE};
@@ -29,15 +30,21 @@ impl Walks {
     /// Reads a day, as [`State::with`].
     #[must_use]
     pub fn with(self, day: &Day, config: &RingConfig) -> Self {
+        let real = self.real.with(day, config);
         let mut placebo = self.placebo;
         placebo.resize(RUNS as usize, State::default());
+        // Accounts that were found act together in whatever way their choices are dealt.
+        let confirmed = real.groups.iter().filter(|group| group.confirmed.is_some());
+        let found: HashSet<u32> = confirmed.flat_map(|group| group.accounts.iter().copied()).collect();
+        let mut innocent = day.clone();
+        innocent.new.retain(|choice| !found.contains(&choice.account));
         let dealt = |(run, state): (u64, State)| {
             let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
-            let day = self::placebo(day, run, &seen);
+            let day = self::placebo(&innocent, run, &seen);
             state.with(&day, config)
         };
         let placebo = (1..).zip(placebo).map(dealt).collect();
-        Self { real: self.real.with(day, config), placebo }
+        Self { real, placebo }
     }
 
     /// Drops what accounts asked about.

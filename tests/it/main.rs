@@ -24,6 +24,7 @@ mod long_prompts;
 mod nightly;
 mod nights;
 mod replay;
+mod rings;
 mod simulate;
 mod standing;
 mod watermark;

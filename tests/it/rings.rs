@@ -1,0 +1,169 @@
+//! Rings from the command line: an account pool that shares a work queue is found with its members, the customers of an app are not; five
+//! nights in one command say what five commands say.
+
+use super::{Site, row};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const DAYS: u64 = 5;
+/// Minutes from the first moment of [`row`] to the next midnight in UTC.
+const TO_MIDNIGHT: u64 = 960;
+const POOL: std::ops::Range<usize> = 20..50;
+
+/// A sentence that no other resembles: twelve words of two or three syllables.
+fn sentence(rng: &mut ChaCha8Rng) -> String {
+    const SYLLABLES: [&str; 24] = [
+        "ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "qui", "ro", "su", "ta", "ve", "wi", "xo", "yu",
+        "zan", "bel", "cor", "din",
+    ];
+    let mut word = || -> String {
+        (0..rng.random_range(2..4)).map(|_| SYLLABLES[rng.random_range(0..SYLLABLES.len())]).collect()
+    };
+    (0..12).map(|_| word()).collect::<Vec<_>>().join(" ")
+}
+
+/// Five nights of 240 people with questions of their own and some that many ask, 40 customers of an app, and a pool of 30 accounts.
+fn nights() -> Vec<Vec<Value>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let common: Vec<String> = (0..200).map(|_| sentence(&mut rng)).collect();
+    let template = "You are the friendly assistant of a shop for garden tools and you answer in one paragraph the question of a customer that follows";
+    (0..DAYS)
+        .map(|day| {
+            let mut rows: Vec<(u64, String, String)> = Vec::new();
+            for person in 0..240 {
+                let name = format!("person-{person}");
+                for _ in 0..rng.random_range(1..8) {
+                    let is_own = rng.random_bool(0.7);
+                    let text = if is_own { sentence(&mut rng) } else { common[rng.random_range(0..common.len())].clone() };
+                    rows.push((rng.random_range(0..1440), name.clone(), text));
+                }
+            }
+            for customer in 100..140 {
+                let text = format!("{template}: {}", sentence(&mut rng));
+                rows.push((rng.random_range(0..1440), format!("person-{customer}"), text));
+            }
+            let queue: Vec<String> = (0..12).map(|_| sentence(&mut rng)).collect();
+            for member in POOL {
+                for task in &queue {
+                    if rng.random_bool(0.4) {
+                        let ending = [" please", ", thanks", ""][rng.random_range(0..3)];
+                        rows.push((rng.random_range(0..1440), format!("person-{member}"), format!("{task}{ending}")));
+                    }
+                }
+            }
+            rows.sort();
+            let sent = |(i, (minute, name, text)): (usize, (u64, String, String))| {
+                row(&format!("x-{day}-{i}"), &name, TO_MIDNIGHT + day * 1_440 + minute, &text)
+            };
+            rows.into_iter().enumerate().map(sent).collect()
+        })
+        .collect()
+}
+
+/// Accounts of the exported rings, by name.
+fn exported(site: &Site, store: &str, names: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let csv = site.run(&["export", "rings", "--store", store, "--key", "key"]).ok().out;
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("ring_id,account,route,membership,rung,gamma_star,confirmed_night"));
+    lines.map(|line| names[line.split(',').nth(1).expect("an account")].clone()).collect()
+}
+
+/// Name of each pseudonym, by the exchanges of both.
+fn names(site: &Site, nights: &[Vec<Value>]) -> BTreeMap<String, String> {
+    let of: BTreeMap<&str, &str> = nights
+        .iter()
+        .flatten()
+        .map(|row| (row["id"].as_str().expect("an id"), row["account"].as_str().expect("an account")))
+        .collect();
+    let csv = site.run(&["export", "members", "--store", "store", "--key", "key"]).ok().out;
+    csv.lines()
+        .skip(1)
+        .map(|line| {
+            let mut cells = line.split(',');
+            let (id, account) = (cells.next().expect("an id"), cells.next().expect("an account"));
+            (account.to_owned(), of[id].to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
+    let site = Site::new();
+    let nights = nights();
+    let logs: Vec<String> = (0..DAYS).map(|night| format!("night-{night}.jsonl")).collect();
+    for (log, rows) in logs.iter().zip(&nights) {
+        site.log(log, rows);
+        site.audit(&[log]).ok();
+    }
+    let names = names(&site, &nights);
+    let pool: BTreeSet<String> = POOL.map(|member| format!("person-{member}")).collect();
+    let found = exported(&site, "store", &names);
+    assert!(found.intersection(&pool).count() >= 29, "{found:?}");
+    assert!(found.difference(&pool).count() <= 1, "{found:?}");
+
+    let all: Vec<&str> = logs.iter().map(String::as_str).collect();
+    site.run(&Site::audit_args("whole", &all)).ok();
+    assert_eq!(exported(&site, "whole", &names), found);
+    site.run(&[&Site::audit_args("single", &all)[..], &["--threads", "1"]].concat()).ok();
+    let rings = |store: &str| site.run(&["ring", "list", "--store", store, "--format", "json"]).ok().json();
+    assert_eq!(rings("single"), rings("whole"));
+
+    let listed = rings("store");
+    assert_eq!(listed["rings"].as_array().map(Vec::len), Some(1), "{listed}");
+    let meta = &listed["rings_meta"];
+    assert_eq!((meta["phi0"].as_f64(), meta["q"].as_f64()), (Some(5.0), Some(0.01)));
+    assert_eq!(meta["days"].as_array().map(Vec::len), Some(DAYS as usize));
+    assert_eq!(meta["placebo"]["rejected"], 0);
+    let ring = &listed["rings"][0];
+    assert!(ring["gamma_star"].as_f64().is_some_and(|gamma| gamma >= 5.0), "{ring}");
+    assert!(ring["first_proposed"].as_str() < ring["confirmed_night"].as_str(), "confirmed on later days only: {ring}");
+    let id = ring["id"].as_str().expect("a name");
+    let page = site.run(&["ring", id, "--store", "store"]).ok().out;
+    assert!(page.contains("no probability of guilt") && page.contains("Null:"), "{page}");
+    site.run(&["ring", "r0000", "--store", "store"]).refused(&["expected a ring of the store"]);
+    // The report's own list is the same.
+    let report: Value = serde_json::from_str(&site.read("report/report.json")).expect("JSON");
+    assert_eq!(report["rings"], rings("single")["rings"]);
+
+    // What is forgotten is in no list any more; what was concluded stays.
+    site.run(&["store", "forget", "--account", "person-21", "--store", "store", "--key", "key"]).ok();
+    let left = exported(&site, "store", &names);
+    assert!(!left.contains("person-21"));
+    assert!(left.len() + 1 >= found.len(), "{left:?}");
+    site.run(&["store", "verify", "--store", "store"]).ok();
+}
+
+#[test]
+fn a_day_that_goes_on_in_the_next_log_is_read_again_and_an_earlier_one_is_late() {
+    let site = Site::new();
+    let nights = nights();
+    let (first, second) = nights[1].split_at(nights[1].len() / 2);
+    let late = &nights[0][..40];
+    site.log("a.jsonl", &nights[0][40..]);
+    site.log("b.jsonl", first);
+    site.log("c.jsonl", second);
+    site.log("late.jsonl", late);
+    site.log("d.jsonl", &nights[2]);
+    for log in ["a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"] {
+        site.audit(&[log]).ok();
+    }
+    let days = |store: &str| site.run(&["ring", "list", "--store", store, "--format", "json"]).ok().json();
+    let in_parts = days("store");
+    for log in ["a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"].chunks(4) {
+        site.run(&Site::audit_args("whole", log)).ok();
+    }
+    let whole = days("whole");
+    let of = |found: &Value, what: &str| -> Vec<Value> {
+        found["rings_meta"]["days"].as_array().expect("days").iter().map(|day| day[what].clone()).collect()
+    };
+    for what in ["day", "accounts"] {
+        assert_eq!(of(&in_parts, what), of(&whole, what), "{what}");
+    }
+    assert_eq!(in_parts["rings_meta"]["late"], 0);
+    site.audit(&["late.jsonl"]).ok();
+    let after = days("store");
+    assert_eq!(after["rings_meta"]["late"], 40);
+    assert_eq!(of(&after, "accounts"), of(&in_parts, "accounts"));
+}
