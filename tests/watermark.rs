@@ -22,6 +22,9 @@ mod null;
 #[path = "../benches/watermark/power.rs"]
 #[allow(dead_code)]
 mod power;
+#[path = "../benches/watermark/rejections.rs"]
+#[allow(dead_code)]
+mod rejections;
 #[path = "../benches/watermark/text.rs"]
 #[allow(dead_code)]
 mod text;

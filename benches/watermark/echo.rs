@@ -10,8 +10,8 @@
 
 use crate::cases::{self, Evidence};
 use crate::model::Model;
-use crate::null::{LEVELS, Rejections};
 use crate::power::plant;
+use crate::rejections::{LEVELS, Rejections};
 use crate::text::Human;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;

@@ -16,6 +16,7 @@ mod echo;
 mod model;
 mod null;
 mod power;
+mod rejections;
 mod speed;
 mod text;
 

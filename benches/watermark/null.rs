@@ -15,6 +15,7 @@
 use crate::cases::{self, Case, Evidence};
 use crate::echo;
 use crate::model::{FITTED, Model};
+use crate::rejections::{LEVELS, Rejections};
 use crate::text::Human;
 use rayon::prelude::*;
 use std::fmt::Write as _;
@@ -26,8 +27,6 @@ use stillhunt::watermark::Scheme;
 
 /// Fewest scored windows a key.
 pub(crate) const WINDOWS: u64 = 20_000;
-/// Levels of all schemes; the last is for those with many keys.
-pub(crate) const LEVELS: [f64; 3] = [0.05, 0.01, 0.001];
 /// Seed of the keys.
 pub(crate) const SEED: u64 = 20_251_125;
 
@@ -54,32 +53,6 @@ pub(crate) struct Outcome {
     pub(crate) texts: usize,
     ln_p: Vec<f64>,
     randomised: Vec<f64>,
-}
-
-/// Rejections at one level.
-pub(crate) struct Rejections {
-    pub(crate) level: f64,
-    pub(crate) hits: u64,
-    pub(crate) keys: u64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-    /// ln P(so many or more) where the level is kept exactly.
-    pub(crate) ln_chance: f64,
-}
-
-impl Rejections {
-    /// At one level.
-    pub(crate) fn count(ln_p: &[f64], level: f64) -> Self {
-        let (keys, ln_level) = (ln_p.len() as u64, libm::log(level));
-        let hits = ln_p.iter().filter(|ln| **ln <= ln_level).count() as u64;
-        let (low, high) = stats::proportion_interval(hits, keys, 0.95);
-        Self { level, hits, keys, low, high, ln_chance: stats::ln_binomial_upper(hits, keys, level) }
-    }
-
-    /// The level is not below the interval of the rate.
-    pub(crate) fn holds(&self) -> bool {
-        self.level >= self.low
-    }
 }
 
 impl Outcome {
