@@ -1,5 +1,6 @@
 //! The command line as types: each flag with its default, unit and an example.
 
+use super::format::Format;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -38,20 +39,6 @@ pub(crate) enum Command {
     Watermark(super::watermark_args::WatermarkCommand),
     /// Write a seeded log with its truth
     Simulate(Simulate),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Text,
-    /// One JSON object
-    Json,
-    /// Markdown
-    Md,
-    /// The self-contained page
-    Html,
-    /// Comma-separated values
-    Csv,
 }
 
 /// Where the embedding model and the account key are.

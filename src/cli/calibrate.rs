@@ -1,7 +1,7 @@
 //! `calibrate`: unrelated neighbours of a prompt on the prompts of a store, by length.
 
-use super::args::{Calibrate, Format};
-use super::lookups::only;
+use super::args::Calibrate;
+use super::format::{Format, only};
 use super::{config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::calibrate::{Rate, Scores};

@@ -1,8 +1,9 @@
 //! The commands that take something out of a store: `store forget`, `store compact`. Each says what it did, for the record.
 
-use super::args::{Common, Format, StoreCommand};
+use super::args::{Common, StoreCommand};
+use super::format::{Format, only};
 use super::progress::Meter;
-use super::{config, lookups::only, print};
+use super::{config, print};
 use crate::error::Result;
 use crate::upkeep;
 use crate::upkeep::{Compacted, Forget, Forgotten, Upgraded};

@@ -1,6 +1,7 @@
 //! The commands that read or write logs: `audit` and `simulate`.
 
-use super::args::{Audit, Format, Simulate};
+use super::args::{Audit, Simulate};
+use super::format::Format;
 use super::health::Health;
 use super::progress::Meter;
 use super::{config, print, rings, threads};

@@ -1,6 +1,7 @@
 //! The commands that read a store: `similar`, `family`, `account`, `export`, `store`.
 
-use super::args::{Account, Export, Family, Format, ListArgs, Similar, StoreCommand, What};
+use super::args::{Account, Export, Family, ListArgs, Similar, StoreCommand, What};
+use super::format::{Format, only};
 use super::{config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::RULE_VERSION;
@@ -17,17 +18,6 @@ use std::path::Path;
 
 /// Longest text that is searched for.
 const LONGEST_QUERY: u64 = 64 << 20;
-
-pub(super) fn only(format: Format, allowed: &[Format]) -> Result<()> {
-    if allowed.contains(&format) {
-        return Ok(());
-    }
-    let names: Vec<String> = allowed.iter().map(|f| format!("{f:?}").to_lowercase()).collect();
-    Err(Error::new(
-        ErrorKind::Config,
-        format!("expected --format {}, got {}", names.join(" or "), format!("{format:?}").to_lowercase()),
-    ))
-}
 
 /// The store that is read; all of it checked before, where that was asked for.
 pub(super) fn opened(dir: &Path, checked: bool) -> Result<Store> {

@@ -4,6 +4,7 @@ mod args;
 mod calibrate;
 mod config;
 mod forget;
+mod format;
 mod health;
 mod logs;
 mod lookups;

@@ -1,6 +1,6 @@
 //! The `watermark` commands.
 
-use super::args::Format;
+use super::format::Format;
 use super::progress::Meter;
 use super::watermark_args::{Commit, Derive, Detect, Fields, Keygen, Plant, WatermarkCommand};
 use super::{print, threads};

@@ -1,6 +1,6 @@
 //! The `watermark` commands as types.
 
-use super::args::Format;
+use super::format::Format;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;

@@ -1,0 +1,30 @@
+//! What `--format` may be, and which of it a command has.
+
+use crate::error::{Error, ErrorKind, Result};
+use clap::ValueEnum;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+    /// Markdown
+    Md,
+    /// The self-contained page
+    Html,
+    /// Comma-separated values
+    Csv,
+}
+
+/// Refuses a format that the command does not have.
+pub(crate) fn only(format: Format, allowed: &[Format]) -> Result<()> {
+    if allowed.contains(&format) {
+        return Ok(());
+    }
+    let names: Vec<String> = allowed.iter().map(|f| format!("{f:?}").to_lowercase()).collect();
+    Err(Error::new(
+        ErrorKind::Config,
+        format!("expected --format {}, got {}", names.join(" or "), format!("{format:?}").to_lowercase()),
+    ))
+}
