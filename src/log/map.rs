@@ -4,9 +4,9 @@
 //! (from 0), joined by dots. A key that itself has dots is found before it is split. Every column that the map does not
 //! name goes to the attributes, and nothing is guessed: our own column names mean nothing here unless the map names them.
 
+use super::draft::{Draft, leftovers};
 use super::messages::{Talk, response_text, system_text};
 use super::own::set_prompt;
-use super::schema::{Draft, leftovers};
 use super::value::{Object, scalar, structured};
 use crate::error::{Error, ErrorKind};
 use serde_json::Value;

@@ -7,7 +7,7 @@
 //!
 //! Weakness: of several answer choices only the first is kept, and tool calls are not kept at all.
 
-use super::schema::Draft;
+use super::draft::Draft;
 use super::value::{Object, get};
 use crate::exchange::Turn;
 use serde_json::Value;

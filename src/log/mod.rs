@@ -18,6 +18,7 @@ mod columns;
 mod convert;
 mod csv;
 mod document;
+mod draft;
 mod frame;
 mod map;
 mod messages;

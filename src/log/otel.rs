@@ -13,7 +13,7 @@
 mod call;
 mod wire;
 
-use super::schema::Draft;
+use super::draft::Draft;
 use super::value::{Object, get, small, structured, word};
 use super::{Fault, Reason};
 use call::Call;

@@ -4,8 +4,8 @@
 //! `response` may also be what a provider's API returns, and `prompt` a list of messages. Without an account the identity
 //! that a bare completion request reports (`safety_identifier`, `user`) is the account.
 
+use super::draft::{Draft, leftovers};
 use super::messages::{Talk, response_text, system_text};
-use super::schema::{Draft, leftovers};
 use super::value::{Object, first_word, scalar, take};
 use serde_json::Value;
 

@@ -6,8 +6,8 @@
 //!
 //! Weakness: streamed responses must have been put together by the logger; chunks are not.
 
+use super::draft::{Draft, leftovers};
 use super::messages::{Talk, response_text, system_text};
-use super::schema::{Draft, leftovers};
 use super::value::{Object, first_word, get, scalar, small, structure, take, word};
 use serde_json::Value;
 

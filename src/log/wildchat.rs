@@ -8,8 +8,8 @@
 //! of one row are bounded by four times its text or 16 MiB, whichever is more. What an ordinary conversation needs is far
 //! below that; beyond it the oldest turns are left out, and the attribute `turns_left_out` says how many.
 
+use super::draft::Draft;
 use super::messages::Talk;
-use super::schema::Draft;
 use super::value::{Object, first_word, get, scalar, small, structure, take};
 use super::{Fault, Reason};
 use crate::exchange::Turn;

@@ -3,8 +3,8 @@
 //! Weakness: the account is the first known name of a billed identity among the attributes; a deployment with a name of its
 //! own for it sets `account.id`, or maps it.
 
+use super::super::draft::Draft;
 use super::super::messages::{Talk, response_text, system_text};
-use super::super::schema::Draft;
 use super::super::value::{Object, first_word, get, inner, scalar, structured};
 use super::{messages, wire};
 use serde_json::{Value, json};
