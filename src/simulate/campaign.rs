@@ -8,7 +8,7 @@
 use super::draw::{below, between, chance, log_normal, pick, shuffle, stream};
 use super::edits::{self, Edit};
 use super::grammar::tables;
-use super::plan::{HOUR, Record, SECOND, Span, What};
+use super::record::{HOUR, Record, SECOND, Span, What};
 use super::source::Source;
 use rand_chacha::ChaCha8Rng;
 

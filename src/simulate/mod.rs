@@ -19,6 +19,7 @@ mod fragment;
 mod grammar;
 mod plan;
 mod plant;
+mod record;
 mod source;
 mod synonyms;
 mod texts;
@@ -154,7 +155,7 @@ struct Seen {
 impl Summary {
     fn count(
         &mut self,
-        record: &plan::Record,
+        record: &record::Record,
         account: &accounts::Account,
         prompt: &str,
         fact: &write::Fact,
@@ -185,7 +186,7 @@ pub struct World<'a> {
     campaigns: Vec<campaign::Campaign>,
     fragments: Vec<fragment::FragmentCampaign>,
     events: Vec<plan::Event>,
-    records: Vec<plan::Record>,
+    records: Vec<record::Record>,
     /// Where each night begins among the records; one more than there are nights.
     nights: Vec<usize>,
 }
@@ -221,7 +222,7 @@ impl<'a> World<'a> {
         let (records, events) = plan::plan(config, &source, &accounts, &campaigns, &fragments);
         let start = config.start.micros();
         let nights = (0..=i64::from(config.days))
-            .map(|day| records.partition_point(|record| record.time < start + day * plan::DAY))
+            .map(|day| records.partition_point(|record| record.time < start + day * record::DAY))
             .collect();
         Ok(Self { config: config.clone(), source, accounts, apps, campaigns, fragments, events, records, nights })
     }

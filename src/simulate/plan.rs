@@ -11,40 +11,9 @@ use super::accounts::{Account, Class, people};
 use super::campaign::Campaign;
 use super::draw::{below, between, chance, cumulate, gamma_cv, geometric, log_normal, shuffle, stream, zipf};
 use super::fragment::FragmentCampaign;
+use super::record::{DAY, HOUR, Record, SECOND, Span, What};
 use super::source::{POPULAR, Source, TEXT_ZIPF};
 use rand_chacha::ChaCha8Rng;
-
-pub(super) const SECOND: i64 = 1_000_000;
-pub(super) const HOUR: i64 = 3_600 * SECOND;
-pub(super) const DAY: i64 = 24 * HOUR;
-
-/// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// A stock phrase by rank.
-    Stock(u32),
-    /// A remark on the answer before, by rank.
-    FollowUp(u32),
-    /// A text of an interest; through the account's app, if it has one and `app` says so.
-    Text { interest: u32, rank: u32, app: bool },
-    /// A copy of a shared prompt; the first exchange has it verbatim.
-    Event(u32),
-    /// One item of a campaign's work.
-    Campaign { campaign: u32, item: u32 },
-    /// A request with the fragment of a fragment campaign, whose number counts among those only.
-    Fragment { campaign: u32 },
-}
-
-/// One exchange to be.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
-    /// Microseconds since the epoch.
-    pub(super) time: i64,
-    pub(super) account: u32,
-    /// The conversation's number; 0 for none.
-    pub(super) conversation: u32,
-    pub(super) what: What,
-}
 
 /// A prompt that many accounts copy for innocent reasons.
 pub(super) struct Event {
@@ -94,25 +63,6 @@ impl<'s, 'a> Deck<'s, 'a> {
     fn text(&mut self, account: &Account, rng: &mut ChaCha8Rng) -> What {
         let (interest, rank) = self.draw(account, rng, self.repeats);
         What::Text { interest, rank, app: account.app.is_some() && chance(rng, 0.6) }
-    }
-}
-
-/// The span of a world in microseconds.
-#[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub(super) start: i64,
-    pub(super) end: i64,
-}
-
-impl Span {
-    pub(super) fn new(config: &SimulateConfig) -> Self {
-        let start = config.start.micros();
-        Self { start, end: start + i64::from(config.days) * DAY }
-    }
-
-    /// `time` brought into the span, keeping its hour as far as the span has whole days.
-    pub(super) fn wrap(self, time: i64) -> i64 {
-        self.start + (time - self.start).rem_euclid(self.end - self.start)
     }
 }
 

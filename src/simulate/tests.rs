@@ -70,7 +70,7 @@ fn the_truth_joins_the_log_row_by_row() {
         assert!(!text(row, "prompt").is_empty() && !text(row, "response").is_empty());
         let time: jiff::Timestamp = text(row, "time").parse().expect("RFC 3339");
         let offset = time.as_microsecond() - config.start.micros();
-        assert!((0..3 * plan::DAY).contains(&offset), "{time}");
+        assert!((0..3 * record::DAY).contains(&offset), "{time}");
         let stamp = format!("{:020}", time.as_microsecond());
         assert!(stamp >= last, "not in time order");
         last = stamp;

@@ -7,7 +7,7 @@ use super::accounts::{Account, REGIONS};
 use super::draw::{below, chance, opaque, pick, stream};
 use super::edits::{self, Edit};
 use super::grammar::{AppTask, tables};
-use super::plan::{Record, What};
+use super::record::{Record, What};
 use super::{Summary, World};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Time;
