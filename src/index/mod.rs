@@ -10,16 +10,20 @@
 pub mod exact;
 mod graph;
 mod kernel;
+mod layout;
 mod leaders;
 mod merge;
 mod router;
 mod segment;
+mod segments;
 mod vectors;
 
 pub use graph::LeaderGraph;
-pub use merge::{Part, merge};
-pub use router::Segments;
-pub use segment::{Ask, Built, Probes, Segment};
+pub use layout::Part;
+pub use merge::merge;
+pub use router::Built;
+pub use segment::{Ask, Probes, Segment};
+pub use segments::Segments;
 pub use vectors::Vectors;
 
 /// One neighbour.

@@ -1,19 +1,27 @@
-//! Which lists does a vector ask? Ranked over the leaders of all segments together, in two steps where there are many, so that the
-//! cost of asking does not grow with the number of nights.
+//! Under which leaders does a vector lie? [`Router`] ranks them, those of all segments together and in two steps where there are
+//! many, so that the cost of asking does not grow with the number of nights; [`Built`] files vectors under them.
 //!
 //! The idea: leaders are vectors too, so many of them are filed under coarse leaders as prompts are under leaders, and only those under
-//! the nearest coarse ones are ranked. Weakness: a leader under a coarse one that is not asked is missed, and its list with it; how often
+//! the nearest coarse ones are ranked. So the two types need each other, and stand in one file. Weakness: a leader under a coarse one that is not asked is missed, and its list with it; how often
 //! is measured (`benches/record/speed-nights.md`). Guarantee: the same answer on any number of threads.
 
+use super::layout::{self, Part};
 use super::leaders::{self, TWO_STEPS_FROM};
-use super::segment::{Ask, Asked, Built, CHUNK, Probes, Segment};
-use super::{Best, Hit, Vectors};
+use super::segment::{Ask, Probes, Segment};
+use super::{Best, Hit, Vectors, best_first};
 use rayon::prelude::*;
+use std::io::{self, Write};
 
 /// Coarse lists that are ranked for a vector.
 const COARSE: usize = 24;
 /// Seed of the coarse leaders, which no file keeps.
 const SEED: u64 = 1;
+/// Lists up to this length are joined in full: 16 million products at most, 50 ms of one core.
+const LONG_LIST: usize = 4096;
+/// Similarity of vectors that k-means cannot tell apart.
+const NEAR_IDENTICAL: f32 = 0.98;
+/// Near-identical vectors that stand for the others of a long list.
+const REPRESENTED: usize = 16;
 
 /// Leaders, made ready to be ranked.
 pub(super) struct Router {
@@ -56,52 +64,167 @@ impl Router {
     }
 }
 
-/// Several segments, searched as one.
-pub struct Segments<B> {
-    segments: Vec<Segment<B>>,
-    /// Number of the first list of each, over all of them.
-    firsts: Vec<u32>,
-    router: Router,
+/// The nearest of some hits, in whatever order they are.
+pub(super) fn nearest(hits: &[Hit]) -> u32 {
+    hits.iter().min_by(|a, b| best_first(a, b)).map_or(0, |hit| hit.id)
 }
 
-impl<B: AsRef<[u8]> + Sync> Segments<B> {
-    /// Makes the leaders of `segments`, whose vectors have `dim` dimensions, ready to be ranked together.
+/// Vectors filed under trained leaders, not yet written.
+#[derive(Debug)]
+pub struct Built {
+    leaders: Vectors,
+    homes: Vec<u32>,
+    /// The lists that each vector asks in a join, nearest first, one vector's after the other's, and where each begins.
+    lists: Vec<u32>,
+    starts: Vec<usize>,
+}
+
+impl Built {
+    /// Trains leaders on `vectors` and files every vector under its nearest.
     #[must_use]
-    pub fn new(segments: Vec<Segment<B>>, dim: usize) -> Self {
-        let (mut leaders, mut firsts) = (Vectors::new(dim), Vec::with_capacity(segments.len()));
-        for segment in &segments {
-            firsts.push(leaders.len() as u32);
-            leaders.append_block(segment.leaders());
-        }
-        Self { segments, firsts, router: Router::new(leaders) }
+    pub fn new(vectors: &Vectors, seed: u64) -> Self {
+        Self::to_join(vectors, &Probes::nearest(1), seed)
     }
 
-    /// The best `ask.cap` entries of each segment for each of `rows`, among the lists of the leaders nearest over all segments, in no order. Rows that are near each other and stand together share the work.
-    pub fn near(
+    /// The same, and remembers which lists each vector asks, for [`Segment::near_itself`].
+    #[must_use]
+    pub fn to_join(vectors: &Vectors, probes: &Probes, seed: u64) -> Self {
+        Self::under(vectors, leaders::n_leaders(vectors.len()), probes, seed)
+    }
+
+    /// The same under `k` leaders.
+    pub(super) fn under(vectors: &Vectors, k: usize, probes: &Probes, seed: u64) -> Self {
+        let router = Router::new(leaders::train(vectors, k, seed));
+        let (mut homes, mut lists, mut starts) = (Vec::with_capacity(vectors.len()), Vec::new(), vec![0]);
+        let rows: Vec<u32> = (0..vectors.len() as u32).collect();
+        for part in rows.chunks(1 << 16) {
+            for near in router.nearest(vectors, part, probes) {
+                homes.push(nearest(&near));
+                lists.extend(near.iter().map(|hit| hit.id));
+                starts.push(lists.len());
+            }
+        }
+        Self { leaders: router.leaders, homes, lists, starts }
+    }
+
+    /// Which of the `joined` vectors stand for themselves in a join: all of them in ordinary lists; in a list longer than
+    /// 4,096, those without sixteen near-identical ones before them. A clump of copies that no k-means can
+    /// divide then costs its length times a constant.
+    #[must_use]
+    pub fn thin(&self, vectors: &Vectors, joined: &[bool]) -> Vec<bool> {
+        let mut active = joined.to_vec();
+        let mut lists: Vec<Vec<u32>> = vec![Vec::new(); self.leaders.len()];
+        for (i, &home) in self.homes.iter().enumerate() {
+            if joined[i] {
+                lists[home as usize].push(i as u32);
+            }
+        }
+        let dropped: Vec<u32> = lists
+            .par_iter()
+            .filter(|list| list.len() > LONG_LIST)
+            .flat_map_iter(|list| {
+                let mut kept = Vectors::new(vectors.dim());
+                let mut dropped = Vec::new();
+                for block in list.chunks(64) {
+                    let rows = vectors.gather(block.iter().map(|&i| i as usize));
+                    let mut near = vec![0; rows.len()];
+                    rows.block().pairs(kept.block(), NEAR_IDENTICAL, |q, _, _| near[q] += 1);
+                    for (q, &i) in block.iter().enumerate() {
+                        if near[q] >= REPRESENTED {
+                            dropped.push(i);
+                        } else {
+                            kept.push_row(vectors.row(i as usize));
+                        }
+                    }
+                }
+                dropped
+            })
+            .collect();
+        dropped.iter().for_each(|&i| active[i as usize] = false);
+        active
+    }
+
+    /// The list of each vector.
+    #[must_use]
+    pub fn homes(&self) -> &[u32] {
+        &self.homes
+    }
+
+    /// The leaders, a list each.
+    #[must_use]
+    pub fn leaders(&self) -> &Vectors {
+        &self.leaders
+    }
+
+    /// Vectors in order of their lists, so that neighbours stand together.
+    #[must_use]
+    pub fn by_list(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.homes.len() as u32).collect();
+        order.sort_by_key(|&i| self.homes[i as usize]);
+        order
+    }
+
+    /// Writes the segment. `ids[i]` names vector i (several vectors may share one), `active[i]` says whether later vectors are
+    /// joined with it.
+    /// # Errors
+    /// When `out` fails.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn write(&self, vectors: &Vectors, ids: &[u32], active: &[bool], out: &mut dyn Write) -> io::Result<()> {
+        layout::write(&self.leaders, self.homes.clone(), &[Part::of(vectors, ids, active)], out)
+    }
+
+    /// The segment's bytes, as [`Self::write`].
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    #[must_use]
+    pub fn to_bytes(&self, vectors: &Vectors, ids: &[u32], active: &[bool]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(
+            vectors.len() * (vectors.stride() + 16) + self.leaders.len() * (vectors.stride() + 20) + 1024,
+        );
+        match self.write(vectors, ids, active, &mut out) {
+            Ok(()) => out,
+            Err(error) => unreachable!("a vector takes all bytes: {error}"),
+        }
+    }
+}
+
+impl Segment<Aligned> {
+    /// The segment of these vectors, in memory; as [`Built::to_bytes`].
+    #[must_use]
+    pub fn of(built: &Built, vectors: &Vectors, ids: &[u32], active: &[bool]) -> Self {
+        let bytes = Aligned::new(&built.to_bytes(vectors, ids, active));
+        Self::open(bytes).unwrap_or_else(|error| unreachable!("what was just made is whole: {error}"))
+    }
+}
+
+impl<B: AsRef<[u8]>> Segment<B> {
+    /// The same for vectors that this segment was made of, as `built` filed them: which lists they ask is known since then.
+    ///
+    /// # Panics
+    /// When the dimensions differ, or `rows` are none of `built`.
+    #[must_use]
+    pub fn near_itself(
         &self,
         queries: &Vectors,
+        built: &Built,
         rows: &[u32],
         ask: &Ask,
         keep: &(dyn Fn(u32, u32) -> bool + Sync),
-    ) -> Vec<Vec<Hit>> {
-        let of_chunk = |rows: &[u32]| {
-            let mut asked: Vec<Asked> = self.segments.iter().map(|_| Asked::default()).collect();
-            for (near, q) in self.router.nearest(queries, rows, &ask.probes).iter().zip(0..) {
-                for hit in near {
-                    let segment = self.firsts.partition_point(|&first| first <= hit.id) - 1;
-                    asked[segment].push(hit.id - self.firsts[segment], q);
-                }
-            }
-            let chunk = queries.gather(rows.iter().map(|&row| row as usize));
-            let mut out: Vec<Vec<Hit>> = vec![Vec::new(); rows.len()];
-            for (segment, asked) in self.segments.iter().zip(&mut asked) {
-                let found = segment.near_chunk(&chunk, rows, asked, ask, keep);
-                out.iter_mut().zip(found).for_each(|(out, best)| out.extend(best.into_hits()));
-            }
-            out
-        };
-        let parts: Vec<Vec<Vec<Hit>>> = rows.par_chunks(CHUNK).map(of_chunk).collect();
-        parts.into_iter().flatten().collect()
+    ) -> Vec<Vec<Hit>>
+    where
+        B: Sync,
+    {
+        assert_eq!(
+            (queries.dim(), built.leaders.len()),
+            (self.dim(), self.n_leaders()),
+            "what the segment was made of"
+        );
+        let lists = |&row: &u32| &built.lists[built.starts[row as usize]..built.starts[row as usize + 1]];
+        let lists: Vec<&[u32]> = rows.iter().map(lists).collect();
+        self.near_listed(queries, rows, &lists, ask, keep)
     }
 }
 

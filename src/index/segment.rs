@@ -1,160 +1,18 @@
-//! One immutable segment of the index: its file format, and search in it.
-//!
-//! ```text
-//! "SHINDEX1" dim stride n_leaders n_entries (u32 each)                          64 bytes, zero padded
-//! leaders: rows i8 · inverse norms f32 · sums i32                               each section padded to 64 bytes
-//! lists:   first entry of each list u32 (n_leaders + 1) · active entries u32
-//! entries: ids u32 · inverse norms f32 · sums i32 · rows i8
-//! places:  entries in order of their ids u32; older files end before them
-//! ```
-//! Little-endian, as every machine this runs on. Entries of a list stand together, active ones first, then by id. *Active*
-//! entries are those that new vectors are joined with; the others are near-copies that a representative stands for.
+//! One immutable segment of the index: its file ([`layout`](super::layout)) opened, and search in it.
 
 use super::graph::{GRAPH_FROM, LeaderGraph};
-use super::merge::{self, Part};
-use super::router::{Aligned, Router};
+use super::layout::{HEADER, MAGIC, Part};
 use super::vectors::Block;
 use super::{Best, Hit, Vectors, leaders};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::files::check_magic;
 use crate::store::sorted::first_from;
 use rayon::prelude::*;
-use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-pub(super) const MAGIC: &[u8; 8] = b"SHINDEX1";
-pub(super) const HEADER: usize = 64;
 /// Queries that a thread takes at a time: enough to share the reading of a list, few enough to spread over cores.
 pub(super) const CHUNK: usize = 32768;
-/// Lists up to this length are joined in full: 16 million products at most, 50 ms of one core.
-const LONG_LIST: usize = 4096;
-/// Similarity of vectors that k-means cannot tell apart.
-const NEAR_IDENTICAL: f32 = 0.98;
-/// Near-identical vectors that stand for the others of a long list.
-const REPRESENTED: usize = 16;
-
-/// Vectors filed under trained leaders, not yet written.
-#[derive(Debug)]
-pub struct Built {
-    leaders: Vectors,
-    homes: Vec<u32>,
-    /// The lists that each vector asks in a join, nearest first, one vector's after the other's, and where each begins.
-    lists: Vec<u32>,
-    starts: Vec<usize>,
-}
-
-impl Built {
-    /// Trains leaders on `vectors` and files every vector under its nearest.
-    #[must_use]
-    pub fn new(vectors: &Vectors, seed: u64) -> Self {
-        Self::to_join(vectors, &Probes::nearest(1), seed)
-    }
-
-    /// The same, and remembers which lists each vector asks, for [`Segment::near_itself`].
-    #[must_use]
-    pub fn to_join(vectors: &Vectors, probes: &Probes, seed: u64) -> Self {
-        Self::under(vectors, leaders::n_leaders(vectors.len()), probes, seed)
-    }
-
-    /// The same under `k` leaders.
-    pub(super) fn under(vectors: &Vectors, k: usize, probes: &Probes, seed: u64) -> Self {
-        let router = Router::new(leaders::train(vectors, k, seed));
-        let (mut homes, mut lists, mut starts) = (Vec::with_capacity(vectors.len()), Vec::new(), vec![0]);
-        let rows: Vec<u32> = (0..vectors.len() as u32).collect();
-        for part in rows.chunks(1 << 16) {
-            for near in router.nearest(vectors, part, probes) {
-                homes.push(merge::nearest(&near));
-                lists.extend(near.iter().map(|hit| hit.id));
-                starts.push(lists.len());
-            }
-        }
-        Self { leaders: router.leaders, homes, lists, starts }
-    }
-
-    /// Which of the `joined` vectors stand for themselves in a join: all of them in ordinary lists; in a list longer than
-    /// 4,096, those without sixteen near-identical ones before them. A clump of copies that no k-means can
-    /// divide then costs its length times a constant.
-    #[must_use]
-    pub fn thin(&self, vectors: &Vectors, joined: &[bool]) -> Vec<bool> {
-        let mut active = joined.to_vec();
-        let mut lists: Vec<Vec<u32>> = vec![Vec::new(); self.leaders.len()];
-        for (i, &home) in self.homes.iter().enumerate() {
-            if joined[i] {
-                lists[home as usize].push(i as u32);
-            }
-        }
-        let dropped: Vec<u32> = lists
-            .par_iter()
-            .filter(|list| list.len() > LONG_LIST)
-            .flat_map_iter(|list| {
-                let mut kept = Vectors::new(vectors.dim());
-                let mut dropped = Vec::new();
-                for block in list.chunks(64) {
-                    let rows = vectors.gather(block.iter().map(|&i| i as usize));
-                    let mut near = vec![0; rows.len()];
-                    rows.block().pairs(kept.block(), NEAR_IDENTICAL, |q, _, _| near[q] += 1);
-                    for (q, &i) in block.iter().enumerate() {
-                        if near[q] >= REPRESENTED {
-                            dropped.push(i);
-                        } else {
-                            kept.push_row(vectors.row(i as usize));
-                        }
-                    }
-                }
-                dropped
-            })
-            .collect();
-        dropped.iter().for_each(|&i| active[i as usize] = false);
-        active
-    }
-
-    /// The list of each vector.
-    #[must_use]
-    pub fn homes(&self) -> &[u32] {
-        &self.homes
-    }
-
-    /// The leaders, a list each.
-    #[must_use]
-    pub fn leaders(&self) -> &Vectors {
-        &self.leaders
-    }
-
-    /// Vectors in order of their lists, so that neighbours stand together.
-    #[must_use]
-    pub fn by_list(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.homes.len() as u32).collect();
-        order.sort_by_key(|&i| self.homes[i as usize]);
-        order
-    }
-
-    /// Writes the segment. `ids[i]` names vector i (several vectors may share one), `active[i]` says whether later vectors are
-    /// joined with it.
-    /// # Errors
-    /// When `out` fails.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    pub fn write(&self, vectors: &Vectors, ids: &[u32], active: &[bool], out: &mut dyn Write) -> io::Result<()> {
-        merge::write(&self.leaders, self.homes.clone(), &[Part::of(vectors, ids, active)], out)
-    }
-
-    /// The segment's bytes, as [`Self::write`].
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    #[must_use]
-    pub fn to_bytes(&self, vectors: &Vectors, ids: &[u32], active: &[bool]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(
-            vectors.len() * (vectors.stride() + 16) + self.leaders.len() * (vectors.stride() + 20) + 1024,
-        );
-        match self.write(vectors, ids, active, &mut out) {
-            Ok(()) => out,
-            Err(error) => unreachable!("a vector takes all bytes: {error}"),
-        }
-    }
-}
 
 /// Which rows of a chunk ask which lists.
 #[derive(Default)]
@@ -213,15 +71,6 @@ pub struct Segment<B> {
     /// Leaders from which single searches walk the graph.
     graph_from: usize,
     graph: OnceLock<LeaderGraph>,
-}
-
-impl Segment<Aligned> {
-    /// The segment of these vectors, in memory; as [`Built::to_bytes`].
-    #[must_use]
-    pub fn of(built: &Built, vectors: &Vectors, ids: &[u32], active: &[bool]) -> Self {
-        let bytes = Aligned::new(&built.to_bytes(vectors, ids, active));
-        Self::open(bytes).unwrap_or_else(|error| unreachable!("what was just made is whole: {error}"))
-    }
 }
 
 impl<B: AsRef<[u8]>> Segment<B> {
@@ -443,30 +292,8 @@ impl<B: AsRef<[u8]>> Segment<B> {
         parts.into_iter().flatten().collect()
     }
 
-    /// The same for vectors that this segment was made of, as `built` filed them: which lists they ask is known since then.
-    ///
-    /// # Panics
-    /// When the dimensions differ, or `rows` are none of `built`.
-    #[must_use]
-    pub fn near_itself(
-        &self,
-        queries: &Vectors,
-        built: &Built,
-        rows: &[u32],
-        ask: &Ask,
-        keep: &(dyn Fn(u32, u32) -> bool + Sync),
-    ) -> Vec<Vec<Hit>>
-    where
-        B: Sync,
-    {
-        assert_eq!((queries.dim(), built.leaders.len()), (self.dim, self.n_leaders()), "what the segment was made of");
-        let lists = |&row: &u32| &built.lists[built.starts[row as usize]..built.starts[row as usize + 1]];
-        let lists: Vec<&[u32]> = rows.iter().map(lists).collect();
-        self.near_listed(queries, rows, &lists, ask, keep)
-    }
-
     /// Hits among the lists given for each of `rows`, in their order.
-    fn near_listed<L: AsRef<[u32]> + Sync>(
+    pub(super) fn near_listed<L: AsRef<[u32]> + Sync>(
         &self,
         queries: &Vectors,
         rows: &[u32],
