@@ -3,7 +3,8 @@
 use stillhunt::detect::p_value::Law;
 use stillhunt::detect::tally::{Scored, Scoring, law, score};
 use stillhunt::detect::windows::{Corpus, Gathered, Packing, Text};
-use stillhunt::watermark::catalogue::{ALL, About};
+use stillhunt::watermark::about::About;
+use stillhunt::watermark::catalogue::ALL;
 use stillhunt::watermark::fields::Fields;
 use stillhunt::watermark::keys::TreeKey;
 use stillhunt::watermark::{PAD, Scheme};

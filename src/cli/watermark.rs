@@ -17,7 +17,8 @@ use crate::store::input::{Input, expand, open_file};
 use crate::store::key::{SecretText, random_bytes, read_secret, write_secret};
 use crate::store::spill::check_dir;
 use crate::token::Tokenizer;
-use crate::watermark::catalogue::{self, About};
+use crate::watermark::about::{About, Field};
+use crate::watermark::catalogue;
 use crate::watermark::keys::{self, Given, Key, LONGEST_FILE, TreeKey};
 use crate::watermark::sample::Sampling;
 use crate::watermark::{Null, PAD};
@@ -160,7 +161,7 @@ fn commit(args: &Commit) -> Result<()> {
 }
 
 fn schemes(format: Format) -> Result<()> {
-    let field = |field: &catalogue::Field, about: &About| {
+    let field = |field: &Field, about: &About| {
         let secret = about.secret.iter().any(|(name, _)| *name == field.name);
         serde_json::json!({ "name": field.name, "default": field.default, "about": field.about, "secret": secret })
     };

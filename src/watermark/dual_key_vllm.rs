@@ -23,7 +23,7 @@
 //! # When not to use it
 //! Without speculative decoding: `gumbel` has the stronger score.
 
-use super::catalogue::{About, Field, Opened, Secret};
+use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::gumbel_vllm::{LANES, Plan, Prf, SHIFT, in_lanes, key, pick, published};
 use super::sample::{Sampling, check_logits, draw, softmax, warp};

@@ -31,7 +31,7 @@
 //! # When not to use it
 //! For a new deployment: the native `gumbel`, whose noise is that of a cryptographic function.
 
-use super::catalogue::{About, Field, Opened, Secret};
+use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::philox::{philox_lanes, philox4x32_10};
 use super::sample::{Sampling, argmax, check_logits, draw, softmax, warp};

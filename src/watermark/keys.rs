@@ -12,7 +12,8 @@
 //! Source: O'Connor et al. 2020, BLAKE3, section 2.5 (key derivation). Weakness: whoever holds the root holds every key. Guarantee: no
 //! error, `Debug` or report says a key.
 
-use super::catalogue::{self, About, Opened, Secret};
+use super::about::{About, Opened, Secret};
+use super::catalogue;
 use super::fields::Fields;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;

@@ -38,7 +38,7 @@
 //! # When not to use it
 //! For new deployments: see the dialect `transformers`; the native `green-list` has neither fault.
 
-use super::catalogue::{About, Field, Opened, Secret};
+use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::green::Lists;
 use super::kgw_transformers::{Biased, likeliest, opened, products_collide, profile, reduced};

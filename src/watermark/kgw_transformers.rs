@@ -27,7 +27,7 @@
 //! # When not to use it
 //! For new deployments: keys can be searched (32 bits decide), and repeated text inflates z. The native `green-list` has neither fault.
 
-use super::catalogue::{About, Field, Opened, Secret};
+use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::green::Lists;
 use super::profile::{NAMES, Profile};

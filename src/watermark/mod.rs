@@ -20,6 +20,7 @@
 //! Weakness: an interop dialect is exactly as weak as what it equals; its page says where. Guarantee: a value depends on scheme,
 //! key and unit alone, never on the order of units or on the machine.
 
+pub mod about;
 pub mod catalogue;
 pub mod cuda;
 pub mod dual_key_vllm;

@@ -23,7 +23,7 @@
 //! # When not to use it
 //! For a new deployment: prefer `tournament`, whose bits are those of a cryptographic function.
 
-use super::catalogue::{About, Field, Opened, Secret};
+use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::sample::{Sampling, check_logits, draw, softmax, warp};
 use super::synthid::{self, MULTIPLIER, Plan, accumulate, hash};

@@ -28,7 +28,7 @@
 //! # When not to use it
 //! For a new deployment: the hash is linear, and who sees enough marked text can find the keys. Prefer `tournament`.
 
-use super::catalogue::{About, Field, Opened, Secret};
+use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::profile::Profile;
 use super::sample::{Sampling, check_logits, draw, softmax, warp};

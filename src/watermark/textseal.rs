@@ -29,7 +29,7 @@
 //! # When not to use it
 //! For a new deployment: 13 bits and a linear hash can be learned from outputs. Use the native schemes.
 
-use super::catalogue::{About, Field, Opened, Secret};
+use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::native::tournament::tournament;
 use super::sample::{Sampling, argmax, check_logits, draw, softmax, warp};

@@ -22,7 +22,7 @@
 //! Where anyone may study the output: the list shows in token frequencies, and 32 bits can be searched. It survives editing and
 //! reordering better than any scheme with context; that is its only use.
 
-use super::catalogue::{About, Field, Opened, Secret};
+use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::numpy::Pcg64;
 use super::sample::{Sampling, check_logits, draw, softmax, warp};

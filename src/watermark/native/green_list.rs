@@ -22,7 +22,7 @@
 
 use super::Generator;
 use crate::error::Result;
-use crate::watermark::catalogue::{About, Field, Opened, Secret};
+use crate::watermark::about::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
 use crate::watermark::sample::{Sampling, check_logits, draw, softmax, warp};
 use crate::watermark::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};

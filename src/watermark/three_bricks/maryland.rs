@@ -23,7 +23,7 @@
 
 use super::{HASH, NGRAM, PAYLOAD, PAYLOAD_MAX, SALT, SEED, Seeding};
 use crate::error::Result;
-use crate::watermark::catalogue::{About, Field, Opened, Secret};
+use crate::watermark::about::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
 use crate::watermark::green::Lists;
 use crate::watermark::profile::Profile;

@@ -18,7 +18,7 @@
 pub mod maryland;
 pub mod openai;
 
-use super::catalogue::Field;
+use super::about::Field;
 use super::fields::Fields;
 use super::{Once, Shape, SoFar, Unit, Windows, published};
 use crate::error::Result;

@@ -22,7 +22,7 @@
 
 use super::{HASH, NGRAM, PAYLOAD, PAYLOAD_MAX, SALT, SEED, Seeding};
 use crate::error::Result;
-use crate::watermark::catalogue::{About, Field, Opened, Secret};
+use crate::watermark::about::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
 use crate::watermark::mt19937::Mt19937;
 use crate::watermark::sample::{Sampling, check_logits, draw, softmax, warp};
