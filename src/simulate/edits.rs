@@ -7,7 +7,7 @@
 //! Every edit is linear in the text.
 
 use super::draw::{below, between, chance, pick, shuffle};
-use super::synonyms::{CLOSERS, LOOKALIKES, OPENERS, SLOT_HAN, SLOT_WORDS, SYNONYMS};
+use super::grammar::tables;
 use rand_chacha::ChaCha8Rng;
 
 /// How a prompt was changed from its seed.
@@ -141,7 +141,7 @@ fn slot(text: &str, strength: f64, rng: &mut ChaCha8Rng) -> String {
         let mut chars: Vec<char> = text.chars().collect();
         for _ in 0..(chars.len() as f64 * strength / 12.0).max(1.0) as usize {
             let at = below(rng, chars.len());
-            chars[at] = pick(rng, SLOT_HAN);
+            chars[at] = pick(rng, &tables().edits.slot_han);
         }
         return chars.into_iter().collect();
     }
@@ -151,7 +151,7 @@ fn slot(text: &str, strength: f64, rng: &mut ChaCha8Rng) -> String {
     if !candidates.is_empty() {
         let wanted = ((candidates.len() as f64 * strength / 8.0) as usize).clamp(1, 8);
         for _ in 0..wanted {
-            swaps.push((pick(rng, &candidates), pick(rng, SLOT_WORDS)));
+            swaps.push((pick(rng, &candidates), pick(rng, &tables().edits.slot_words)));
         }
     }
     let mut out = String::with_capacity(text.len() + 32);
@@ -169,7 +169,7 @@ fn slot(text: &str, strength: f64, rng: &mut ChaCha8Rng) -> String {
 
 fn boiler(text: &str, strength: f64, rng: &mut ChaCha8Rng) -> String {
     let gap = if chance(rng, 0.5) { " " } else { "\n\n" };
-    let (opener, closer) = (pick(rng, OPENERS), pick(rng, CLOSERS));
+    let (opener, closer) = (pick(rng, &tables().edits.openers), pick(rng, &tables().edits.closers));
     // A weak edit puts boilerplate on one side only.
     match (chance(rng, strength), chance(rng, 0.5)) {
         (true, _) => format!("{opener}{gap}{text}{gap}{closer}"),
@@ -182,7 +182,7 @@ fn synonym(text: &str, strength: f64, rng: &mut ChaCha8Rng) -> String {
     let mut out = String::with_capacity(text.len() + 32);
     for word in pieces(text) {
         let lower = word.to_lowercase();
-        let row = SYNONYMS.iter().find(|row| row.contains(&lower.as_str()));
+        let row = tables().edits.synonyms.iter().find(|row| row.contains(&lower.as_str()));
         match row {
             Some(row) if chance(rng, 0.3 + 0.6 * strength) => {
                 let new = pick(rng, row);
@@ -240,7 +240,7 @@ fn case_space(text: &str, strength: f64, rng: &mut ChaCha8Rng) -> String {
 fn homoglyph(text: &str, strength: f64, rng: &mut ChaCha8Rng) -> String {
     let mut out = String::with_capacity(2 * text.len());
     for c in text.chars() {
-        match LOOKALIKES.iter().find(|(latin, _)| *latin == c) {
+        match tables().edits.lookalikes.iter().find(|(latin, _)| *latin == c) {
             Some((_, cyrillic)) if chance(rng, 0.3 * strength) => out.push(*cyrillic),
             _ => out.push(c),
         }

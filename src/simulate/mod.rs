@@ -21,7 +21,6 @@ mod plan;
 mod plant;
 mod record;
 mod source;
-mod synonyms;
 mod texts;
 mod write;
 

@@ -11,7 +11,6 @@
 use super::draw::{below, between, chance, shuffle, stream};
 use super::edits::{self, Edit, pieces, wide};
 use super::grammar::tables;
-use super::synonyms::{SLOT_HAN, SLOT_WORDS};
 use crate::error::{Error, ErrorKind, Result};
 use base64::Engine as _;
 use rand_chacha::ChaCha8Rng;
@@ -354,14 +353,14 @@ fn word8(text: &str, rng: &mut ChaCha8Rng) -> Option<String> {
         let mut at: Vec<usize> = (0..letters.len()).filter(|&at| letters[at].is_alphabetic()).collect();
         shuffle(rng, &mut at);
         at.truncate((at.len() / 8).max(1));
-        at.iter().for_each(|&at| letters[at] = other(rng, SLOT_HAN, letters[at]));
+        at.iter().for_each(|&at| letters[at] = other(rng, &tables().edits.slot_han, letters[at]));
         return Some(letters.into_iter().collect());
     }
     let mut words = pieces(text);
     let mut at: Vec<usize> = (0..words.len()).filter(|&at| words[at].chars().all(char::is_alphabetic)).collect();
     shuffle(rng, &mut at);
     at.truncate((at.len() / 8).max(1));
-    at.iter().for_each(|&at| words[at] = other(rng, SLOT_WORDS, words[at]));
+    at.iter().for_each(|&at| words[at] = other(rng, &tables().edits.slot_words, words[at]));
     (!at.is_empty()).then(|| words.concat())
 }
 

@@ -292,6 +292,15 @@ mod tests {
     }
 
     #[test]
+    fn no_word_stands_in_two_rows_of_synonyms() {
+        let rows = &tables().edits.synonyms;
+        let all: Vec<&str> = rows.iter().flatten().copied().collect();
+        let distinct: std::collections::BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!(all.len(), distinct.len());
+        assert!(rows.iter().all(|row| row.len() > 1));
+    }
+
+    #[test]
     fn holes_are_filled() {
         let grammar = Grammar::new();
         let mut rng = stream(5, "fill", 0, 0);

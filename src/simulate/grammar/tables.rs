@@ -142,6 +142,24 @@ pub fn published_fragments() -> &'static [PublishedFragment] {
     &tables().fragments.published
 }
 
+/// What edits put into a copy.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'static"))]
+pub(in crate::simulate) struct Edits {
+    /// Rows of words that may stand for each other.
+    pub(in crate::simulate) synonyms: Vec<List>,
+    /// Words that a filled slot may hold.
+    pub(in crate::simulate) slot_words: List,
+    /// Characters that a filled slot may hold in text without spaces.
+    pub(in crate::simulate) slot_han: Vec<char>,
+    /// What is put in front of a copy.
+    pub(in crate::simulate) openers: List,
+    /// What is put behind a copy.
+    pub(in crate::simulate) closers: List,
+    /// Latin letters and those that look like them.
+    pub(in crate::simulate) lookalikes: Vec<(char, char)>,
+}
+
 /// Everything that `data/grammar` has.
 pub(in crate::simulate) struct Tables {
     topics: [Topics; 7],
@@ -149,6 +167,7 @@ pub(in crate::simulate) struct Tables {
     pub(in crate::simulate) apps: Apps,
     pub(in crate::simulate) campaigns: Campaigns,
     pub(in crate::simulate) fragments: Fragments,
+    pub(in crate::simulate) edits: Edits,
 }
 
 impl Tables {
@@ -187,6 +206,7 @@ pub(in crate::simulate) fn tables() -> &'static Tables {
         apps: table!("apps"),
         campaigns: table!("campaigns"),
         fragments: table!("fragments"),
+        edits: table!("edits"),
     });
     &TABLES
 }
