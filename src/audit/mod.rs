@@ -67,8 +67,8 @@ pub fn audit(
     progress: &dyn Progress,
 ) -> Result<Audited> {
     let (mut writer, swept) = Writer::open(dir, &config.holder, &identity(key, model, config))?;
-    if !swept.is_empty() {
-        progress.note(&format!("swept files that no commit names: {}", swept.join(", ")));
+    if let Some(told) = swept.told() {
+        progress.note(&told);
     }
     check_identity(&writer.store, Some(key), model)?;
     // What a writer that was stopped behind its first commit, or one of an older format, left to do.

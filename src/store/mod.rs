@@ -36,6 +36,7 @@ pub use catalog::{Catalog, FORMAT};
 pub use files::Mapped;
 
 use crate::error::{Error, ErrorKind, Result};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -245,12 +246,52 @@ impl Store {
     }
 }
 
+/// In the catalog: files that the commits of the last writer replaced by merged ones, which the next writer sweeps.
+const REPLACED: &str = "replaced";
+
+/// What a writer took away because no commit names it. Files that a merge of the commit before replaced are none of it: that
+/// they go is the rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Nights without a commit, and files.
+    pub names: Vec<String>,
+    /// Files, those in such nights too.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Swept {
+    /// In one line, where there is something to tell.
+    #[must_use]
+    pub fn told(&self) -> Option<String> {
+        const SHOWN: usize = 3;
+        if self.names.is_empty() {
+            return None;
+        }
+        let shown = self.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match self.names.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!("swept {} files ({} bytes) that no commit names: {shown}{more}", self.files, self.bytes))
+    }
+
+    fn add(&mut self, name: String, files: u64, bytes: u64) {
+        self.names.push(name);
+        self.files += files;
+        self.bytes += bytes;
+    }
+}
+
 /// The one writer of a store.
 pub struct Writer {
     /// The store as of the last commit.
     pub store: Store,
     /// Whether an earlier writer had replaced files and was stopped before all of the old ones were gone.
     pub finished_earlier: bool,
+    /// What this writer's commits replaced by merged files.
+    replaced: Vec<String>,
     _lock: File,
 }
 
@@ -259,7 +300,7 @@ impl Writer {
     /// is recorded in a new store (and anew in one without nights). Returns what an earlier writer left unfinished.
     /// # Errors
     /// `Store` when another writer holds it.
-    pub fn open(dir: &Path, holder: &str, meta: &[(&str, String)]) -> Result<(Self, Vec<String>)> {
+    pub fn open(dir: &Path, holder: &str, meta: &[(&str, String)]) -> Result<(Self, Swept)> {
         files::private_dir(dir)?;
         let lock = lock(&dir.join("lock"), holder)?;
         let catalog = dir.join("catalog.sqlite");
@@ -286,29 +327,37 @@ impl Writer {
             files::private_dir(&dir.join(below))?;
         }
         let unfinished = store.catalog.meta(rewrite::UNFINISHED)?.is_some();
-        let mut writer = Self { store, finished_earlier: unfinished, _lock: lock };
+        let mut writer = Self { store, finished_earlier: unfinished, replaced: Vec::new(), _lock: lock };
         let mut swept = writer.sweep()?;
-        swept.extend(writer.finish()?.0);
+        writer.finish()?.0.into_iter().for_each(|name| swept.add(name, 1, 0));
         Ok((writer, swept))
     }
 
     /// Removes what the catalog does not name.
-    fn sweep(&self) -> Result<Vec<String>> {
-        let named: std::collections::BTreeSet<&str> = self.store.files.iter().map(|file| file.name.as_str()).collect();
-        let mut swept = Vec::new();
+    fn sweep(&self) -> Result<Swept> {
+        let named: BTreeSet<&str> = self.store.files.iter().map(|file| file.name.as_str()).collect();
+        let replaced = self.store.catalog.meta(REPLACED)?.unwrap_or_default();
+        let replaced: BTreeSet<&str> = replaced.lines().collect();
+        let mut swept = Swept::default();
         let relative = |path: &Path| path.strip_prefix(&self.store.dir).unwrap_or(path).display().to_string();
         for night in list(&self.store.dir.join("nights")) {
             let prefix = format!("{}/", relative(&night));
             if !named.iter().any(|name| name.starts_with(&prefix)) {
+                let (files, bytes) = (list(&night).len() as u64, files::bytes_below(&night));
                 fs::remove_dir_all(&night).map_err(|cause| Error::io("sweep", &night, &cause))?;
-                swept.push(relative(&night));
+                swept.add(relative(&night), files, bytes);
             }
         }
         let dirs = list(&self.store.dir.join("nights")).into_iter().chain([self.store.dir.join("shared")]);
         for file in dirs.flat_map(|dir| list(&dir)) {
-            if !named.contains(relative(&file).as_str()) {
-                fs::remove_file(&file).map_err(|cause| Error::io("sweep", &file, &cause))?;
-                swept.push(relative(&file));
+            let name = relative(&file);
+            if named.contains(name.as_str()) {
+                continue;
+            }
+            let bytes = fs::symlink_metadata(&file).map_or(0, |found| found.len());
+            fs::remove_file(&file).map_err(|cause| Error::io("sweep", &file, &cause))?;
+            if !replaced.contains(name.as_str()) {
+                swept.add(name, 1, bytes);
             }
         }
         Ok(swept)
@@ -357,6 +406,7 @@ impl Writer {
             files::sync_dir(&night.root.join(dir))?;
         }
         files::sync_dir(&night.root)?;
+        self.replaced.extend_from_slice(merged);
         self.store.catalog.commit(|transaction| {
             for (name, kind, newest, bytes, digest) in &named {
                 let row = (name, kind, newest, *bytes as i64, digest);
@@ -365,6 +415,8 @@ impl Writer {
             for name in merged {
                 transaction.execute("DELETE FROM files WHERE name = ?1", [name])?;
             }
+            let replaced = (REPLACED, self.replaced.join("\n"));
+            transaction.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", replaced)?;
             transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'format'", [FORMAT.to_string()])?;
             change(transaction)
         })?;

@@ -21,7 +21,7 @@ fn damage(dir: &Path) -> Vec<String> {
     verify::verify(dir).expect("opened").damage.into_iter().map(|damage| damage.name).collect()
 }
 
-fn open(dir: &Path) -> (Writer, Vec<String>) {
+fn open(dir: &Path) -> (Writer, Swept) {
     Writer::open(dir, "a test", &[("model", "m".into())]).expect("opened")
 }
 
@@ -30,7 +30,7 @@ fn a_night_is_seen_whole_or_not_at_all() {
     let dir = tempfile::tempdir().expect("a directory");
     let root = dir.path().join("store");
     let (mut writer, swept) = open(&root);
-    assert!(swept.is_empty() && Store::open(&root).unwrap().nights().is_empty());
+    assert!(swept == Swept::default() && Store::open(&root).unwrap().nights().is_empty());
     night(&mut writer, "one");
     let before = Store::open(&root).unwrap();
     let mut new = writer.begin().unwrap();
@@ -39,7 +39,9 @@ fn a_night_is_seen_whole_or_not_at_all() {
     assert_eq!(Store::open(&root).unwrap().nights().len(), 1, "nothing is named yet");
     drop((new, writer));
     let (mut writer, swept) = open(&root);
-    assert_eq!(swept, ["nights/000002", "shared/ids-000002.keys"]);
+    assert_eq!(swept.names, ["nights/000002", "shared/ids-000002.keys"]);
+    let told = "swept 2 files (8 bytes) that no commit names: nights/000002, shared/ids-000002.keys";
+    assert_eq!(swept.told().as_deref(), Some(told));
     night(&mut writer, "two");
     assert_eq!(before.nights().len(), 1, "a reader keeps its commit");
     let after = Store::open(&root).unwrap();
@@ -70,6 +72,19 @@ fn merged_files_lose_their_name_in_the_same_commit() {
     assert_eq!(writer.store.of_kind("ids").count(), 1);
     assert_eq!(mapped.as_ref(), b"shared", "an open reader keeps what it mapped");
     assert!(damage(dir.path()).is_empty());
+    // What a merge replaced goes without a word; what a killed writer left does not.
+    assert!(dir.path().join(&old[0]).is_file(), "it stays until the next writer");
+    for i in 0..5 {
+        fs::write(dir.path().join(format!("shared/turns-00000{i}.keys")), "left").unwrap();
+    }
+    drop((reader, writer));
+    let (writer, swept) = open(dir.path());
+    let told = "swept 5 files (20 bytes) that no commit names: nights/000002, shared/turns-000000.keys, \
+        shared/turns-000001.keys and 3 more";
+    assert_eq!(swept.told().as_deref(), Some(told));
+    assert!(!dir.path().join(&old[0]).exists());
+    drop(writer);
+    assert_eq!(open(dir.path()).1.told(), None);
 }
 
 #[test]
@@ -89,7 +104,7 @@ fn a_replaced_file_goes_at_once_and_a_killed_rewrite_leaves_nothing() {
     fs::write(dir.path().join("nights/000001/prompt-prints-9.bin"), "spilled").unwrap();
     drop(writer);
     let (mut writer, swept) = open(dir.path());
-    assert_eq!(swept, ["nights/000001/note-r1", "nights/000001/prompt-prints-9.bin"]);
+    assert_eq!(swept.names, ["nights/000001/note-r1", "nights/000001/prompt-prints-9.bin"]);
     assert!(!writer.finished_earlier && dir.path().join(&note.name).is_file());
     // Killed behind it: the next writer takes the old file away, and what an audit wrote beside the store.
     let rewrite = again(&writer, "public");
@@ -98,7 +113,7 @@ fn a_replaced_file_goes_at_once_and_a_killed_rewrite_leaves_nothing() {
     assert!(dir.path().join(&note.name).is_file());
     drop(writer);
     let (mut writer, swept) = open(dir.path());
-    assert_eq!((swept, writer.finished_earlier), (vec![note.name.clone(), "quarantine.jsonl".into()], true));
+    assert_eq!((swept.names, writer.finished_earlier), (vec![note.name.clone(), "quarantine.jsonl".into()], true));
     assert!(!dir.path().join(&note.name).exists());
     assert_eq!(damage(dir.path()), [""; 0]);
     // To the end: no name is used twice.
@@ -109,7 +124,7 @@ fn a_replaced_file_goes_at_once_and_a_killed_rewrite_leaves_nothing() {
     assert!(matches!(&files[..], [one] if one.ends_with("note-r2")), "{files:?}");
     assert_eq!(fs::metadata(dir.path().join("catalog.sqlite-wal")).map_or(0, |wal| wal.len()), 0);
     drop(writer);
-    assert_eq!(open(dir.path()).1, Vec::<String>::new());
+    assert_eq!(open(dir.path()).1, Swept::default());
 }
 
 #[test]
@@ -178,7 +193,7 @@ fn a_commit_in_doubt_does_not_come_back_without_its_files() {
     fs::OpenOptions::new().write(true).open(&index).unwrap().write_all_at(&before, 0).unwrap();
     assert_eq!(nights(), 1, "in doubt");
     let (writer, swept) = open(root);
-    assert_eq!(swept, ["nights/000002", "shared/ids-000002.keys"]);
+    assert_eq!(swept.names, ["nights/000002", "shared/ids-000002.keys"]);
     // Killed in turn, and the reader too: nobody closes the database, and the next to open it finds the log alone.
     let left = dir.path().join("left");
     for name in ["catalog.sqlite", "catalog.sqlite-wal", "nights/000001/note", "shared/ids-000001.keys"] {

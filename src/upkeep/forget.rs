@@ -76,7 +76,7 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
     let mut out = Forgotten { schema: 1, ..Forgotten::default() };
     if writer.finished_earlier {
         out.notes.push("took away what an earlier run had left behind its commit".into());
-        out.removed = swept;
+        out.removed = swept.names;
     }
     let Some(doomed) = Doomed::new(&writer.store, what, writer.finished_earlier)? else { return Ok(out) };
     progress.stage("count", None);

@@ -52,8 +52,8 @@ fn rounds_of(export: &str) -> BTreeSet<u32> {
     ids.into_keys().collect()
 }
 
-/// What no commit names, as the next writer will tell it.
-fn unnamed(store: &Path) -> Vec<String> {
+/// What no commit names and no merge has replaced: what a killed writer left.
+fn left_in(store: &Path) -> Vec<String> {
     let opened = Store::open(store).expect("a store");
     let list = |below: &str| {
         let entries = std::fs::read_dir(store.join(below)).expect("a directory");
@@ -62,11 +62,30 @@ fn unnamed(store: &Path) -> Vec<String> {
         names.sort();
         names
     };
-    let is_named = |name: &String| opened.files().iter().any(|f| f.name == *name);
+    let replaced = opened.catalog().meta("replaced").expect("a catalog").unwrap_or_default();
+    let is_named = |name: &String| {
+        opened.files().iter().any(|f| f.name == *name) || replaced.lines().any(|replaced| replaced == name)
+    };
     let (begun, nights): (Vec<String>, Vec<String>) =
         list("nights").into_iter().partition(|n| !opened.files().iter().any(|f| f.name.starts_with(&format!("{n}/"))));
     let files = nights.iter().flat_map(|night| list(night)).chain(list("shared"));
     begun.into_iter().chain(files.filter(|name| !is_named(name))).collect()
+}
+
+/// How the next writer will tell it: files, bytes, and three names.
+fn told(store: &Path, left: &[String]) -> String {
+    let files = |name: &String| -> Vec<u64> {
+        let path = store.join(name);
+        let size = |path: &Path| path.metadata().expect("a file").len();
+        match std::fs::read_dir(&path) {
+            Ok(inside) => inside.map(|entry| size(&entry.expect("an entry").path())).collect(),
+            Err(_) => vec![size(&path)],
+        }
+    };
+    let sizes: Vec<u64> = left.iter().flat_map(files).collect();
+    let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
+    let names = left[..left.len().min(3)].join(", ");
+    format!("swept {} files ({} bytes) that no commit names: {names}{more}", sizes.len(), sizes.iter().sum::<u64>())
 }
 
 /// How far a killed writer had come.
@@ -99,7 +118,7 @@ fn killed_nights_are_whole_or_not_there() {
     // Rounds in the order of their commits.
     let mut committed = vec![0u32];
     let mut places: BTreeMap<&str, u32> = BTreeMap::new();
-    let (mut swept, mut told, mut in_doubt, mut seen) = (0, 0, 0, Vec::new());
+    let (mut swept, mut tellers, mut in_doubt, mut seen) = (0, 0, 0, Vec::new());
     let stop = AtomicBool::new(false);
     let started = Instant::now();
     std::thread::scope(|scope| {
@@ -109,7 +128,7 @@ fn killed_nights_are_whole_or_not_there() {
             scope.spawn(|| read(&site, &stop, &["export", "members"])),
             scope.spawn(|| read(&site, &stop, &["store", "verify"])),
         ];
-        let mut left: Vec<String> = Vec::new();
+        let (mut left, mut expected): (Vec<String>, String) = Default::default();
         for round in 1..=n {
             let name = log(&site, round);
             let night = committed.len() as u64 + 1;
@@ -160,19 +179,17 @@ fn killed_nights_are_whole_or_not_there() {
             );
             committed.extend(&newer);
             in_doubt += late;
-            if let Some(list) = said.lines().find_map(|line| line.split("no commit names: ").nth(1)) {
-                let gone: Vec<&str> = list.split(", ").collect();
-                let all = gone == left;
-                assert!(
-                    all || late == 1 && gone.iter().all(|name| left.iter().any(|l| l == name)),
-                    "{gone:?} of {left:?}"
-                );
-                (swept, told) = (swept + gone.len(), told + 1);
+            if let Some(line) = said.lines().find(|line| line.contains("that no commit names: ")) {
+                let first = line.split("no commit names: ").nth(1).and_then(|names| names.split([',', ' ']).next());
+                let all = line.ends_with(&expected);
+                assert!(all || late == 1 && left.iter().any(|l| Some(l.as_str()) == first), "{line} of {left:?}");
+                (swept, tellers) = (swept + left.len(), tellers + 1);
             }
             assert!(!acknowledged || held.contains(&round), "round {round} was acknowledged and is lost");
             site.run(&["store", "verify", "--store", "store"]).ok();
             *places.entry(came(&store, acknowledged, held.contains(&round), night)).or_default() += 1;
-            left = unnamed(&store);
+            left = left_in(&store);
+            expected = told(&store, &left);
             // Now and then a calm writer comes, which says everything that was left.
             if round.is_multiple_of(4) && !left.is_empty() {
                 let calm = site.audit(&["logs/0.jsonl"]).ok();
@@ -180,16 +197,13 @@ fn killed_nights_are_whole_or_not_there() {
                 let newer = held.difference(&committed.iter().copied().collect()).copied().collect::<Vec<u32>>();
                 assert!(newer.len() <= 1, "{newer:?}");
                 if newer.is_empty() {
-                    let expected = format!("swept files that no commit names: {}", left.join(", "));
                     assert!(calm.err.contains(&expected), "expected {expected} in {}", calm.err);
                 }
                 in_doubt += newer.len();
                 committed.extend(newer);
-                (swept, told) = (swept + left.len(), told + 1);
-                left = unnamed(&store);
-                // It may have made up for standings, and merged older ones with them.
-                let merged = |name: &String| ["/facts", "/uses", "/activity"].iter().any(|kind| name.contains(kind));
-                assert!(left.iter().all(merged), "{left:?}");
+                (swept, tellers) = (swept + left.len(), tellers + 1);
+                left = left_in(&store);
+                assert!(left.is_empty(), "{left:?}");
             }
         }
         stop.store(true, Ordering::Release);
@@ -204,7 +218,7 @@ fn killed_nights_are_whole_or_not_there() {
         assert!(commits.contains(&held), "a reader saw the rounds {held:?}, which no commit had");
     }
     println!(
-        "{n} rounds in {:.1?}, {} committed, {in_doubt} of them seen late; killed {places:?}; {swept} unnamed files and nights swept by {told} writers; readers \
+        "{n} rounds in {:.1?}, {} committed, {in_doubt} of them seen late; killed {places:?}; {swept} unnamed files and nights swept by {tellers} writers; readers \
          asked {} and {} times",
         started.elapsed(),
         committed.len() - 1,
