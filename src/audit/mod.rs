@@ -75,40 +75,30 @@ pub fn audit(
     standing::keep(&mut writer)?;
     rings::keep(&mut writer, model, &config.rings)?;
     let mut night = writer.begin()?;
-    let audited = (|| {
-        let mut ingest = Ingest::new(
-            &writer.store,
-            &mut night,
-            model,
-            key.bytes(),
-            crate::stored::fragment::printer(&key.naming_key()),
-        )?;
-        let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows, config.max_quarantine_rows);
-        let mut done = Vec::new();
-        let mut counts = Counts { inputs: inputs.len() as u64, ..Counts::default() };
-        progress.stage("read", input::total_bytes(inputs));
-        let position = Arc::new(AtomicU64::new(0));
-        for input in inputs {
-            let source = Source { input, position: &position, progress };
-            read(&source, &writer.store, &mut ingest, &mut quarantine, config, &mut done, &mut counts)?;
-        }
-        let path = quarantine.finish()?;
-        check_share(&counts, config, path.as_deref())?;
-        if counts.rows_read == 0 && !config.allow_empty {
-            return Err(Error::new(ErrorKind::Nothing, "expected rows to audit, found none")
-                .hint("--allow-empty makes this a success"));
-        }
-        Ok((ingest, done, counts, path))
-    })();
-    let (ingest, done, counts, path) = match audited {
-        Ok(audited) => audited,
-        Err(error) => {
-            writer.abandon(&night);
-            return Err(error);
-        }
-    };
+    let mut ingest = Ingest::new(
+        &writer.store,
+        &mut night,
+        model,
+        key.bytes(),
+        crate::stored::fragment::printer(&key.naming_key()),
+    )?;
+    let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows, config.max_quarantine_rows);
+    let mut done = Vec::new();
+    let mut counts = Counts { inputs: inputs.len() as u64, ..Counts::default() };
+    progress.stage("read", input::total_bytes(inputs));
+    let position = Arc::new(AtomicU64::new(0));
+    for input in inputs {
+        let source = Source { input, position: &position, progress };
+        read(&source, &writer.store, &mut ingest, &mut quarantine, config, &mut done, &mut counts)?;
+    }
+    let path = quarantine.finish()?;
+    check_share(&counts, config, path.as_deref())?;
+    if counts.rows_read == 0 && !config.allow_empty {
+        return Err(Error::new(ErrorKind::Nothing, "expected rows to audit, found none")
+            .hint("--allow-empty makes this a success"));
+    }
     if counts.rows_kept == 0 {
-        writer.abandon(&night);
+        drop((ingest, night));
         let last = writer.store.nights().last().map_or(0, |night| night.night);
         writer.record(|db| record_inputs(db, &done, last))?;
         return Ok(Audited { counts, quarantine: path, night: None });

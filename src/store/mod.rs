@@ -373,7 +373,7 @@ impl Writer {
             fs::remove_dir_all(&dir).map_err(|cause| Error::io("sweep", &dir, &cause))?;
         }
         files::private_dir(&dir)?;
-        Ok(NewNight { root: self.store.dir.clone(), night, files: Vec::new() })
+        Ok(NewNight { root: self.store.dir.clone(), night, own_dir: true, files: Vec::new() })
     }
 
     /// Goes on with the newest night, whose files are named already.
@@ -382,34 +382,26 @@ impl Writer {
     pub fn newest(&self) -> Result<NewNight> {
         let night = self.store.nights.last().map(|night| night.night);
         let night = night.ok_or_else(|| Error::new(ErrorKind::Store, "expected a night, found none"))?;
-        Ok(NewNight { root: self.store.dir.clone(), night, files: Vec::new() })
+        Ok(NewNight { root: self.store.dir.clone(), night, own_dir: false, files: Vec::new() })
     }
 
     /// Names the night's files and all of `change` in one transaction, and drops the names of `merged` files.
     /// # Errors
-    /// `Io` or `Store` when something could not be made durable; then nothing of the night exists.
+    /// `Io` or `Store` when something could not be made durable; then nothing of the night exists. Where the catalog itself could not
+    /// be written, the files stay for the next writer, who first decides whether there was a commit.
     pub fn commit(
         &mut self,
-        night: NewNight,
+        mut night: NewNight,
         merged: &[String],
         change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
-        let mut named = Vec::new();
-        for (name, kind, newest) in &night.files {
-            let path = night.root.join(name);
-            #[allow(clippy::disallowed_methods)]
-            File::open(&path).and_then(|file| file.sync_all()).map_err(|cause| Error::io("sync", &path, &cause))?;
-            let (digest, bytes) = files::digest_file(&path)?;
-            named.push((name, *kind, *newest, bytes, digest.to_string()));
-        }
-        for dir in [format!("nights/{:06}", night.night), "nights".into(), "shared".into()] {
-            files::sync_dir(&night.root.join(dir))?;
-        }
-        files::sync_dir(&night.root)?;
+        let named = night.sync()?;
         self.replaced.extend_from_slice(merged);
+        // From here on a commit may exist, whatever becomes of this writer.
+        night.files.clear();
+        night.own_dir = false;
         self.store.catalog.commit(|transaction| {
-            for (name, kind, newest, bytes, digest) in &named {
-                let row = (name, kind, newest, *bytes as i64, digest);
+            for row in named {
                 transaction.execute("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5)", row)?;
             }
             for name in merged {
@@ -429,17 +421,6 @@ impl Writer {
     /// `Store` when the catalog cannot be written.
     pub fn record(&mut self, change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {
         self.store.catalog.commit(change)
-    }
-
-    /// Gives up what was written for a night and is not named.
-    pub fn abandon(&self, night: &NewNight) {
-        let dir = night.root.join(format!("nights/{:06}", night.night));
-        if self.store.nights.last().is_none_or(|last| last.night < night.night) {
-            let _ = fs::remove_dir_all(dir);
-        }
-        for (name, ..) in &night.files {
-            let _ = fs::remove_file(night.root.join(name));
-        }
     }
 }
 
@@ -475,16 +456,35 @@ fn lock(path: &Path, holder: &str) -> Result<File> {
     Ok(file)
 }
 
-/// A night that is being written.
+/// A night that is being written. What is dropped before its commit leaves no files.
 pub struct NewNight {
     root: PathBuf,
     /// Its number.
     pub night: u32,
+    /// Whether its directory holds nothing that a commit has named.
+    own_dir: bool,
     /// Name, kind, and the newest night that it tells of.
     files: Vec<(String, &'static str, u32)>,
 }
 
 impl NewNight {
+    /// Makes its files and their names durable; returns the rows by which the catalog names them.
+    fn sync(&self) -> Result<Vec<(String, &'static str, u32, i64, String)>> {
+        let mut named = Vec::new();
+        for (name, kind, newest) in &self.files {
+            let path = self.root.join(name);
+            #[allow(clippy::disallowed_methods)]
+            File::open(&path).and_then(|file| file.sync_all()).map_err(|cause| Error::io("sync", &path, &cause))?;
+            let (digest, bytes) = files::digest_file(&path)?;
+            named.push((name.clone(), *kind, *newest, bytes as i64, digest.to_string()));
+        }
+        for dir in [format!("nights/{:06}", self.night), "nights".into(), "shared".into()] {
+            files::sync_dir(&self.root.join(dir))?;
+        }
+        files::sync_dir(&self.root)?;
+        Ok(named)
+    }
+
     fn add(&mut self, kind: &'static str, name: String, newest: u32) -> PathBuf {
         let path = self.root.join(&name);
         self.files.push((name, kind, newest));
@@ -540,6 +540,17 @@ impl NewNight {
         };
         let path = self.add(kind, format!("shared/{kind}-{newest:06}.{ending}"), newest);
         files::create_output(&path)
+    }
+}
+
+impl Drop for NewNight {
+    fn drop(&mut self) {
+        if self.own_dir {
+            let _ = fs::remove_dir_all(self.path(""));
+        }
+        for (name, ..) in &self.files {
+            let _ = fs::remove_file(self.root.join(name));
+        }
     }
 }
 

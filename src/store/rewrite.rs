@@ -20,7 +20,7 @@ const ROUND: &str = "rewrites";
 /// What an audit writes for people, which may lie in the store's directory and repeats the text of logs.
 const OUTPUTS: [&str; 5] = ["quarantine.jsonl", "report.html", "report.json", "report.md", "families.csv"];
 
-/// Files that will replace named ones.
+/// Files that will replace named ones. What is dropped before its commit leaves none.
 pub struct Rewrite {
     root: PathBuf,
     round: u32,
@@ -65,9 +65,10 @@ impl Rewrite {
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
+}
 
-    /// Gives up: the new files go.
-    pub fn abandon(self) {
+impl Drop for Rewrite {
+    fn drop(&mut self) {
         self.files.iter().for_each(|(name, ..)| files::remove(&self.root.join(name)));
     }
 }
@@ -102,7 +103,7 @@ impl Writer {
     /// `Io` or `Store` when something could not be made durable; then the store is as it was.
     pub fn commit_rewrite(
         &mut self,
-        rewrite: Rewrite,
+        mut rewrite: Rewrite,
         purpose: Purpose,
         change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
@@ -112,9 +113,11 @@ impl Writer {
             #[allow(clippy::disallowed_methods)]
             File::open(&path).and_then(|file| file.sync_all()).map_err(|cause| Error::io("sync", &path, &cause))?;
             let (digest, bytes) = files::digest_file(&path)?;
-            named.push((name, kind, night, bytes as i64, digest.to_string()));
+            named.push((name.clone(), kind.clone(), *night, bytes as i64, digest.to_string()));
         }
         self.sync_dirs()?;
+        // From here on a commit may exist, whatever becomes of this writer.
+        rewrite.files.clear();
         self.store.catalog.commit(|transaction| {
             for name in &rewrite.dropped {
                 transaction.execute("DELETE FROM files WHERE name = ?1", [name])?;

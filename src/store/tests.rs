@@ -37,7 +37,9 @@ fn a_night_is_seen_whole_or_not_at_all() {
     new.create("note", "note").unwrap().write_all(b"half").unwrap();
     new.create_shared("ids").expect("made").write_all(b"half").expect("written");
     assert_eq!(Store::open(&root).unwrap().nights().len(), 1, "nothing is named yet");
-    drop((new, writer));
+    // Killed, it cannot take away what it wrote.
+    std::mem::forget(new);
+    drop(writer);
     let (mut writer, swept) = open(&root);
     assert_eq!(swept.names, ["nights/000002", "shared/ids-000002.keys"]);
     let told = "swept 2 files (8 bytes) that no commit names: nights/000002, shared/ids-000002.keys";
@@ -48,6 +50,33 @@ fn a_night_is_seen_whole_or_not_at_all() {
     assert_eq!((after.nights().len(), after.of_kind("note").count()), (2, 2));
     drop(after);
     assert!(damage(&root).is_empty());
+}
+
+#[test]
+fn a_night_that_fails_leaves_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut writer, _) = open(dir.path());
+    night(&mut writer, "one");
+    let files = || ["nights", "nights/000001", "shared"].map(|below| list(&dir.path().join(below)));
+    let before = files();
+    for newest in [false, true] {
+        let mut new = if newest { writer.newest() } else { writer.begin() }.unwrap();
+        new.create("notes", "half").unwrap().write_all(b"half").unwrap();
+        new.create_shared("turns").unwrap().write_all(b"half").unwrap();
+        new.create_merged("members", 1).unwrap().write_all(b"half").unwrap();
+        assert_ne!(files(), before);
+        drop(new);
+        assert_eq!(files(), before, "newest: {newest}");
+    }
+    // A file that is gone before it is synced.
+    let mut new = writer.begin().unwrap();
+    new.create_shared("turns").unwrap().write_all(b"half").unwrap();
+    drop(new.create("note", "note").unwrap());
+    fs::remove_file(new.path("note")).unwrap();
+    assert!(writer.commit(new, &[], |_| Ok(())).unwrap_err().to_string().contains("cannot sync"));
+    assert_eq!(files(), before);
+    drop(writer);
+    assert_eq!(open(dir.path()).1, Swept::default());
 }
 
 #[test]
@@ -100,7 +129,7 @@ fn a_replaced_file_goes_at_once_and_a_killed_rewrite_leaves_nothing() {
         rewrite
     };
     // Killed before the commit: the new file goes, and so does what a night spilled beside named files.
-    drop(again(&writer, "public"));
+    std::mem::forget(again(&writer, "public"));
     fs::write(dir.path().join("nights/000001/prompt-prints-9.bin"), "spilled").unwrap();
     drop(writer);
     let (mut writer, swept) = open(dir.path());
@@ -117,6 +146,7 @@ fn a_replaced_file_goes_at_once_and_a_killed_rewrite_leaves_nothing() {
     assert!(!dir.path().join(&note.name).exists());
     assert_eq!(damage(dir.path()), [""; 0]);
     // To the end: no name is used twice.
+    drop(again(&writer, "fails"));
     let rewrite = again(&writer, "more");
     writer.commit_rewrite(rewrite, rewrite::Purpose::Compact, |_| Ok(())).unwrap();
     assert_eq!(writer.finish().unwrap(), (Vec::new(), true));

@@ -39,31 +39,24 @@ pub fn compact(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Comp
     let files = writer.store.files().len() as u64;
     let mut rewrite = writer.rewrite()?;
     progress.stage("merge", None);
-    let merged = (|| {
-        for kind in ["ids", "prompts", "systems", "turns", "whole", "windows"] {
-            let files: Vec<Named> = writer.store.of_kind(kind).cloned().collect();
-            let Some((newest, older)) = files.split_last().filter(|(_, older)| !older.is_empty()) else { continue };
-            let mut out = rewrite.replace(newest)?;
-            let merged = match kind {
-                "whole" | "windows" => {
-                    let segments = segments(&writer.store, kind)?;
-                    let parts: Vec<_> = segments.iter().map(Segment::part).collect();
-                    index::merge(&parts, crate::stored::seed(&writer.store)?, &mut out)
-                }
-                _ => {
-                    let open = |file| KeyTable::open(writer.store.map(file)?);
-                    let tables: Vec<_> = files.iter().map(open).collect::<Result<_>>()?;
-                    keys::merge(&tables, &mut out)
-                }
-            };
-            merged.map_err(|cause| written(&cause))?;
-            older.iter().for_each(|file| rewrite.drop_file(file));
-        }
-        Ok(())
-    })();
-    if let Err(error) = merged {
-        rewrite.abandon();
-        return Err(error);
+    for kind in ["ids", "prompts", "systems", "turns", "whole", "windows"] {
+        let files: Vec<Named> = writer.store.of_kind(kind).cloned().collect();
+        let Some((newest, older)) = files.split_last().filter(|(_, older)| !older.is_empty()) else { continue };
+        let mut out = rewrite.replace(newest)?;
+        let merged = match kind {
+            "whole" | "windows" => {
+                let segments = segments(&writer.store, kind)?;
+                let parts: Vec<_> = segments.iter().map(Segment::part).collect();
+                index::merge(&parts, crate::stored::seed(&writer.store)?, &mut out)
+            }
+            _ => {
+                let open = |file| KeyTable::open(writer.store.map(file)?);
+                let tables: Vec<_> = files.iter().map(open).collect::<Result<_>>()?;
+                keys::merge(&tables, &mut out)
+            }
+        };
+        merged.map_err(|cause| written(&cause))?;
+        older.iter().for_each(|file| rewrite.drop_file(file));
     }
     progress.stage("commit", None);
     writer.commit_rewrite(rewrite, Purpose::Compact, |_| Ok(()))?;

@@ -93,12 +93,8 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
     let mut rewrite = writer.rewrite()?;
     standing::drop_all(&writer.store, &mut rewrite);
     let gone: BTreeSet<u32> = plan.accounts.iter().copied().collect();
-    let erased = rings::forget(&writer.store, &gone, doomed.before(), &mut rewrite)
-        .and_then(|()| erase::write(&writer.store, &view, &plan, &mut rewrite));
-    if let Err(error) = erased {
-        rewrite.abandon();
-        return Err(error);
-    }
+    rings::forget(&writer.store, &gone, doomed.before(), &mut rewrite)?;
+    erase::write(&writer.store, &view, &plan, &mut rewrite)?;
     progress.stage("commit", None);
     out.files = rewrite.len() as u64;
     let ids: BTreeSet<FamilyId> = plan.families.led_anew.keys().map(|&f| view.families[f as usize].id).collect();

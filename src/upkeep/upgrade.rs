@@ -42,16 +42,11 @@ pub fn upgrade(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Upgr
     if before < FORMAT || !tables.is_empty() {
         progress.stage("convert", None);
         let mut night = writer.newest()?;
-        let converted = (|| {
-            let Some(newest) = tables.iter().map(|table| table.night).max() else { return Ok(()) };
+        if let Some(newest) = tables.iter().map(|table| table.night).max() {
             let mut members = old_members(&writer.store)?;
             let mut holders: Vec<Holder> = members.iter().map(Holder::of).collect();
             sorted::write(&mut members, &mut night.create_merged("members", newest)?).map_err(|e| written(&e))?;
-            sorted::write(&mut holders, &mut night.create_merged("holders", newest)?).map_err(|e| written(&e))
-        })();
-        if let Err(error) = converted {
-            writer.abandon(&night);
-            return Err(error);
+            sorted::write(&mut holders, &mut night.create_merged("holders", newest)?).map_err(|e| written(&e))?;
         }
         let replaced: Vec<String> = tables.into_iter().map(|table| table.name).collect();
         writer.commit(night, &replaced, |_| Ok(()))?;

@@ -63,29 +63,22 @@ pub(crate) fn keep(writer: &mut Writer) -> Result<()> {
     // A file of the night may be there already: a forget took its name out of the catalog and a count gives it anew.
     let suffix = if dropped.is_empty() { String::new() } else { format!("-{}", store.files().len()) };
     let mut night = writer.newest()?;
-    let files = (|| {
-        let mut table = |kind: &'static str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
-            let mut out = night.create(kind, &format!("{kind}{suffix}.bin"))?;
-            write(&mut out).map_err(|cause| written(&cause))
-        };
-        let mut by_account: Vec<OfAccount> = all_uses.iter().map(OfAccount::of).collect();
-        table("facts", &mut |out| facts::write(&mut rows, out))?;
-        table("uses", &mut |out| sorted::write(&mut all_uses, out))?;
-        table("uses-by-account", &mut |out| sorted::write(&mut by_account, out))?;
-        table("activity", &mut |out| sorted::write(&mut activity, out))?;
-        if in_steps {
-            dropped.extend(merge_older(&writer.store, &mut night, "facts", facts::Facts::open, facts::merge)?);
-            dropped.extend(merge_older(&writer.store, &mut night, "uses", Uses::open, sorted::merge)?);
-            let by_account = Sorted::<_, OfAccount>::open;
-            dropped.extend(merge_older(&writer.store, &mut night, "uses-by-account", by_account, sorted::merge)?);
-            let activity = Sorted::<_, Activity>::open;
-            dropped.extend(merge_older(&writer.store, &mut night, "activity", activity, sorted::merge)?);
-        }
-        Ok(())
-    })();
-    if let Err(error) = files {
-        writer.abandon(&night);
-        return Err(error);
+    let mut table = |kind: &'static str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
+        let mut out = night.create(kind, &format!("{kind}{suffix}.bin"))?;
+        write(&mut out).map_err(|cause| written(&cause))
+    };
+    let mut by_account: Vec<OfAccount> = all_uses.iter().map(OfAccount::of).collect();
+    table("facts", &mut |out| facts::write(&mut rows, out))?;
+    table("uses", &mut |out| sorted::write(&mut all_uses, out))?;
+    table("uses-by-account", &mut |out| sorted::write(&mut by_account, out))?;
+    table("activity", &mut |out| sorted::write(&mut activity, out))?;
+    if in_steps {
+        dropped.extend(merge_older(&writer.store, &mut night, "facts", facts::Facts::open, facts::merge)?);
+        dropped.extend(merge_older(&writer.store, &mut night, "uses", Uses::open, sorted::merge)?);
+        let by_account = Sorted::<_, OfAccount>::open;
+        dropped.extend(merge_older(&writer.store, &mut night, "uses-by-account", by_account, sorted::merge)?);
+        let activity = Sorted::<_, Activity>::open;
+        dropped.extend(merge_older(&writer.store, &mut night, "activity", activity, sorted::merge)?);
     }
     writer.commit(night, &dropped, |db| {
         let set = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)";
