@@ -30,6 +30,13 @@ pub trait Record: bytemuck::Pod + Ord + Send {
 /// When `out` fails.
 pub fn write<R: Record>(records: &mut [R], out: &mut dyn Write) -> io::Result<()> {
     records.par_sort_unstable();
+    write_in_order(records, out)
+}
+
+/// Writes a table of `records`, which are in order.
+/// # Errors
+/// When `out` fails.
+pub fn write_in_order<R: Record>(records: &[R], out: &mut dyn Write) -> io::Result<()> {
     out.write_all(R::MAGIC)?;
     out.write_all(&(records.len() as u64).to_le_bytes())?;
     out.write_all(bytemuck::cast_slice(records))?;

@@ -2,17 +2,21 @@
 //!
 //! A store of format 2 is read as it is, and its next night is of today's format; but its tables of fragments are read whole by whoever opens
 //! it, and its families are counted until a night has been added. Two commits end both: sorted tables in the place of the
-//! tables of fragments, then the standings. Memory: 36 bytes for each member of a fragment. Guarantee: a run that is stopped leaves the store as
+//! tables of fragments, then the standings. Memory: 64 MiB of members and as much of holders, which are sorted through files without
+//! a name, and what counting the standings takes. Guarantee: a run that is stopped leaves the store as
 //! it was before the commit it was at, and the next one does the rest.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::members::Holder;
+use crate::store::members::{Holder, Member, each_of_table};
+use crate::store::spill::Gather;
 use crate::store::{FORMAT, Named, Store, Writer, sorted};
 use crate::stored::fields::written;
-use crate::stored::view::old_members;
 use crate::stored::{Progress, standing};
 use serde::Serialize;
 use std::path::Path;
+
+/// Bytes of members, and of holders, that are sorted in memory.
+const HELD: usize = 64 << 20;
 
 /// What an upgrade did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -43,10 +47,19 @@ pub fn upgrade(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Upgr
         progress.stage("convert", None);
         let mut night = writer.newest()?;
         if let Some(newest) = tables.iter().map(|table| table.night).max() {
-            let mut members = old_members(&writer.store)?;
-            let mut holders: Vec<Holder> = members.iter().map(Holder::of).collect();
-            sorted::write(&mut members, &mut night.create_merged("members", newest)?).map_err(|e| written(&e))?;
-            sorted::write(&mut holders, &mut night.create_merged("holders", newest)?).map_err(|e| written(&e))?;
+            let (mut members, mut holders) =
+                (Gather::<Member>::new(HELD, &night.path("")), Gather::<Holder>::new(HELD, &night.path("")));
+            for table in &tables {
+                each_of_table(&writer.store.path(table), &mut |member| {
+                    members.add(&[member])?;
+                    holders.add(&[Holder::of(&member)])
+                })?;
+            }
+            let (members, holders) = (members.finish()?, holders.finish()?);
+            let mut out = night.create_merged("members", newest)?;
+            sorted::write_in_order(members.records(), &mut out).map_err(|e| written(&e))?;
+            let mut out = night.create_merged("holders", newest)?;
+            sorted::write_in_order(holders.records(), &mut out).map_err(|e| written(&e))?;
         }
         let replaced: Vec<String> = tables.into_iter().map(|table| table.name).collect();
         writer.commit(night, &replaced, |_| Ok(()))?;
