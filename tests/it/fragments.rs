@@ -343,7 +343,7 @@ fn known_texts_are_counted_apart() {
 }
 
 /// A call of a chat client: system prompt, earlier turns of the user, prompt.
-fn chat(id: &str, account: &str, system: &str, turns: &[String], prompt: &str) -> Value {
+pub(super) fn chat(id: &str, account: &str, system: &str, turns: &[String], prompt: &str) -> Value {
     let mut messages = vec![json!({ "role": "system", "content": system })];
     for turn in turns {
         messages.push(json!({ "role": "user", "content": turn }));

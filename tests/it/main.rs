@@ -21,6 +21,7 @@ mod hostile_logs;
 mod kills;
 mod logs;
 mod long_prompts;
+mod merges;
 mod nightly;
 mod nights;
 mod replay;
