@@ -40,7 +40,7 @@ const KINDS: [&str; 15] = [
 /// Of the first these are written behind the night's own commit.
 const BEHIND: &[&str] = &["facts", "uses", "uses-by-account", "activity"];
 /// Nights until every kind has been merged in two tiers.
-const NIGHTS: u64 = 20;
+const NIGHTS: u64 = 16;
 /// `O_NONBLOCK`.
 const AT_ONCE: i32 = 0o4000;
 
