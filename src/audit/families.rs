@@ -8,12 +8,14 @@ use crate::family::cluster::{self, Known, Outcome};
 use crate::family::judge::{LEAST_SIMILARITY, MAX_CANDIDATES, Material, Rule};
 use crate::ids::{FamilyId, Level};
 use crate::index::{self, Ask, Built, Hit, Part, Probes, Segment, Segments, best_first};
+use crate::store::families::Assigned;
 use crate::store::tables::{self, Cell, TableWriter};
 use crate::store::texts::Texts;
 use crate::store::tiers::first_merged;
 use crate::store::{Mapped, NewNight, Store};
 use crate::stored::fields::written;
-use crate::stored::view::{Again, SINGLE, View, folded_of, segments};
+use crate::stored::known::SINGLE;
+use crate::stored::view::{Again, View, folded_of, segments};
 use crate::stored::{AuditConfig, Progress};
 use crate::text::is_trivial;
 use std::io::Write as _;
@@ -129,13 +131,15 @@ pub(crate) struct Families {
     pub(crate) outcome: Outcome,
     /// (number, name, leader) of the new ones.
     pub(crate) new: Vec<(u32, FamilyId, u32)>,
+    /// What was put into families, with its similarity to the leader.
+    pub(crate) assigned: Vec<Assigned>,
     /// Index files that went into tonight's.
     pub(crate) merged_files: Vec<String>,
 }
 
 impl Families {
-    /// The leader of each prompt's family, of old and new ones; its own number where it is single.
-    pub(crate) fn leaders_of(&self, view: &View, n_prompts: u32) -> Vec<u32> {
+    /// The leader of the family of each prompt from `first` on, of old and new ones; its own number where it is single.
+    pub(crate) fn leaders_from(&self, view: &View, first: u32, n_prompts: u32) -> Vec<u32> {
         let known = view.families.len();
         let merged: std::collections::HashMap<u32, u32> = self.outcome.merged.iter().copied().collect();
         let leader = |family: u32| match (family as usize).checked_sub(known) {
@@ -149,15 +153,13 @@ impl Families {
             }
             leader(family)
         };
-        let mut out: Vec<u32> = (0..n_prompts).collect();
-        for (prompt, &family) in
-            view.family_of.iter().enumerate().filter(|(_, family)| **family != crate::stored::view::SINGLE)
-        {
-            out[prompt] = root(family);
-        }
+        let mut out = view.families_from(first, (n_prompts - first) as usize);
         for &(prompt, family) in &self.outcome.assigned {
-            out[prompt as usize] = root(family);
+            if let Some(place) = prompt.checked_sub(first) {
+                out[place as usize] = family;
+            }
         }
+        (first..).zip(&mut out).for_each(|(prompt, of)| *of = if *of == SINGLE { prompt } else { root(*of) });
         out
     }
 }
@@ -181,7 +183,7 @@ pub(crate) fn families(
         nights => (night.night + 1).saturating_sub(nights),
     };
     let first_single = store.nights().iter().find(|of| of.night >= oldest).map_or(first, |of| of.first_prompt);
-    let is_compared = |prompt: u32| prompt >= first_single || view.family(prompt) != SINGLE;
+    let is_compared = |prompt: u32| prompt >= first_single || view.is_assigned(prompt);
     let mut row_of = vec![u32::MAX; finished.prompts as usize];
     for (row, &prompt) in finished.whole.ids.iter().enumerate() {
         row_of[(prompt - first) as usize] = row as u32;
@@ -246,13 +248,17 @@ pub(crate) fn families(
         }
     }
     progress.stage("families", None);
-    let leaders: Vec<u32> = view.families.iter().map(|family| family.leader).collect();
-    let known = Known { family_of: &view.family_of, leaders: &leaders };
+    let n_known = view.families.len() as u32;
+    let known = Known {
+        first,
+        n_families: n_known,
+        family_of: &|prompt| Some(view.family(prompt)).filter(|&family| family != SINGLE),
+        leader_of: &|family| view.families[family as usize].leader,
+    };
     let outcome = cluster::cluster(&candidates, &known, &material, rule);
     drop(candidates);
 
-    let taken: std::collections::HashSet<FamilyId> = view.families.iter().map(|family| family.id).collect();
-    let name = |leader: u32| {
+    let name = |leader: u32| -> Result<FamilyId> {
         let mut folded = String::new();
         material.folded(leader, &mut folded);
         let of = |text: &str| {
@@ -260,20 +266,21 @@ pub(crate) fn families(
         };
         // A text that was forgotten and comes back may find the family that it led still there, under its name.
         let plain = of(&folded);
-        if taken.contains(&plain) { of(&format!("{folded}\0{leader}")) } else { plain }
+        let is_taken = "SELECT 1 FROM families WHERE id = ?1";
+        let taken: Vec<u32> = store.catalog().all(is_taken, [plain.to_string()], |row| row.get(0))?;
+        Ok(if taken.is_empty() { plain } else { of(&format!("{folded}\0{leader}")) })
     };
-    let known_families = view.families.len() as u32;
-    let new: Vec<(u32, FamilyId, u32)> = outcome
-        .leaders
-        .iter()
-        .enumerate()
-        .map(|(i, &leader)| (known_families + i as u32, name(leader), leader))
-        .collect();
+    let named = (n_known..).zip(&outcome.leaders).map(|(number, &leader)| Ok((number, name(leader)?, leader)));
+    let new: Vec<(u32, FamilyId, u32)> = named.collect::<Result<_>>()?;
+    let mut assigned = Vec::with_capacity(outcome.assigned.len());
     let mut table = TableWriter::new(tables::ASSIGNED, night.create("assigned", "assigned.parquet")?)?;
     for &(prompt, family) in &outcome.assigned {
-        let leader =
-            if family < known_families { leaders[family as usize] } else { new[(family - known_families) as usize].2 };
+        let leader = match family.checked_sub(n_known) {
+            Some(i) => new[i as usize].2,
+            None => view.families[family as usize].leader,
+        };
         let similarity = material.similarity(prompt, leader).unwrap_or(0.0);
+        assigned.push(Assigned::new(prompt, family, similarity));
         table.push(&[Cell::U32(Some(prompt)), Cell::U32(Some(family)), Cell::F32(similarity)])?;
     }
     table
@@ -285,7 +292,7 @@ pub(crate) fn families(
     let active = (&active as &dyn Fn(u32) -> bool, &is_compared as &dyn Fn(u32) -> bool);
     let mut merged_files = whole.write(store, "whole", active, seed, night)?;
     merged_files.extend(windows.write(store, "windows", active, seed, night)?);
-    Ok(Families { outcome, new, merged_files })
+    Ok(Families { outcome, new, assigned, merged_files })
 }
 
 /// What a join looks for.

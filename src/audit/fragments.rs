@@ -13,7 +13,7 @@ use crate::store::texts::Texts;
 use crate::store::tiers::merge_older;
 use crate::store::{Mapped, NewNight, Store};
 use crate::stored::fields::{prints_kind, texts_kind};
-use crate::stored::fragment::{Fragment, printer};
+use crate::stored::fragment::{self as stored_fragment, Fragment, printer};
 use crate::stored::view::{View, folded_of};
 use crate::stored::{AuditConfig, FragmentConfig, KnownWhat, Progress, fields};
 use crate::text::winnow::Printer;
@@ -96,6 +96,7 @@ pub(crate) fn find(
     progress: &dyn Progress,
 ) -> Result<NightFragments> {
     let printer = printer(&view.naming_key);
+    let of_store = stored_fragment::all(store)?;
     let mut found = NightFragments::default();
     let (mut all, mut holders): (Vec<Member>, Vec<Holder>) = Default::default();
     let mut next = view.fragments.len() as u32;
@@ -106,9 +107,10 @@ pub(crate) fn find(
         let texts = FieldTexts { view, field, first: printed.first_new, tonight };
         let of_group = |text: u32| if field == Field::Prompt { near(text) } else { text };
         progress.stage("runs", None);
-        let (mut known, asleep) =
-            known_runs((view, &printed), &printer, &|head| facts_of(head).is_none_or(|of| of.last_night >= oldest));
-        let text_of = |&number: &u32| view.fragments[number as usize].text.as_str();
+        let (mut known, asleep) = known_runs((&of_store, &printed), &printer, &|head| {
+            facts_of(head).is_none_or(|of| of.last_night >= oldest)
+        });
+        let text_of = |&number: &u32| of_store[number as usize].text.as_str();
         let kept = KeptRuns::new(&printer, known.iter().map(text_of).collect());
         let seeds = printed.seeds(&of_group, &kept);
         let (mut grown, cut) = grow(kept, &seeds, &texts);
@@ -146,7 +148,7 @@ pub(crate) fn find(
         all.extend(named.members);
         holders.extend(named.holders);
     }
-    explain(view, config, &printer, &mut found);
+    explain(&of_store, config, &printer, &mut found);
     let written = |cause: std::io::Error| fields::written(&cause);
     sorted::write(&mut all, &mut night.create("members", "members.bin")?).map_err(written)?;
     sorted::write(&mut holders, &mut night.create("holders", "holders.bin")?).map_err(written)?;
@@ -161,12 +163,12 @@ pub(crate) fn find(
 /// Numbers of the runs of earlier nights that texts are read for, and by their texts those that sleep: of families that nobody sent in the
 /// trailing nights, and of which tonight has no fingerprint.
 fn known_runs<'a>(
-    (view, printed): (&'a View, &Printed),
+    (fragments, printed): (&'a [Fragment], &Printed),
     printer: &Printer,
     is_active: &dyn Fn(u32) -> bool,
 ) -> (Vec<u32>, HashMap<&'a str, u32>) {
     let whole = |fragment: &Fragment| fragment.field == printed.field && !fragment.is_forgotten();
-    let known = (0u32..).zip(&view.fragments).filter(|(_, fragment)| whole(fragment));
+    let known = (0u32..).zip(fragments).filter(|(_, fragment)| whole(fragment));
     let (mut awake, asleep): (Vec<_>, Vec<_>) = known.partition(|(_, fragment)| is_active(fragment.head));
     let texts: Vec<&str> = asleep.iter().map(|(_, fragment)| fragment.text.as_str()).collect();
     let woken = wake(printer, &all(&printed.tonight), &texts);
@@ -178,14 +180,14 @@ fn known_runs<'a>(
 }
 
 /// Says which known text explains a fragment, of new ones and of those for which it is another than before.
-fn explain(view: &View, config: &AuditConfig, printer: &Printer, found: &mut NightFragments) {
+fn explain(fragments: &[Fragment], config: &AuditConfig, printer: &Printer, found: &mut NightFragments) {
     let known = known_texts(&config.fragments, printer);
     if known.is_empty() {
         return;
     }
     let by = |fragment: &Fragment| known.explains(&fragment.text, &fragment.digest()).map(str::to_owned);
     found.new.iter_mut().for_each(|(_, fragment)| fragment.known = by(fragment));
-    for (number, fragment) in (0..).zip(&view.fragments).filter(|(_, fragment)| !fragment.is_forgotten()) {
+    for (number, fragment) in (0..).zip(fragments).filter(|(_, fragment)| !fragment.is_forgotten()) {
         let explained = by(fragment);
         if explained != fragment.known {
             found.explained.push((number, explained));

@@ -19,14 +19,18 @@ use crate::family::judge::RULE_VERSION;
 use crate::ids::{Field, Level};
 use crate::log::{self, Format};
 use crate::report::Counts;
+use crate::store::families::{Family, Fragment, Kind, Link};
 use crate::store::input::{self, Input};
 use crate::store::key::AccountKey;
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store, Writer};
+use crate::stored::known::Records;
 use crate::stored::rings;
 use crate::stored::standing::{self, Standings, family_key};
 use crate::stored::view::{self, View};
 use crate::stored::{AuditConfig, Progress, calibration, check_identity, rule, totals};
+use families::Families;
+use fragments::NightFragments;
 use ingest::{Ingest, Tally};
 use quarantine::Quarantine;
 use std::collections::BTreeMap;
@@ -119,8 +123,10 @@ pub fn audit(
     let turns = open(Field::Turn, (f.first_turn, f.turns), &night)?;
     let families =
         families::families((&writer.store, &view), model, &finished, &prompts, &rule, config, &mut night, progress)?;
-    let near = families.leaders_of(&view, f.first_prompt + f.prompts);
-    let near = |prompt: u32| near.get(prompt as usize).copied().unwrap_or(prompt);
+    // Nobody asks for a prompt before the trailing nights.
+    let first = prompts.first_older;
+    let near = families.leaders_from(&view, first, f.first_prompt + f.prompts);
+    let near = |prompt: u32| prompt.checked_sub(first).and_then(|i| near.get(i as usize)).copied().unwrap_or(prompt);
     let standings = Standings::open(&writer.store, &view)?;
     let facts_of = |head| standings.head(family_key(Level::Fragment, head)).copied();
     let fields = [prompts, systems, turns];
@@ -129,6 +135,7 @@ pub fn audit(
     let number = night.night;
     let rules = view.rules_with(RULE_VERSION, view.families.len() as u32);
     let mut merged = finished.merged.clone();
+    merged.extend(by_number(&view, number, &families, &fragments).write_night(&writer.store, &mut night)?);
     merged.extend(families.merged_files);
     merged.extend(fragments.merged_files);
     drop(view);
@@ -203,6 +210,38 @@ pub fn audit(
         progress.note(&format!("the days were not read for rings: {error}; the next audit begins with them"));
     }
     Ok(Audited { counts, quarantine: path, night: Some(number) })
+}
+
+/// What the night made and changed of families and fragments, for look-ups.
+fn by_number(view: &View, night: u32, families: &Families, fragments: &NightFragments) -> Records {
+    let mut out = Records { assigned: families.assigned.clone(), ..Records::default() };
+    let made: Vec<Family> = families
+        .new
+        .iter()
+        .map(|&(number, id, leader)| Family::new(number, night, id, (leader, night), None))
+        .collect();
+    let merged = families.outcome.merged.iter();
+    out.families = merged.map(|&(from, into)| view.families[from as usize].merged(night, into)).collect();
+    out.families.extend(made);
+    let made = fragments.new.iter().map(|(number, f)| {
+        Fragment::new(*number, night, (f.id, f.field), (f.head, night)).with(f.within, f.known.is_some())
+    });
+    out.fragments = made.collect();
+    let mut changed: BTreeMap<u32, Fragment> = BTreeMap::new();
+    let before = |number: u32| view.fragments[number as usize].written(night);
+    for &(number, within) in &fragments.within {
+        let of = changed.entry(number).or_insert_with(|| before(number));
+        *of = of.with(Some(within), of.is_known());
+    }
+    for (number, known) in &fragments.explained {
+        let of = changed.entry(*number).or_insert_with(|| before(*number));
+        *of = of.with(of.within(), known.is_some());
+    }
+    out.fragments.extend(changed.into_values());
+    out.links.extend(families.assigned.iter().map(|of| Link::new(Kind::Member, of.family, of.prompt)));
+    out.links.extend(families.outcome.merged.iter().map(|&(from, into)| Link::new(Kind::Merged, into, from)));
+    out.links.extend(fragments.new.iter().map(|(number, fragment)| Link::new(Kind::Part, fragment.head, *number)));
+    out
 }
 
 /// What a new store records of who made it.

@@ -157,13 +157,13 @@ impl<'a> Held<'a> {
             let within = named.within(number, all.held_by(place), None).map(number_of);
             let id = name(&self.view.naming_key, field, &text);
             let head = number_of(named.head_of(number));
-            (number_of(number), Fragment { id, field, text, head, night: 0, within, known: None })
+            (number_of(number), Fragment { id, field, text, head, within, known: None })
         });
         let new: Vec<(u32, Fragment)> = new.collect();
         let grown = Whole::new(runs, places.into_iter().filter(|&place| place >= runs.n_known).collect(), printer);
         let is_wider = |place: usize| {
             let number = runs.numbers[place];
-            let before = self.view.fragments[number as usize].within;
+            let before = self.view.fragments[number as usize].within();
             let now = named.within(number, grown.held_by(place), before).filter(|&now| Some(now) != before)?;
             Some((number, number_of(now)))
         };

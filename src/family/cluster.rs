@@ -21,10 +21,14 @@ const CHECKED_AT_MERGE: usize = 256;
 
 /// What is known of families before tonight.
 pub struct Known<'a> {
-    /// Family of each earlier prompt, by number; `u32::MAX` where it is single.
-    pub family_of: &'a [u32],
-    /// Leader of each family.
-    pub leaders: &'a [u32],
+    /// Number of the first prompt of tonight.
+    pub first: u32,
+    /// How many families there are.
+    pub n_families: u32,
+    /// Family of an earlier prompt; `None` where it is single.
+    pub family_of: &'a dyn Fn(u32) -> Option<u32>,
+    /// Leader of a family.
+    pub leader_of: &'a dyn Fn(u32) -> u32,
 }
 
 /// What a night changed.
@@ -42,11 +46,11 @@ pub struct Outcome {
     pub judged: u64,
 }
 
-/// Gathers the prompts numbered from `known.family_of.len()` on; `candidates[i]` are earlier prompts near the i-th of them.
+/// Gathers the prompts numbered from `known.first` on; `candidates[i]` are earlier prompts near the i-th of them.
 #[must_use]
 pub fn cluster(candidates: &[Vec<Hit>], known: &Known<'_>, material: &dyn Material, rule: &Rule) -> Outcome {
-    let first = known.family_of.len() as u32;
-    let sketches = Sketches::new(known.family_of.len() + candidates.len());
+    let first = known.first;
+    let sketches = Sketches::default();
     let accepted: Vec<Vec<(f32, u32)>> = candidates
         .par_iter()
         .enumerate()
@@ -118,10 +122,10 @@ impl<'a> Gather<'a> {
         let mut group = match self.group_of.get(&prompt) {
             Some(&group) => group,
             None => {
-                let family = *self.known.family_of.get(prompt as usize).filter(|&&family| family != u32::MAX)?;
+                let family = Some(prompt).filter(|&prompt| prompt < self.first).and_then(self.known.family_of)?;
                 let groups = &mut self.groups;
                 *self.group_of_family.entry(family).or_insert_with(|| {
-                    let leader = self.known.leaders[family as usize];
+                    let leader = (self.known.leader_of)(family);
                     let mut representatives = self.material.members(family);
                     representatives.truncate(REPRESENTATIVES);
                     groups.push(Group {
@@ -247,7 +251,7 @@ impl<'a> Gather<'a> {
                 Some(family) => family,
                 None if here.merged.is_none() => {
                     outcome.leaders.push(here.leader);
-                    (self.known.leaders.len() + outcome.leaders.len() - 1) as u32
+                    self.known.n_families + outcome.leaders.len() as u32 - 1
                 }
                 // It began and ended tonight, so nobody has seen its name.
                 None => continue,
@@ -312,13 +316,28 @@ mod tests {
             .collect()
     }
 
+    /// What is known where the prompts before tonight are in these families.
+    fn cluster_with(
+        candidates: &[Vec<Hit>],
+        (family_of, leaders): (&[u32], &[u32]),
+        material: &dyn Material,
+        rule: &Rule,
+    ) -> Outcome {
+        let known = Known {
+            first: family_of.len() as u32,
+            n_families: leaders.len() as u32,
+            family_of: &|prompt| Some(family_of[prompt as usize]).filter(|&family| family != u32::MAX),
+            leader_of: &|family| leaders[family as usize],
+        };
+        cluster(candidates, &known, material, rule)
+    }
+
     const RULE: Rule = Rule { thresholds: [[2.0; 5]; 5], diameter: 1.6, floor: 0.5, window_floor: 0.8 };
 
     #[test]
     fn a_chain_is_cut_at_the_diameter() {
         let line = Line((0..40).map(|i| i as f32 * 0.1).collect());
-        let known = Known { family_of: &[], leaders: &[] };
-        let outcome = cluster(&candidates(&line, 0), &known, &line, &RULE);
+        let outcome = cluster_with(&candidates(&line, 0), (&[], &[]), &line, &RULE);
         assert!(outcome.leaders.len() > 2, "one chain would be one family: {:?}", outcome.leaders);
         let mut judge = Judge::new(&line);
         for &(member, family) in &outcome.assigned {
@@ -330,8 +349,7 @@ mod tests {
     #[test]
     fn a_known_family_takes_new_members_and_keeps_its_number() {
         let line = Line(vec![0.0, 0.1, 3.0, 0.1, 3.1]);
-        let known = Known { family_of: &[0, 0, u32::MAX], leaders: &[0] };
-        let outcome = cluster(&candidates(&line, 3), &known, &line, &RULE);
+        let outcome = cluster_with(&candidates(&line, 3), (&[0, 0, u32::MAX], &[0]), &line, &RULE);
         assert_eq!(outcome.leaders, [2], "the old single leads the new family");
         assert_eq!(outcome.assigned, [(2, 1), (3, 0), (4, 1)]);
         assert!(outcome.merged.is_empty());
@@ -339,13 +357,13 @@ mod tests {
 
     #[test]
     fn a_bridge_merges_families_only_within_the_diameter() {
-        let known = Known { family_of: &[0, 0, 1, 1], leaders: &[0, 2] };
+        let known: (&[u32], &[u32]) = (&[0, 0, 1, 1], &[0, 2]);
         let near = Line(vec![0.0, 0.0, 0.1, 0.1, 0.05]);
-        let outcome = cluster(&candidates(&near, 4), &known, &near, &RULE);
+        let outcome = cluster_with(&candidates(&near, 4), known, &near, &RULE);
         assert_eq!(outcome.merged, [(1, 0)]);
         assert_eq!(outcome.assigned, [(4, 0)]);
         let far = Line(vec![0.0, 0.0, 3.0, 3.0, 3.0]);
-        let outcome = cluster(&candidates(&far, 4), &known, &far, &RULE);
+        let outcome = cluster_with(&candidates(&far, 4), known, &far, &RULE);
         assert!(outcome.merged.is_empty());
         assert_eq!(outcome.assigned, [(4, 1)]);
     }
@@ -374,7 +392,7 @@ mod tests {
         let scores = Scores((0..7).map(|a| (0..7).map(|b| alike(a, b)).collect()).collect());
         let near = |i: usize| (0..i).map(|j| Hit { id: j as u32, similarity: alike(i, j) }).collect();
         let candidates: Vec<Vec<Hit>> = (0..7).map(near).collect();
-        let outcome = cluster(&candidates, &Known { family_of: &[], leaders: &[] }, &scores, &RULE);
+        let outcome = cluster_with(&candidates, (&[], &[]), &scores, &RULE);
         let members = |family| outcome.assigned.iter().filter(|a| a.1 == family).map(|a| a.0).collect::<Vec<_>>();
         assert_eq!((members(0), members(1)), (vec![0, 1, 2, 3], vec![4, 5, 6]));
     }
@@ -383,9 +401,10 @@ mod tests {
     fn a_named_family_is_elder_than_a_group_of_tonight() {
         // Prompt 0 was single; 1 and 2 are a family. Prompt 3 leans on 0 and then meets the family.
         let line = Line(vec![0.0, 0.2, 0.2, 0.0]);
-        let known = Known { family_of: &[u32::MAX, 0, 0], leaders: &[1] };
+        let known: (&[u32], &[u32]) = (&[u32::MAX, 0, 0], &[1]);
         let candidates = vec![vec![Hit { id: 0, similarity: 1.0 }, Hit { id: 1, similarity: 0.9 }]];
-        let outcome = cluster(&candidates, &known, &line, &Rule { thresholds: [[1.0; 5]; 5], diameter: 0.5, ..RULE });
+        let outcome =
+            cluster_with(&candidates, known, &line, &Rule { thresholds: [[1.0; 5]; 5], diameter: 0.5, ..RULE });
         assert_eq!((outcome.leaders.len(), outcome.merged.len()), (0, 0), "no name is lost and none is made");
         assert_eq!(outcome.assigned, [(0, 0), (3, 0)]);
     }
@@ -393,7 +412,7 @@ mod tests {
     #[test]
     fn copies_beyond_the_representatives_are_inactive() {
         let line = Line(vec![0.0; 40]);
-        let outcome = cluster(&candidates(&line, 0), &Known { family_of: &[], leaders: &[] }, &line, &RULE);
+        let outcome = cluster_with(&candidates(&line, 0), (&[], &[]), &line, &RULE);
         assert_eq!(outcome.leaders, [0]);
         assert_eq!(outcome.assigned.len(), 40);
         assert_eq!(outcome.inactive, (16..40).collect::<Vec<_>>());

@@ -12,7 +12,8 @@
 
 use super::length::{LENGTHS, Thresholds, length_class};
 use crate::text::{Grams, Overlap, Sketch, gram_units, ratio};
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Version of the rule, recorded with each family that it makes. 1 counted grams of four characters at every length, which
 /// any two long texts of a language share; 2 lets grams grow with the texts.
@@ -125,15 +126,29 @@ pub trait Material: Sync {
     fn members(&self, family: u32) -> Vec<u32>;
 }
 
-/// Sketches of prompts, by number, made when first asked for and shared by the judges of all threads: a pair whose sketches
+/// Sketches of the prompts that are judged, made when first asked for and shared by the judges of all threads: a pair whose sketches
 /// differ too much is refused without reading a text.
-pub struct Sketches(Vec<OnceLock<Box<Sketch>>>);
+pub struct Sketches([Mutex<HashMap<u32, Arc<Sketch>>>; SHARDS]);
+
+/// Parts of the sketches, so that threads seldom wait for each other.
+const SHARDS: usize = 64;
+
+impl Default for Sketches {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
 
 impl Sketches {
-    /// Room for the prompts numbered below `n`.
-    #[must_use]
-    pub fn new(n: usize) -> Self {
-        Self((0..n).map(|_| OnceLock::new()).collect())
+    /// The sketch of a prompt, which `make` makes where it is not there yet.
+    fn of(&self, prompt: u32, make: impl FnOnce() -> Sketch) -> Arc<Sketch> {
+        let shard = || self.0[prompt as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sketch) = shard().get(&prompt) {
+            return Arc::clone(sketch);
+        }
+        // Not under the lock: two threads may make the same one, and one of the two stays.
+        let made = Arc::new(make());
+        Arc::clone(shard().entry(prompt).or_insert(made))
     }
 }
 
@@ -175,17 +190,18 @@ impl<'a> Judge<'a> {
         let sketch = self.sketch(b);
         self.material.folded(b, &mut self.text);
         match sketch {
-            Some(sketch) => self.grams.overlap_with(&self.text, sketch),
+            Some(sketch) => self.grams.overlap_with(&self.text, &sketch),
             None => self.grams.overlap(&self.text),
         }
     }
 
-    fn sketch(&mut self, prompt: u32) -> Option<&'a Sketch> {
-        let place = self.sketches?.0.get(prompt as usize)?;
-        Some(place.get_or_init(|| {
-            self.material.folded(prompt, &mut self.text);
-            Box::new(self.grams.sketch(&self.text, gram_units(self.text.len())))
-        }))
+    fn sketch(&mut self, prompt: u32) -> Option<Arc<Sketch>> {
+        let Self { sketches, material, grams, text, .. } = self;
+        let make = || {
+            material.folded(prompt, text);
+            grams.sketch(text, gram_units(text.len()))
+        };
+        Some((*sketches)?.of(prompt, make))
     }
 
     /// Whether the sketches of two prompts show that a pair of this similarity scores below `least`.
@@ -194,7 +210,8 @@ impl<'a> Judge<'a> {
         // A little less than is needed, so that rounding refuses nothing.
         let by_text = least - similarity - RATIO_WEIGHT * ratio(of_a.bytes(), of_b.bytes());
         let least = by_text / CONTAINMENT_WEIGHT - 1e-4;
-        let (short, of_short, of_long) = if of_a.units() <= of_b.units() { (a, of_a, of_b) } else { (b, of_b, of_a) };
+        let (short, of_short, of_long) =
+            if of_a.units() <= of_b.units() { (a, &of_a, &of_b) } else { (b, &of_b, &of_a) };
         if of_short.units() == of_long.units() {
             return of_short.refuses(of_long, least);
         }

@@ -1,8 +1,11 @@
 //! What a report says of a fragment family beside what it says of any family.
 
+use crate::error::Result;
 use crate::ids::{Level, Time};
 use crate::report::Fragment as Details;
+use crate::store::Store;
 use crate::store::facts::Head;
+use crate::stored::fragment;
 use crate::stored::standing::{Standing, level_of};
 use crate::stored::view::View;
 
@@ -14,25 +17,25 @@ const COMMON_SHARE: f64 = 0.01;
 const COMMON_ACCOUNTS: u64 = 50;
 
 /// What a report says of a fragment family beside what it says of any family.
-pub(crate) fn details(view: &View, standing: &Standing, all_accounts: u64) -> Details {
+pub(crate) fn details((store, view): (&Store, &View), standing: &Standing, all_accounts: u64) -> Result<Details> {
     let (head, behind) = (&standing.head, standing.behind.fragment.clone().unwrap_or_default());
     let number = level_of(head.family).1;
-    let fragment = &view.fragments[number as usize];
+    let fragment = fragment::one(store, number)?;
     let near = behind.near(view);
     let named = near.iter().take(MOST_NAMED).map(|&leader| view.family_id(Level::NearDuplicate, leader));
     let common = head.accounts >= COMMON_ACCOUNTS.max((COMMON_SHARE * all_accounts as f64).ceil() as u64);
-    Details {
+    Ok(Details {
         field: fragment.field,
         digest: fragment.digest(),
         texts: head.prompts,
         place: behind.place(),
         share: behind.share(),
-        parts: view.parts(number).count() as u64,
+        parts: view.parts(number).len() as u64,
         near_families: near.len() as u64,
         largest_near_families: named.collect(),
-        known: fragment.known.clone(),
         registry_candidate: fragment.known.is_none() && common && days(head) >= OLD_DAYS,
-    }
+        known: fragment.known,
+    })
 }
 
 /// Days from its first request to its last.

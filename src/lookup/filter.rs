@@ -67,7 +67,7 @@ impl<'a> Filter<'a> {
         let open = account.is_none() && model.is_none() && query.since.is_none() && query.until.is_none() && !system;
         let texts = match family {
             Some((Level::Fragment, head)) => {
-                let of_prompts = view.fragments[head as usize].field == Field::Prompt;
+                let of_prompts = view.fragments[head as usize].field() == Field::Prompt;
                 let refused = "expected a family of prompts, got a fragment of system prompts or earlier turns";
                 if !of_prompts {
                     return Err(Error::new(ErrorKind::Input, refused));

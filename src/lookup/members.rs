@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::pieces;
 use crate::ids::{FamilyId, Field, Level};
 use crate::store::{Store, tables};
+use crate::stored::fragment;
 use crate::stored::fragment_families::fragment_families;
 use crate::stored::rows::{Facts, by_system};
 use crate::stored::view::View;
@@ -24,9 +25,9 @@ use std::io::Write;
 pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> Result<u64> {
     let view = View::open(store)?;
     let facts = Facts::read(store, &view)?;
-    let mut requests = vec![0u32; view.family_of.len()];
+    let mut requests = vec![0u32; view.n_prompts()];
     view.postings.iter().flat_map(|p| p.all()).for_each(|posting| requests[posting.prompt as usize] += 1);
-    let mut near_requests = vec![0u32; view.family_of.len()];
+    let mut near_requests = vec![0u32; view.n_prompts()];
     for (prompt, &n) in requests.iter().enumerate() {
         if let Some(leader) = facts.near(&view, prompt as u32) {
             near_requests[leader as usize] += n;
@@ -39,7 +40,7 @@ pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> R
     let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the export: {cause}"));
     writeln!(out, "exchange_id,account,family_id,level,similarity").map_err(failed)?;
     let with_fragments = levels.contains(&Level::Fragment);
-    let by_row = if with_fragments { fragment_rows(&view) } else { HashMap::new() };
+    let by_row = if with_fragments { fragment_rows(store, &view)? } else { HashMap::new() };
     for (night, file) in store.of_kind("rows").enumerate() {
         let mut row_number = 0;
         for batch in tables::read(&store.path(file), &["exchange_id", "account", "prompt"], None)? {
@@ -65,14 +66,14 @@ pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> R
                 for &level in levels {
                     let Some(leader) = lead(level) else { continue };
                     let name = names.entry((level, leader)).or_insert_with(|| view.family_id(level, leader));
-                    let similarity = if level == Level::Exact { 1.0 } else { facts.similarity(prompt) };
+                    let similarity = if level == Level::Exact { 1.0 } else { view.similarity(prompt) };
                     writeln!(out, "{id},{account},{name},{},{similarity:.4}", level.word()).map_err(failed)?;
                     written += 1;
                 }
                 if with_fragments {
                     let here = by_row.get(&(night as u16, row_number + row as u32)).into_iter().flatten();
                     for &(head, share) in here {
-                        let name = view.fragments[head as usize].id;
+                        let name = view.fragments[head as usize].id();
                         writeln!(out, "{id},{account},{name},fragment,{share:.4}").map_err(failed)?;
                         written += 1;
                     }
@@ -86,11 +87,11 @@ pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> R
 }
 
 /// Heads of the fragment families of each exchange, with the share of the fragment that its text holds.
-fn fragment_rows(view: &View) -> HashMap<(u16, u32), Vec<(u32, f32)>> {
+fn fragment_rows(store: &Store, view: &View) -> Result<HashMap<(u16, u32), Vec<(u32, f32)>>> {
     let by_system = by_system(view);
     let mut out: HashMap<(u16, u32), Vec<(u32, f32)>> = HashMap::new();
     for family in fragment_families(view) {
-        let fragment = &view.fragments[family.head as usize];
+        let fragment = fragment::one(store, family.head)?;
         let length: usize = pieces(&fragment.text).map(str::len).sum();
         let held: HashMap<u32, u32> = family.members.iter().map(|member| (member.text, member.held)).collect();
         for row in family.rows(view, &by_system) {
@@ -102,7 +103,7 @@ fn fragment_rows(view: &View) -> HashMap<(u16, u32), Vec<(u32, f32)>> {
             }
         }
     }
-    out
+    Ok(out)
 }
 
 /// An id that needs no quoting and that no spreadsheet takes for a formula.

@@ -15,9 +15,10 @@ use crate::store::postings::{NONE, Posting};
 use crate::store::uses::Activity;
 use crate::store::{Mapped, Store};
 use crate::stored::fragment_families::template_of;
+use crate::stored::known::SINGLE;
 use crate::stored::rows::exchange_ids;
 use crate::stored::standing::{OfOne, Standings, family_key, level_of};
-use crate::stored::view::{SINGLE, Stored, View, segments};
+use crate::stored::view::{Stored, View, segments};
 use crate::stored::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, totals, view};
 use crate::text::{self, Grams};
 use serde::Serialize;
@@ -189,7 +190,7 @@ struct Judged {
 const SHOWN: usize = 50;
 
 impl<'a> Opened<'a> {
-    /// Maps the files of a store and reads which prompts have a family.
+    /// Maps the files of a store.
     /// # Errors
     /// `Store` when it is damaged, or was made with another model.
     pub fn open(store: Store, model: &'a Model, config: &AuditConfig) -> Result<Self> {
@@ -200,7 +201,7 @@ impl<'a> Opened<'a> {
         let recorded: serde_json::Value =
             serde_json::from_str(&store.catalog().meta("rule")?.unwrap_or_default()).unwrap_or_default();
         let rule = match recorded_thresholds(&recorded).filter(|_| config.threshold.is_none()) {
-            Some(thresholds) => rule_of(thresholds, view.family_of.len() as u64),
+            Some(thresholds) => rule_of(thresholds, view.n_prompts() as u64),
             None => rule(&calibration(&store)?, config, &totals::sum(&totals::of_nights(&store, &view)?).lengths),
         };
         Ok(Self { store, view, model, whole, rule, scanner: OnceLock::new() })
@@ -231,7 +232,7 @@ impl<'a> Opened<'a> {
             Judged { hit, score, accepted }
         });
         let judged: Vec<Judged> = judged.filter(|judged| query.k > 0 || judged.accepted).collect();
-        let scanner = self.scanner();
+        let scanner = self.scanner()?;
         let fragments = self.fragments_of(scanner, &query.text);
         let hits = self.show(&judged, query, &filter, (scanner, &fragments))?;
         let threshold = self.rule.threshold(folded.len(), folded.len());
@@ -239,11 +240,14 @@ impl<'a> Opened<'a> {
     }
 
     /// All fragments of prompts; those of other fields are in it too, so that numbers agree.
-    fn scanner(&self) -> &Scanner {
-        self.scanner.get_or_init(|| {
-            let runs = self.view.fragments.iter().map(|f| if f.field == Field::Prompt { f.text.as_str() } else { "" });
-            Scanner::new(&crate::stored::fragment::printer(&self.view.naming_key), runs)
-        })
+    fn scanner(&self) -> Result<&Scanner> {
+        if let Some(scanner) = self.scanner.get() {
+            return Ok(scanner);
+        }
+        let query = "SELECT CASE field WHEN ?1 THEN text ELSE '' END FROM fragments ORDER BY fragment";
+        let runs: Vec<String> = self.store.catalog().all(query, [Field::Prompt.number()], |row| row.get(0))?;
+        let printer = crate::stored::fragment::printer(&self.view.naming_key);
+        Ok(self.scanner.get_or_init(|| Scanner::new(&printer, runs.iter().map(String::as_str))))
     }
 
     /// The fragment families that a raw text holds, each once, in order of place.
@@ -255,7 +259,7 @@ impl<'a> Opened<'a> {
             .map(|found| {
                 let head = self.view.fragments[found.run as usize].head;
                 let range = aligned.raw_range(found.first as usize..found.end as usize);
-                let family_id = self.view.fragments[head as usize].id;
+                let family_id = self.view.fragments[head as usize].id();
                 (head, SharedFragment { family_id, start: range.start, end: range.end })
             })
             .collect();
@@ -469,7 +473,7 @@ impl<'a> Opened<'a> {
         let is_listed = |head: &Head| match level_of(head.family) {
             _ if head.requests < 2 => false,
             (Level::System, _) => false,
-            (Level::Fragment, number) => self.view.fragments[number as usize].field != Field::System,
+            (Level::Fragment, number) => self.view.fragments[number as usize].field() != Field::System,
             (Level::NearDuplicate, _) => true,
             (Level::Exact, prompt) => {
                 let near = Some(self.view.family(prompt)).filter(|&family| family != SINGLE);

@@ -14,11 +14,11 @@ use crate::report::{
 use crate::store::facts::Head;
 use crate::store::{Store, tables};
 use crate::stored::fragment_families::{fragment_family_of, template_of};
+use crate::stored::known::SINGLE;
 use crate::stored::rows::{by_system, exchange_ids, system_texts};
 use crate::stored::standing::{Standing, Standings, accounts_of, add, count_one, family_key, level_of};
 use crate::stored::totals;
-use crate::stored::view::Row;
-use crate::stored::view::{SINGLE, View};
+use crate::stored::view::{Row, View};
 use crate::stored::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
 use arrow_array::cast::AsArray;
 use rayon::prelude::*;
@@ -40,25 +40,19 @@ struct Describe<'a> {
     models: Vec<String>,
     /// Accounts with an exchange.
     n_accounts: u64,
-    /// Older names of a family, by its number.
-    merged: BTreeMap<u32, Vec<FamilyId>>,
 }
 
 impl<'a> Describe<'a> {
     fn new(store: &'a Store, view: &'a View) -> Result<Self> {
-        let mut merged: BTreeMap<u32, Vec<FamilyId>> = BTreeMap::new();
-        for (number, family) in (0u32..).zip(&view.families).filter(|(_, family)| family.merged_into.is_some()) {
-            merged.entry(view.root(number)).or_default().push(family.id);
-        }
         let models = store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?;
         let count = "SELECT count(*) FROM accounts WHERE id NOT GLOB 'forgotten-*'";
         let n_accounts = store.catalog().all(count, [], |row| row.get::<_, i64>(0))?;
         let n_accounts = n_accounts.first().map_or(0, |n| n.unsigned_abs());
-        Ok(Self { store, view, models, n_accounts, merged })
+        Ok(Self { store, view, models, n_accounts })
     }
 
     /// Everything a report says of a family.
-    fn describe(&self, standing: &Standing, template: Template, example: Option<String>) -> Family {
+    fn describe(&self, standing: &Standing, template: Template, example: Option<String>) -> Result<Family> {
         let Standing { head, behind } = standing;
         let (level, number) = level_of(head.family);
         let time = |micros| Time::new(micros).unwrap_or_else(|| Time::new(0).expect("the epoch is a time"));
@@ -75,16 +69,19 @@ impl<'a> Describe<'a> {
         let within = match level {
             Level::Exact => Some(self.view.family(number))
                 .filter(|&family| family != SINGLE)
-                .map(|family| self.view.families[family as usize].id),
+                .map(|family| self.view.families[family as usize].id()),
             Level::Fragment => {
-                let wider = self.view.fragments[number as usize].within;
-                wider.map(|wider| self.view.fragments[wider as usize].id)
+                let wider = self.view.fragments[number as usize].within();
+                wider.map(|wider| self.view.fragments[wider as usize].id())
             }
             _ => None,
         };
         let newest = self.store.nights().last().map(|night| night.night);
         let new_accounts = if newest == Some(head.last_night) { head.new_accounts } else { 0 };
-        Family {
+        let fragment = (level == Level::Fragment).then(|| details((self.store, self.view), standing, self.n_accounts));
+        // Older names, those of families that were merged into it.
+        let merged = if near { self.view.merged_into(number) } else { Vec::new() };
+        Ok(Family {
             id: standing.id(),
             level,
             rule: near.then(|| self.view.rule_of(number)),
@@ -104,10 +101,10 @@ impl<'a> Describe<'a> {
             nights: behind.nights.iter().map(night).collect(),
             days: behind.days.iter().map(|(&day, &requests)| DayCount { day, requests }).collect(),
             models,
-            merged: if near { self.merged.get(&number).cloned().unwrap_or_default() } else { Vec::new() },
+            merged: merged.into_iter().map(|merged| self.view.families[merged as usize].id()).collect(),
             smallest_similarity: near.then_some(behind.smallest),
-            fragment: (level == Level::Fragment).then(|| details(self.view, standing, self.n_accounts)),
-        }
+            fragment: fragment.transpose()?,
+        })
     }
 
     /// Describes families, in the order given.
@@ -131,7 +128,7 @@ impl<'a> Describe<'a> {
         };
         let templates: Vec<Template> = standings.par_iter().map(template).collect();
         let described = standings.iter().zip(templates).zip(examples);
-        Ok(described.map(|((standing, template), example)| self.describe(standing, template, Some(example))).collect())
+        described.map(|((standing, template), example)| self.describe(standing, template, Some(example))).collect()
     }
 }
 
@@ -190,7 +187,7 @@ impl<'a> Ranked<'a> {
                 (Level::Exact, _) if head.trivial != 0 => &mut trivial,
                 (Level::System, _) => &mut systems,
                 (Level::Fragment, number) => match view.fragments.get(number as usize) {
-                    Some(fragment) if fragment.known.is_some() => &mut known,
+                    Some(fragment) if fragment.is_known() => &mut known,
                     Some(_) => &mut listed,
                     None => continue,
                 },
@@ -251,8 +248,8 @@ pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One
     let (level, number, name) = match id.level {
         // What resembles nothing else is described as the exact family that it is, under the name that was asked for.
         Level::NearDuplicate if near == SINGLE => (Level::Exact, key, id),
-        Level::NearDuplicate => (id.level, near, view.families[near as usize].id),
-        Level::Fragment => (id.level, key, view.fragments[key as usize].id),
+        Level::NearDuplicate => (id.level, near, view.families[near as usize].id()),
+        Level::Fragment => (id.level, key, view.fragments[key as usize].id()),
         level => (level, key, id),
     };
     let rows = |most: usize| {
@@ -281,7 +278,7 @@ pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One
             let mut accounts = BTreeMap::new();
             rows.iter()
                 .for_each(|row| add(&mut accounts, row.posting.account, (1, row.posting.time, row.posting.time)));
-            (count_one(store, view, (level, number, name), &rows)?, accounts)
+            (count_one(store, view, (level, number, name), &rows), accounts)
         }
     };
     if standing.head.requests < 2 {
@@ -299,8 +296,8 @@ pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One
 pub(crate) fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<u32>> {
     if id.level == Level::Fragment {
         // A part leads to its head.
-        let found = view.fragments.iter().find(|fragment| fragment.id == id);
-        return Ok(found.map(|fragment| fragment.head));
+        let query = "SELECT head FROM fragments WHERE id = ?1 ORDER BY fragment LIMIT 1";
+        return Ok(store.catalog().all(query, [id.to_string()], |row| row.get(0))?.pop());
     }
     if id.level == Level::NearDuplicate {
         let leader: Vec<u32> =
@@ -367,7 +364,7 @@ pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> R
         parameters,
         counts: counts.clone(),
         store: store_totals,
-        nights: nights(&store, &view, &totals),
+        nights: nights(&store, &totals)?,
         rings,
         rings_meta,
         families_total: ranked.listed.len() as u64,
@@ -381,9 +378,10 @@ pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> R
     .finish())
 }
 
-fn nights(store: &Store, view: &View, totals: &[totals::Totals]) -> Vec<Night> {
-    let mut new_families: BTreeMap<u32, u64> = BTreeMap::new();
-    view.families.iter().for_each(|family| *new_families.entry(family.night).or_default() += 1);
+fn nights(store: &Store, totals: &[totals::Totals]) -> Result<Vec<Night>> {
+    let query = "SELECT night, count(*) FROM families GROUP BY night";
+    let new_families: BTreeMap<u32, i64> =
+        store.catalog().all(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
     let night = |(night, totals): (&crate::store::Night, &totals::Totals)| Night {
         night: night.night,
         first_seen: Time::new(night.first_seen),
@@ -391,9 +389,9 @@ fn nights(store: &Store, view: &View, totals: &[totals::Totals]) -> Vec<Night> {
         exchanges: night.exchanges,
         accounts: totals.accounts,
         new_accounts: u64::from(night.accounts),
-        new_families: new_families.get(&night.night).copied().unwrap_or(0),
+        new_families: new_families.get(&night.night).map_or(0, |n| n.unsigned_abs()),
     };
-    store.nights().iter().zip(totals).map(night).collect()
+    Ok(store.nights().iter().zip(totals).map(night).collect())
 }
 
 /// Unrelated neighbours to expect for prompts of each length that the store holds.

@@ -31,6 +31,12 @@ CREATE TABLE fragments (fragment INTEGER PRIMARY KEY, id TEXT NOT NULL, field IN
     head INTEGER NOT NULL, within INTEGER, known TEXT) STRICT;
 ";
 
+/// For look-ups by name; a store of an older program has none.
+pub const INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS families_by_id ON families (id);
+CREATE INDEX IF NOT EXISTS fragments_by_id ON fragments (id);
+";
+
 pub(super) fn failed(cause: rusqlite::Error) -> Error {
     Error::new(ErrorKind::Store, format!("catalog.sqlite: {cause}"))
 }
@@ -51,7 +57,7 @@ impl Catalog {
         let mut db = Connection::open(path).map_err(failed)?;
         settings(&db)?;
         let change = db.transaction().map_err(failed)?;
-        change.execute_batch(TABLES).and_then(|()| change.execute_batch(digests::TABLE)).map_err(failed)?;
+        [TABLES, INDEXES, digests::TABLE].iter().try_for_each(|sql| change.execute_batch(sql)).map_err(failed)?;
         for (name, value) in meta {
             change.execute("INSERT INTO meta VALUES (?1, ?2)", (name, value)).map_err(failed)?;
         }

@@ -8,7 +8,7 @@
 //! DIR/catalog.sqlite    what exists           DIR/lock             who is writing
 //! DIR/nights/000001/    rows.parquet prompts.parquet turns.parquet systems.parquet assigned.parquet
 //!                       texts.bin postings.bin, the same of systems and turns, fingerprints of all three,
-//!                       members.bin holders.bin
+//!                       members.bin holders.bin, families and fragments by number, who is in them
 //! DIR/shared/           ids-000001.keys prompts-… turns-… systems-… whole-000001.index windows-…   (merged when many)
 //! ```
 
@@ -16,6 +16,7 @@ pub mod backup;
 pub mod catalog;
 mod digests;
 pub mod facts;
+pub mod families;
 pub mod files;
 pub mod input;
 pub mod key;

@@ -24,13 +24,13 @@ pub(crate) struct FragmentFamily {
 
 /// The fragment families of a store, by number of their head.
 pub(crate) fn fragment_families(view: &View) -> impl Iterator<Item = FragmentFamily> {
-    let heads = (0u32..).zip(&view.fragments).filter(|(number, fragment)| fragment.head == *number);
+    let heads = view.fragments.iter().filter(|(number, fragment)| fragment.head == *number);
     heads.map(|(head, _)| fragment_family(view, head))
 }
 
 /// The parts of a family, the head first.
 fn parts(view: &View, head: u32) -> Vec<u32> {
-    let mut parts: Vec<u32> = view.parts(head).collect();
+    let mut parts = view.parts(head);
     parts.sort_by_key(|&part| (part != head, part));
     parts
 }
@@ -69,7 +69,7 @@ impl FragmentFamily {
 
     /// Its requests, in order of time.
     pub(crate) fn rows(&self, view: &View, by_system: &HashMap<u32, Vec<Row>>) -> Vec<Row> {
-        let field = view.fragments[self.head as usize].field;
+        let field = view.fragments[self.head as usize].field();
         let mut rows: Vec<Row> = Vec::new();
         for member in &self.members {
             match field {
@@ -92,7 +92,7 @@ impl FragmentFamily {
 
 /// The text of a fragment family, as it came, with slots where members differ.
 pub(crate) fn template_of(view: &View, head: u32) -> Template {
-    let field = view.fragments[head as usize].field;
+    let field = view.fragments[head as usize].field();
     let mut out = Template::default();
     // A part that stands over one that is shown says the same again.
     let mut shown: Vec<u32> = Vec::new();

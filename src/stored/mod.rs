@@ -5,6 +5,7 @@ pub(crate) mod fields;
 pub(crate) mod fragment;
 pub(crate) mod fragment_families;
 mod identity;
+pub(crate) mod known;
 mod progress;
 pub(crate) mod rings;
 pub(crate) mod rows;

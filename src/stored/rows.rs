@@ -1,12 +1,13 @@
 //! What counting and describing read of a store: every exchange as a number or two, and single cells of its tables.
 
+use super::known::SINGLE;
 use super::view::{Row, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Field;
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::types::UInt32Type;
 use std::collections::{BTreeMap, HashMap};
 
 /// Facts of the store that counting needs.
@@ -18,20 +19,20 @@ pub(crate) struct Facts {
     pub(crate) vector: Vec<bool>,
     /// Whether any exchange has it; the others are forgotten.
     pub(crate) sent: Vec<bool>,
-    /// Similarity of a prompt to its family's leader.
-    similarity: Vec<f32>,
+    /// Number of the family of a prompt; [`SINGLE`] where it has none.
+    family: Vec<u32>,
     pub(crate) models: Vec<String>,
 }
 
 impl Facts {
     pub(crate) fn read(store: &Store, view: &View) -> Result<Self> {
-        let n_prompts = view.family_of.len();
+        let n_prompts = view.n_prompts();
         let mut facts = Self {
             rows: Vec::new(),
             trivial: Vec::with_capacity(n_prompts),
             vector: Vec::with_capacity(n_prompts),
             sent: vec![false; n_prompts],
-            similarity: vec![1.0; n_prompts],
+            family: view.families_from(0, n_prompts),
             models: store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?,
         };
         for (night, postings) in view.postings.iter().enumerate() {
@@ -42,18 +43,6 @@ impl Facts {
                 let batch = batch?;
                 facts.trivial.extend(batch.column(0).as_boolean().iter().map(|x| x == Some(true)));
                 facts.vector.extend(batch.column(1).as_boolean().iter().map(|x| x == Some(true)));
-            }
-        }
-        for file in store.of_kind("assigned") {
-            for batch in tables::read(&store.path(file), &["prompt", "similarity"], None)? {
-                let batch = batch?;
-                let prompts = batch.column(0).as_primitive::<UInt32Type>().values();
-                for (&prompt, &similarity) in prompts.iter().zip(batch.column(1).as_primitive::<Float32Type>().values())
-                {
-                    if let Some(slot) = facts.similarity.get_mut(prompt as usize) {
-                        *slot = similarity;
-                    }
-                }
             }
         }
         let whole =
@@ -70,11 +59,15 @@ impl Facts {
     /// The near-duplicate family of a prompt, named by its leader; `None` for a text that resembles nothing.
     pub(crate) fn near(&self, view: &View, prompt: u32) -> Option<u32> {
         let fit = self.vector[prompt as usize] && !self.trivial[prompt as usize];
-        fit.then(|| view.near_leader(prompt))
+        fit.then(|| match self.family(prompt) {
+            SINGLE => prompt,
+            family => view.families[family as usize].leader,
+        })
     }
 
-    pub(crate) fn similarity(&self, prompt: u32) -> f32 {
-        self.similarity[prompt as usize]
+    /// Number of the family of a prompt; [`SINGLE`] where it has none.
+    pub(crate) fn family(&self, prompt: u32) -> u32 {
+        self.family[prompt as usize]
     }
 
     /// Exchanges grouped by `key`, groups of two or more, each in order of time.
@@ -97,7 +90,7 @@ impl Facts {
 /// Exchanges by their system prompt; none where no fragment was found in system prompts.
 pub(crate) fn by_system(view: &View) -> HashMap<u32, Vec<Row>> {
     let mut out: HashMap<u32, Vec<Row>> = HashMap::new();
-    if view.fragments.iter().any(|fragment| fragment.field == Field::System) {
+    if view.fragments.iter().any(|(_, fragment)| fragment.field() == Field::System) {
         for (night, postings) in view.postings.iter().enumerate() {
             for &posting in postings.all().iter().filter(|posting| posting.system != NONE) {
                 out.entry(posting.system).or_default().push(Row { posting, night: night as u16 });

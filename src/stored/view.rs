@@ -1,7 +1,7 @@
 //! A store as the flows read it: tables, texts and index of one commit, opened by mapping.
 
 use super::fields::texts_kind;
-use super::fragment::Fragment;
+use super::known::{Found, Known, SINGLE, found};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::Material;
@@ -11,7 +11,7 @@ use crate::index::{Segment, Vectors};
 use crate::store::keys::{self, KeyTable};
 use crate::store::members::{Holder, Member};
 use crate::store::postings::{Posting, Postings};
-use crate::store::sorted::{Record, Sorted, equal, first_from};
+use crate::store::sorted::{equal, first_from};
 use crate::store::texts::Texts;
 use crate::store::{Mapped, Named, Store, tables};
 use crate::text;
@@ -19,10 +19,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock};
-
-/// No family.
-pub(crate) const SINGLE: u32 = u32::MAX;
+use std::ops::Deref;
+use std::sync::Mutex;
 
 /// What the ranking looks at, for every exchange of the store.
 #[derive(Clone, Copy)]
@@ -50,16 +48,6 @@ impl Tables {
     }
 }
 
-/// A family of several prompts, as the catalog has it.
-#[derive(Clone, Debug)]
-pub(crate) struct KnownFamily {
-    /// Its name: that of the text which led it first, also where another leads it now.
-    pub(crate) id: FamilyId,
-    pub(crate) leader: u32,
-    pub(crate) night: u32,
-    pub(crate) merged_into: Option<u32>,
-}
-
 /// From which family on a version of the judge's rule was used; in the catalog's table `meta`, under `rules`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RuleFrom {
@@ -67,8 +55,9 @@ pub(crate) struct RuleFrom {
     pub(crate) first_family: u32,
 }
 
-/// Texts of all nights and families of all prompts.
+/// Texts of all nights, with what is [`Known`] of families and fragments.
 pub(crate) struct View {
+    known: Known,
     /// Of each [`Field`]: number of a night's first text, and its texts.
     texts: [Vec<(u32, Texts<Mapped>)>; 3],
     /// Postings of each night.
@@ -77,24 +66,23 @@ pub(crate) struct View {
     spans: Vec<Span>,
     /// Who sent which earlier turn, each night.
     turn_postings: Vec<Postings<Mapped>>,
-    /// Fragments, parts of families among them, by number.
-    pub(crate) fragments: Vec<Fragment>,
     /// Texts that hold fragments, as each night found them.
     members: Vec<(u32, Found<Member>)>,
     /// The same by text, with the night that wrote it.
     holders: Vec<(u32, Found<Holder>)>,
-    /// (head, part) of all fragments, sorted; made when first asked for.
-    parts: OnceLock<Vec<(u32, u32)>>,
     /// Numbers that texts have been given, by [`Field`].
     n_texts: [u32; 3],
-    pub(crate) families: Vec<KnownFamily>,
-    /// Family of each prompt, merges followed; [`SINGLE`] where it has none.
-    pub(crate) family_of: Vec<u32>,
     pub(crate) naming_key: [u8; 32],
     /// Which version of the judge's rule made families from which number on, oldest first.
     rules: Vec<RuleFrom>,
-    /// (family, prompt) of all that have one, sorted; made when first asked for.
-    by_family: OnceLock<Vec<(u32, u32)>>,
+}
+
+impl Deref for View {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        &self.known
+    }
 }
 
 impl View {
@@ -120,40 +108,6 @@ impl View {
         for kind in ["rows", "prompts-table", "systems-table"] {
             store.of_nights(kind)?;
         }
-        let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
-        let query = "SELECT family, leader, night, merged_into, id FROM families ORDER BY family";
-        let families = store.catalog().all(query, [], |row| {
-            let (id, leader, night, merged_into): (String, _, _, _) =
-                (row.get(4)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok((row.get(0)?, id.parse().map(|id| KnownFamily { id, leader, night, merged_into })))
-        })?;
-        let families: Vec<(u32, KnownFamily)> = families
-            .into_iter()
-            .map(|(number, family): (u32, std::result::Result<_, ()>)| Ok((number, family?)))
-            .collect::<std::result::Result<_, ()>>()
-            .map_err(|()| damaged("catalog.sqlite, table families: a name is not whole".into()))?;
-        let n_families = families.len() as u32;
-        let whole = |(i, (number, family)): (u32, &(u32, KnownFamily))| {
-            *number == i && family.leader < n_prompts && family.merged_into.is_none_or(|into| into < n_families)
-        };
-        if !(0..).zip(&families).all(whole) {
-            return Err(damaged("catalog.sqlite, table families: a leader or a family does not exist".into()));
-        }
-        let families: Vec<KnownFamily> = families.into_iter().map(|(_, family)| family).collect();
-        let mut family_of = vec![SINGLE; n_prompts as usize];
-        for file in store.of_kind("assigned") {
-            for batch in tables::read(&store.path(file), &["prompt", "family"], None)? {
-                let batch = batch?;
-                let (prompts, numbers) =
-                    (batch.column(0).as_primitive::<UInt32Type>(), batch.column(1).as_primitive::<UInt32Type>());
-                for (&prompt, &family) in prompts.values().iter().zip(numbers.values()) {
-                    let known = family_of.get_mut(prompt as usize).filter(|_| (family as usize) < families.len());
-                    *known.ok_or_else(|| {
-                        damaged(format!("{}: prompt {prompt} or family {family} does not exist", file.name))
-                    })? = family;
-                }
-            }
-        }
         let open = |kind| {
             store.of_nights(kind)?.into_iter().map(|file| store.read(file, Postings::open)).collect::<Result<_>>()
         };
@@ -168,7 +122,6 @@ impl View {
                 .map_err(|cause| damaged(format!("catalog.sqlite, table meta, rules: {cause}")))?,
             None => Vec::new(),
         };
-        let fragments = fragments(store)?;
         let (mut members, mut holders) = (found(store, "members")?, found(store, "holders")?);
         if store.of_kind("fragments").next().is_some() {
             let older = old_members(store)?;
@@ -181,45 +134,23 @@ impl View {
             .nights()
             .last()
             .map_or([0; 3], |n| [n.first_prompt + n.prompts, n.first_system + n.systems, n.first_turn + n.turns]);
-        let mut view = Self {
+        Ok(Self {
+            known: Known::open(store)?,
             texts,
             postings,
             spans,
             turn_postings,
-            fragments,
             members,
             holders,
-            parts: OnceLock::new(),
             n_texts,
-            families,
-            family_of,
             naming_key: naming.0,
             rules,
-            by_family: OnceLock::new(),
-        };
-        if view.families.iter().any(|family| family.merged_into.is_some()) {
-            let roots: Vec<u32> = (0..view.families.len() as u32).map(|family| view.root(family)).collect();
-            for family in view.family_of.iter_mut().filter(|family| **family != SINGLE) {
-                *family = roots[*family as usize];
-            }
-        }
-        Ok(view)
+        })
     }
 
-    /// Number of the family of a prompt; [`SINGLE`] where it has none.
-    pub(crate) fn family(&self, prompt: u32) -> u32 {
-        self.family_of.get(prompt as usize).copied().unwrap_or(SINGLE)
-    }
-
-    /// The family that this one is part of now. A merge goes to an older leader, so the walk ends.
-    pub(crate) fn root(&self, mut family: u32) -> u32 {
-        for _ in 0..self.families.len() {
-            match self.families.get(family as usize).and_then(|f| f.merged_into) {
-                Some(next) => family = next,
-                None => break,
-            }
-        }
-        family
+    /// Numbers that prompts have been given.
+    pub(crate) fn n_prompts(&self) -> usize {
+        self.n_texts[Field::Prompt as usize] as usize
     }
 
     /// Version of the judge's rule that made a near-duplicate family; stores that recorded none are of the first.
@@ -268,7 +199,7 @@ impl View {
 
     /// Texts that hold a fragment, by number, as each file has them, oldest first.
     pub(crate) fn members_by_file(&self, fragment: u32) -> Vec<&[Member]> {
-        let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field) else {
+        let Some(field) = self.fragments.get(fragment as usize).map(|fragment| fragment.field()) else {
             return Vec::new();
         };
         let of_fragment = |(_, found)| equal(Found::all(found), |member: &Member| member.fragment.cmp(&fragment));
@@ -309,7 +240,8 @@ impl View {
     pub(crate) fn fragments_of(&self, field: Field, text: u32) -> impl Iterator<Item = u32> {
         let held =
             self.holders.iter().flat_map(move |(_, holders)| equal(holders.all(), |holder| holder.text.cmp(&text)));
-        let is_of_field = move |&number: &u32| self.fragments.get(number as usize).is_some_and(|of| of.field == field);
+        let is_of_field =
+            move |&number: &u32| self.fragments.get(number as usize).is_some_and(|of| of.field() == field);
         held.map(|holder| holder.fragment).filter(is_of_field)
     }
 
@@ -318,21 +250,10 @@ impl View {
         let older = self.holders.iter().filter(|(of, _)| *of < night);
         let held = older.flat_map(|(_, holders)| equal(holders.all(), |holder: &Holder| holder.text.cmp(&text)));
         let fragments = held.filter_map(|holder| self.fragments.get(holder.fragment as usize));
-        let mut heads: Vec<u32> = fragments.filter(|of| of.field == field).map(|fragment| fragment.head).collect();
+        let mut heads: Vec<u32> = fragments.filter(|of| of.field() == field).map(|fragment| fragment.head).collect();
         heads.sort_unstable();
         heads.dedup();
         heads
-    }
-
-    /// Parts of the fragment family that this fragment heads, by number.
-    pub(crate) fn parts(&self, head: u32) -> impl Iterator<Item = u32> {
-        let parts = self.parts.get_or_init(|| {
-            let mut parts: Vec<(u32, u32)> =
-                (0..).zip(&self.fragments).map(|(number, fragment)| (fragment.head, number)).collect();
-            parts.sort_unstable();
-            parts
-        });
-        equal(parts, |part| part.0.cmp(&head)).iter().map(|part| part.1)
     }
 
     /// Name of the family of a system prompt.
@@ -374,20 +295,11 @@ impl View {
 
     /// Name of the family that this prompt leads.
     pub(crate) fn family_id(&self, level: Level, leader: u32) -> FamilyId {
-        if level == Level::NearDuplicate
-            && let Some(&family) = self.family_of.get(leader as usize).filter(|&&family| family != SINGLE)
-        {
-            return self.families[family as usize].id;
+        let family = if level == Level::NearDuplicate { self.family(leader) } else { SINGLE };
+        if family != SINGLE {
+            return self.families[family as usize].id();
         }
         FamilyId::derive(&self.naming_key, level, &self.digest(leader))
-    }
-
-    /// The near-duplicate family of a prompt: that of its leader, or its own where it is single.
-    pub(crate) fn near_leader(&self, prompt: u32) -> u32 {
-        match self.family_of.get(prompt as usize) {
-            Some(&family) if family != SINGLE => self.families[family as usize].leader,
-            _ => prompt,
-        }
     }
 
     /// Every exchange with this prompt, with the index of its night.
@@ -406,39 +318,6 @@ impl View {
             all[from..].iter().take_while(move |posting| posting.prompt == prompt).map(move |posting| (night, posting))
         })
     }
-
-    /// Prompts of a family, in order of number.
-    pub(crate) fn members(&self, family: u32) -> Vec<u32> {
-        let by_family = self.by_family.get_or_init(|| {
-            let families = self.family_of.iter().zip(0..).filter(|(family, _)| **family != SINGLE);
-            let mut pairs: Vec<(u32, u32)> = families.map(|(&family, prompt)| (family, prompt)).collect();
-            pairs.sort_unstable();
-            pairs
-        });
-        let first = by_family.partition_point(|pair| pair.0 < family);
-        by_family[first..].iter().take_while(|pair| pair.0 == family).map(|pair| pair.1).collect()
-    }
-}
-
-/// The fragments of the catalog, by number.
-fn fragments(store: &Store) -> Result<Vec<Fragment>> {
-    let query = "SELECT fragment, id, field, text, head, within, known, night FROM fragments ORDER BY fragment";
-    let rows: Vec<(u32, Option<Fragment>)> = store.catalog().all(query, [], |row| {
-        let (id, field): (String, u32) = (row.get(1)?, row.get(2)?);
-        let (text, head, within, known, night) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
-        let named = id.parse().ok().zip(Field::of_number(field));
-        Ok((row.get(0)?, named.map(|(id, field)| Fragment { id, field, text, head, night, within, known })))
-    })?;
-    let n = rows.len() as u32;
-    (0..)
-        .zip(rows)
-        .map(|(i, (number, fragment))| {
-            let whole = |f: &Fragment| number == i && f.head < n && f.within.is_none_or(|within| within < n);
-            fragment
-                .filter(whole)
-                .ok_or_else(|| damaged(format!("catalog.sqlite, table fragments: fragment {number} is not whole")))
-        })
-        .collect()
 }
 
 /// The prompts that a night added, and how many postings of older ones stand before theirs.
@@ -446,27 +325,6 @@ struct Span {
     first: u32,
     end: u32,
     older: usize,
-}
-
-/// A sorted table of one night, or what stands for those of all nights of an older format.
-enum Found<R> {
-    Mapped(Sorted<Mapped, R>),
-    Read(Vec<R>),
-}
-
-impl<R: Record> Found<R> {
-    fn all(&self) -> &[R] {
-        match self {
-            Self::Mapped(table) => table.all(),
-            Self::Read(records) => records,
-        }
-    }
-}
-
-/// The sorted tables of a kind, each with the night that wrote it.
-fn found<R: Record>(store: &Store, kind: &str) -> Result<Vec<(u32, Found<R>)>> {
-    let open = |file: &Named| Ok((file.night, Found::Mapped(store.read(file, Sorted::open)?)));
-    store.of_kind(kind).map(open).collect()
 }
 
 /// Members that nights of format 2 wrote as tables, in order.

@@ -363,7 +363,7 @@ impl Eraser<'_> {
         let goes = |fragment: u32, text: u32| {
             let gone = |field: Field| plan.gone[field as usize].get(text as usize) == Some(&true);
             plan.fragments.gone.contains(&fragment)
-                || view.fragments.get(fragment as usize).is_some_and(|fragment| gone(fragment.field))
+                || view.fragments.get(fragment as usize).is_some_and(|fragment| gone(fragment.field()))
         };
         self.sorted::<Member>("members", &|member| !goes(member.fragment, member.text))?;
         self.sorted::<Holder>("holders", &|holder| !goes(holder.fragment, holder.text))?;

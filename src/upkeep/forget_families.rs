@@ -11,9 +11,11 @@ use crate::family::cluster::REPRESENTATIVES;
 use crate::family::fragment::{LEAST_RUN, SLOT, pieces};
 use crate::ids::{FamilyId, Field, Level};
 use crate::store::Store;
+use crate::stored::fragment::{self, Fragment};
 use crate::stored::fragment_families::fragment_families;
+use crate::stored::known::SINGLE;
 use crate::stored::rows::by_system;
-use crate::stored::view::{SINGLE, View, folded_of};
+use crate::stored::view::{View, folded_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Texts that are asked whether they hold a piece of a fragment.
@@ -38,9 +40,9 @@ impl Families {
     /// `exchanges` are left of each prompt.
     pub(super) fn new(view: &View, exchanges: &[u32], gone: &[bool]) -> Self {
         let mut out = Self::default();
-        let lost = (0..view.family_of.len()).filter(|&prompt| gone[prompt] && view.family_of[prompt] != SINGLE);
-        let roots: BTreeSet<u32> = lost.map(|prompt| view.family_of[prompt]).collect();
-        let numbered = || (0u32..).zip(&view.families);
+        let lost = (0u32..).zip(gone).filter(|(_, gone)| **gone).map(|(prompt, _)| view.family(prompt));
+        let roots: BTreeSet<u32> = lost.filter(|&family| family != SINGLE).collect();
+        let numbered = || view.families.iter();
         let leaders: HashMap<u32, u32> = numbered().map(|(number, family)| (family.leader, number)).collect();
         // Roots whose name nothing is left to be called by.
         let mut nameless: BTreeSet<u32> = BTreeSet::new();
@@ -131,7 +133,7 @@ impl Fragments {
         let mut out = Self::default();
         let mut heads: BTreeMap<u32, u32> = BTreeMap::new();
         for family in fragment_families(view) {
-            let field = view.fragments[family.head as usize].field;
+            let field = view.fragments[family.head as usize].field();
             let rows = family.rows(view, &by_system);
             if !rows.iter().any(|row| doomed.takes(&row.posting)) {
                 continue;
@@ -153,19 +155,19 @@ impl Fragments {
                 let members = view.fragment_members(part);
                 if members.iter().any(|member| gone(member.text)) {
                     let left = members.iter().map(|member| member.text).filter(|&text| !gone(text));
-                    out.cut(view, part, field, left.collect());
+                    out.cut(view, (part, &fragment::one(store, part)?), field, left.collect());
                 }
             }
             if out.gone.contains(&family.head)
                 && let Some(head) = family.parts().find(|part| !out.gone.contains(part))
             {
                 heads.insert(family.head, head);
-                out.name.push((head, view.fragments[family.head as usize].id));
+                out.name.push((head, view.fragments[family.head as usize].id()));
                 out.head.extend(family.parts().filter(|part| !out.gone.contains(part)).map(|part| (part, head)));
             }
         }
-        for (number, fragment) in (0u32..).zip(&view.fragments) {
-            if let Some(wider) = fragment.within.filter(|wider| out.gone.contains(wider)) {
+        for (number, fragment) in view.fragments.iter() {
+            if let Some(wider) = fragment.within().filter(|wider| out.gone.contains(wider)) {
                 let now = heads.get(&wider).copied().filter(|&head| head != number);
                 out.within.push((number, now));
             }
@@ -174,8 +176,7 @@ impl Fragments {
     }
 
     /// Keeps what the texts that are left say of a part's run.
-    fn cut(&mut self, view: &View, part: u32, field: Field, left: Vec<u32>) {
-        let fragment = &view.fragments[part as usize];
+    fn cut(&mut self, view: &View, (part, fragment): (u32, &Fragment), field: Field, left: Vec<u32>) {
         let texts: Vec<String> = left
             .iter()
             .take(MOST_ASKED)

@@ -77,7 +77,7 @@ pub fn calibrate_store(
 /// Group of each prompt: its first exchange's account, and the attribute's value where one is named; `u64::MAX` for trivial
 /// prompts.
 fn groups(store: &Store, view: &View, attribute: Option<&str>) -> Result<Vec<u64>> {
-    let mut groups = vec![u64::MAX; view.family_of.len()];
+    let mut groups = vec![u64::MAX; view.n_prompts()];
     for (night, (rows, prompts)) in store.of_kind("rows").zip(store.of_kind("prompts-table")).enumerate() {
         let first = store.nights()[night].first_prompt;
         let mut trivial = Vec::new();

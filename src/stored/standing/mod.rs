@@ -12,9 +12,10 @@ mod step;
 pub(crate) use step::{drop_all, forget, keep};
 
 use super::fragment_families::{fragment_families, fragment_family};
+use super::known::SINGLE;
 use super::rows::{Facts, by_system};
 use super::view::Row;
-use super::view::{SINGLE, View};
+use super::view::View;
 use crate::error::Result;
 use crate::ids::{FamilyId, Field, Level, Time};
 use crate::report::Place;
@@ -23,11 +24,9 @@ use crate::store::members::Member;
 use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::{Sorted, equal};
 use crate::store::uses::{Activity, OfAccount, Use, Uses};
-use crate::store::{Mapped, Named, Night, Store, tables};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, UInt32Type};
+use crate::store::{Mapped, Night, Store};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// Under which name the catalog says of which night the standings are, in its table `meta`.
 const OF_NIGHT: &str = "kept-standings";
@@ -336,10 +335,11 @@ impl OfOne {
 
 /// Calls `take` with every family that has a request: level, number, name and requests in order of time.
 pub(crate) fn each_family(view: &View, facts: &Facts, take: &mut dyn FnMut(Level, u32, FamilyId, Vec<Row>)) {
-    for (number, rows) in facts.groups(|posting| Some(view.family(posting.prompt)).filter(|&family| family != SINGLE)) {
+    for (number, rows) in facts.groups(|posting| Some(facts.family(posting.prompt)).filter(|&family| family != SINGLE))
+    {
         // A near-duplicate family of one distinct prompt is an exact family, and is listed as that.
         if rows.iter().any(|row| row.posting.prompt != rows[0].posting.prompt) {
-            take(Level::NearDuplicate, number, view.families[number as usize].id, rows);
+            take(Level::NearDuplicate, number, view.families[number as usize].id(), rows);
         }
     }
     for (prompt, rows) in facts.groups(|posting| Some(posting.prompt)) {
@@ -354,7 +354,7 @@ pub(crate) fn each_family(view: &View, facts: &Facts, take: &mut dyn FnMut(Level
     for family in fragment_families(view) {
         let rows = family.rows(view, &by_system);
         if !rows.is_empty() {
-            take(Level::Fragment, family.head, view.fragments[family.head as usize].id, rows);
+            take(Level::Fragment, family.head, view.fragments[family.head as usize].id(), rows);
         }
     }
 }
@@ -366,11 +366,10 @@ fn count_all(store: &Store, view: &View) -> Result<Vec<Standing>> {
 
 fn count_with(store: &Store, view: &View, take: &mut dyn FnMut(u64, &[Row])) -> Result<Vec<Standing>> {
     let facts = Facts::read(store, view)?;
-    let similarity = similarities(store)?;
     let mut out = Vec::new();
     each_family(view, &facts, &mut |level, number, id, rows| {
         let mut standing = Standing::count(store.nights(), level, number, id, &rows);
-        finish(view, &similarity, &rows, &mut standing);
+        finish(view, &rows, &mut standing);
         take(standing.head.family, &rows);
         out.push(standing);
     });
@@ -384,14 +383,14 @@ pub(crate) fn count_one(
     view: &View,
     (level, number, id): (Level, u32, FamilyId),
     rows: &[Row],
-) -> Result<Standing> {
+) -> Standing {
     let mut standing = Standing::count(store.nights(), level, number, id, rows);
-    finish(view, &similarities(store)?, rows, &mut standing);
-    Ok(standing)
+    finish(view, rows, &mut standing);
+    standing
 }
 
 /// What is not counted request by request.
-fn finish(view: &View, similarity: &HashMap<u32, f32>, rows: &[Row], standing: &mut Standing) {
+fn finish(view: &View, rows: &[Row], standing: &mut Standing) {
     let (level, number) = level_of(standing.head.family);
     let mut prompts: Vec<u32> = rows.iter().map(|row| row.posting.prompt).collect();
     prompts.sort_unstable();
@@ -399,12 +398,11 @@ fn finish(view: &View, similarity: &HashMap<u32, f32>, rows: &[Row], standing: &
     standing.head.prompts = prompts.len() as u64;
     match level {
         Level::NearDuplicate => {
-            let of = |prompt| similarity.get(prompt).copied().unwrap_or(1.0);
-            standing.behind.smallest = prompts.iter().map(of).fold(1.0, f32::min);
+            standing.behind.smallest = prompts.iter().map(|&prompt| view.similarity(prompt)).fold(1.0, f32::min);
         }
         Level::Exact => standing.head.trivial = u32::from(is_trivial(view, number)),
         Level::Fragment => {
-            let field = view.fragments[number as usize].field;
+            let field = view.fragments[number as usize].field();
             let family = fragment_family(view, number);
             let mut fragment = BehindFragment::default();
             family.members.iter().for_each(|member| fragment.add(view, field, member));
@@ -419,25 +417,4 @@ fn is_trivial(view: &View, prompt: u32) -> bool {
     let mut folded = String::new();
     view.folded(prompt, &mut folded);
     crate::text::is_trivial(&folded)
-}
-
-/// Similarity of prompts to the leader of their family, when they joined it.
-fn similarities(store: &Store) -> Result<HashMap<u32, f32>> {
-    let mut out = HashMap::new();
-    for file in store.of_kind("assigned") {
-        out.extend(assigned(store, file)?.into_iter().map(|(prompt, _, similarity)| (prompt, similarity)));
-    }
-    Ok(out)
-}
-
-/// (prompt, family, similarity) of those that a night assigned.
-fn assigned(store: &Store, file: &Named) -> Result<Vec<(u32, u32, f32)>> {
-    let mut out = Vec::new();
-    for batch in tables::read(&store.path(file), &["prompt", "family", "similarity"], None)? {
-        let batch = batch?;
-        let number = |i: usize| batch.column(i).as_primitive::<UInt32Type>().values().as_ref();
-        let similarity = batch.column(2).as_primitive::<Float32Type>().values();
-        out.extend((0..batch.num_rows()).map(|row| (number(0)[row], number(1)[row], similarity[row])));
-    }
-    Ok(out)
 }

@@ -2,13 +2,12 @@
 
 use super::super::fields::written;
 use super::super::fragment_families::{fragment_family, joined};
+use super::super::known::{self, SINGLE};
 use super::super::rows::by_system;
 use super::super::totals;
-use super::super::view::{SINGLE, View};
-use super::{
-    Behind, KINDS, OF_NIGHT, Standing, Standings, assigned, count_with, family_key, finish, is_trivial, kept, level_of,
-};
-use super::{activity, similarities, uses};
+use super::super::view::View;
+use super::{Behind, KINDS, OF_NIGHT, Standing, Standings, count_with, family_key, finish, is_trivial, kept, level_of};
+use super::{activity, uses};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Field, Level};
 use crate::store::facts::{self, Head};
@@ -26,6 +25,7 @@ use std::io::{self, Write};
 /// # Errors
 /// `Store` when the store is damaged; `Io`. The store is then as it was.
 pub(crate) fn keep(writer: &mut Writer) -> Result<()> {
+    known::lay(writer)?;
     let store = &writer.store;
     let Some(last) = store.nights().last() else { return Ok(()) };
     let number = last.night;
@@ -138,13 +138,9 @@ impl<'a> Step<'a> {
     fn new(store: &'a Store, view: &'a View) -> Result<Self> {
         let at = store.nights().len() - 1;
         let night = store.nights()[at];
-        let of_night = store.of_kind("assigned").filter(|file| file.night == night.night);
-        let mut of_tonight = Vec::new();
-        for file in of_night {
-            of_tonight.extend(assigned(store, file)?);
-        }
-        of_tonight.retain(|(_, family, _)| (*family as usize) < view.families.len());
-        of_tonight.iter_mut().for_each(|(_, family, _)| *family = view.root(*family));
+        let assigned = known::assigned_of_night(store, night.night)?;
+        let now = assigned.iter().map(|of| (of.prompt, view.family_now(of), of.similarity()));
+        let mut of_tonight: Vec<(u32, u32, f32)> = now.filter(|(_, family, _)| *family != SINGLE).collect();
         of_tonight.sort_by_key(|(prompt, family, _)| (*family, *prompt));
         Ok(Self {
             nights: store.nights(),
@@ -207,7 +203,7 @@ impl<'a> Step<'a> {
             }
         }
         let again = std::mem::take(&mut self.again);
-        stand.extend(self.counted_again(store, &again, out)?);
+        stand.extend(self.counted_again(&again, out));
         stand.extend(self.only_joined(&met, &again));
         Ok(stand)
     }
@@ -281,10 +277,10 @@ impl<'a> Step<'a> {
         for member in view.members_of_night(night.night) {
             let Some(fragment) = view.fragments.get(member.fragment as usize) else { continue };
             let family = family_key(Level::Fragment, fragment.head);
-            if member.text < first[fragment.field as usize] {
+            if member.text < first[fragment.field() as usize] {
                 self.again.insert(family);
             } else {
-                self.met.extend(places(fragment.field, member.text).into_iter().map(|place| (family, place)));
+                self.met.extend(places(fragment.field(), member.text).into_iter().map(|place| (family, place)));
                 self.new_texts.push(Member { fragment: fragment.head, ..*member });
             }
         }
@@ -377,8 +373,8 @@ impl<'a> Step<'a> {
 
     fn begun(&self, level: Level, number: u32) -> Standing {
         let id = match level {
-            Level::Fragment => self.view.fragments[number as usize].id,
-            Level::NearDuplicate => self.view.families[number as usize].id,
+            Level::Fragment => self.view.fragments[number as usize].id(),
+            Level::NearDuplicate => self.view.families[number as usize].id(),
             Level::Exact => self.view.family_id(level, number),
             Level::System => self.view.system_id(number),
         };
@@ -388,7 +384,7 @@ impl<'a> Step<'a> {
     /// Texts that hold the fragment since tonight.
     fn add_texts(&self, head: u32, standing: &mut Standing) {
         let fragment = standing.behind.fragment.get_or_insert_default();
-        let field = self.view.fragments[head as usize].field;
+        let field = self.view.fragments[head as usize].field();
         let own = equal(&self.new_texts, |member| member.fragment.cmp(&head));
         for of_text in own.chunk_by(|a, b| a.text == b.text) {
             fragment.add(self.view, field, &joined(head, of_text));
@@ -414,9 +410,8 @@ impl<'a> Step<'a> {
     }
 
     /// Families counted from all of their requests.
-    fn counted_again(&self, store: &Store, again: &BTreeSet<u64>, out: &mut Vec<Use>) -> Result<Vec<Standing>> {
+    fn counted_again(&self, again: &BTreeSet<u64>, out: &mut Vec<Use>) -> Vec<Standing> {
         let any = |level| again.iter().any(|&family| level_of(family).0 == level);
-        let similarity = if any(Level::NearDuplicate) { similarities(store)? } else { HashMap::new() };
         let by_system = if any(Level::Fragment) { by_system(self.view) } else { HashMap::new() };
         let keys: Vec<u64> = again.iter().copied().collect();
         let count = |&family: &u64| -> Option<(Standing, Vec<Use>)> {
@@ -429,7 +424,7 @@ impl<'a> Step<'a> {
             };
             rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
             let mut standing = Standing::count(self.nights, level, number, self.begun(level, number).id(), &rows);
-            finish(self.view, &similarity, &rows, &mut standing);
+            finish(self.view, &rows, &mut standing);
             if standing.head.requests < 2 || level == Level::NearDuplicate && standing.head.prompts < 2 {
                 let head = Head { family, last_night: self.night.night, ..Head::default() };
                 let keep = self.before.of(family).is_some();
@@ -441,13 +436,13 @@ impl<'a> Step<'a> {
             Some((standing, own))
         };
         let counted: Vec<Option<(Standing, Vec<Use>)>> = keys.par_iter().map(count).collect();
-        Ok(counted
+        counted
             .into_iter()
             .flatten()
             .map(|(standing, own)| {
                 out.extend(own);
                 standing
             })
-            .collect())
+            .collect()
     }
 }
