@@ -55,7 +55,7 @@ impl Printed {
             // Who sent no system prompt has no number of one, which is none of the texts.
             all.map(|posting| (if field == Field::System { posting.system } else { posting.prompt }, posting.account))
         };
-        let accounts = AccountsOf::new(pairs, n_texts as usize, n_accounts as usize);
+        let accounts = AccountsOf::new(pairs, first_older..n_texts, n_accounts as usize);
         Ok(Self {
             field,
             tonight,

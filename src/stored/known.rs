@@ -16,6 +16,7 @@ use crate::store::tiers::merge_older;
 use crate::store::{Mapped, Named, NewNight, Store, Writer, tables};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
+use std::collections::BTreeSet;
 use std::ops::Index;
 
 /// No family.
@@ -198,14 +199,11 @@ impl Known {
 
     /// Families that were merged into this one, and into those, by number.
     pub(crate) fn merged_into(&self, family: u32) -> Vec<u32> {
-        let mut out: Vec<u32> = self.links(Kind::Merged, family).collect();
-        let mut at = 0;
-        while at < out.len() && out.len() < MOST_MERGES {
-            out.extend(self.links(Kind::Merged, out[at]));
-            at += 1;
+        let (mut out, mut open) = (BTreeSet::new(), vec![family]);
+        while let Some(of) = open.pop() {
+            open.extend(self.links(Kind::Merged, of).filter(|&merged| merged != family && out.insert(merged)));
         }
-        out.sort_unstable();
-        out
+        out.into_iter().collect()
     }
 
     /// Prompts of a family, in order of number.
@@ -382,4 +380,96 @@ fn fragments(store: &Store, newest: u32) -> Result<Vec<Fragment>> {
 
 fn damaged(what: String) -> Error {
     Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Level;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn family(number: u32, written: u32, leader: u32, into: Option<u32>) -> Family {
+        let id = FamilyId { level: Level::NearDuplicate, lead: [number as u8; 8] };
+        Family::new(number, written, id, (leader, 1), into)
+    }
+
+    fn read<R: Record>(records: &[R]) -> Found<R> {
+        let mut records = records.to_vec();
+        records.sort_unstable();
+        Found::Read(records)
+    }
+
+    fn known(families: Vec<Vec<Family>>, n: u32, assigned: &[Vec<Assigned>], links: &[Vec<Link>]) -> Known {
+        Known {
+            families: ByNumber::new((1..).zip(families.iter().map(|of| read(of))).collect(), n),
+            fragments: ByNumber::new(Vec::new(), 0),
+            assigned: assigned.iter().rev().map(|of| read(of)).collect(),
+            links: links.iter().map(|of| read(of)).collect(),
+        }
+    }
+
+    proptest! {
+        /// Files of several commits, some of them merged: the newest record of a number is found, however they lie.
+        #[test]
+        fn the_newest_of_a_number_is_found(written in proptest::collection::vec((0u32..30, 0u32..6, 0u32..99), 0..80), first_merged in 0usize..6) {
+            let mut newest: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+            let mut files: Vec<BTreeMap<u32, Family>> = vec![BTreeMap::new(); 6];
+            for &(number, commit, leader) in &written {
+                files[commit as usize].insert(number, family(number, commit, leader, None));
+            }
+            for (commit, of) in (0u32..).zip(&files) {
+                newest.extend(of.iter().map(|(&number, record)| (number, (commit, record.leader))));
+            }
+            let mut files: Vec<Vec<Family>> = files.into_iter().map(|of| of.into_values().collect()).collect();
+            let merged = files.drain(first_merged..).flatten().collect();
+            files.push(merged);
+            let known = known(files, 30, &[], &[]);
+            for number in 0..40 {
+                let found = known.families.get(number as usize).map(|record| record.leader);
+                prop_assert_eq!(found, newest.get(&number).map(|(_, leader)| *leader));
+            }
+        }
+
+        /// Look-ups of families and members against a walk over everything.
+        #[test]
+        fn families_and_members_are_those_of_a_walk(
+            into in proptest::collection::vec(proptest::option::of(any::<proptest::sample::Index>()), 1..12),
+            list in proptest::collection::btree_map(0u32..60, (0usize..12, 0usize..3), 0..60),
+        ) {
+            // A merge goes to a family of a smaller number here, so that none leads in a circle.
+            let into: Vec<Option<u32>> = (0u32..).zip(&into).map(|(i, to)| to.filter(|_| i > 0).map(|to| to.index(i as usize) as u32)).collect();
+            let n = into.len() as u32;
+            let families = (0u32..).zip(&into).map(|(number, to)| family(number, 1, number, *to)).collect();
+            let root = |mut of: u32| { while let Some(to) = into[of as usize] { of = to; } of };
+            let (mut assigned, mut links) = (vec![Vec::new(); 3], vec![Vec::new(); 3]);
+            for (&prompt, &(family, file)) in &list {
+                assigned[file].push(Assigned::new(prompt, family as u32 % n, 0.5));
+                links[file].push(Link::new(Kind::Member, family as u32 % n, prompt));
+            }
+            links[1].extend((0u32..).zip(&into).filter_map(|(from, to)| Some(Link::new(Kind::Merged, (*to)?, from))));
+            let known = known(vec![families], n, &assigned, &links);
+            let of = |prompt: u32| list.get(&prompt).map_or(SINGLE, |(family, _)| root(*family as u32 % n));
+            let all: Vec<u32> = (0..70).map(of).collect();
+            prop_assert_eq!(&(0..70).map(|prompt| known.family(prompt)).collect::<Vec<_>>(), &all);
+            prop_assert_eq!(known.families_from(7, 50), &all[7..57]);
+            for number in (0..n).filter(|&number| into[number as usize].is_none()) {
+                let members: Vec<u32> = (0..70).filter(|&prompt| of(prompt) == number).collect();
+                prop_assert_eq!(known.members(number), members);
+                let merged: Vec<u32> = (0..n).filter(|&other| other != number && root(other) == number).collect();
+                prop_assert_eq!(known.merged_into(number), merged);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_damaged_store_says_ends_somewhere() {
+        let circle = vec![family(0, 1, 0, Some(1)), family(1, 1, 1, Some(0)), family(7, 1, 9, Some(u32::MAX - 1))];
+        let links = vec![Link::new(Kind::Merged, 0, 1), Link::new(Kind::Merged, 1, 0), Link::new(Kind::Member, 1, 4)];
+        let known = known(vec![circle], 9, &[vec![Assigned::new(4, 1, 0.5), Assigned::new(5, 70, 0.5)]], &[links]);
+        assert!(known.family(4) < 2 && known.members(0).contains(&4));
+        assert_eq!((known.family(5), known.near_leader(5)), (SINGLE, 5));
+        assert_eq!(known.families[3].leader, u32::MAX, "no record");
+        known.root(7);
+    }
 }

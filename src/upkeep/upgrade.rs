@@ -1,9 +1,10 @@
 //! Bringing a store of an older format to today's, without a night.
 //!
 //! A store of format 2 is read as it is, and its next night is of today's format; but its tables of fragments are read whole by whoever opens
-//! it, and its families are counted until a night has been added. Two commits end both: sorted tables in the place of the
-//! tables of fragments, then the standings. Memory: 64 MiB of members and as much of holders, which are sorted through files without
-//! a name, and what counting the standings takes. Guarantee: a run that is stopped leaves the store as
+//! it, and its families are read from the catalog and counted until a night has been added. Three commits end that: sorted tables in the
+//! place of the tables of fragments, tables of families (which a store of format 3 may lack, too), then the standings. Memory: 64 MiB of
+//! members and as much of holders, which are sorted through files without a name, 24 bytes for each member of a near-duplicate family, and
+//! what counting the standings takes. Guarantee: a run that is stopped leaves the store as
 //! it was before the commit it was at, and the next one does the rest.
 
 use crate::error::{Error, ErrorKind, Result};

@@ -9,6 +9,7 @@
 use super::MOST_IN_ONE_FAMILY;
 use crate::store::prints::PrintRecord;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Parts of the range of hashes, and how many are worked on together.
 const PARTS: u64 = 256;
@@ -25,25 +26,32 @@ pub type TextPair = (u32, u32, u32);
 
 /// The accounts that sent each text, distinct and sorted.
 pub struct AccountsOf {
+    /// The first text that is looked at.
+    first: u32,
     starts: Vec<u32>,
     accounts: Vec<u32>,
     n_accounts: usize,
 }
 
 impl AccountsOf {
-    /// From (text, account) pairs in any order, told twice; texts are below `n_texts`, accounts below `n_accounts`, and others are left out.
+    /// From (text, account) pairs in any order, told twice; those of other `texts`, and of accounts from `n_accounts` on, are left out.
     #[must_use]
-    pub fn new<P: Iterator<Item = (u32, u32)>>(pairs: impl Fn() -> P, n_texts: usize, n_accounts: usize) -> Self {
-        let known = |&(text, account): &(u32, u32)| (text as usize) < n_texts && (account as usize) < n_accounts;
+    pub fn new<P: Iterator<Item = (u32, u32)>>(pairs: impl Fn() -> P, texts: Range<u32>, n_accounts: usize) -> Self {
+        let Range { start: first, .. } = texts;
+        let n_texts = texts.len();
+        let known = |(text, account): (u32, u32)| {
+            let is_known = texts.contains(&text) && (account as usize) < n_accounts;
+            is_known.then(|| (text - first, account))
+        };
         let mut starts = vec![0u32; n_texts + 1];
-        pairs().filter(known).for_each(|(text, _)| starts[text as usize] += 1);
+        pairs().filter_map(known).for_each(|(text, _)| starts[text as usize] += 1);
         let mut end = 0;
         for start in &mut starts {
             end += *start;
             *start = end;
         }
         let mut accounts = vec![0u32; end as usize];
-        for (text, account) in pairs().filter(known) {
+        for (text, account) in pairs().filter_map(known) {
             let place = &mut starts[text as usize];
             *place -= 1;
             accounts[*place as usize] = account;
@@ -64,12 +72,13 @@ impl AccountsOf {
         starts[n_texts] = kept as u32;
         accounts.truncate(kept);
         accounts.shrink_to_fit();
-        Self { starts, accounts, n_accounts }
+        Self { first, starts, accounts, n_accounts }
     }
 
     /// Those of one text.
     #[must_use]
     pub fn of(&self, text: u32) -> &[u32] {
+        let Some(text) = text.checked_sub(self.first) else { return &[] };
         let place = |i: usize| self.starts.get(i).map_or(self.accounts.len(), |&start| start as usize);
         &self.accounts[place(text as usize)..place(text as usize + 1)]
     }

@@ -64,7 +64,7 @@ impl World {
     fn accounts_of(&self) -> AccountsOf {
         let pairs: Vec<_> = (0u32..).zip(&self.accounts).map(|(text, &account)| (text, account)).collect();
         let most = self.accounts.iter().max().map_or(0, |&most| most as usize + 1);
-        AccountsOf::new(|| pairs.iter().copied(), self.texts.len(), most)
+        AccountsOf::new(|| pairs.iter().copied(), 0..self.texts.len() as u32, most)
     }
 
     /// Sorted fingerprints of the texts `range`.

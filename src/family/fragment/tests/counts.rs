@@ -26,7 +26,7 @@ fn check(
     let (new, old) = (slices(tonight), slices(older));
     let n_texts = pairs.iter().map(|pair| pair.0 as usize + 1).max().unwrap_or(0);
     let n_accounts = pairs.iter().map(|pair| pair.1 as usize + 1).max().unwrap_or(0);
-    let accounts_of = AccountsOf::new(|| pairs.iter().copied(), n_texts, n_accounts);
+    let accounts_of = AccountsOf::new(|| pairs.iter().copied(), 0..n_texts as u32, n_accounts);
     let (asked, table) = (texts_of(tonight), texts_of(&[tonight, older].concat()));
     let accounts = |texts: &mut dyn Iterator<Item = u32>| -> BTreeSet<u32> {
         let texts: BTreeSet<u32> = texts.collect();
@@ -183,10 +183,12 @@ fn nothing_of_tonight_asks_for_nothing() {
 
 #[test]
 fn accounts_of_texts_that_do_not_exist_are_none() {
-    let accounts = AccountsOf::new(|| [(1, 4), (1, 4), (1, 2), (0, 9), (7, 1), (2, 10)].into_iter(), 3, 10);
+    let accounts = AccountsOf::new(|| [(1, 4), (1, 4), (1, 2), (0, 9), (7, 1), (2, 10)].into_iter(), 0..3, 10);
     assert_eq!(
         [0, 1, 2, 3, u32::MAX].map(|text| accounts.of(text).to_vec()),
         [vec![9], vec![2, 4], vec![], vec![], vec![]]
     );
     assert_eq!(accounts.of_all([1, 0, 1, 5].into_iter()), [2, 4, 9]);
+    let newer = AccountsOf::new(|| [(1, 4), (1, 2), (0, 9), (2, 1), (7, 1)].into_iter(), 1..3, 10);
+    assert_eq!([0, 1, 2, 3].map(|text| newer.of(text).to_vec()), [vec![], vec![2, 4], vec![1], vec![]]);
 }
