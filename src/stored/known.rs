@@ -106,6 +106,7 @@ pub(crate) struct Known {
     /// Newest first.
     assigned: Vec<Found<Assigned>>,
     links: Vec<Found<Link>>,
+    n_prompts: u32,
 }
 
 impl Known {
@@ -115,6 +116,7 @@ impl Known {
         let count = |query| -> Result<u32> { Ok(store.catalog().all(query, [], |row| row.get(0))?.pop().unwrap_or(0)) };
         let n_families = count("SELECT COALESCE(MAX(family) + 1, 0) FROM families")?;
         let n_fragments = count("SELECT COALESCE(MAX(fragment) + 1, 0) FROM fragments")?;
+        let n_prompts = n_prompts(store);
         if is_laid(store) {
             let [families, fragments, assigned, links] = KINDS;
             return Ok(Self {
@@ -122,6 +124,7 @@ impl Known {
                 fragments: ByNumber::new(found(store, fragments)?, n_fragments),
                 assigned: newest_first(found(store, assigned)?),
                 links: newest_first(found(store, links)?),
+                n_prompts,
             });
         }
         let last = store.nights().last().map_or(0, |night| night.night);
@@ -131,6 +134,7 @@ impl Known {
             fragments: ByNumber::new(vec![(last, Found::Read(fragments))], n_fragments),
             assigned: vec![Found::Read(assigned)],
             links: vec![Found::Read(links)],
+            n_prompts,
         })
     }
 
@@ -210,6 +214,8 @@ impl Known {
     pub(crate) fn members(&self, family: u32) -> Vec<u32> {
         let all = std::iter::once(family).chain(self.merged_into(family));
         let mut members: Vec<u32> = all.flat_map(|family| self.links(Kind::Member, family)).collect();
+        // A damaged table may name prompts that do not exist.
+        members.retain(|&prompt| prompt < self.n_prompts);
         members.sort_unstable();
         members
     }
@@ -238,7 +244,7 @@ impl Records {
     fn of_catalog(store: &Store) -> Result<Self> {
         let last = store.nights().last().map_or(0, |night| night.night);
         let mut out = Self { families: families(store, last)?, fragments: fragments(store, last)?, ..Self::default() };
-        let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
+        let n_prompts = n_prompts(store);
         for file in store.of_kind("assigned") {
             let assigned = assigned_in(store, file)?;
             let exists = |of: &Assigned| of.prompt < n_prompts && (of.family as usize) < out.families.len();
@@ -337,9 +343,14 @@ pub(crate) fn drop_all(store: &Store, rewrite: &mut Rewrite) {
     laid.for_each(|file| rewrite.drop_file(file));
 }
 
+/// Numbers that prompts have been given.
+fn n_prompts(store: &Store) -> u32 {
+    store.nights().last().map_or(0, |night| night.first_prompt + night.prompts)
+}
+
 /// The families of the catalog, by number.
 fn families(store: &Store, newest: u32) -> Result<Vec<Family>> {
-    let n_prompts = store.nights().last().map_or(0, |night| night.first_prompt + night.prompts);
+    let n_prompts = n_prompts(store);
     let query = "SELECT family, leader, night, merged_into, id FROM families ORDER BY family";
     let rows: Vec<Option<Family>> = store.catalog().all(query, [], |row| {
         let (number, into, id): (u32, Option<u32>, String) = (row.get(0)?, row.get(3)?, row.get(4)?);
@@ -406,6 +417,7 @@ mod tests {
             fragments: ByNumber::new(Vec::new(), 0),
             assigned: assigned.iter().rev().map(|of| read(of)).collect(),
             links: links.iter().map(|of| read(of)).collect(),
+            n_prompts: 60,
         }
     }
 
@@ -465,9 +477,14 @@ mod tests {
     #[test]
     fn what_a_damaged_store_says_ends_somewhere() {
         let circle = vec![family(0, 1, 0, Some(1)), family(1, 1, 1, Some(0)), family(7, 1, 9, Some(u32::MAX - 1))];
-        let links = vec![Link::new(Kind::Merged, 0, 1), Link::new(Kind::Merged, 1, 0), Link::new(Kind::Member, 1, 4)];
+        let links = vec![
+            Link::new(Kind::Merged, 0, 1),
+            Link::new(Kind::Merged, 1, 0),
+            Link::new(Kind::Member, 1, 4),
+            Link::new(Kind::Member, 1, 60),
+        ];
         let known = known(vec![circle], 9, &[vec![Assigned::new(4, 1, 0.5), Assigned::new(5, 70, 0.5)]], &[links]);
-        assert!(known.family(4) < 2 && known.members(0).contains(&4));
+        assert!(known.family(4) < 2 && known.members(0) == [4]);
         assert_eq!((known.family(5), known.near_leader(5)), (SINGLE, 5));
         assert_eq!(known.families[3].leader, u32::MAX, "no record");
         known.root(7);

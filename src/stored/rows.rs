@@ -59,10 +59,10 @@ impl Facts {
     /// The near-duplicate family of a prompt, named by its leader; `None` for a text that resembles nothing.
     pub(crate) fn near(&self, view: &View, prompt: u32) -> Option<u32> {
         let fit = self.vector[prompt as usize] && !self.trivial[prompt as usize];
-        fit.then(|| match self.family(prompt) {
-            SINGLE => prompt,
-            family => view.families[family as usize].leader,
-        })
+        // A damaged table may name a leader that does not exist.
+        let leader =
+            || Some(self.family(prompt)).filter(|&family| family != SINGLE).map(|f| view.families[f as usize].leader);
+        fit.then(|| leader().filter(|&leader| (leader as usize) < self.family.len()).unwrap_or(prompt))
     }
 
     /// Number of the family of a prompt; [`SINGLE`] where it has none.

@@ -52,12 +52,13 @@ impl Families {
             let leader = view.families[root as usize].leader;
             // A leader leads one family only; that of a merged family is free, for it is asked no longer.
             let new = members.iter().find(|prompt| !leaders.contains_key(prompt)).or(members.first()).copied();
-            if let Some(new) = new.filter(|_| gone[leader as usize]) {
+            let is_gone = gone.get(leader as usize) == Some(&true);
+            if let Some(new) = new.filter(|_| is_gone) {
                 out.exchanged.extend(leaders.get(&new).map(|&merged| (merged, leader)));
                 out.led_anew.insert(root, new);
             }
             let n: u64 = members.iter().map(|&prompt| u64::from(exchanges[prompt as usize])).sum();
-            if n < 2 && gone[leader as usize] {
+            if n < 2 && is_gone {
                 nameless.insert(root);
             }
             out.left.insert(root, members);
@@ -151,7 +152,7 @@ impl Fragments {
                 continue;
             }
             for part in family.parts() {
-                let gone = |text: u32| gone[field as usize][text as usize];
+                let gone = |text: u32| gone[field as usize].get(text as usize) == Some(&true);
                 let members = view.fragment_members(part);
                 if members.iter().any(|member| gone(member.text)) {
                     let left = members.iter().map(|member| member.text).filter(|&text| !gone(text));
