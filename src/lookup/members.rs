@@ -88,7 +88,7 @@ pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> R
 
 /// Heads of the fragment families of each exchange, with the share of the fragment that its text holds.
 fn fragment_rows(store: &Store, view: &View) -> Result<HashMap<(u16, u32), Vec<(u32, f32)>>> {
-    let by_system = by_system(view);
+    let by_system = by_system(view, 0..view.fragments.len() as u32);
     let mut out: HashMap<(u16, u32), Vec<(u32, f32)>> = HashMap::new();
     for family in fragment_families(view) {
         let fragment = fragment::one(store, family.head)?;

@@ -261,7 +261,7 @@ pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One
             }
             Level::Exact => view.rows_of(&[number]),
             Level::System => view.rows_of_system(number),
-            Level::Fragment => fragment_family_of(view, number, most).rows(view, &by_system(view)),
+            Level::Fragment => fragment_family_of(view, number, most).rows(view, &by_system(view, [number])),
         };
         rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
         rows

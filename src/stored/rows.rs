@@ -4,11 +4,11 @@ use super::known::SINGLE;
 use super::view::{Row, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Field;
-use crate::store::postings::{NONE, Posting};
+use crate::store::postings::Posting;
 use crate::store::{Store, tables};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Facts of the store that counting needs.
 pub(crate) struct Facts {
@@ -87,12 +87,15 @@ impl Facts {
     }
 }
 
-/// Exchanges by their system prompt; none where no fragment was found in system prompts.
-pub(crate) fn by_system(view: &View) -> HashMap<u32, Vec<Row>> {
+/// Exchanges by their system prompt: of those that hold one of these fragment families.
+pub(crate) fn by_system(view: &View, heads: impl IntoIterator<Item = u32>) -> HashMap<u32, Vec<Row>> {
+    let of_systems = heads.into_iter().filter(|&head| view.fragments[head as usize].field() == Field::System);
+    let members = of_systems.flat_map(|head| view.parts(head)).flat_map(|part| view.members_by_file(part));
+    let wanted: HashSet<u32> = members.flatten().map(|member| member.text).collect();
     let mut out: HashMap<u32, Vec<Row>> = HashMap::new();
-    if view.fragments.iter().any(|(_, fragment)| fragment.field() == Field::System) {
+    if !wanted.is_empty() {
         for (night, postings) in view.postings.iter().enumerate() {
-            for &posting in postings.all().iter().filter(|posting| posting.system != NONE) {
+            for &posting in postings.all().iter().filter(|posting| wanted.contains(&posting.system)) {
                 out.entry(posting.system).or_default().push(Row { posting, night: night as u16 });
             }
         }

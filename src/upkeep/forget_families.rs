@@ -130,7 +130,7 @@ impl Fragments {
             serde_json::from_str(&store.catalog().meta("rule")?.unwrap_or_default()).unwrap_or_default();
         let default = u64::from(crate::stored::FragmentConfig::default().least_accounts);
         let least = recorded["fragment_accounts"].as_u64().unwrap_or(default) as usize;
-        let by_system = by_system(view);
+        let by_system = by_system(view, 0..view.fragments.len() as u32);
         let mut out = Self::default();
         let mut heads: BTreeMap<u32, u32> = BTreeMap::new();
         for family in fragment_families(view) {

@@ -102,7 +102,10 @@ fn answers(site: &Site, store: &str) -> BTreeMap<String, String> {
     }
     ask(&["export", "families"]);
     ask(&["export", "members"]);
-    ask(&["store", "stats"]);
+    // Counts of exchanges, prompts and accounts; the copies have other files.
+    let stats = ask(&["store", "stats"]);
+    let counts = stats.lines().next().and_then(|line| line.rsplit_once(", ")).expect("counts, then bytes").0;
+    out.insert("store stats".into(), counts.into());
     out
 }
 

@@ -350,7 +350,7 @@ pub(crate) fn each_family(view: &View, facts: &Facts, take: &mut dyn FnMut(Level
     for (system, rows) in facts.groups(|posting| (posting.system != NONE).then_some(posting.system)) {
         take(Level::System, system, view.system_id(system), rows);
     }
-    let by_system = by_system(view);
+    let by_system = by_system(view, 0..view.fragments.len() as u32);
     for family in fragment_families(view) {
         let rows = family.rows(view, &by_system);
         if !rows.is_empty() {

@@ -18,7 +18,7 @@ use crate::store::tiers::merge_older;
 use crate::store::uses::{Activity, OfAccount, Use, Uses};
 use crate::store::{Mapped, Night, Store, Writer};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 /// Brings the standings to the newest night, in a commit of its own.
@@ -411,8 +411,9 @@ impl<'a> Step<'a> {
 
     /// Families counted from all of their requests.
     fn counted_again(&self, again: &BTreeSet<u64>, out: &mut Vec<Use>) -> Vec<Standing> {
-        let any = |level| again.iter().any(|&family| level_of(family).0 == level);
-        let by_system = if any(Level::Fragment) { by_system(self.view) } else { HashMap::new() };
+        let numbered = again.iter().map(|&family| level_of(family));
+        let heads = numbered.filter(|(level, _)| *level == Level::Fragment).map(|(_, head)| head);
+        let by_system = by_system(self.view, heads);
         let keys: Vec<u64> = again.iter().copied().collect();
         let count = |&family: &u64| -> Option<(Standing, Vec<Use>)> {
             let (level, number) = level_of(family);
