@@ -86,10 +86,13 @@ pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> R
     Ok(written)
 }
 
+/// By night and row.
+type ByRow<T> = HashMap<(u16, u32), T>;
+
 /// Heads of the fragment families of each exchange, with the share of the fragment that its text holds.
-fn fragment_rows(store: &Store, view: &View) -> Result<HashMap<(u16, u32), Vec<(u32, f32)>>> {
+fn fragment_rows(store: &Store, view: &View) -> Result<ByRow<Vec<(u32, f32)>>> {
     let by_system = by_system(view, 0..view.fragments.len() as u32);
-    let mut out: HashMap<(u16, u32), Vec<(u32, f32)>> = HashMap::new();
+    let mut out: ByRow<Vec<(u32, f32)>> = HashMap::new();
     for family in fragment_families(view) {
         let fragment = fragment::one(store, family.head)?;
         let length: usize = pieces(&fragment.text).map(str::len).sum();
