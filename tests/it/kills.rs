@@ -147,6 +147,7 @@ fn killed_nights_are_whole_or_not_there() {
                     format!("nights/{night:06}/postings.bin"),
                     format!("nights/{night:06}/assigned.parquet"),
                     format!("nights/{night:06}/members.bin"),
+                    format!("nights/{night:06}/families-by-number.bin"),
                     format!("nights/{night:06}/uses.bin"),
                     format!("shared/whole-{night:06}.index"),
                 ];
