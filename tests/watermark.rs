@@ -58,7 +58,7 @@ fn model(human: &Human) -> &'static Model {
 
 /// What does not hold: a rejection rate above its exact interval at some level, or p-values far from uniform.
 fn faults(case: &Case, outcome: &Outcome) -> Vec<String> {
-    let fault = |at: &null::Rejections| {
+    let fault = |at: &rejections::Rejections| {
         format!("{}: {} of {} keys at {}, at least {:.4}", case.name, at.hits, at.keys, at.level, at.low)
     };
     let mut out: Vec<String> = outcome.rejections().iter().filter(|at| !at.holds()).map(fault).collect();
@@ -109,10 +109,10 @@ fn counting_each_window_once_keeps_z_within_four() {
 fn check_echoes(name: &str, echoes: &echo::Echoes) {
     assert!(echoes.copied as usize >= 100 * echoes.given.len(), "{name}: {} windows masked", echoes.copied);
     for level in [0.05, 0.01] {
-        let given = null::Rejections::count(&echoes.given, level);
+        let given = rejections::Rejections::count(&echoes.given, level);
         assert!(given.holds(), "{name}: {} of {} keys at {level} though prompts are given", given.hits, given.keys);
     }
-    let hidden = null::Rejections::count(&echoes.hidden, 0.01);
+    let hidden = rejections::Rejections::count(&echoes.hidden, 0.01);
     assert!(2 * hidden.hits > hidden.keys, "{name}: {} of {} keys where prompts are hidden", hidden.hits, hidden.keys);
 }
 

@@ -1,7 +1,8 @@
 //! The command `ring`, and rings as an audit prints them.
 
-use super::args::{self, Format};
-use super::lookups::{only, opened};
+use super::args;
+use super::format::{Format, only};
+use super::lookups::opened;
 use super::print;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;

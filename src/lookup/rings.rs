@@ -10,10 +10,10 @@ use crate::ring::placebo::RUNS;
 use crate::ring::walk::HORIZONS;
 use crate::stats::{ln_e_of_p, proportion_interval};
 use crate::store::Store;
-use crate::stored::rings::kept;
-use crate::stored::standing::{Standings, level_of};
 use crate::store::sorted::equal;
 use crate::store::uses::OfAccount;
+use crate::stored::rings::kept;
+use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Levels of the lists of members: expected share of false ones.
@@ -129,7 +129,8 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
 
 /// Names of the accounts of rings.
 fn names_of(store: &Store, rings: &[ring::Ring]) -> Result<BTreeMap<u32, AccountId>> {
-    let wanted: BTreeSet<u32> = rings.iter().flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
+    let wanted: BTreeSet<u32> =
+        rings.iter().flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
     let mut out = BTreeMap::new();
     if wanted.is_empty() {
         return Ok(out);

@@ -144,7 +144,11 @@ impl RingsMeta {
     /// What the list means and what it does not, in words: null, number of tests, error, placebo.
     #[must_use]
     pub fn words(&self) -> String {
-        let groups = format!("{} groups were proposed on {} days, each tested on later days only. ", self.proposed, self.days.len());
+        let groups = format!(
+            "{} groups were proposed on {} days, each tested on later days only. ",
+            self.proposed,
+            self.days.len()
+        );
         let null = format!(
             "Null: accounts choose families independently, given their activity, the families' popularity and their own interests; innocent affinity \
              multiplies odds by at most {}. Of the groups confirmed of one day's proposals at most {}% are expected to be false. ",

@@ -244,9 +244,7 @@ fn plans() -> Vec<Plan> {
 /// The report that tests draw.
 /// A ring that shared a family.
 fn ring(family: &Family) -> Ring {
-    let families = (20_520..20_526)
-        .map(|day| RingFamily { family_id: family.id, day, accounts: 38, of: 41 })
-        .collect();
+    let families = (20_520..20_526).map(|day| RingFamily { family_id: family.id, day, accounts: 38, of: 41 }).collect();
     Ring {
         id: "r0123456789abcdef".into(),
         campaign: "r0123456789abcdef".into(),

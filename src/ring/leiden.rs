@@ -168,10 +168,11 @@ fn move_nodes(graph: &Graph, quality: &Quality, community: &mut [u32]) {
             }
         }
         // A community of its own gains nothing and costs nothing.
-        if best.1 == from && stay < -LEAST_GAIN {
-            if let Some(&alone) = empty.last() {
-                best.1 = alone;
-            }
+        if best.1 == from
+            && stay < -LEAST_GAIN
+            && let Some(&alone) = empty.last()
+        {
+            best.1 = alone;
         }
         near.iter().for_each(|&to| weight[to as usize] = 0.0);
         if best.1 == from {

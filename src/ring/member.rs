@@ -127,11 +127,19 @@ pub(super) fn common(new: &[u32], sorted: &[u32]) -> usize {
     new.iter().filter(|account| sorted.binary_search(account).is_ok()).count()
 }
 
+/// What is known of one account.
+#[derive(Default)]
+struct Clues {
+    /// Sum of the ln likelihood ratios for each of [`BUSY`].
+    ln_ratios: [f64; BUSY.len()],
+    /// Families of the ring that it chose, each with what it says.
+    chosen: Vec<(f64, u64)>,
+}
+
 /// Whoever may belong to the ring with this core, the likeliest first; `proposed` gives the day that proposed an account.
 #[must_use]
 pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Option<i32>) -> Vec<Member> {
-    // For each account: what one busyness says, over all days; and what its families say.
-    let mut sums: BTreeMap<u32, ([f64; BUSY.len()], Vec<(f64, u64)>)> = BTreeMap::new();
+    let mut clues: BTreeMap<u32, Clues> = BTreeMap::new();
     let mut most_accounts = 1;
     for day in evidence {
         most_accounts = most_accounts.max(day.n_accounts);
@@ -146,7 +154,7 @@ pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Op
                 continue;
             }
             let in_core = core.binary_search(&asked.account).is_ok();
-            let entry = sums.entry(asked.account).or_default();
+            let of_account = clues.entry(asked.account).or_default();
             for (witness, n) in &own {
                 let chosen = witness.new.binary_search(&asked.account).is_ok();
                 // Without the account itself.
@@ -163,27 +171,27 @@ pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Op
                     if chosen { libm::log(member / innocent) } else { libm::log((1.0 - member) / (1.0 - innocent)) }
                 };
                 let all = BUSY.map(ratio);
-                entry.0.iter_mut().zip(all).for_each(|(sum, ratio)| *sum += ratio);
+                of_account.ln_ratios.iter_mut().zip(all).for_each(|(sum, ratio)| *sum += ratio);
                 if chosen {
-                    entry.1.push((all[2], witness.family));
+                    of_account.chosen.push((all[2], witness.family));
                 }
             }
         }
     }
     let share = core.len() as f64 / f64::from(most_accounts).max(core.len() as f64 + 1.0);
-    let found: Vec<(u32, f64, Vec<(f64, u64)>)> = sums
-        .into_iter()
-        .filter(|(_, (_, chosen))| !chosen.is_empty())
-        .map(|(account, (sums, chosen))| (account, ln_mean(&sums), chosen))
+    clues.retain(|_, clues| !clues.chosen.is_empty());
+    let of_groups: Vec<f64> = clues
+        .iter()
+        .filter(|(account, _)| proposed(**account).is_some())
+        .map(|(_, clues)| ln_mean(&clues.ln_ratios))
         .collect();
-    let of_groups: Vec<f64> =
-        found.iter().filter(|(account, ..)| proposed(*account).is_some()).map(|(_, ln_ratio, _)| *ln_ratio).collect();
     let (of_groups, of_others) = (estimated_share(&of_groups), share);
-    let mut out: Vec<Member> = found
+    let mut out: Vec<Member> = clues
         .into_iter()
-        .map(|(account, ln_ratio, mut chosen)| {
+        .map(|(account, Clues { ln_ratios, mut chosen })| {
             let share = if proposed(account).is_some() { of_groups } else { of_others };
             let prior = libm::log(share / (1.0 - share));
+            let ln_ratio = ln_mean(&ln_ratios);
             chosen.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             let families = chosen.len() as u32;
             let top = chosen.iter().take(3).map(|(_, family)| *family).collect();

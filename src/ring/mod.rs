@@ -25,6 +25,6 @@ pub mod unite;
 pub mod walk;
 
 pub use day::{Choice, Day, EVERYWHERE, Requests};
-pub use unite::{Ring, Route, rings};
 pub use streams::Traffic;
+pub use unite::{Ring, Route, rings};
 pub use walk::{Group, RingConfig, State};

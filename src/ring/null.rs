@@ -183,7 +183,11 @@ fn popularity(bins: &Bins, without: &[f64], seen: f64) -> (f64, f64) {
         if off.abs() <= CONVERGED / 10.0 {
             break;
         }
-        if off < 0.0 { low = y } else { high = y }
+        if off < 0.0 {
+            low = y
+        } else {
+            high = y
+        }
         // Newton's step in ln y, kept inside the interval.
         let step = y * libm::exp((-off * seen / slope.max(1e-300)).clamp(-20.0, 20.0));
         y = if step > low && step < high {

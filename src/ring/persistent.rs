@@ -113,7 +113,9 @@ impl Texts {
             let found: Vec<Option<Streams>> =
                 due.par_iter().map(|traffic| population.test(traffic, day.day as u64)).collect();
             for (traffic, found) in due.into_iter().zip(found) {
-                let Some(text) = self.under_test.iter_mut().find(|text| text.family == traffic.family) else { continue };
+                let Some(text) = self.under_test.iter_mut().find(|text| text.family == traffic.family) else {
+                    continue;
+                };
                 text.at_horizons.push(found);
                 text.accounts = traffic.accounts.iter().filter(|(_, s)| s.len() >= 2).map(|(a, _)| *a).collect();
             }

@@ -70,8 +70,7 @@ pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, n_accounts: usize) 
         .collect();
     // Small sets first: they are the rarer families, and a bound falls on common text.
     out.sort_by_key(|proposal| (proposal.accounts.len(), proposal.reason));
-    let rare: Vec<&[Choice]> =
-        families.iter().filter(|own| (2..=MOST_JOINED).contains(&own.len())).copied().collect();
+    let rare: Vec<&[Choice]> = families.iter().filter(|own| (2..=MOST_JOINED).contains(&own.len())).copied().collect();
     let (accounts, graph) = joined(&rare, n_accounts, 2);
     let mut parts: Vec<Vec<u32>> = qualities(&graph)
         .par_iter()
@@ -91,8 +90,7 @@ pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, n_accounts: usize) 
 }
 
 fn qualities(graph: &Graph) -> Vec<Quality> {
-    let mut out: Vec<Quality> =
-        DENSITIES.iter().map(|&density| Quality::constant_potts(graph, density)).collect();
+    let mut out: Vec<Quality> = DENSITIES.iter().map(|&density| Quality::constant_potts(graph, density)).collect();
     out.push(Quality::modularity(graph, 1.0));
     out
 }
@@ -143,7 +141,7 @@ pub(super) fn joined(families: &[&[Choice]], n_accounts: usize, least: u32) -> (
     for (i, near) in (0u32..).zip(&near) {
         edges.extend(near.iter().map(|&(other, weight)| (i.min(other), i.max(other), weight)));
     }
-    edges.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    edges.sort_by_key(|edge| (edge.0, edge.1));
     edges.dedup_by_key(|edge| (edge.0, edge.1));
     let graph = Graph::new(accounts.len(), &edges);
     (accounts, graph)

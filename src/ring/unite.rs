@@ -11,10 +11,10 @@
 use super::confirm::AFFINITIES;
 use super::day::Choice;
 use super::leiden::{Quality, communities};
-use super::persistent::Persistent;
-use super::streams::Streams;
 use super::member::{Member, common, members};
+use super::persistent::Persistent;
 use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
+use super::streams::Streams;
 use super::walk::{Group, State};
 use crate::ids::Digest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,9 +99,7 @@ pub fn rings(state: &State) -> Vec<Ring> {
         out.push(ring(state, own, core));
     }
     out.extend(state.texts.under_test.iter().filter_map(persistent));
-    out.sort_by(|a, b| {
-        b.gamma_star.total_cmp(&a.gamma_star).then(b.ln_e.total_cmp(&a.ln_e)).then(a.name.cmp(&b.name))
-    });
+    out.sort_by(|a, b| b.gamma_star.total_cmp(&a.gamma_star).then(b.ln_e.total_cmp(&a.ln_e)).then(a.name.cmp(&b.name)));
     out
 }
 
@@ -214,9 +212,8 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
         }
     }
     let first = groups.iter().min_by_key(|group| (group.day, group.accounts.len(), &group.accounts));
-    let best = groups.iter().max_by(|a, b| {
-        a.survives.cmp(&b.survives).then(a.ln_decisive(0).total_cmp(&b.ln_decisive(0)))
-    });
+    let best =
+        groups.iter().max_by(|a, b| a.survives.cmp(&b.survives).then(a.ln_decisive(0).total_cmp(&b.ln_decisive(0))));
     let name = first.map_or(Digest([0; 32]), |group| {
         let mut bytes = group.day.to_le_bytes().to_vec();
         group.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));

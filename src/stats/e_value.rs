@@ -21,8 +21,8 @@ pub fn e_bh(ln_e: &[f64], q: f64) -> Vec<bool> {
     let mut order: Vec<usize> = (0..ln_e.len()).filter(|&i| !ln_e[i].is_nan()).collect();
     order.sort_by(|&a, &b| ln_e[b].total_cmp(&ln_e[a]));
     let m = ln_e.len() as f64;
-    let enough = |(rank, i): &(usize, &usize)| ln_e[**i] >= libm::log(m / (q * (*rank as f64 + 1.0)));
-    let rejected = order.iter().enumerate().filter(enough).last().map_or(0, |(rank, _)| rank + 1);
+    let enough = |&rank: &usize| ln_e[order[rank - 1]] >= libm::log(m / (q * rank as f64));
+    let rejected = (1..=order.len()).rev().find(enough).unwrap_or(0);
     let mut out = vec![false; ln_e.len()];
     order[..rejected].iter().for_each(|&i| out[i] = true);
     out

@@ -470,6 +470,7 @@ pub struct NewNight {
 
 impl NewNight {
     /// Makes its files and their names durable; returns the rows by which the catalog names them.
+    #[allow(clippy::type_complexity, reason = "one row of the catalog's table of files")]
     fn sync(&self) -> Result<Vec<(String, &'static str, u32, i64, String)>> {
         let mut named = Vec::new();
         for (name, kind, newest) in &self.files {

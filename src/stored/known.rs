@@ -330,10 +330,7 @@ pub(crate) fn lay(writer: &mut Writer) -> Result<()> {
     // A file of the night may be there already, without a name: that of a forget before.
     let suffix = format!("-{}", writer.store.files().len());
     let mut night = writer.newest()?;
-    if let Err(error) = records.write(&mut night, &suffix) {
-        writer.abandon(&night);
-        return Err(error);
-    }
+    records.write(&mut night, &suffix)?;
     writer.commit(night, &older, |db| db.execute_batch(INDEXES))
 }
 

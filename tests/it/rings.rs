@@ -15,12 +15,11 @@ const POOL: std::ops::Range<usize> = 20..50;
 /// A sentence that no other resembles: twelve words of two or three syllables.
 fn sentence(rng: &mut ChaCha8Rng) -> String {
     const SYLLABLES: [&str; 24] = [
-        "ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "qui", "ro", "su", "ta", "ve", "wi", "xo", "yu",
-        "zan", "bel", "cor", "din",
+        "ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "qui", "ro", "su", "ta", "ve", "wi",
+        "xo", "yu", "zan", "bel", "cor", "din",
     ];
-    let mut word = || -> String {
-        (0..rng.random_range(2..4)).map(|_| SYLLABLES[rng.random_range(0..SYLLABLES.len())]).collect()
-    };
+    let mut word =
+        || -> String { (0..rng.random_range(2..4)).map(|_| SYLLABLES[rng.random_range(0..SYLLABLES.len())]).collect() };
     (0..12).map(|_| word()).collect::<Vec<_>>().join(" ")
 }
 
@@ -36,7 +35,8 @@ fn nights() -> Vec<Vec<Value>> {
                 let name = format!("person-{person}");
                 for _ in 0..rng.random_range(1..8) {
                     let is_own = rng.random_bool(0.7);
-                    let text = if is_own { sentence(&mut rng) } else { common[rng.random_range(0..common.len())].clone() };
+                    let text =
+                        if is_own { sentence(&mut rng) } else { common[rng.random_range(0..common.len())].clone() };
                     rows.push((rng.random_range(0..1440), name.clone(), text));
                 }
             }

@@ -1,7 +1,8 @@
 //! Days as the statistics read them, from postings, families and uses.
 
+use super::super::known::SINGLE;
 use super::super::standing::{Standings, family_key};
-use super::super::view::{SINGLE, View};
+use super::super::view::View;
 use super::Kept;
 use super::neighbourhoods::Neighbourhoods;
 use super::traffic;
@@ -110,7 +111,7 @@ impl Reader<'_> {
         let view = self.view;
         let heads = view.fragments_of(Field::Prompt, posting.prompt).map(|number| view.fragments[number as usize].head);
         let mut out: Vec<u64> = heads
-            .filter(|&head| view.fragments[head as usize].known.is_none())
+            .filter(|&head| !view.fragments[head as usize].is_known())
             .map(|head| family_key(Level::Fragment, head))
             .collect();
         if posting.system != NONE {
@@ -181,7 +182,8 @@ impl Reader<'_> {
             out.before.extend(before);
         }
         for same in places.chunk_by(|a, b| a.0 == b.0) {
-            let most = same.chunk_by(|a, b| a.1 == b.1).max_by_key(|of_one| (of_one.len(), std::cmp::Reverse(of_one[0].1)));
+            let most =
+                same.chunk_by(|a, b| a.1 == b.1).max_by_key(|of_one| (of_one.len(), std::cmp::Reverse(of_one[0].1)));
             let most = most.filter(|of_one| 2 * of_one.len() > same.len()).map_or(EVERYWHERE, |of_one| of_one[0].1);
             out.neighbourhoods.push((same[0].0, most));
         }
@@ -194,14 +196,17 @@ impl Reader<'_> {
         let view = self.view;
         let near = view.family(prompt);
         let of_near = (near != SINGLE).then(|| self.standings.head(family_key(Level::NearDuplicate, near))).flatten();
-        let own = of_near.filter(|head| head.requests > 0).or_else(|| self.standings.head(family_key(Level::Exact, prompt)));
+        let own =
+            of_near.filter(|head| head.requests > 0).or_else(|| self.standings.head(family_key(Level::Exact, prompt)));
         let mut best = own.filter(|head| head.requests > 1 && head.trivial == 0).copied();
         for fragment in view.fragments_of(Field::Prompt, prompt) {
             let head = view.fragments[view.fragments[fragment as usize].head as usize].head;
-            if view.fragments[head as usize].known.is_some() {
+            if view.fragments[head as usize].is_known() {
                 return None;
             }
-            let Some(of) = self.standings.head(family_key(Level::Fragment, head)).filter(|of| of.requests > 1) else { continue };
+            let Some(of) = self.standings.head(family_key(Level::Fragment, head)).filter(|of| of.requests > 1) else {
+                continue;
+            };
             if best.is_none_or(|best| (of.accounts, best.family) > (best.accounts, of.family)) {
                 best = Some(*of);
             }

@@ -49,7 +49,8 @@ pub(crate) struct Kept {
 /// `Store` when it is damaged.
 pub(crate) fn kept(store: &Store) -> Result<Option<Kept>> {
     let Some(file) = store.of_kind(KIND).last() else { return Ok(None) };
-    let damaged = |cause| Error::new(ErrorKind::Store, format!("{}: {cause}", file.name)).hint("run: stillhunt store verify");
+    let damaged =
+        |cause| Error::new(ErrorKind::Store, format!("{}: {cause}", file.name)).hint("run: stillhunt store verify");
     let open = |bytes: crate::store::Mapped| {
         check_magic(bytes.as_ref(), MAGIC, "rings")?;
         postcard::from_bytes(&bytes.as_ref()[MAGIC.len()..]).map_err(damaged)
@@ -75,11 +76,7 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: &RingConfig) -> R
     drop((view, standings));
     let replaced: Vec<String> = store.of_kind(KIND).map(|file| file.name.clone()).collect();
     let mut night = writer.newest()?;
-    let written = (|| write(&kept, &mut night.create(KIND, &format!("rings-{newest}.bin"))?))();
-    if let Err(error) = written {
-        writer.abandon(&night);
-        return Err(error);
-    }
+    write(&kept, &mut night.create(KIND, &format!("rings-{newest}.bin"))?)?;
     writer.commit(night, &replaced, |_| Ok(()))
 }
 

@@ -64,7 +64,8 @@ impl Neighbourhoods {
     pub(super) fn find(&mut self, prompts: &[u32], centres: &mut Centres) -> bool {
         let full = MOST_CENTRES * PER_CENTRE;
         let enough = prompts.len().min(full);
-        let is_new = (centres.trained_on as usize) < full && enough >= (2 * centres.trained_on as usize).max(PER_CENTRE).min(full);
+        let is_new = (centres.trained_on as usize) < full
+            && enough >= (2 * centres.trained_on as usize).max(PER_CENTRE).min(full);
         if is_new {
             // Evenly chosen by number.
             let chosen: Vec<u32> = (0..enough).map(|i| prompts[i * prompts.len() / enough]).collect();
