@@ -4,7 +4,6 @@
 //! family only, the one with most accounts, so what lies behind a common text is not seen here. Guarantee: checked when it is made, so
 //! nothing below fails on it.
 
-use super::streams::Traffic;
 use serde::{Deserialize, Serialize};
 
 /// A neighbourhood of no family: its requests come from everywhere.
@@ -28,6 +27,15 @@ pub struct Requests {
     pub neighbourhood: u16,
     /// Requests.
     pub requests: u32,
+}
+
+/// Requests of one text on several days: the subjects of each account's, as neighbourhoods of what stands around the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// The family.
+    pub family: u64,
+    /// Accounts, in order, with the neighbourhood of each request.
+    pub accounts: Vec<(u32, Vec<u16>)>,
 }
 
 /// One day.

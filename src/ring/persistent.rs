@@ -5,8 +5,8 @@
 //! that day. Evidence counts 3 and 7 days after; the mean of the two is one e-value. Weakness: whoever gives accounts subjects of their own, or
 //! lets some send far more than others, is not found here. Guarantee: rings of this route are listed apart from those of the first.
 
-use super::day::{Day, Requests};
-use super::streams::{Population, Streams, Traffic};
+use super::day::{Day, Requests, Traffic};
+use super::streams::{Population, Streams};
 use crate::stats::{e_bh, ln_e_of_p, ln_mean};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

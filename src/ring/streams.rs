@@ -8,21 +8,12 @@
 //! subjects given the counts and the second at counts alone, so they are independent under the null. Weakness: an app whose customers
 //! ask about anything at all, each as often as a quota allows, looks the same; either number alone proves nothing. Guarantee: the same seed gives the same p.
 
-use super::day::{EVERYWHERE, Requests};
+use super::day::{EVERYWHERE, Requests, Traffic};
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Requests of one text on several days: the subjects of each account's, as neighbourhoods of what stands around the text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Traffic {
-    /// The family.
-    pub family: u64,
-    /// Accounts, in order, with the neighbourhood of each request.
-    pub accounts: Vec<(u32, Vec<u16>)>,
-}
 
 /// ln of the p-value of each stream.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -235,7 +235,7 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
         name,
         proposed: groups.iter().map(|group| group.day).min().unwrap_or(0),
         confirmed: groups.iter().filter_map(|group| group.confirmed).min().unwrap_or(0),
-        gamma_star: best.and_then(|group| group.survives).map_or(0.0, |i| AFFINITIES[usize::from(i)]),
+        gamma_star: best.and_then(|group| AFFINITIES.get(usize::from(group.survives?)).copied()).unwrap_or(0.0),
         ln_e: best.map_or(0.0, |group| group.ln_decisive(0)),
         groups: groups.len(),
         core,

@@ -1,79 +1,22 @@
-//! Days as the statistics read them, from postings, families and uses.
+//! One day as the statistics read it, from postings, families and uses.
 
 use super::super::known::SINGLE;
 use super::super::standing::{Standings, family_key};
 use super::super::view::View;
-use super::Kept;
 use super::neighbourhoods::Neighbourhoods;
-use super::traffic;
 use crate::embed::Model;
-use crate::error::Result;
 use crate::ids::{Field, Level};
 use crate::ring::{Choice, Day, EVERYWHERE, Requests};
 use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::equal;
 use crate::store::uses::{Use, Uses};
-use crate::store::{Mapped, Night, Store};
+use crate::store::{Mapped, Night};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
-
-/// Reads the days of all nights after `night`, in order.
-pub(super) fn read(
-    (store, view): (&Store, &View),
-    model: &Model,
-    standings: &Standings,
-    night: u32,
-    kept: &mut Kept,
-) -> Result<()> {
-    let day_starts = kept.config.day_starts;
-    let day_of = |posting: &Posting| self::day_of(posting.time, day_starts);
-    let newest = kept.current.real.through();
-    let mut days: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
-    for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| of.night > night) {
-        for posting in view.postings[at].all() {
-            let day = day_of(posting);
-            if newest.is_some_and(|newest| day < newest) {
-                kept.late += 1;
-            } else {
-                days.entry(day).or_default().push(*posting);
-            }
-        }
-    }
-    if let Some(again) = newest.and_then(|newest| days.get_mut(&newest)) {
-        // The newest day goes on: it is read again, with what came before.
-        for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| of.night <= night) {
-            again.extend(view.postings[at].all().iter().filter(|posting| Some(day_of(posting)) == newest));
-        }
-        kept.current = kept.closed.clone();
-    }
-    let mut neighbourhoods = Neighbourhoods::open(store)?;
-    let reader = Reader {
-        nights: store.nights(),
-        view,
-        model,
-        standings,
-        uses: store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?,
-        day_starts,
-    };
-    for (day, postings) in days {
-        let mut prompts: Vec<u32> = postings.iter().map(|posting| posting.prompt).collect();
-        prompts.sort_unstable();
-        prompts.dedup();
-        if neighbourhoods.find(&prompts, &mut kept.centres) {
-            kept.current.drop_interests();
-        }
-        let mut read = reader.day(day, &prompts, &postings, &neighbourhoods);
-        let due = kept.current.real.texts.due(day);
-        read.traffic = traffic::of(&reader, day, &due, &mut neighbourhoods, &kept.centres);
-        kept.closed = std::mem::take(&mut kept.current);
-        kept.current = kept.closed.clone().with(&read, &kept.config);
-    }
-    Ok(())
-}
 
 /// The day of a moment, where days begin so many seconds after midnight UTC.
 pub(super) fn day_of(micros: i64, day_starts: i32) -> i32 {
@@ -85,10 +28,10 @@ pub(super) struct Reader<'a> {
     pub(super) nights: &'a [Night],
     pub(super) view: &'a View,
     pub(super) model: &'a Model,
-    standings: &'a Standings,
-    uses: Vec<Uses<Mapped>>,
+    pub(super) standings: &'a Standings,
+    pub(super) uses: Vec<Uses<Mapped>>,
     /// Seconds after midnight UTC at which a day begins.
-    day_starts: i32,
+    pub(super) day_starts: i32,
 }
 
 /// Accounts that a text is sent by on a day, from which on it is wide.
@@ -138,7 +81,7 @@ impl Reader<'_> {
     }
 
     /// A day of these exchanges.
-    fn day(&self, day: i32, prompts: &[u32], postings: &[Posting], near: &Neighbourhoods) -> Day {
+    pub(super) fn day(&self, day: i32, prompts: &[u32], postings: &[Posting], near: &Neighbourhoods) -> Day {
         let start = self.start(day);
         let families: Vec<Option<Head>> = prompts.par_iter().map(|&prompt| self.family(prompt)).collect();
         let family = |prompt: u32| prompts.binary_search(&prompt).ok().and_then(|i| families[i].as_ref());

@@ -33,15 +33,11 @@ pub(super) struct Centres {
 impl Centres {
     fn vectors(&self) -> Vectors {
         let mut out = Vectors::new(self.dimension as usize);
-        if self.dimension > 0 {
-            let stride = self.rows.len() / self.n().max(1);
-            self.rows.chunks_exact(stride.max(1)).for_each(|row| out.push_row(row));
+        let stride = out.stride();
+        if stride > 0 {
+            self.rows.chunks_exact(stride).for_each(|row| out.push_row(row));
         }
         out
-    }
-
-    fn n(&self) -> usize {
-        (self.trained_on as usize / PER_CENTRE).min(MOST_CENTRES)
     }
 }
 

@@ -1,0 +1,70 @@
+//! Reads the days that are new, in order, and walks on.
+
+use super::super::standing::Standings;
+use super::super::view::View;
+use super::days::{self, Reader};
+use super::kept::Kept;
+use super::neighbourhoods::Neighbourhoods;
+use super::traffic;
+use crate::embed::Model;
+use crate::error::Result;
+use crate::store::postings::Posting;
+use crate::store::uses::Uses;
+use crate::store::{Night, Store};
+use std::collections::BTreeMap;
+
+/// Reads the days of all nights after `night`, in order.
+pub(super) fn read(
+    (store, view): (&Store, &View),
+    model: &Model,
+    standings: &Standings,
+    night: u32,
+    kept: &mut Kept,
+) -> Result<()> {
+    let day_starts = kept.config.day_starts;
+    let day_of = |posting: &Posting| days::day_of(posting.time, day_starts);
+    let newest = kept.current.real.through();
+    let mut by_day: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
+    for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| of.night > night) {
+        for posting in view.postings[at].all() {
+            let day = day_of(posting);
+            if newest.is_some_and(|newest| day < newest) {
+                kept.late += 1;
+            } else {
+                by_day.entry(day).or_default().push(*posting);
+            }
+        }
+    }
+    let reader = Reader {
+        nights: store.nights(),
+        view,
+        model,
+        standings,
+        uses: store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?,
+        day_starts,
+    };
+    if let Some(again) = newest.and_then(|newest| by_day.get_mut(&newest)) {
+        // The newest day goes on: it is read again, with what came before.
+        let start = reader.start(newest.unwrap_or_default());
+        let may_hold = |of: &Night| of.night <= night && of.last_seen >= start;
+        for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| may_hold(of)) {
+            again.extend(view.postings[at].all().iter().filter(|posting| Some(day_of(posting)) == newest));
+        }
+        kept.current = kept.closed.clone();
+    }
+    let mut neighbourhoods = Neighbourhoods::open(store)?;
+    for (day, postings) in by_day {
+        let mut prompts: Vec<u32> = postings.iter().map(|posting| posting.prompt).collect();
+        prompts.sort_unstable();
+        prompts.dedup();
+        if neighbourhoods.find(&prompts, &mut kept.centres) {
+            kept.current.drop_interests();
+        }
+        let mut read = reader.day(day, &prompts, &postings, &neighbourhoods);
+        let due = kept.current.real.texts.due(day);
+        read.traffic = traffic::of(&reader, day, &due, &mut neighbourhoods, &kept.centres);
+        kept.closed = std::mem::take(&mut kept.current);
+        kept.current = kept.closed.clone().with(&read, &kept.config);
+    }
+    Ok(())
+}
