@@ -405,6 +405,18 @@ pub(crate) struct Simulate {
     /// Give the first four fragment campaigns wording that providers published
     #[arg(long)]
     pub(crate) fragment_published: bool,
+    /// Campaigns that hand new tasks to many accounts every day, at most 10,000
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) queue_campaigns: u32,
+    /// Accounts of each work-queue campaign, 1 to 100,000
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) queue_accounts: u32,
+    /// New tasks of each a day, 1 to 10,000
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(crate) queue_tasks: u32,
+    /// Chance that an account sends a task, above 0 and at most 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3)]
+    pub(crate) queue_share: f64,
     /// Seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
 use crate::lookup;
 use crate::report::{self, Report};
-use crate::simulate::{FragmentConfig, FragmentEdit, SimulateConfig, Summary};
+use crate::simulate::{FragmentConfig, FragmentEdit, QueueConfig, SimulateConfig, Summary};
 use crate::simulate::{TextForm, Texts, World, texts_from_lines, texts_from_parquet};
 use crate::store::files::{create_output, private_dir, write_private};
 use crate::store::input::{self, Input};
@@ -147,6 +147,12 @@ pub(crate) fn simulate(args: &Simulate) -> Result<()> {
         share: args.fragment_share,
         edits: FragmentEdit::list(&args.fragment_edits)?,
         published: args.fragment_published,
+    };
+    settings.queues = QueueConfig {
+        campaigns: args.queue_campaigns,
+        accounts: args.queue_accounts,
+        tasks: args.queue_tasks,
+        share: args.queue_share,
     };
     let texts = match &args.texts {
         None => Texts::Grammar,

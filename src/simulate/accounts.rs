@@ -95,11 +95,11 @@ pub(super) fn campaign_sizes(config: &SimulateConfig) -> Vec<u32> {
         .collect()
 }
 
-/// Every account: organic ones first, then each campaign's in turn, then those of fragment campaigns. `sizes` are the
-/// campaigns' sizes, `fragments` what each account of a fragment campaign sends.
-pub(super) fn accounts(config: &SimulateConfig, source: &Source<'_>, sizes: &[u32], fragments: &[u64]) -> Vec<Account> {
+/// Every account: organic ones first, then each campaign's in turn, then those of fragment and of work-queue campaigns. `sizes` are the
+/// campaigns' sizes, `planted` what each account of the latter two sends.
+pub(super) fn accounts(config: &SimulateConfig, source: &Source<'_>, sizes: &[u32], planted: &[u64]) -> Vec<Account> {
     let campaign_total: u32 = sizes.iter().sum();
-    let organic = config.accounts - campaign_total - fragments.len() as u32;
+    let organic = config.accounts - campaign_total - planted.len() as u32;
     let campaign_exchanges =
         if sizes.is_empty() { 0 } else { (config.exchanges as f64 * config.campaign_share) as u64 };
     let class_sizes = split(u64::from(organic), &CLASSES.map(|class| class.1));
@@ -107,7 +107,7 @@ pub(super) fn accounts(config: &SimulateConfig, source: &Source<'_>, sizes: &[u3
     let shares: Vec<f64> =
         CLASSES.iter().zip(&class_sizes).map(|(class, &n)| if n == 0 { 0.0 } else { class.2 }).collect();
     // Every account sends at least once, so the classes share out what lies above that.
-    let others = campaign_exchanges + fragments.iter().sum::<u64>();
+    let others = campaign_exchanges + planted.iter().sum::<u64>();
     let above = (config.exchanges - others).saturating_sub(u64::from(organic));
     for ((class, &n), exchanges) in CLASSES.iter().zip(&class_sizes).zip(split(above, &shares)) {
         let weights: Vec<f64> = (1..=n).map(|rank| libm::pow(rank as f64, -class.3)).collect();
@@ -116,7 +116,7 @@ pub(super) fn accounts(config: &SimulateConfig, source: &Source<'_>, sizes: &[u3
     let mut rng = stream(config.seed, "campaign-quotas", 0, 0);
     let weights: Vec<f64> = (0..campaign_total).map(|_| log_normal(&mut rng, 1.0, 0.5)).collect();
     quotas.extend(split(campaign_exchanges, &weights).into_iter().map(|quota| (Class::Campaign, quota)));
-    quotas.extend(fragments.iter().map(|&quota| (Class::Campaign, quota)));
+    quotas.extend(planted.iter().map(|&quota| (Class::Campaign, quota)));
     (0..).zip(quotas).map(|(number, (class, quota))| account(config, source, number, class, quota)).collect()
 }
 

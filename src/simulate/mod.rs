@@ -19,6 +19,7 @@ mod fragment;
 mod grammar;
 mod plan;
 mod plant;
+mod queue;
 mod record;
 mod source;
 mod texts;
@@ -31,6 +32,7 @@ pub use edits::Edit;
 pub use fragment::{FragmentConfig, fragment_text, fragment_texts};
 pub use grammar::{PublishedFragment, published_fragments};
 pub use plant::{FragmentEdit, Place, Planted, with_fragment};
+pub use queue::QueueConfig;
 pub use texts::{TextForm, texts_from_lines, texts_from_parquet};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -69,6 +71,8 @@ pub struct SimulateConfig {
     pub repeats: f64,
     /// Campaigns that put one fragment into many otherwise different requests (default none).
     pub fragments: FragmentConfig,
+    /// Campaigns that hand new tasks to many accounts every day (default none).
+    pub queues: QueueConfig,
 }
 
 impl SimulateConfig {
@@ -101,6 +105,7 @@ impl SimulateConfig {
             copies: 0.012,
             repeats: 0.4,
             fragments: FragmentConfig::default(),
+            queues: QueueConfig::default(),
         }
     }
 }
@@ -217,8 +222,14 @@ impl<'a> World<'a> {
             let campaign = fragment::FragmentCampaign::new(config.seed, number, fragment, members, &config.fragments);
             fragments.push(campaign);
         }
+        let queues: Vec<queue::QueueCampaign> = (0..config.queues.campaigns)
+            .map(|number| {
+                let before = config.campaigns + config.fragments.campaigns;
+                queue::QueueCampaign::new(members(u64::from(before + number), config.queues.accounts))
+            })
+            .collect();
         let apps = (0..config.apps).map(|number| write::App::new(config.seed, number, &source)).collect();
-        let (records, events) = plan::plan(config, &source, &accounts, &campaigns, &fragments);
+        let (records, events) = plan::plan(config, &source, &accounts, (&campaigns, &fragments, &queues));
         let start = config.start.micros();
         let nights = (0..=i64::from(config.days))
             .map(|day| records.partition_point(|record| record.time < start + day * record::DAY))
@@ -295,12 +306,14 @@ pub fn simulate(config: &SimulateConfig, texts: &Texts, log: &mut dyn Write, tru
     Ok(summary)
 }
 
-/// How many accounts all campaigns have, whose sizes these are, and how much each account of a fragment campaign sends,
-/// where the world has room for them.
+/// How many accounts all campaigns have, whose sizes these are, and how much each account of a fragment or work-queue campaign
+/// sends, where the world has room for them.
 fn room(config: &SimulateConfig, sizes: &[u32]) -> Result<(u32, Vec<u64>)> {
     let fragments = &config.fragments;
-    let of_fragments = u64::from(fragments.campaigns) * u64::from(fragments.accounts);
-    let campaign_accounts = sizes.iter().map(|&size| u64::from(size)).sum::<u64>() + of_fragments;
+    let queues = &config.queues;
+    let planted = u64::from(fragments.campaigns) * u64::from(fragments.accounts)
+        + u64::from(queues.campaigns) * u64::from(queues.accounts);
+    let campaign_accounts = sizes.iter().map(|&size| u64::from(size)).sum::<u64>() + planted;
     if campaign_accounts > u64::from(config.accounts / 2) {
         let message = format!(
             "expected campaigns to have at most half of the {} accounts, got {campaign_accounts}",
@@ -308,7 +321,8 @@ fn room(config: &SimulateConfig, sizes: &[u32]) -> Result<(u32, Vec<u64>)> {
         );
         return Err(Error::new(ErrorKind::Config, message).hint("ask for more accounts, or fewer or smaller campaigns"));
     }
-    let quotas = fragments.quotas(config.seed);
+    let mut quotas = fragments.quotas(config.seed);
+    quotas.extend(queues.quotas(config.seed, config.days));
     let wanted: u64 = quotas.iter().sum();
     let campaign_exchanges =
         if sizes.is_empty() { 0 } else { (config.exchanges as f64 * config.campaign_share) as u64 };
@@ -316,8 +330,8 @@ fn room(config: &SimulateConfig, sizes: &[u32]) -> Result<(u32, Vec<u64>)> {
     let others = campaign_exchanges + u64::from(config.accounts) - campaign_accounts;
     let most = config.exchanges.saturating_sub(others);
     if wanted > most {
-        let message = format!("expected fragment campaigns to send at most {most} exchanges, got {wanted}");
-        let hint = "ask for more exchanges, or for fewer fragment campaigns, accounts or requests";
+        let message = format!("expected fragment and queue campaigns to send at most {most} exchanges, got {wanted}");
+        let hint = "ask for more exchanges, or for fewer such campaigns, accounts or requests";
         return Err(Error::new(ErrorKind::Config, message).hint(hint));
     }
     Ok((campaign_accounts as u32, quotas))
@@ -351,6 +365,7 @@ fn check(config: &SimulateConfig, texts: &Texts) -> Result<()> {
         }
     }
     config.fragments.check()?;
+    config.queues.check()?;
     match texts {
         Texts::Given(list) if list.iter().all(|text| text.text.trim().is_empty()) => {
             Err(Error::new(ErrorKind::Input, "expected at least one text to draw from, got none"))

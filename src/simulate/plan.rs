@@ -11,6 +11,7 @@ use super::accounts::{Account, Class, people};
 use super::campaign::Campaign;
 use super::draw::{below, between, chance, cumulate, gamma_cv, geometric, log_normal, shuffle, stream, zipf};
 use super::fragment::FragmentCampaign;
+use super::queue::QueueCampaign;
 use super::record::{DAY, HOUR, Record, SECOND, Span, What};
 use super::source::{POPULAR, Source, TEXT_ZIPF};
 use rand_chacha::ChaCha8Rng;
@@ -117,8 +118,7 @@ pub(super) fn plan(
     config: &SimulateConfig,
     source: &Source<'_>,
     accounts: &[Account],
-    campaigns: &[Campaign],
-    fragments: &[FragmentCampaign],
+    (campaigns, fragments, queues): (&[Campaign], &[FragmentCampaign], &[QueueCampaign]),
 ) -> (Vec<Record>, Vec<Event>) {
     let span = Span::new(config);
     let mut left: Vec<u64> = accounts.iter().map(|account| account.quota).collect();
@@ -131,6 +131,10 @@ pub(super) fn plan(
     }
     for (number, campaign) in (0..).zip(fragments) {
         campaign.waves(number, span, &mut left, &mut records, config.seed);
+    }
+    for (number, campaign) in (0..).zip(queues) {
+        let world = (config.seed, config.days, span);
+        campaign.plan(number, &config.queues, world, &mut left, &mut records);
     }
     let events = events(config, source, accounts, span, &mut left, &mut records);
     let mut deck = Deck::new(source, config.repeats);

@@ -21,6 +21,8 @@ pub(super) enum What {
     Campaign { campaign: u32, item: u32 },
     /// A request with the fragment of a fragment campaign, whose number counts among those only.
     Fragment { campaign: u32 },
+    /// A copy of a task of a work-queue campaign, whose number counts among those only.
+    Queue { campaign: u32, item: u32 },
 }
 
 /// One exchange to be.

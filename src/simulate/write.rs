@@ -191,6 +191,12 @@ impl World<'_> {
                 let fact = Fact { campaign: Some(number), seed, edit: planted.edit() };
                 (Cow::Owned(planted.text), fact, None)
             }
+            What::Queue { campaign, item } => {
+                let (text, edit) = super::queue::copy(self.config.seed, (campaign, item), &self.source, rng);
+                let number = (self.campaigns.len() + self.fragments.len()) as u32 + campaign;
+                let seed = format!("campaign-{number}-seed-{item}");
+                (Cow::Owned(text), Fact { campaign: Some(number), seed, edit: edit.to_owned() }, None)
+            }
         }
     }
 }
@@ -198,6 +204,6 @@ impl World<'_> {
 /// Whether the exchange came through a campaign's proxies: its own prompts always, its innocent ones too, for an account
 /// that changed its address only when it misbehaves would be easy to find.
 fn record_is_proxied(record: &Record, account: &Account) -> bool {
-    matches!(record.what, What::Campaign { .. } | What::Fragment { .. })
+    matches!(record.what, What::Campaign { .. } | What::Fragment { .. } | What::Queue { .. })
         || account.class == super::accounts::Class::Campaign
 }
