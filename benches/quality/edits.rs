@@ -116,13 +116,13 @@ pub(crate) fn judge(model: &Model, a: &str, b: &str) -> Option<(f32, f32)> {
 }
 
 /// Family recall with the index alone and with shared fingerprints beside it, for the edits that similarity loses.
-pub(crate) fn finders(model: &Model, all: &[Prompt]) -> String {
+pub(crate) fn finders(model: &Model, all: &[Prompt], sizes: &[usize]) -> String {
     const KINDS: [Edit; 5] = [Edit::Slot, Edit::Boiler, Edit::Pad15, Edit::Pad3, Edit::Trunc70];
     let mut out = String::from(
         "## One finder and two\n\nFamily recall of edited copies, %: the index alone, and the index with shared fingerprints. Same threshold, so the \
          same unrelated neighbours per prompt. The log of 400,000 is filled up with prompts of the other half.\n\n| edit | prompts | index | both |\n|---|---|---|---|\n",
     );
-    for n in [10_000, 100_000, 400_000] {
+    for &n in sizes {
         let mut log = log(all, n, false);
         let originals = originals(&log);
         let other = all.iter().filter(|p| p.dev() && p.kind != "probe").take(n - log.len());

@@ -105,6 +105,17 @@ fn half(all: &[Prompt], dev: bool) -> Vec<&Prompt> {
     prompts
 }
 
+/// The table of the nightly join of `n` prompts, with the floor of a store of that size: those of the test half first.
+pub(crate) fn join_of(model: &Model, all: &[Prompt], calibration: &Calibration, n: usize) -> String {
+    let mut prompts: Vec<&Prompt> = all.iter().filter(|p| p.kind != "probe").collect();
+    prompts.sort_by_key(|p| (p.dev(), &p.id));
+    prompts.truncate(n);
+    let corpus = Corpus::of_all(model, prompts.into_iter().cloned().collect());
+    let mut out = String::new();
+    closure(&corpus, &rule(calibration, all, n as u64), true, &mut out);
+    out
+}
+
 /// The tables of the nightly join: how many lists on the development half, what was chosen on the other.
 pub(crate) fn join(model: &Model, all: &[Prompt], calibration: &Calibration) -> String {
     let rule = rule(calibration, all, N_LOG as u64);
@@ -204,11 +215,9 @@ fn closure(corpus: &Corpus, rule: &Rule, vary: bool, out: &mut String) {
     let chosen = join_probes(floor);
     let mut tried = vec![chosen];
     if vary {
-        tried.extend([(64, 0.15), (96, 0.15), (96, 0.12), (128, 0.10), (64, -1.0)].map(|(most, bound)| Probes {
-            most,
-            bound,
-            ..chosen
-        }));
+        let (n, bound) = (chosen.most, chosen.bound);
+        let others = [(n / 4, bound), (n / 2, bound), (2 * n, bound), (4 * n, bound), (n, bound + 0.03), (n, -1.0)];
+        tried.extend(others.map(|(most, bound)| Probes { most, bound, ..chosen }));
     }
     for probes in tried {
         let start = crate::cpu();

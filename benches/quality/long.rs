@@ -96,14 +96,12 @@ pub(crate) fn cost(model: &Model, dir: &Path, n: usize, length: usize) -> String
     drop(pages);
     let before = crate::cpu();
     let audited = Audited::of_log(model, directory, log);
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let of = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).unwrap_or("?").trim().to_owned();
     let joined = audited.members().len();
     format!(
         "{n} distinct prompts of {length} characters: {:.1} s wall, {:.1} CPU-s; peak resident {} (pages of mapped files and of the texts that \
          the log was made of included), {joined} prompts in near-duplicate families\n",
         audited.took.as_secs_f64(),
         crate::cpu() - before,
-        of("VmHWM:")
+        crate::peak_memory()
     )
 }

@@ -2,8 +2,9 @@
 //!
 //! Parts: `calibration` (writes `models/calibration.json` where the argument `--ship` is given), `grams`, `lengths`, `long`,
 //! `long-cost:PROMPTSxCHARACTERS` (one a run, since it tells the peak of memory), `edits`, `sts`, `index`, `join`, `lists`,
-//! `clumps`, `chains`, `cost:ROWS` (a file that `fragments_peers.py make` wrote), `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published`, `:clean` and `:hostile` are parts), `finders`; all of them
-//! without a name. Tables are printed as Markdown, and with `--record WHERE` they are also
+//! `clumps` (with `clumps:NxSIZE` for so many smaller clumps, and `flood:PROMPTS` and `ordinary:PROMPTS`, one a run, for one template and
+//! for as many prompts without), `chains`, `runs:LOG` (what texts are searched for), `cost:ROWS` (a file that `fragments_peers.py make` wrote), `fragments` (of which `fragments:accounts`, `:lengths`, `:evasions`, `:published`, `:clean` and `:hostile` are parts), `finders`; all of them
+//! without a name. `join:PROMPTS` and `finders:PROMPTS` print one size and write no record. Tables are printed as Markdown, and with `--record WHERE` they are also
 //! written there, a file a part.
 
 // A measurement prints, opens its data and looks at the clock.
@@ -23,6 +24,7 @@ mod lengths;
 mod lists;
 mod logs;
 mod long;
+mod runs;
 mod sts;
 
 use std::path::PathBuf;
@@ -85,7 +87,10 @@ fn main() {
         println!("{}", long::cost(&model, &dir, n, length));
     }
     if words.iter().any(|word| word == "finders") {
-        tell("finders", edits::finders(&model, &all));
+        tell("finders", edits::finders(&model, &all, &[10_000, 100_000, 400_000]));
+    }
+    for n in words.iter().filter_map(|word| word.strip_prefix("finders:")) {
+        println!("{}", edits::finders(&model, &all, &[n.parse().expect("a number")]));
     }
     if wants("sts") {
         tell("sts", sts::report(&model, &all, &dir, &shipped));
@@ -96,11 +101,27 @@ fn main() {
     if wants("join") {
         tell("join", index::join(&model, &all, &shipped));
     }
+    for n in words.iter().filter_map(|word| word.strip_prefix("join:")) {
+        println!("{}", index::join_of(&model, &all, &shipped, n.parse().expect("a number")));
+    }
     if wants("lists") {
         tell("lists", lists::report(&model, &all, &shipped));
     }
     if wants("clumps") {
         tell("clumps", clumps::report(&model, &all));
+    }
+    for word in words.iter().filter_map(|word| word.strip_prefix("clumps:")) {
+        let (n, size) = word.split_once('x').expect("clumps:NxSIZE");
+        println!("{}", clumps::small(&model, &all, n.parse().expect("a number"), size.parse().expect("a number")));
+    }
+    for n in words.iter().filter_map(|word| word.strip_prefix("flood:")) {
+        println!("{}", clumps::flood(&model, &all, n.parse().expect("a number")));
+    }
+    for n in words.iter().filter_map(|word| word.strip_prefix("ordinary:")) {
+        println!("{}", clumps::ordinary(&model, &all, n.parse().expect("a number")));
+    }
+    for log in words.iter().filter_map(|word| word.strip_prefix("runs:")) {
+        println!("{}", runs::report(std::path::Path::new(log)));
     }
     if wants("chains") {
         let families = chains::largest(&model, &all);
@@ -114,6 +135,12 @@ fn main() {
 /// CPU-seconds of this process and its threads so far.
 pub(crate) fn cpu() -> f64 {
     cpu_time::ProcessTime::now().as_duration().as_secs_f64()
+}
+
+/// The most memory that this process has held so far, as the system tells it.
+pub(crate) fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("?").trim().to_owned()
 }
 
 /// Commit, date and machine, as git and the system tell them.
