@@ -3,7 +3,7 @@
 //! Every fourth 13-byte gram of all runs is in one table behind a bit filter, so that any 16 bytes in common hold one of them; the
 //! text's rolling hash asks the table at every byte, and each answer is extended to the whole stretch that text and run have in
 //! common, for the runs of which it holds enough grams. What a text holds of a run is the number of the run's bytes in stretches of at least 16, so a changed word costs
-//! its own surroundings only. Weakness: the order of the stretches is not asked, so sentences may be shuffled. Bounds: the first
+//! its own surroundings only, and no byte of the text counts twice. Weakness: the order of the stretches is not asked, so sentences may be shuffled. Bounds: the first
 //! [`PRINTED_BYTES`] of a text; a gram stands for at most eight runs, and a run is measured on what is left of it; comparing stops at
 //! 256 times the text's length and 16 KiB.
 
@@ -191,10 +191,15 @@ impl Scanner {
         let bytes = folded.as_bytes();
         let bytes = &bytes[..bytes.len().min(PRINTED_BYTES)];
         let stretches = self.stretches(bytes, scratch);
-        let mut out = Vec::new();
+        let (mut out, mut places) = (Vec::new(), Vec::new());
         for of_run in stretches.chunk_by(|a, b| a.run == b.run) {
             let run = of_run[0].run;
-            let held = covered(of_run.iter().map(|stretch| (stretch.offset, stretch.len)));
+            let of_the_run = covered(of_run.iter().map(|stretch| (stretch.offset, stretch.len)));
+            // A run that repeats itself is found twice in a text that has what it repeats once.
+            places.clear();
+            places.extend(of_run.iter().map(|stretch| (stretch.at, stretch.len)));
+            places.sort_unstable();
+            let held = of_the_run.min(covered(places.iter().copied()));
             let Run { bytes, countable, .. } = &self.runs[run as usize];
             if *countable as usize >= LEAST_HELD / 2 && enough(held, *countable) {
                 let (first, end) = densest(of_run, 2 * bytes.len() as u32 + 64);

@@ -186,3 +186,12 @@ fn held_never_exceeds_the_run_nor_the_place_the_text() {
     }
     assert!(n_found > 300, "{n_found}");
 }
+
+#[test]
+fn what_a_run_repeats_counts_as_often_as_the_text_has_it() {
+    const PHRASE: &str = "answer format: true/false";
+    let twice = format!("{PHRASE} {PHRASE}");
+    assert_eq!(held(&twice, PHRASE), 0, "half of the run, though both halves match it");
+    assert_eq!(held(&twice, &twice), twice.len());
+    assert_eq!(held(&twice, &format!("{PHRASE} or what else there is, {PHRASE}")), twice.len());
+}
