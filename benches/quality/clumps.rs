@@ -100,8 +100,8 @@ pub(crate) fn small(model: &Model, all: &[Prompt], n: usize, size: usize) -> Str
     };
     // In turn, so that what else runs on the machine meets both.
     let rounds: Vec<(f64, (f64, Audited))> = (0..2).map(|_| (timed(&plain).0, timed(&clumped))).collect();
-    let best = |of: &dyn Fn(&(f64, (f64, Audited))) -> f64| rounds.iter().map(of).fold(f64::INFINITY, f64::min);
-    let (calm, took) = (best(&|round| round.0), best(&|round| round.1.0));
+    let calm = rounds.iter().map(|round| round.0).fold(f64::INFINITY, f64::min);
+    let took = rounds.iter().map(|round| round.1.0).fold(f64::INFINITY, f64::min);
     let members = rounds[0].1.1.members();
     let whole = (0..n).filter(|clump| sizes(&members, (0..size).map(|i| format!("c{clump}-{i}"))) == [size]).count();
     format!(

@@ -63,17 +63,15 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
         let id = format!("r{}", &ring.name.to_string()[..16]);
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
-        let (route, rung, streams) = match ring.route {
-            ring::Route::CoUse => (Route::CoUse, Rung::Chance, BTreeMap::from([("co-use".to_owned(), log10_e)])),
+        let log10 = |ln_p: f64| Some(ln_e_of_p(ln_p) / std::f64::consts::LN_10);
+        let (route, rung, of_streams) = match ring.route {
+            ring::Route::CoUse => (Route::CoUse, Rung::Chance, [Some(log10_e), None, None]),
             ring::Route::Persistent(streams) => {
-                let log10 = |ln_p: f64| ln_e_of_p(ln_p) / std::f64::consts::LN_10;
-                let of = [
-                    ("interchangeability", log10(streams.ln_p_interchangeable)),
-                    ("load-evenness", log10(streams.ln_p_even)),
-                ];
-                (Route::Persistent, Rung::SecondStream, of.map(|(name, e)| (name.to_owned(), e)).into())
+                let of = [None, log10(streams.ln_p_interchangeable), log10(streams.ln_p_even)];
+                (Route::Persistent, Rung::SecondStream, of)
             }
         };
+        let streams = ["co-use", "interchangeability", "load-evenness"].into_iter().zip(of_streams).collect();
         out.push(Ring {
             campaign: id.clone(),
             id,

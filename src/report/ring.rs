@@ -75,8 +75,8 @@ pub struct Ring {
     pub requests: u64,
     /// What it shared, most accounts first.
     pub families: Vec<RingFamily>,
-    /// Evidence by stream, decimal logarithm of an e-value each; never combined.
-    pub streams: BTreeMap<String, f64>,
+    /// Evidence by stream, decimal logarithm of an e-value each, none where the route does not ask it; never combined.
+    pub streams: BTreeMap<&'static str, Option<f64>>,
     /// Innocent explanations that were tested, with what was found.
     pub provenance: Vec<String>,
     /// How many accounts the list of each level has.

@@ -257,7 +257,7 @@ fn ring(family: &Family) -> Ring {
         accounts: 58,
         requests: 1_204,
         families,
-        streams: BTreeMap::from([("co-use".to_owned(), 61.5)]),
+        streams: BTreeMap::from([("co-use", Some(61.5)), ("interchangeability", None), ("load-evenness", None)]),
         provenance: Vec::new(),
         members_at: BTreeMap::from([("0.01".to_owned(), 58), ("0.05".to_owned(), 61)]),
         members: Vec::new(),

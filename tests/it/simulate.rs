@@ -88,9 +88,13 @@ fn the_same_seed_writes_the_same_bytes() {
 #[test]
 fn the_demonstration_log_is_what_its_recipe_writes() {
     let site = Site::new();
-    site.run(&["simulate", "--out", "demo", "--exchanges", "20000", "--seed", "2026", "--campaigns", "8"]).ok();
+    let sized =
+        ["simulate", "--out", "demo", "--exchanges", "20000", "--seed", "2026", "--days", "5", "--campaigns", "6"];
+    let planted = ["--queue-campaigns", "2", "--fragment-campaigns", "1", "--fragment-accounts", "30"];
+    site.run(&[&sized[..], &planted, &["--fragment-requests", "10", "--fragment-share", "0.2"]].concat()).ok();
     let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/demo");
-    for name in ["logs/night-1.jsonl", "logs/night-2.jsonl", "logs/night-3.jsonl", "truth.csv"] {
+    let logs = (1..=5).map(|night| format!("logs/night-{night}.jsonl"));
+    for name in logs.chain(["truth.csv".to_owned()]) {
         let file = std::fs::File::open(shipped.join(format!("{name}.zst"))).expect("a shipped file");
         let packed = zstd::decode_all(file).expect("zstd");
         assert!(packed == site.read(&format!("demo/{name}")).into_bytes(), "{name}: generate it again");
@@ -110,7 +114,7 @@ fn the_first_screen_of_the_demonstration_shows_what_was_planted() {
     site.write("key", "5a".repeat(32) + "\n");
     std::fs::set_permissions(site.path("key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
     let mut report = Value::Null;
-    for night in 1..=3 {
+    for night in 1..=5 {
         let log = shipped.join(format!("logs/night-{night}.jsonl.zst")).display().to_string();
         report = site.audit(&[log.as_str()]).ok().json();
     }
@@ -124,6 +128,23 @@ fn the_first_screen_of_the_demonstration_shows_what_was_planted() {
         counts[0] += usize::from(planted);
         counts[1] += 1;
     }
+    // Its rings are the two work queues, whole, and whatever else is in them is a campaign's too.
+    let members = site.run(&["export", "members", "--store", "store", "--key", "key"]).ok().out;
+    let class_of: BTreeMap<&str, &str> = members
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let mut cells = line.split(',');
+            let (id, account) = (cells.next().expect("an id"), cells.next().expect("an account"));
+            (account, truth[id][1].as_str())
+        })
+        .collect();
+    let rings = site.run(&["export", "rings", "--store", "store", "--key", "key"]).ok().out;
+    let classes: Vec<&str> =
+        rings.lines().skip(1).map(|line| class_of[line.split(',').nth(1).expect("an account")]).collect();
+    let right = classes.iter().filter(|class| **class == "campaign").count();
+    assert!(right >= 78 && classes.len() - right <= 2, "{right} of {}: {rings}", classes.len());
+    assert_eq!(report["rings_meta"]["valid"], true, "{}", report["rings_meta"]);
     let families = report["families"].as_array().expect("families");
     for (level, least) in [(None, 17), (Some("near-duplicate"), 12), (Some("fragment"), 12)] {
         let rows = families.iter().filter(|family| level.is_none_or(|level| family["level"] == level)).take(20);
