@@ -41,6 +41,15 @@ pub(crate) enum Command {
     Simulate(Simulate),
 }
 
+/// A rung of a ring, as a flag names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AtLeast {
+    /// Chance and innocent affinity are excluded
+    Chance,
+    /// Two independent streams agree
+    SecondStream,
+}
+
 /// Where the embedding model and the account key are.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
@@ -115,6 +124,12 @@ pub(crate) struct Audit {
     /// Seed of the index's leaders [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Exit with this status, 3 to 125, when a valid list has a ring that it did not have before this audit
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u8>::new().range(3..=125))]
+    pub(crate) exit_code: Option<u8>,
+    /// How far such a ring must have come: chance (chance and affinity are excluded) or second-stream
+    #[arg(long, value_name = "RUNG", value_enum, default_value_t = AtLeast::Chance, requires = "exit_code")]
+    pub(crate) at_or_above: AtLeast,
     /// Write to this JSON file that the job runs, and how it ended; anybody may read it
     #[arg(long, value_name = "FILE")]
     pub(crate) health: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! The commands that read or write logs: `audit` and `simulate`.
 
-use super::args::{Audit, Simulate};
+use super::args::{AtLeast, Audit, Simulate};
 use super::format::Format;
 use super::health::Health;
 use super::progress::Meter;
@@ -9,23 +9,41 @@ use crate::audit::{self, Audited};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
 use crate::lookup;
+use crate::report::ring::Rung;
 use crate::report::{self, Report};
 use crate::simulate::{FragmentConfig, FragmentEdit, QueueConfig, SimulateConfig, Summary};
 use crate::simulate::{TextForm, Texts, World, texts_from_lines, texts_from_parquet};
+use crate::store::Store;
 use crate::store::files::{create_output, private_dir, write_private};
 use crate::store::input::{self, Input};
 use crate::stored::Progress as _;
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-pub(crate) fn audit(args: &Audit) -> Result<()> {
+/// Runs the job; returns the exit status that a new ring was to give.
+pub(crate) fn audit(args: &Audit) -> Result<Option<u8>> {
     let health = Health::begin(args.health.as_deref())?;
-    let outcome = night(args);
+    // A store that is not there yet has no rings; what is wrong with one is the audit's to say.
+    let known = |_| Store::open(&args.common.store).and_then(|store| lookup::rings(&store)).ok();
+    let before: BTreeSet<String> =
+        args.exit_code.and_then(known).into_iter().flat_map(|(rings, _)| rings).map(|ring| ring.id).collect();
+    let mut alert = None;
+    let outcome = night(args, &mut |report| {
+        let least = if args.at_or_above == AtLeast::Chance { Rung::Chance } else { Rung::SecondStream };
+        let new = report.rings.iter().filter(|ring| ring.rung >= least && !before.contains(&ring.id));
+        let new: Vec<&str> = new.map(|ring| ring.id.as_str()).collect();
+        if args.exit_code.is_some() && report.rings_meta.valid && !new.is_empty() {
+            print::say(&format!("new rings: {}", new.join(", ")));
+            alert = args.exit_code;
+        }
+    });
     let told = health.end(&outcome);
-    outcome.and(told)
+    outcome.and(told)?;
+    Ok(alert)
 }
 
-fn night(args: &Audit) -> Result<Audited> {
+fn night(args: &Audit, look: &mut dyn FnMut(&Report)) -> Result<Audited> {
     threads(args.common.threads)?;
     let settings = config::audit(args)?;
     let inputs = match input::expand(&args.logs, &|name| recognise(name).is_some()) {
@@ -81,6 +99,7 @@ fn night(args: &Audit) -> Result<Audited> {
         Format::Html => report::html::write(&report),
         Format::Csv => report::csv::write(&report),
     })?;
+    look(&report);
     Ok(audited)
 }
 

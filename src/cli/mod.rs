@@ -29,7 +29,7 @@ pub fn main() -> ExitCode {
         std::process::exit(130);
     });
     match run(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status.map_or(ExitCode::SUCCESS, ExitCode::from),
         Err(error) if error.kind() == ErrorKind::Io && error.to_string() == print::CLOSED => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
@@ -38,9 +38,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> crate::error::Result<()> {
-    match command {
-        Command::Audit(args) => logs::audit(&args),
+fn run(command: Command) -> crate::error::Result<Option<u8>> {
+    let ran = match command {
+        Command::Audit(args) => return logs::audit(&args),
         Command::Simulate(args) => logs::simulate(&args),
         Command::Similar(args) => lookups::similar(&args),
         Command::Family(args) => lookups::family(&args),
@@ -50,7 +50,8 @@ fn run(command: Command) -> crate::error::Result<()> {
         Command::Store(args) => lookups::store(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Watermark(command) => watermark::run(&command),
-    }
+    };
+    ran.map(|()| None)
 }
 
 fn report(error: &Error) {

@@ -33,7 +33,7 @@ pub enum Route {
 pub struct Ring {
     /// What brought it about.
     pub route: Route,
-    /// Digest of the accounts of the group that was proposed first, and of that day.
+    /// Digest of the accounts of the group that was confirmed first, and of the day that proposed it.
     pub name: Digest,
     /// The day that proposed its first group.
     pub proposed: i32,
@@ -211,7 +211,8 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
             *day = (*day).min(group.day);
         }
     }
-    let first = groups.iter().min_by_key(|group| (group.day, group.accounts.len(), &group.accounts));
+    // Whatever is confirmed later does not change the name.
+    let first = groups.iter().min_by_key(|group| (group.confirmed, group.day, group.accounts.len(), &group.accounts));
     let best =
         groups.iter().max_by(|a, b| a.survives.cmp(&b.survives).then(a.ln_decisive(0).total_cmp(&b.ln_decisive(0))));
     let name = first.map_or(Digest([0; 32]), |group| {

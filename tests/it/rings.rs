@@ -93,10 +93,14 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
     let site = Site::new();
     let nights = nights();
     let logs: Vec<String> = (0..DAYS).map(|night| format!("night-{night}.jsonl")).collect();
+    let mut statuses = Vec::new();
     for (log, rows) in logs.iter().zip(&nights) {
         site.log(log, rows);
-        site.audit(&[log]).ok();
+        statuses.push(site.audit(&[log, "--exit-code", "7"]).code);
     }
+    // Once for a new ring, and not again for the same one; nothing is said of a rung that none has reached.
+    assert_eq!(statuses.iter().filter(|status| **status == 7).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [0, 7].contains(status)), "{statuses:?}");
     let names = names(&site, &nights);
     let pool: BTreeSet<String> = POOL.map(|member| format!("person-{member}")).collect();
     let found = exported(&site, "store", &names);
@@ -104,7 +108,8 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
     assert!(found.difference(&pool).count() <= 1, "{found:?}");
 
     let all: Vec<&str> = logs.iter().map(String::as_str).collect();
-    site.run(&Site::audit_args("whole", &all)).ok();
+    site.run(&[&Site::audit_args("whole", &all)[..], &["--exit-code", "7", "--at-or-above", "second-stream"]].concat())
+        .ok();
     assert_eq!(exported(&site, "whole", &names), found);
     site.run(&[&Site::audit_args("single", &all)[..], &["--threads", "1"]].concat()).ok();
     let rings = |store: &str| site.run(&["ring", "list", "--store", store, "--format", "json"]).ok().json();
