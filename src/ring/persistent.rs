@@ -92,7 +92,10 @@ impl Texts {
     pub(super) fn read(&mut self, day: &Day, q: f64) {
         let oldest = day.day - HORIZONS[HORIZONS.len() - 1];
         self.requests.retain(|(of, _)| *of > oldest);
-        self.requests.extend(day.requests.iter().map(|&requests| (day.day, requests)));
+        // Requests count from the day after a text is frozen.
+        if !self.under_test.is_empty() {
+            self.requests.extend(day.requests.iter().map(|&requests| (day.day, requests)));
+        }
         self.test(day);
         self.choose(day.day, q);
         let gone = |text: &Persistent| text.confirmed.is_none() && text.at_horizons.len() == HORIZONS.len();

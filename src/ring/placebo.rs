@@ -7,6 +7,7 @@
 //! neighbourhood can survive in part. Guarantee: the same day and seed give the same placebo.
 
 use super::day::{Choice, Day, EVERYWHERE};
+use super::interests::Interests;
 use super::walk::{RingConfig, State};
 use rand::Rng as _;
 use rand::SeedableRng as _;
@@ -30,6 +31,8 @@ impl Walks {
     /// Reads a day, as [`State::with`].
     #[must_use]
     pub fn with(self, day: &Day, config: &RingConfig) -> Self {
+        // Interests are of what accounts asked, which no placebo changes: kept once.
+        let interests = self.real.interests.clone();
         let real = self.real.with(day, config);
         let mut placebo = self.placebo;
         placebo.resize(RUNS as usize, State::default());
@@ -38,10 +41,11 @@ impl Walks {
         let found: HashSet<u32> = confirmed.flat_map(|group| group.accounts.iter().copied()).collect();
         let mut innocent = day.clone();
         innocent.new.retain(|choice| !found.contains(&choice.account));
-        let dealt = |(run, state): (u64, State)| {
+        let dealt = |(run, mut state): (u64, State)| {
+            state.interests.clone_from(&interests);
             let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
             let day = self::placebo(&innocent, run, &seen);
-            state.with(&day, config)
+            State { interests: Interests::default(), ..state.with(&day, config) }
         };
         let placebo = (1..).zip(placebo).map(dealt).collect();
         Self { real, placebo }
@@ -49,9 +53,7 @@ impl Walks {
 
     /// Drops what accounts asked about.
     pub fn drop_interests(&mut self) {
-        for state in self.placebo.iter_mut().chain([&mut self.real]) {
-            state.interests = super::interests::Interests::default();
-        }
+        self.real.interests = Interests::default();
     }
 
     /// Leaves out accounts and days, as [`State::forget`].

@@ -99,7 +99,7 @@ pub struct DayRecord {
 pub struct State {
     /// What accounts asked about.
     pub interests: Interests,
-    /// Choices that were new to their accounts, with the day, of the last [`KEPT`] days: sorted by day.
+    /// Choices that were new to their accounts, with the day, of the last [`WINDOW`] days: sorted by day.
     pub recent: Vec<(i32, Choice)>,
     /// Groups under test and confirmed ones.
     pub groups: Vec<Group>,
@@ -125,7 +125,7 @@ impl State {
         let tested = self.confirm(day.day, &null);
         self.choose(day.day, config);
         self.keep_evidence(day.day, &null);
-        self.recent.retain(|(of, _)| *of > day.day - KEPT);
+        self.recent.retain(|(of, _)| *of > day.day - WINDOW);
         self.recent.extend(day.new.iter().map(|&choice| (day.day, choice)));
         self.groups.retain(|group| group.confirmed.is_some() || group.day + KEPT > day.day);
         let (proposals, cut) = self.proposals(day);

@@ -243,3 +243,30 @@ fn a_contradiction_is_named() {
         assert_eq!(world(&config, &Texts::Grammar).2.exchanges, exchanges);
     }
 }
+
+#[test]
+fn a_work_queue_has_new_tasks_every_day_and_hands_each_to_a_share_of_its_accounts() {
+    let queues = QueueConfig { campaigns: 1, accounts: 30, tasks: 8, share: 0.4 };
+    let config = SimulateConfig { days: 4, queues, ..SimulateConfig::sized(6, 6_000) };
+    let (log, truth, _) = world(&config, &Texts::Grammar);
+    let number = format!("campaign-{}", config.campaigns);
+    let mut tasks: BTreeMap<&str, (HashSet<&str>, HashSet<&str>)> = BTreeMap::new();
+    let rows = rows(&log);
+    for (row, fact) in rows.iter().zip(facts(&truth)).filter(|(_, fact)| fact[3] == number) {
+        let (accounts, days) = tasks.entry(fact[5]).or_default();
+        accounts.insert(fact[1]);
+        days.insert(&text(row, "time")[..10]);
+    }
+    assert_eq!(tasks.len(), 32, "a task is named by its number: {:?}", tasks.keys());
+    let mut all: HashSet<&str> = HashSet::new();
+    for (task, (accounts, days)) in &tasks {
+        assert_eq!(days.len(), 1, "{task}");
+        assert!((3..=22).contains(&accounts.len()), "{task}: {} of 30 accounts", accounts.len());
+        all.extend(accounts);
+    }
+    assert!(all.len() > 27, "{} accounts", all.len());
+    for bad in [QueueConfig { tasks: 0, ..config.queues.clone() }, QueueConfig { share: 0.0, ..config.queues.clone() }]
+    {
+        assert!(World::new(&SimulateConfig { queues: bad, ..config.clone() }, &Texts::Grammar).is_err());
+    }
+}

@@ -191,7 +191,7 @@ fn what_is_out_of_range_is_named() {
         (FragmentConfig { share: f64::NAN, ..three() }, "got NaN"),
         (FragmentConfig { edits: vec![FragmentEdit::Case; 2], ..three() }, "each fragment edit once"),
         (FragmentConfig { campaigns: 10_000, accounts: 100_000, ..three() }, "half of the 800 accounts"),
-        (FragmentConfig { requests: 500, ..three() }, "expected fragment campaigns to send at most"),
+        (FragmentConfig { requests: 500, ..three() }, "expected fragment and queue campaigns to send at most"),
     ];
     for (fragments, wanted) in bad {
         let Err(error) = World::new(&config(fragments), &Texts::Grammar) else { panic!("{wanted}: expected an error") };
