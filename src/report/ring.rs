@@ -136,7 +136,7 @@ pub struct RingsMeta {
     pub why: String,
     /// The days that were read, newest last.
     pub days: Vec<RingDay>,
-    /// Exchanges that came after their day was over.
+    /// Exchanges that came after their day was over, or on a day that has hardly any; nothing was made of them.
     pub late: u64,
 }
 

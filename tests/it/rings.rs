@@ -4,7 +4,7 @@
 use super::{Site, row};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 const DAYS: u64 = 5;
@@ -171,4 +171,10 @@ fn a_day_that_goes_on_in_the_next_log_is_read_again_and_an_earlier_one_is_late()
     let after = days("store");
     assert_eq!(after["rings_meta"]["late"], 40);
     assert_eq!(of(&after, "accounts"), of(&in_parts, "accounts"));
+    // One exchange of a far day, from a clock that ran wild, ends no day.
+    let stray = row("stray", "person-1", 40_000_000, "a question of the year 2100");
+    site.log("e.jsonl", &[&nights[3][..], &[stray]].concat());
+    site.audit(&["e.jsonl"]).ok();
+    let after = days("store");
+    assert_eq!((of(&after, "day").len(), &after["rings_meta"]["late"]), (4, &json!(41)));
 }

@@ -26,7 +26,7 @@ pub(crate) struct Kept {
     /// The state with it.
     pub(crate) current: Walks,
     pub(super) centres: Centres,
-    /// Exchanges that came after their day was over.
+    /// Exchanges that came after their day was over, or on a day that has hardly any.
     pub(crate) late: u64,
     /// How groups were chosen.
     pub(crate) config: RingConfig,

@@ -2,7 +2,8 @@
 //!
 //! A night's commit is followed by one that walks through the days of its exchanges' own time: uses, activity and neighbourhoods of a day
 //! are read from the store, [`crate::ring`] does the rest. The newest day may go on in the next log, so the state before it is kept too and
-//! that day is read again with all that has come by then; exchanges of days before it are late: counted, and used for nothing.
+//! that day is read again with all that has come by then; exchanges of days before it are late, and those of a day that has hardly any are
+//! strays: counted, and used for nothing.
 //! Weakness: a day counts as over when a later one begins. Guarantee: the same exchanges give the same rings in one commit or in many, as far
 //! as their families are the same.
 
