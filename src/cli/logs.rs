@@ -24,10 +24,10 @@ use std::path::Path;
 /// Runs the job; returns the exit status that a new ring was to give.
 pub(crate) fn audit(args: &Audit) -> Result<Option<u8>> {
     let health = Health::begin(args.health.as_deref())?;
-    // A store that is not there yet has no rings; what is wrong with one is the audit's to say.
+    // A store that is not there yet has no rings, and a list that was not valid gave no alert; what is wrong with a store is the audit's to say.
     let known = |_| Store::open(&args.common.store).and_then(|store| lookup::rings(&store)).ok();
-    let before: BTreeSet<String> =
-        args.exit_code.and_then(known).into_iter().flat_map(|(rings, _)| rings).map(|ring| ring.id).collect();
+    let known = args.exit_code.and_then(known).filter(|(_, meta)| meta.valid);
+    let before: BTreeSet<String> = known.into_iter().flat_map(|(rings, _)| rings).map(|ring| ring.id).collect();
     let mut alert = None;
     let outcome = night(args, &mut |report| {
         let least = if args.at_or_above == AtLeast::Chance { Rung::Chance } else { Rung::SecondStream };

@@ -82,6 +82,11 @@ impl Texts {
         self.under_test.iter().filter(is_due).map(|text| (text.family, text.day)).collect()
     }
 
+    /// Drops the requests to draw from, where neighbourhoods become others.
+    pub(super) fn drop_requests(&mut self) {
+        self.requests.clear();
+    }
+
     /// Leaves out accounts, and requests of past days.
     pub(super) fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool, is_past: &dyn Fn(i32) -> bool) {
         self.under_test.iter_mut().for_each(|text| text.accounts.retain(|account| !is_gone(*account)));

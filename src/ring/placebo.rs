@@ -51,9 +51,10 @@ impl Walks {
         Self { real, placebo }
     }
 
-    /// Drops what accounts asked about.
-    pub fn drop_interests(&mut self) {
+    /// Drops what was counted by neighbourhood, where neighbourhoods become others.
+    pub fn drop_neighbourhoods(&mut self) {
         self.real.interests = Interests::default();
+        self.real.texts.drop_requests();
     }
 
     /// Leaves out accounts and days, as [`State::forget`].

@@ -98,6 +98,8 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
         site.log(log, rows);
         statuses.push(site.audit(&[log, "--exit-code", "7"]).code);
     }
+    let valid = site.run(&["ring", "list", "--store", "store", "--format", "json"]).ok().json()["rings_meta"].clone();
+    assert_eq!(valid["valid"], true, "{valid}");
     // Once for a new ring, and not again for the same one; nothing is said of a rung that none has reached.
     assert_eq!(statuses.iter().filter(|status| **status == 7).count(), 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| [0, 7].contains(status)), "{statuses:?}");

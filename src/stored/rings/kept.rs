@@ -58,8 +58,12 @@ pub(super) fn write(kept: &Kept, out: &mut dyn Write) -> Result<()> {
 pub(crate) fn forget(store: &Store, gone: &BTreeSet<u32>, before: Option<i64>, rewrite: &mut Rewrite) -> Result<()> {
     let (Some(mut kept), Some(file)) = (kept(store)?, store.of_kind(KIND).last()) else { return Ok(()) };
     let through = before.map(|moment| days::day_of(moment - 1, kept.config.day_starts));
+    // Centres are means of vectors, or single ones, of what is forgotten: they are trained again on the next day, and what was counted under
+    // them goes.
+    kept.centres = Centres::default();
     for walks in [&mut kept.closed, &mut kept.current] {
         walks.forget(&|account| gone.contains(&account), through);
+        walks.drop_neighbourhoods();
     }
     write(&kept, &mut rewrite.replace(file)?)
 }

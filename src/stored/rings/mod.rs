@@ -29,10 +29,12 @@ use kept::{KIND, Kept, write};
 pub(crate) fn keep(writer: &mut Writer, model: &Model, config: &RingConfig) -> Result<()> {
     let store = &writer.store;
     let Some(newest) = store.nights().last().map(|night| night.night) else { return Ok(()) };
-    let before = kept(store)?.filter(|kept| kept.config == *config).unwrap_or_default();
+    let before = kept(store)?.unwrap_or_default();
     if before.night >= newest {
         return Ok(());
     }
+    // Groups that were chosen otherwise are proposed and tested anew, from the first day on.
+    let before = if before.config == *config { before } else { Kept::default() };
     let view = View::open(store)?;
     let Some(standings) = Standings::open_kept(store)? else { return Ok(()) };
     let since = before.night;
@@ -41,6 +43,6 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: &RingConfig) -> R
     drop((view, standings));
     let replaced: Vec<String> = store.of_kind(KIND).map(|file| file.name.clone()).collect();
     let mut night = writer.newest()?;
-    write(&kept, &mut night.create(KIND, &format!("rings-{newest}.bin"))?)?;
+    write(&kept, &mut night.create_shared(KIND)?)?;
     writer.commit(night, &replaced, |_| Ok(()))
 }

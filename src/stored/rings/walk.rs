@@ -68,7 +68,7 @@ pub(super) fn read(
         prompts.sort_unstable();
         prompts.dedup();
         if neighbourhoods.find(&prompts, &mut kept.centres) {
-            kept.current.drop_interests();
+            kept.current.drop_neighbourhoods();
         }
         let mut read = reader.day(day, &prompts, &postings, &neighbourhoods);
         let due = kept.current.real.texts.due(day);
