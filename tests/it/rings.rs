@@ -23,7 +23,7 @@ fn sentence(rng: &mut ChaCha8Rng) -> String {
     (0..12).map(|_| word()).collect::<Vec<_>>().join(" ")
 }
 
-/// Five nights of 240 people with questions of their own and some that many ask, 40 customers of an app, and a pool of 30 accounts.
+/// Five nights of 1,200 people with questions of their own and some that many ask, 40 customers of an app, and a pool of 30 accounts.
 fn nights() -> Vec<Vec<Value>> {
     let mut rng = ChaCha8Rng::seed_from_u64(17);
     let common: Vec<String> = (0..200).map(|_| sentence(&mut rng)).collect();
@@ -31,9 +31,9 @@ fn nights() -> Vec<Vec<Value>> {
     (0..DAYS)
         .map(|day| {
             let mut rows: Vec<(u64, String, String)> = Vec::new();
-            for person in 0..240 {
+            for person in 0..1200 {
                 let name = format!("person-{person}");
-                for _ in 0..rng.random_range(1..8) {
+                for _ in 0..rng.random_range(1..5) {
                     let is_own = rng.random_bool(0.7);
                     let text =
                         if is_own { sentence(&mut rng) } else { common[rng.random_range(0..common.len())].clone() };
@@ -174,7 +174,7 @@ fn a_day_that_goes_on_in_the_next_log_is_read_again_and_an_earlier_one_is_late()
     assert_eq!(after["rings_meta"]["late"], 40);
     assert_eq!(of(&after, "accounts"), of(&in_parts, "accounts"));
     // One exchange of a far day, from a clock that ran wild, ends no day.
-    let stray = row("stray", "person-1", 40_000_000, "a question of the year 2100");
+    let stray = row("stray", "person-1", TO_MIDNIGHT + 90 * 1_440, "a question of three months later");
     site.log("e.jsonl", &[&nights[3][..], &[stray]].concat());
     site.audit(&["e.jsonl"]).ok();
     let after = days("store");
