@@ -29,17 +29,15 @@ const LN_MOST: f64 = 2.0 * std::f64::consts::LN_10;
 pub type LnE = [f64; AFFINITIES.len()];
 
 /// A family that accounts of a group chose.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shared {
+struct Shared {
     /// Place of the family among those of the day.
-    pub family: u32,
+    family: u32,
     /// Accounts of the group that chose it for the first time.
-    pub chosen: u32,
+    chosen: u32,
 }
 
 /// For each account of a day, by its place: the families that it chose for the first time, by their place.
-#[must_use]
-pub fn chosen_by(null: &Null) -> Vec<Vec<u32>> {
+fn chosen_by(null: &Null) -> Vec<Vec<u32>> {
     let mut out = vec![Vec::new(); null.weights.accounts.len()];
     for (k, family) in (0u32..).zip(&null.families) {
         family.new.iter().for_each(|&place| out[place as usize].push(k));
@@ -48,48 +46,101 @@ pub fn chosen_by(null: &Null) -> Vec<Vec<u32>> {
 }
 
 /// Families that accounts of a group chose, in order; the group is given by places.
-#[must_use]
-pub fn shared(chosen_by: &[Vec<u32>], group: &[u32]) -> Vec<Shared> {
+fn shared(chosen_by: &[Vec<u32>], group: &[u32]) -> Vec<Shared> {
     let mut all: Vec<u32> = group.iter().flat_map(|&place| chosen_by[place as usize].iter().copied()).collect();
     all.sort_unstable();
     all.chunk_by(|a, b| a == b).map(|same| Shared { family: same[0], chosen: same.len() as u32 }).collect()
 }
 
-/// The evidence of the day against a group, given by the places of its accounts that are active.
-#[must_use]
-pub fn ln_e(null: &Null, chosen_by: &[Vec<u32>], group: &[u32]) -> LnE {
-    let k = null.families.len() as f64;
-    if group.is_empty() || k == 0.0 {
-        return [0.0; AFFINITIES.len()];
-    }
-    let epsilon = (EXPECTED_SHARED / k).min(0.5);
-    let shared = shared(chosen_by, group);
-    let sums = Sums::new(null, group);
-    let mut hit = shared.iter().peekable();
-    let mut out = [0.0; AFFINITIES.len()];
-    for (at, family) in (0u32..).zip(&null.families) {
-        let chosen = hit.next_if(|shared| shared.family == at).map_or(0, |shared| shared.chosen);
-        if chosen == 0 {
-            // ∏ (1 + φ o) / (1 + c φ o) is at least exp(−(c − 1) φ Σ o).
-            let sum = sums.of(family.neighbourhood) * family.popularity;
-            for (ln_e, phi) in out.iter_mut().zip(AFFINITIES) {
-                let least = LIFTS.iter().map(|c| libm::exp(-(c - 1.0) * phi * sum)).sum::<f64>() / LIFTS.len() as f64;
-                *ln_e += libm::log1p(epsilon * (least - 1.0));
-            }
-            continue;
-        }
-        let odds: Vec<f64> = group
-            .iter()
-            .filter(|place| family.before.binary_search(place).is_err())
-            .map(|&place| null.odds(place as usize, family))
+/// A day made ready for many groups.
+pub struct Prepared<'a> {
+    null: &'a Null,
+    /// For each account, by its place: the families that it chose for the first time.
+    chosen_by: Vec<Vec<u32>>,
+    /// Popularities of the families of each neighbourhood, largest first, and the sum of each and all behind it.
+    by_neighbourhood: Vec<(u16, Vec<f64>, Vec<f64>)>,
+    epsilon: f64,
+}
+
+/// Odds that are looked at one by one for a group; beyond, sums stand for them.
+const MOST_EXACT: usize = 100_000;
+
+impl<'a> Prepared<'a> {
+    /// Makes a day ready.
+    #[must_use]
+    pub fn new(null: &'a Null) -> Self {
+        let mut all: Vec<(u16, f64)> = null.families.iter().map(|f| (f.neighbourhood, f.popularity)).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        let by_neighbourhood = all
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|own| {
+                let popular: Vec<f64> = own.iter().map(|(_, popularity)| *popularity).collect();
+                let mut sums = vec![0.0; popular.len() + 1];
+                (0..popular.len()).rev().for_each(|i| sums[i] = sums[i + 1] + popular[i]);
+                (own[0].0, popular, sums)
+            })
             .collect();
-        for (ln_e, phi) in out.iter_mut().zip(AFFINITIES) {
-            let ratio = |c: f64| ln_ratio(&odds, f64::from(chosen), c, phi);
-            let mean = crate::stats::ln_mean(&LIFTS.map(ratio));
-            *ln_e += ln_mixture(epsilon, mean).min(LN_MOST);
-        }
+        let epsilon = (EXPECTED_SHARED / null.families.len().max(1) as f64).min(0.5);
+        Self { null, chosen_by: chosen_by(null), by_neighbourhood, epsilon }
     }
-    out
+
+    /// The evidence of the day against a group, given by the places of its accounts that are active. Where it is none at the first affinity, the
+    /// others get the least that it can be.
+    #[must_use]
+    pub fn ln_e(&self, group: &[u32]) -> LnE {
+        let k = self.null.families.len() as f64;
+        if group.is_empty() || k == 0.0 {
+            return [0.0; AFFINITIES.len()];
+        }
+        let shared = shared(&self.chosen_by, group);
+        let sums = Sums::new(self.null, group);
+        let exact = group.len() * shared.len() <= MOST_EXACT;
+        let odds: Vec<Vec<f64>> = shared
+            .iter()
+            .map(|shared| {
+                let family = &self.null.families[shared.family as usize];
+                let takes_part = |place: &&u32| exact && family.before.binary_search(place).is_err();
+                group.iter().filter(takes_part).map(|&place| self.null.odds(place as usize, family)).collect()
+            })
+            .collect();
+        let mut out = [k * libm::log1p(-self.epsilon); AFFINITIES.len()];
+        for (ln_e, phi) in out.iter_mut().zip(AFFINITIES) {
+            *ln_e = self.ln_e_at(phi, &shared, &sums, exact.then_some(&odds));
+            if *ln_e <= 0.0 {
+                break;
+            }
+        }
+        out
+    }
+
+    /// The same at one affinity.
+    fn ln_e_at(&self, phi: f64, shared: &[Shared], sums: &Sums, odds: Option<&Vec<Vec<f64>>>) -> f64 {
+        // Of families that nobody of the group chose: ∏ (1 + φ o) / (1 + c φ o) is at least exp(−x), x = (c − 1) φ Σ o, and ln(1 − ε u) at least
+        // u ln(1 − ε), where u, the mean of 1 − exp(−x), is at most that of min(1, x).
+        let unseen = |x: f64| LIFTS.iter().map(|c| ((c - 1.0) * phi * x).min(1.0)).sum::<f64>() / LIFTS.len() as f64;
+        let mut missed = 0.0;
+        for (neighbourhood, popular, behind) in &self.by_neighbourhood {
+            let weight = sums.of(*neighbourhood);
+            for c in LIFTS {
+                let factor = (c - 1.0) * phi * weight;
+                let whole = popular.partition_point(|popularity| popularity * factor >= 1.0);
+                missed += (whole as f64 + factor * behind[whole]) / LIFTS.len() as f64;
+            }
+        }
+        let mut out = 0.0;
+        for (i, shared) in shared.iter().enumerate() {
+            let family = &self.null.families[shared.family as usize];
+            let sum = sums.of(family.neighbourhood) * family.popularity;
+            missed -= unseen(sum);
+            let chosen = f64::from(shared.chosen);
+            let ratio = |c: f64| match odds {
+                Some(odds) => ln_ratio(&odds[i], chosen, c, phi),
+                None => chosen * libm::log(c) - (c - 1.0) * phi * sum,
+            };
+            out += ln_mixture(self.epsilon, crate::stats::ln_mean(&LIFTS.map(ratio))).min(LN_MOST);
+        }
+        out + missed.max(0.0) * libm::log1p(-self.epsilon)
+    }
 }
 
 /// ln of (1 − ε) + ε e^x.

@@ -6,7 +6,7 @@
 //! of those confirmed is expected to be innocent, whenever one looks. Weakness: a group is tested as it was frozen; whoever joins later is
 //! found by membership, not here. Guarantee: the same days give the same state, whatever commits they came in.
 
-use super::confirm::{AFFINITIES, LnE, chosen_by, ln_e};
+use super::confirm::{AFFINITIES, LnE, Prepared};
 use super::day::{Choice, Day};
 use super::interests::Interests;
 use super::member::{self, Evidence};
@@ -127,7 +127,9 @@ impl State {
         self.keep_evidence(day.day, &null);
         self.recent.retain(|(of, _)| *of > day.day - WINDOW);
         self.recent.extend(day.new.iter().map(|&choice| (day.day, choice)));
-        self.groups.retain(|group| group.confirmed.is_some() || group.day + KEPT > day.day);
+        // What the days so far speak against is dropped, and may be proposed again: a night tests what is new and what has evidence.
+        let stays = |group: &Group| group.ln_e[0] > 0.0 && group.day + KEPT > day.day;
+        self.groups.retain(|group| group.confirmed.is_some() || stays(group));
         let (proposals, cut) = self.proposals(day);
         let frozen = digest(day.day, &proposals).0;
         let proposed = proposals.len() as u64;
@@ -172,7 +174,7 @@ impl State {
 
     /// Multiplies the evidence of groups by that of a day; returns how many were tested.
     fn confirm(&mut self, day: i32, null: &Null) -> u64 {
-        let chosen_by = chosen_by(null);
+        let prepared = Prepared::new(null);
         let open: Vec<&mut Group> = self.groups.iter_mut().filter(|group| group.day + KEPT >= day).collect();
         let tested = open.len() as u64;
         open.into_par_iter().for_each(|group| {
@@ -180,7 +182,7 @@ impl State {
             reach(group, day - 1);
             let places: Vec<u32> =
                 group.accounts.iter().filter_map(|&account| null.weights.place(account)).map(|i| i as u32).collect();
-            let of_day = ln_e(null, &chosen_by, &places);
+            let of_day = prepared.ln_e(&places);
             group.ln_e.iter_mut().zip(of_day).for_each(|(all, of_day)| *all += of_day);
             reach(group, day);
         });
@@ -196,10 +198,11 @@ impl State {
                 continue;
             }
             let cohort: Vec<usize> = (0..self.groups.len()).filter(|&i| self.groups[i].day == of).collect();
-            let asked = cohort.len();
+            // Groups that were dropped have no evidence, and count among the hypotheses all the same.
+            let proposed = self.days.iter().find(|day| day.day == of).map_or(0, |day| day.proposed as usize);
             for affinity in 0..AFFINITIES.len() {
-                let ln_e: Vec<f64> = cohort.iter().map(|&i| self.groups[i].ln_decisive(affinity)).collect();
-                debug_assert_eq!(ln_e.len(), asked);
+                let mut ln_e: Vec<f64> = cohort.iter().map(|&i| self.groups[i].ln_decisive(affinity)).collect();
+                ln_e.resize(proposed.max(cohort.len()), f64::NEG_INFINITY);
                 for (&i, rejected) in cohort.iter().zip(e_bh(&ln_e, config.q)) {
                     let group = &mut self.groups[i];
                     if rejected {
