@@ -90,7 +90,7 @@ const LEAST_GAIN: f64 = 1e-10;
 const MOST_ROUNDS: usize = 64;
 
 /// Times that the whole is begun anew from what was found.
-const MOST_PASSES: usize = 4;
+const MOST_PASSES: usize = 3;
 
 /// The community of each node, numbered from 0 by their first node.
 #[must_use]

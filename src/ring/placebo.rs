@@ -47,8 +47,10 @@ impl Walks {
             let day = self::placebo(&innocent, run, &seen);
             State { interests: Interests::default(), ..state.with(&day, config) }
         };
-        let placebo = (1..).zip(placebo).map(dealt).collect();
-        Self { real, placebo }
+        // Where a day proposes many groups, one walk tells the error.
+        let runs = if real.days.last().is_some_and(|day| day.proposed > MANY) { 1 } else { RUNS };
+        let placebo = (1..).zip(placebo).map(|(run, state)| if run <= runs { dealt((run, state)) } else { state });
+        Self { real, placebo: placebo.collect() }
     }
 
     /// Drops what was counted by neighbourhood, where neighbourhoods become others.
@@ -76,6 +78,8 @@ impl Walks {
     }
 }
 
+/// Groups proposed on a day, from which on one placebo walk reads it.
+const MANY: u64 = 1_000;
 /// Trades for each account of a neighbourhood.
 const TRADES: usize = 5;
 

@@ -44,7 +44,7 @@ const MOST_NEIGHBOURS: usize = 64;
 /// Groups of one day.
 const MOST_PROPOSALS: usize = 20_000;
 /// Densities of the constant Potts model, as shares of the weight of the rarest family.
-const DENSITIES: [f64; 8] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0];
+const DENSITIES: [f64; 4] = [0.01, 0.05, 0.25, 1.0];
 
 /// What a day proposes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

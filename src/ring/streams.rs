@@ -11,6 +11,7 @@
 use super::day::{EVERYWHERE, Requests, Traffic};
 use rand::Rng as _;
 use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,22 +23,24 @@ pub struct Streams {
     pub accounts: u32,
     /// The intraclass correlation of subjects; people's is above 0.
     pub correlation: f64,
-    /// ln p that accounts drawn at random are as interchangeable.
+    /// ln p that accounts drawn at random are as interchangeable; 0 where that was not asked, since their loads are as uneven as people's.
     pub ln_p_interchangeable: f64,
     /// The squared coefficient of variation of counts beyond that of chance; people's is about 1 or more.
     pub excess: f64,
-    /// ln p that the counts of accounts drawn at random are as even; 0 where that was not asked, since the accounts have subjects of their own.
+    /// ln p that the counts of accounts drawn at random are as even.
     pub ln_p_even: f64,
 }
 
 /// Fewest accounts, with two requests each, of which this can be told.
 pub const LEAST_ACCOUNTS: usize = 20;
+/// Accounts of a text that are looked at.
+const MOST_ACCOUNTS: usize = 300;
 /// Draws, where few are as extreme as what was seen.
 const MOST_DRAWS: u32 = 99_999;
 /// Draws as extreme as what was seen, after which it is clear that nothing is special.
 const ENOUGH: u32 = 20;
 
-/// ln of the p-value of interchangeability above which evenness is not asked for: 5%.
+/// ln of the p-value of evenness above which interchangeability is not asked for: 5%.
 const LN_WORTH: f64 = -2.995_732_273_553_991;
 
 /// What all accounts of some days asked, to draw from.
@@ -82,26 +85,34 @@ impl Population {
         if own.len() < LEAST_ACCOUNTS || others.len() < own.len() {
             return None;
         }
+        // Of many accounts some hundreds, drawn at random, say as much.
+        let mut own = own;
+        if own.len() > MOST_ACCOUNTS {
+            own.shuffle(&mut rng);
+            own.truncate(MOST_ACCOUNTS);
+        }
         // Accounts with at least so many requests stand in front.
         let able: Vec<usize> = own.iter().map(|s| others.partition_point(|other| other.len() >= s.len())).collect();
+        let mut counts: Vec<f64> = traffic.accounts.iter().map(|(_, subjects)| subjects.len() as f64).collect();
+        counts.shuffle(&mut rng);
+        counts.truncate(MOST_ACCOUNTS);
+        let excess = excess(&counts);
+        let mut even = counts.clone();
+        let ln_p_even = ln_rank(|| {
+            even.iter_mut().for_each(|drawn| *drawn = others[rng.random_range(0..others.len())].len() as f64);
+            self::excess(&even) <= excess
+        });
         let correlation = correlation(&own);
         let mut drawn: Vec<Vec<u16>> = own.iter().map(|_| Vec::new()).collect();
-        let ln_p_interchangeable = ln_rank(|| {
+        let mut is_as_alike = || {
             for ((drawn, own), &able) in drawn.iter_mut().zip(&own).zip(&able) {
                 drawn.clone_from(others[rng.random_range(0..able)]);
                 choose(drawn, own.len(), &mut rng);
             }
             self::correlation(&drawn) <= correlation
-        });
-        let counts: Vec<f64> = traffic.accounts.iter().map(|(_, subjects)| subjects.len() as f64).collect();
-        let excess = excess(&counts);
-        let mut drawn = vec![0.0; counts.len()];
-        let mut is_as_even = || {
-            drawn.iter_mut().for_each(|drawn| *drawn = others[rng.random_range(0..others.len())].len() as f64);
-            self::excess(&drawn) <= excess
         };
-        // Accounts with subjects of their own are people, however evenly they ask.
-        let ln_p_even = if ln_p_interchangeable > LN_WORTH { 0.0 } else { ln_rank(&mut is_as_even) };
+        // Accounts of which some ask much more than others are people, whatever they ask about.
+        let ln_p_interchangeable = if ln_p_even > LN_WORTH { 0.0 } else { ln_rank(&mut is_as_alike) };
         Some(Streams { accounts: own.len() as u32, correlation, ln_p_interchangeable, excess, ln_p_even })
     }
 }

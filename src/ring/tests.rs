@@ -299,7 +299,10 @@ fn ranks_among_draws_are_uniform_under_the_null() {
         while accounts.len() < 40 {
             let account = rng.random_range(0..400);
             if all[&account].len() >= 2 && chosen.insert(account) {
-                accounts.push((account, all[&account].clone()));
+                // Two requests each, so that loads are even and subjects are asked for.
+                let own = &all[&account];
+                let (i, j) = (rng.random_range(0..own.len()), rng.random_range(0..own.len() - 1));
+                accounts.push((account, vec![own[i], own[if j >= i { j + 1 } else { j }]]));
             }
         }
         accounts.sort();
@@ -330,7 +333,7 @@ fn a_dispatcher_is_told_from_an_app() {
     let (pool, app) = (of(pool), of(app));
     assert!(pool.correlation.abs() < 0.02 && app.correlation > 0.2, "{pool:?} {app:?}");
     assert!(pool.ln_p_interchangeable < 1e-4f64.ln() && pool.ln_p_even < 1e-4f64.ln(), "{pool:?}");
-    assert!(app.ln_p_interchangeable > 0.05f64.ln() && app.ln_p_even == 0.0, "{app:?}");
+    assert!(app.ln_p_interchangeable > 0.05f64.ln() && app.ln_p_even < 1e-4f64.ln(), "{app:?}");
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub(super) struct Reader<'a> {
     pub(super) day_starts: i32,
 }
 
+/// Accounts that a family may be new to on a day and say something, in a small store.
+const MOST_NEW: usize = 600;
+
 /// Accounts that a text is sent by on a day, from which on it is wide.
 const WIDE: usize = 20;
 
@@ -120,7 +123,9 @@ impl Reader<'_> {
                 (new, before)
             })
             .collect();
-        for (new, before) in read {
+        // What more than a twentieth of all accounts take up in a day is news, and says nothing of a group.
+        let common = accounts.len().div_ceil(20).max(MOST_NEW);
+        for (new, before) in read.into_iter().filter(|(new, _)| new.len() <= common) {
             out.new.extend(new);
             out.before.extend(before);
         }
