@@ -22,8 +22,8 @@ const LIFTS: [f64; 3] = [3.0, 10.0, 100.0];
 /// Families of a day among which a campaign is expected to share.
 const EXPECTED_SHARED: f64 = 10.0;
 
-/// ln of the most that one family of a day may say, a hundred: a text that spreads in a day, however far, confirms no group alone.
-const LN_MOST: f64 = 2.0 * std::f64::consts::LN_10;
+/// The most that one family of a day may say: a text that spreads in a day, however far, confirms no group alone.
+const MOST: f64 = 100.0;
 
 /// ln E for each of [`AFFINITIES`].
 pub type LnE = [f64; AFFINITIES.len()];
@@ -94,18 +94,10 @@ impl<'a> Prepared<'a> {
         }
         let shared = shared(&self.chosen_by, group);
         let sums = Sums::new(self.null, group);
-        let exact = group.len() * shared.len() <= MOST_EXACT;
-        let odds: Vec<Vec<f64>> = shared
-            .iter()
-            .map(|shared| {
-                let family = &self.null.families[shared.family as usize];
-                let takes_part = |place: &&u32| exact && family.before.binary_search(place).is_err();
-                group.iter().filter(takes_part).map(|&place| self.null.odds(place as usize, family)).collect()
-            })
-            .collect();
+        let odds = (group.len() * shared.len() <= MOST_EXACT).then(|| self.odds(group, &shared));
         let mut out = [k * libm::log1p(-self.epsilon); AFFINITIES.len()];
         for (ln_e, phi) in out.iter_mut().zip(AFFINITIES) {
-            *ln_e = self.ln_e_at(phi, &shared, &sums, exact.then_some(&odds));
+            *ln_e = self.ln_e_at(phi, group.len(), &shared, &sums, odds.as_deref());
             if *ln_e <= 0.0 {
                 break;
             }
@@ -113,8 +105,32 @@ impl<'a> Prepared<'a> {
         out
     }
 
+    /// Odds of the accounts of a group, family after family; 0 where the account used it before and so takes no part.
+    fn odds(&self, group: &[u32], shared: &[Shared]) -> Vec<f64> {
+        let families = || shared.iter().map(|shared| &self.null.families[shared.family as usize]);
+        let mut neighbourhoods: Vec<u16> = families().map(|family| family.neighbourhood).collect();
+        neighbourhoods.sort_unstable();
+        neighbourhoods.dedup();
+        let weights: Vec<Vec<f64>> =
+            neighbourhoods.iter().map(|&neighbourhood| self.null.weights.of_group(group, neighbourhood)).collect();
+        let mut out = Vec::with_capacity(group.len() * shared.len());
+        for family in families() {
+            let from = out.len();
+            let own = neighbourhoods.binary_search(&family.neighbourhood).map_or(&[][..], |i| &weights[i]);
+            out.extend(own.iter().map(|weight| weight * family.popularity));
+            let is_small = family.before.len() < group.len();
+            let (few, many) = if is_small { (&family.before[..], group) } else { (group, &family.before[..]) };
+            for (i, place) in few.iter().enumerate() {
+                if let Ok(j) = many.binary_search(place) {
+                    out[from + if is_small { j } else { i }] = 0.0;
+                }
+            }
+        }
+        out
+    }
+
     /// The same at one affinity.
-    fn ln_e_at(&self, phi: f64, shared: &[Shared], sums: &Sums, odds: Option<&Vec<Vec<f64>>>) -> f64 {
+    fn ln_e_at(&self, phi: f64, n: usize, shared: &[Shared], sums: &Sums, odds: Option<&[f64]>) -> f64 {
         // Of families that nobody of the group chose: ∏ (1 + φ o) / (1 + c φ o) is at least exp(−x), x = (c − 1) φ Σ o, and ln(1 − ε u) at least
         // u ln(1 − ε), where u, the mean of 1 − exp(−x), is at most that of min(1, x).
         let unseen = |x: f64| LIFTS.iter().map(|c| ((c - 1.0) * phi * x).min(1.0)).sum::<f64>() / LIFTS.len() as f64;
@@ -127,59 +143,72 @@ impl<'a> Prepared<'a> {
                 missed += (whole as f64 + factor * behind[whole]) / LIFTS.len() as f64;
             }
         }
-        let mut out = 0.0;
+        let (mut ln, mut product) = (0.0, 1.0f64);
         for (i, shared) in shared.iter().enumerate() {
             let family = &self.null.families[shared.family as usize];
             let sum = sums.of(family.neighbourhood) * family.popularity;
             missed -= unseen(sum);
-            let chosen = f64::from(shared.chosen);
-            let ratio = |c: f64| match odds {
-                Some(odds) => ln_ratio(&odds[i], chosen, c, phi),
-                None => chosen * libm::log(c) - (c - 1.0) * phi * sum,
+            let ratios = match odds {
+                Some(odds) => ratios(&odds[i * n..][..n], shared.chosen, phi),
+                None => LIFTS.map(|c| libm::exp(f64::from(shared.chosen) * libm::log(c) - (c - 1.0) * phi * sum)),
             };
-            out += ln_mixture(self.epsilon, crate::stats::ln_mean(&LIFTS.map(ratio))).min(LN_MOST);
+            let mean = ratios.iter().sum::<f64>() / LIFTS.len() as f64;
+            product *= (1.0 - self.epsilon + self.epsilon * mean).min(MOST);
+            if !(1e-200..1e200).contains(&product) {
+                ln += libm::log(product);
+                product = 1.0;
+            }
         }
-        out + missed.max(0.0) * libm::log1p(-self.epsilon)
+        ln + libm::log(product) + missed.max(0.0) * libm::log1p(-self.epsilon)
     }
 }
 
-/// ln of (1 − ε) + ε e^x.
-fn ln_mixture(epsilon: f64, x: f64) -> f64 {
-    if x > 30.0 {
-        let low = libm::log(epsilon) + x;
-        return low + libm::log1p((1.0 - epsilon) * libm::exp(-low));
-    }
-    libm::log1p(epsilon * libm::expm1(x))
-}
-
-/// ln of c^chosen ∏ (1 + φ o) / (1 + c φ o).
-fn ln_ratio(odds: &[f64], chosen: f64, c: f64, phi: f64) -> f64 {
-    let (mut ln, mut product) = (chosen * libm::log(c), 1.0f64);
-    for o in odds {
-        product *= (1.0 + phi * o) / (1.0 + c * phi * o);
-        // Each factor is above 1 / c; the product stays a normal number.
-        if product < 1e-200 {
-            ln += libm::log(product);
-            product = 1.0;
+/// c^chosen ∏ (1 + φ o) / (1 + c φ o) for each lift c. Without logarithms: a hundred thousand groups of a night ask for millions of these.
+fn ratios(odds: &[f64], mut chosen: u32, phi: f64) -> [f64; LIFTS.len()] {
+    // Beyond its range a number is kept as a power of `RANGE` and what is left.
+    const RANGE: f64 = 1e100;
+    let (mut ratios, mut powers) = ([1.0f64; LIFTS.len()], [0i32; LIFTS.len()]);
+    for some in odds.chunks(16) {
+        let (mut above, mut below) = (1.0, [1.0f64; LIFTS.len()]);
+        for o in some {
+            above *= 1.0 + phi * o;
+            below.iter_mut().zip(LIFTS).for_each(|(below, c)| *below *= 1.0 + c * phi * o);
+        }
+        let of_these = chosen.min(some.len() as u32);
+        chosen -= of_these;
+        for (i, c) in LIFTS.into_iter().enumerate() {
+            ratios[i] *= above / below[i] * (0..of_these).fold(1.0, |power, _| power * c);
+            if ratios[i] > RANGE {
+                (ratios[i], powers[i]) = (ratios[i] / RANGE, powers[i] + 1);
+            } else if ratios[i] < 1.0 / RANGE {
+                (ratios[i], powers[i]) = (ratios[i] * RANGE, powers[i] - 1);
+            }
         }
     }
-    ln + libm::log(product)
+    std::array::from_fn(|i| match powers[i].signum() {
+        0 => ratios[i],
+        1 => f64::INFINITY,
+        _ => 0.0,
+    })
 }
 
 /// Sums of a group's weights by neighbourhood.
 struct Sums {
     base: f64,
     activity: f64,
-    extra: Vec<(u16, f64)>,
+    /// What comes on top of the base, by neighbourhood.
+    extra: Vec<f64>,
 }
 
 impl Sums {
     fn new(null: &Null, group: &[u32]) -> Self {
         let weights = &null.weights;
-        let mut extra: Vec<(u16, f64)> =
-            group.iter().flat_map(|&place| weights.row(place as usize).iter().copied()).collect();
-        extra.sort_by_key(|(neighbourhood, _)| *neighbourhood);
-        let extra = extra.chunk_by(|a, b| a.0 == b.0).map(|same| (same[0].0, same.iter().map(|s| s.1).sum())).collect();
+        let mut extra: Vec<f64> = Vec::new();
+        for &(neighbourhood, weight) in group.iter().flat_map(|&place| weights.row(place as usize)) {
+            let i = usize::from(neighbourhood);
+            extra.resize(extra.len().max(i + 1), 0.0);
+            extra[i] += weight;
+        }
         let sum = |of: &dyn Fn(usize) -> f64| group.iter().map(|&place| of(place as usize)).sum();
         Self { base: sum(&|place| weights.base(place)), activity: sum(&|place| weights.activity(place)), extra }
     }
@@ -188,7 +217,6 @@ impl Sums {
         if neighbourhood == super::day::EVERYWHERE {
             return self.activity;
         }
-        let found = self.extra.binary_search_by_key(&neighbourhood, |(n, _)| *n);
-        self.base + found.map_or(0.0, |i| self.extra[i].1)
+        self.base + self.extra.get(usize::from(neighbourhood)).copied().unwrap_or(0.0)
     }
 }

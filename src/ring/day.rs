@@ -29,14 +29,19 @@ pub struct Requests {
     pub requests: u32,
 }
 
-/// Requests of one text on several days: the subjects of each account's, as neighbourhoods of what stands around the text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Traffic {
-    /// The family.
+/// A request of a text under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Sent {
+    /// The family of the text.
     pub family: u64,
-    /// Accounts, in order, with the neighbourhood of each request.
-    pub accounts: Vec<(u32, Vec<u16>)>,
+    /// The account.
+    pub account: u32,
+    /// The prompt that holds the text.
+    pub prompt: u32,
 }
+
+/// Tells what prompts hold beside the text of a family: the neighbourhood of each, [`EVERYWHERE`] where that is nothing.
+pub type Subjects<'a> = dyn Fn(u64, &[u32]) -> Vec<u16> + Sync + 'a;
 
 /// One day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +58,8 @@ pub struct Day {
     pub requests: Vec<Requests>,
     /// Families of one text (a fragment, a system prompt) that many accounts sent today, sorted.
     pub wide: Vec<u64>,
-    /// Traffic of the texts that are due, each with the day after which it begins.
-    pub traffic: Vec<(i32, Traffic)>,
+    /// Requests of the texts that are under test, sorted.
+    pub sent: Vec<Sent>,
 }
 
 impl Day {
@@ -75,6 +80,7 @@ impl Day {
         }
         self.wide.sort_unstable();
         self.wide.dedup();
+        self.sent.sort_unstable();
         self.neighbourhoods.sort_unstable();
         self.neighbourhoods.dedup_by_key(|(family, _)| *family);
         self.requests.sort_unstable();

@@ -99,6 +99,11 @@ impl Weights {
         self.base[place] + extra
     }
 
+    /// Those of some accounts, by their places.
+    pub(super) fn of_group(&self, group: &[u32], neighbourhood: u16) -> Vec<f64> {
+        group.iter().map(|&place| self.of(place as usize, neighbourhood)).collect()
+    }
+
     /// Weights on top of the base, by neighbourhood.
     pub(super) fn row(&self, place: usize) -> &[(u16, f64)] {
         &self.rows[self.starts[place]..self.starts[place + 1]]

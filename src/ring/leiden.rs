@@ -243,7 +243,7 @@ fn refined(graph: &Graph, quality: &Quality, community: &[u32]) -> Vec<u32> {
 /// The graph whose nodes are the parts.
 fn aggregated(graph: &Graph, quality: &Quality, part: &[u32]) -> (Graph, Quality) {
     let n = part.iter().max().map_or(0, |most| *most as usize + 1);
-    let mut edges: BTreeMap<(u32, u32), f64> = BTreeMap::new();
+    let mut edges: Vec<(u32, u32, f64)> = Vec::new();
     let mut inside = vec![0.0; n];
     let mut sizes = vec![0.0; n];
     for (i, own) in graph.neighbours.iter().enumerate() {
@@ -255,11 +255,14 @@ fn aggregated(graph: &Graph, quality: &Quality, part: &[u32]) -> (Graph, Quality
             if a == b {
                 inside[a as usize] += weight;
             } else {
-                *edges.entry((a.min(b), a.max(b))).or_default() += weight;
+                edges.push((a.min(b), a.max(b), weight));
             }
         }
     }
-    let edges: Vec<(u32, u32, f64)> = edges.into_iter().map(|((a, b), weight)| (a, b, weight)).collect();
+    edges.sort_by_key(|edge| (edge.0, edge.1));
+    let same = edges.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
+    let edges: Vec<(u32, u32, f64)> =
+        same.map(|same| (same[0].0, same[0].1, same.iter().map(|(.., weight)| weight).sum())).collect();
     let mut out = Graph::new(n, &edges);
     out.inside = inside;
     (out, Quality { resolution: quality.resolution, sizes })
@@ -285,9 +288,13 @@ fn aggregated_communities(part: &[u32], community: &[u32]) -> Vec<u32> {
 
 /// Numbers communities by their first node.
 fn number(community: &mut [u32]) {
-    let mut name: BTreeMap<u32, u32> = BTreeMap::new();
+    let most = community.iter().max().map_or(0, |most| *most as usize + 1);
+    let (mut names, mut next) = (vec![u32::MAX; most], 0);
     for own in community {
-        let next = name.len() as u32;
-        *own = *name.entry(*own).or_insert(next);
+        let name = &mut names[*own as usize];
+        if *name == u32::MAX {
+            (*name, next) = (next, next + 1);
+        }
+        *own = *name;
     }
 }

@@ -24,6 +24,6 @@ mod tests;
 pub mod unite;
 pub mod walk;
 
-pub use day::{Choice, Day, EVERYWHERE, Requests, Traffic};
+pub use day::{Choice, Day, EVERYWHERE, Requests, Sent, Subjects};
 pub use unite::{Ring, Route, rings};
 pub use walk::{Group, RingConfig, State};

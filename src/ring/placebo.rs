@@ -6,7 +6,7 @@
 //! however they are dealt. Source: the curveball of Strona et al. 2014, uniform over such tables (Carstens 2015). Weakness: coordination inside one small
 //! neighbourhood can survive in part. Guarantee: the same day and seed give the same placebo.
 
-use super::day::{Choice, Day, EVERYWHERE};
+use super::day::{Choice, Day, EVERYWHERE, Subjects};
 use super::interests::Interests;
 use super::walk::{RingConfig, State};
 use rand::Rng as _;
@@ -30,10 +30,10 @@ pub struct Walks {
 impl Walks {
     /// Reads a day, as [`State::with`].
     #[must_use]
-    pub fn with(self, day: &Day, config: &RingConfig) -> Self {
+    pub fn with(self, day: &Day, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
         // Interests are of what accounts asked, which no placebo changes: kept once.
         let interests = self.real.interests.clone();
-        let real = self.real.with(day, config);
+        let real = self.real.with(day, config, subjects);
         let mut placebo = self.placebo;
         placebo.resize(RUNS as usize, State::default());
         // Accounts that were found act together in whatever way their choices are dealt.
@@ -45,7 +45,7 @@ impl Walks {
             state.interests.clone_from(&interests);
             let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
             let day = self::placebo(&innocent, run, &seen);
-            State { interests: Interests::default(), ..state.with(&day, config) }
+            State { interests: Interests::default(), ..state.with(&day, config, subjects) }
         };
         // Where a day proposes many groups, one walk tells the error.
         let runs = if real.days.last().is_some_and(|day| day.proposed > MANY) { 1 } else { RUNS };
@@ -110,7 +110,7 @@ pub fn placebo(day: &Day, run: u64, seen: &HashSet<Choice>) -> Day {
     }
     // What the placebo's account has had on an earlier day is not new to it.
     new.retain(|choice| !seen.contains(choice));
-    Day { new, wide: Vec::new(), traffic: Vec::new(), ..day.clone() }.in_order()
+    Day { new, wide: Vec::new(), sent: Vec::new(), ..day.clone() }.in_order()
 }
 
 /// Two accounts put what only one of them has into one heap and deal it out again, as many to each as before.

@@ -9,7 +9,7 @@ use super::day::Choice;
 use super::leiden::{Graph, Quality, communities};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 /// Why a group was proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,8 +31,8 @@ pub struct Proposal {
     pub accounts: Vec<u32>,
 }
 
-/// Fewest accounts of a group.
-pub const LEAST_ACCOUNTS: usize = 4;
+/// Fewest accounts of a group: two could be one person's.
+pub const LEAST_ACCOUNTS: usize = 3;
 /// Days of which what was new is looked at.
 pub const WINDOW: i32 = 7;
 /// Most accounts of a family whose accounts are a group.
@@ -82,7 +82,7 @@ pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, n_accounts: usize) 
     let mut groups: Vec<Proposal> =
         parts.into_iter().map(|accounts| Proposal { reason: Reason::Community, accounts }).collect();
     groups.append(&mut out);
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     groups.retain(|group| seen.insert(group.accounts.clone()));
     let cut = groups.len().saturating_sub(MOST_PROPOSALS) as u64;
     groups.truncate(MOST_PROPOSALS);
@@ -124,18 +124,27 @@ pub(super) fn joined(families: &[&[Choice]], n_accounts: usize, least: u32) -> (
     let enough = if least < 2 { 0.0 } else { 0.6 * f64::from(least) };
     let near: Vec<Vec<(u32, f64)>> = (0..accounts.len() as u32)
         .into_par_iter()
-        .map(|i| {
-            let mut sums: HashMap<u32, f64> = HashMap::new();
-            for &family in &of_account[i as usize] {
-                let own = &nodes[family as usize];
-                let weight = weight(own.len()) / most;
-                own.iter().filter(|&&other| other != i).for_each(|&other| *sums.entry(other).or_default() += weight);
-            }
-            let mut near: Vec<(u32, f64)> = sums.into_iter().filter(|(_, sum)| *sum >= enough).collect();
-            near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            near.truncate(MOST_NEIGHBOURS);
-            near
-        })
+        .map_init(
+            || vec![0.0; accounts.len()],
+            |sums, i| {
+                let mut near: Vec<(u32, f64)> = Vec::new();
+                for &family in &of_account[i as usize] {
+                    let own = &nodes[family as usize];
+                    let weight = weight(own.len()) / most;
+                    for &other in own.iter().filter(|&&other| other != i) {
+                        if sums[other as usize] == 0.0 {
+                            near.push((other, 0.0));
+                        }
+                        sums[other as usize] += weight;
+                    }
+                }
+                near.iter_mut().for_each(|(other, sum)| *sum = std::mem::take(&mut sums[*other as usize]));
+                near.retain(|(_, sum)| *sum >= enough);
+                near.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                near.truncate(MOST_NEIGHBOURS);
+                near
+            },
+        )
         .collect();
     let mut edges: Vec<(u32, u32, f64)> = Vec::new();
     for (i, near) in (0u32..).zip(&near) {
@@ -143,6 +152,13 @@ pub(super) fn joined(families: &[&[Choice]], n_accounts: usize, least: u32) -> (
     }
     edges.sort_by_key(|edge| (edge.0, edge.1));
     edges.dedup_by_key(|edge| (edge.0, edge.1));
-    let graph = Graph::new(accounts.len(), &edges);
+    // Accounts that are joined to none have no place in the graph.
+    let mut joined: Vec<u32> = edges.iter().flat_map(|edge| [edge.0, edge.1]).collect();
+    joined.sort_unstable();
+    joined.dedup();
+    let place = |node: u32| joined.partition_point(|&other| other < node) as u32;
+    edges.iter_mut().for_each(|edge| (edge.0, edge.1) = (place(edge.0), place(edge.1)));
+    let graph = Graph::new(joined.len(), &edges);
+    let accounts = joined.into_iter().map(|node| accounts[node as usize]).collect();
     (accounts, graph)
 }

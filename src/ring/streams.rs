@@ -8,7 +8,7 @@
 //! subjects given the counts and the second at counts alone, so they are independent under the null. Weakness: an app whose customers
 //! ask about anything at all, each as often as a quota allows, looks the same; either number alone proves nothing. Guarantee: the same seed gives the same p.
 
-use super::day::{EVERYWHERE, Requests, Traffic};
+use super::day::{EVERYWHERE, Requests, Subjects};
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -21,14 +21,25 @@ use std::collections::BTreeMap;
 pub struct Streams {
     /// Accounts that were looked at.
     pub accounts: u32,
-    /// The intraclass correlation of subjects; people's is above 0.
+    /// The intraclass correlation of subjects; people's is above 0. 0 where that was not asked, since loads are as uneven as people's.
     pub correlation: f64,
-    /// ln p that accounts drawn at random are as interchangeable; 0 where that was not asked, since their loads are as uneven as people's.
+    /// ln p that accounts drawn at random are as interchangeable; 0 where that was not asked.
     pub ln_p_interchangeable: f64,
     /// The squared coefficient of variation of counts beyond that of chance; people's is about 1 or more.
     pub excess: f64,
     /// ln p that the counts of accounts drawn at random are as even.
     pub ln_p_even: f64,
+}
+
+/// An account that sends a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The account.
+    pub account: u32,
+    /// Its requests with the text.
+    pub requests: u32,
+    /// Prompts of some of them; none where others are looked at.
+    pub prompts: Vec<u32>,
 }
 
 /// Fewest accounts, with two requests each, of which this can be told.
@@ -63,37 +74,21 @@ impl Population {
         Self { accounts }
     }
 
-    /// Tests the accounts of a text; none where they are too few.
+    /// Tests the accounts of a text, sorted; none where they are too few.
     #[must_use]
-    pub fn test(&self, traffic: &Traffic, seed: u64) -> Option<Streams> {
-        let of_text = |account: u32| traffic.accounts.binary_search_by_key(&account, |(a, _)| *a).is_ok();
+    pub fn test(&self, family: u64, senders: &[Sender], subjects: &Subjects<'_>, seed: u64) -> Option<Streams> {
+        let is_sender = |account: u32| senders.binary_search_by_key(&account, |sender| sender.account).is_ok();
         let others: Vec<&Vec<u16>> =
-            self.accounts.iter().filter(|(account, _)| !of_text(*account)).map(|(_, subjects)| subjects).collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ traffic.family);
-        // Of a busier account than twenty others are, as many requests count as the twentieth has.
-        let most = others.get(LEAST_ACCOUNTS - 1).map_or(0, |subjects| subjects.len());
-        let own: Vec<Vec<u16>> = traffic
-            .accounts
-            .iter()
-            .map(|(_, subjects)| {
-                let mut known: Vec<u16> = subjects.iter().copied().filter(|&subject| subject != EVERYWHERE).collect();
-                choose(&mut known, most, &mut rng);
-                known
-            })
-            .filter(|subjects: &Vec<u16>| subjects.len() >= 2)
-            .collect();
+            self.accounts.iter().filter(|(account, _)| !is_sender(*account)).map(|(_, subjects)| subjects).collect();
+        let mut own: Vec<&Sender> = senders.iter().filter(|sender| sender.prompts.len() >= 2).collect();
         if own.len() < LEAST_ACCOUNTS || others.len() < own.len() {
             return None;
         }
         // Of many accounts some hundreds, drawn at random, say as much.
-        let mut own = own;
-        if own.len() > MOST_ACCOUNTS {
-            own.shuffle(&mut rng);
-            own.truncate(MOST_ACCOUNTS);
-        }
-        // Accounts with at least so many requests stand in front.
-        let able: Vec<usize> = own.iter().map(|s| others.partition_point(|other| other.len() >= s.len())).collect();
-        let mut counts: Vec<f64> = traffic.accounts.iter().map(|(_, subjects)| subjects.len() as f64).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ family);
+        own.shuffle(&mut rng);
+        own.truncate(MOST_ACCOUNTS);
+        let mut counts: Vec<f64> = senders.iter().map(|sender| f64::from(sender.requests)).collect();
         counts.shuffle(&mut rng);
         counts.truncate(MOST_ACCOUNTS);
         let excess = excess(&counts);
@@ -102,19 +97,53 @@ impl Population {
             even.iter_mut().for_each(|drawn| *drawn = others[rng.random_range(0..others.len())].len() as f64);
             self::excess(&even) <= excess
         });
+        let accounts = own.len() as u32;
+        let without = Streams { accounts, correlation: 0.0, ln_p_interchangeable: 0.0, excess, ln_p_even };
+        // Accounts of which some ask much more than others are people, whatever they ask about.
+        if ln_p_even > LN_WORTH {
+            return Some(without);
+        }
+        // Of a busier account than twenty others are, as many requests count as the twentieth has.
+        let most = others[LEAST_ACCOUNTS - 1].len();
+        let own = known_subjects(family, own, most, subjects, &mut rng);
+        if own.len() < LEAST_ACCOUNTS {
+            return Some(without);
+        }
+        // Accounts with at least so many requests stand in front.
+        let able: Vec<usize> = own.iter().map(|s| others.partition_point(|other| other.len() >= s.len())).collect();
         let correlation = correlation(&own);
         let mut drawn: Vec<Vec<u16>> = own.iter().map(|_| Vec::new()).collect();
-        let mut is_as_alike = || {
+        let ln_p_interchangeable = ln_rank(|| {
             for ((drawn, own), &able) in drawn.iter_mut().zip(&own).zip(&able) {
                 drawn.clone_from(others[rng.random_range(0..able)]);
                 choose(drawn, own.len(), &mut rng);
             }
             self::correlation(&drawn) <= correlation
-        };
-        // Accounts of which some ask much more than others are people, whatever they ask about.
-        let ln_p_interchangeable = if ln_p_even > LN_WORTH { 0.0 } else { ln_rank(&mut is_as_alike) };
-        Some(Streams { accounts: own.len() as u32, correlation, ln_p_interchangeable, excess, ln_p_even })
+        });
+        Some(Streams { accounts: own.len() as u32, correlation, ln_p_interchangeable, ..without })
     }
+}
+
+/// Subjects of the requests of each sender, at most so many; of senders with two or more that are known.
+fn known_subjects(
+    family: u64,
+    senders: Vec<&Sender>,
+    most: usize,
+    subjects: &Subjects<'_>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Vec<u16>> {
+    let mut prompts: Vec<u32> = senders.iter().flat_map(|sender| sender.prompts.iter().copied()).collect();
+    prompts.sort_unstable();
+    prompts.dedup();
+    let found = subjects(family, &prompts);
+    let subject = |prompt: &u32| prompts.binary_search(prompt).ok().and_then(|i| found.get(i).copied());
+    let of = |sender: &Sender| {
+        let known = sender.prompts.iter().filter_map(subject).filter(|&subject| subject != EVERYWHERE);
+        let mut known: Vec<u16> = known.collect();
+        choose(&mut known, most, rng);
+        known
+    };
+    senders.into_iter().map(of).filter(|subjects| subjects.len() >= 2).collect()
 }
 
 /// Leaves `n` of a list, drawn without replacement.

@@ -6,13 +6,16 @@ use super::leiden::{Graph, Quality, communities};
 use super::member::at_level;
 use super::null::Null;
 use super::placebo::placebo;
-use super::streams::{LEAST_ACCOUNTS, Population, correlation, excess};
+use super::streams::{LEAST_ACCOUNTS, Population, Sender, Streams, correlation, excess};
 use super::walk::{RingConfig, State};
-use super::{Choice, Day, Requests, Traffic, rings};
+use super::{Choice, Day, Requests, Subjects, rings};
 use crate::stats::{ln_uniformity, proportion_interval};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// For days without a text under test.
+const NONE: &Subjects<'_> = &|_, _| Vec::new();
 
 /// Zachary's karate club (1977), members from 1.
 const KARATE: &str = "1-2 1-3 1-4 1-5 1-6 1-7 1-8 1-9 1-11 1-12 1-13 1-14 1-18 1-20 1-22 1-32 2-3 2-4 2-8 2-14 2-18 2-20 2-22 2-31 \
@@ -131,7 +134,7 @@ fn the_fit_expects_as_many_accounts_as_there_were() {
             // Weights are summed by classes.
             assert!((expected / family.new.len() as f64 - 1.0).abs() < 1e-3, "{expected} of {}", family.new.len());
         }
-        state = state.with(&today, &RingConfig::default());
+        state = state.with(&today, &RingConfig::default(), NONE);
     }
 }
 
@@ -196,7 +199,7 @@ fn accounts_with_interests_of_their_own_are_no_ring() {
                 sum += prepared.ln_e(&places.map(|place| place as u32).collect::<Vec<u32>>())[0].exp();
                 tested += 1;
             }
-            state = state.with(&today, &RingConfig::default());
+            state = state.with(&today, &RingConfig::default(), NONE);
         }
         confirmed += state.groups.iter().filter(|group| group.confirmed.is_some()).count() as u64;
         assert!(rings(&state).is_empty());
@@ -219,7 +222,7 @@ fn a_work_queue_is_a_ring_and_its_members_are_told() {
             let family = 50_000_000 + day as u64 * 100_000 + prompt % 30 * 100 + 99;
             shared.extend(pool.iter().filter(|_| rng.random_bool(0.3)).map(|&account| (family, account)));
         }
-        state = state.with(&world.day(day, &shared, &mut rng), &RingConfig::default());
+        state = state.with(&world.day(day, &shared, &mut rng), &RingConfig::default(), NONE);
     }
     let found = rings(&state);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -257,7 +260,7 @@ fn a_placebo_keeps_how_much_and_how_popular_and_confirms_nothing() {
         assert_eq!(count(&dealt, &|c| u64::from(c.account)), count(&true_day, &|c| u64::from(c.account)));
         assert_ne!(dealt.new, true_day.new);
         seen.extend(dealt.new.iter().copied());
-        state = state.with(&dealt, &RingConfig::default());
+        state = state.with(&dealt, &RingConfig::default(), NONE);
         proposed += state.days.last().expect("a day").proposed;
     }
     assert!(proposed > 50);
@@ -277,9 +280,21 @@ fn an_app_is_no_ring_since_its_template_is_new_once() {
         today.before = today.new.iter().filter(|choice| used.contains(choice)).copied().collect();
         today.new.retain(|choice| !used.contains(choice));
         used.extend(today.new.iter().copied());
-        state = state.with(&today, &RingConfig::default());
+        state = state.with(&today, &RingConfig::default(), NONE);
     }
     assert!(rings(&state).is_empty());
+}
+
+/// The streams of a text whose accounts asked about these subjects; a prompt is named by its subject.
+fn tested(population: &Population, accounts: &[(u32, Vec<u16>)], seed: u64) -> Streams {
+    let sender = |(account, subjects): &(u32, Vec<u16>)| Sender {
+        account: *account,
+        requests: subjects.len() as u32,
+        prompts: subjects.iter().map(|&subject| subject.into()).collect(),
+    };
+    let senders: Vec<Sender> = accounts.iter().map(sender).collect();
+    let subjects = |_, prompts: &[u32]| prompts.iter().map(|&prompt| prompt as u16).collect();
+    population.test(seed, &senders, &subjects, seed).expect("enough accounts")
 }
 
 #[test]
@@ -306,7 +321,7 @@ fn ranks_among_draws_are_uniform_under_the_null() {
             }
         }
         accounts.sort();
-        let found = population.test(&Traffic { family: seed, accounts }, seed).expect("enough accounts");
+        let found = tested(&population, &accounts, seed);
         topics.push(found.ln_p_interchangeable);
     }
     // Ranks that end early are rounded up, so uniform or larger.
@@ -329,11 +344,10 @@ fn a_dispatcher_is_told_from_an_app() {
         })
         .collect();
     assert!(pool.len() >= LEAST_ACCOUNTS);
-    let of = |accounts| population.test(&Traffic { family: 1, accounts }, 1).expect("enough accounts");
-    let (pool, app) = (of(pool), of(app));
+    let (pool, app) = (tested(&population, &pool, 1), tested(&population, &app, 1));
     assert!(pool.correlation.abs() < 0.02 && app.correlation > 0.2, "{pool:?} {app:?}");
-    assert!(pool.ln_p_interchangeable < 1e-4f64.ln() && pool.ln_p_even < 1e-4f64.ln(), "{pool:?}");
-    assert!(app.ln_p_interchangeable > 0.05f64.ln() && app.ln_p_even < 1e-4f64.ln(), "{app:?}");
+    assert!(pool.ln_p_interchangeable < 1e-4f64.ln() && pool.ln_p_even < 1e-3f64.ln(), "{pool:?}");
+    assert!(app.ln_p_interchangeable > 0.05f64.ln() && app.ln_p_even < 1e-3f64.ln(), "{app:?}");
 }
 
 #[test]

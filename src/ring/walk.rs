@@ -7,7 +7,7 @@
 //! found by membership, not here. Guarantee: the same days give the same state, whatever commits they came in.
 
 use super::confirm::{AFFINITIES, LnE, Prepared};
-use super::day::{Choice, Day};
+use super::day::{Choice, Day, Subjects};
 use super::interests::Interests;
 use super::member::{self, Evidence};
 use super::null::Null;
@@ -118,9 +118,9 @@ impl State {
         self.days.last().map(|day| day.day)
     }
 
-    /// Reads a day, which must be later than all before.
+    /// Reads a day, which must be later than all before; `subjects` is asked about prompts of texts under test, those of days before too.
     #[must_use]
-    pub fn with(mut self, day: &Day, config: &RingConfig) -> Self {
+    pub fn with(mut self, day: &Day, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
         let null = Null::fit(day, self.interests.of(day));
         let tested = self.confirm(day.day, &null);
         self.choose(day.day, config);
@@ -143,7 +143,7 @@ impl State {
             confirmed: None,
         }));
         self.interests = self.interests.with(day);
-        self.texts.read(day, config.q);
+        self.texts.read(day, config.q, subjects);
         self.days.push(DayRecord {
             day: day.day,
             accounts: null.weights.accounts.len() as u64,

@@ -6,12 +6,12 @@ use super::super::view::View;
 use super::neighbourhoods::Neighbourhoods;
 use crate::embed::Model;
 use crate::ids::{Field, Level};
-use crate::ring::{Choice, Day, EVERYWHERE, Requests};
+use crate::ring::{Choice, Day, EVERYWHERE, Requests, Sent};
 use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::equal;
 use crate::store::uses::{Use, Uses};
-use crate::store::{Mapped, Night};
+use crate::store::Mapped;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -25,7 +25,6 @@ pub(super) fn day_of(micros: i64, day_starts: i32) -> i32 {
 
 /// What days are read from.
 pub(super) struct Reader<'a> {
-    pub(super) nights: &'a [Night],
     pub(super) view: &'a View,
     pub(super) model: &'a Model,
     pub(super) standings: &'a Standings,
@@ -41,11 +40,6 @@ const MOST_NEW: usize = 600;
 const WIDE: usize = 20;
 
 impl Reader<'_> {
-    /// The day of an exchange.
-    pub(super) fn day_of(&self, posting: &Posting) -> i32 {
-        self::day_of(posting.time, self.day_starts)
-    }
-
     /// When a day begins.
     pub(super) fn start(&self, day: i32) -> i64 {
         i64::from(self.day_starts) * 1_000_000 + i64::from(day) * DAY
@@ -72,24 +66,40 @@ impl Reader<'_> {
         out
     }
 
-    /// Texts that many accounts sent.
-    fn wide(&self, postings: &[Posting]) -> Vec<u64> {
-        let texts = |posting: &Posting| -> Vec<(u64, u32)> {
-            self.texts_of(posting).into_iter().map(|family| (family, posting.account)).collect()
+    /// Texts that many accounts sent, and the requests of those under test, which are sorted.
+    fn texts(&self, postings: &[Posting], under_test: &[u64]) -> (Vec<u64>, Vec<Sent>) {
+        let texts = |posting: &Posting| -> Vec<Sent> {
+            let sent = |family| Sent { family, account: posting.account, prompt: posting.prompt };
+            self.texts_of(posting).into_iter().map(sent).collect()
         };
-        let mut all: Vec<(u64, u32)> = postings.par_iter().flat_map_iter(texts).collect();
+        let mut all: Vec<Sent> = postings.par_iter().flat_map_iter(texts).collect();
         all.par_sort_unstable();
-        all.dedup();
-        all.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() >= WIDE).map(|same| same[0].0).collect()
+        let (mut wide, mut sent) = (Vec::new(), Vec::new());
+        for same in all.chunk_by(|a, b| a.family == b.family) {
+            if same.chunk_by(|a, b| a.account == b.account).nth(WIDE - 1).is_some() {
+                wide.push(same[0].family);
+            }
+            if under_test.binary_search(&same[0].family).is_ok() {
+                sent.extend_from_slice(same);
+            }
+        }
+        (wide, sent)
     }
 
-    /// A day of these exchanges.
-    pub(super) fn day(&self, day: i32, prompts: &[u32], postings: &[Posting], near: &Neighbourhoods) -> Day {
+    /// A day of these exchanges; `prompts` are theirs and `under_test` the texts that are, both sorted.
+    pub(super) fn day(
+        &self,
+        day: i32,
+        (prompts, postings): (&[u32], &[Posting]),
+        under_test: &[u64],
+        near: &Neighbourhoods,
+    ) -> Day {
         let start = self.start(day);
+        let (wide, sent) = self.texts(postings, under_test);
         let families: Vec<Option<Head>> = prompts.par_iter().map(|&prompt| self.family(prompt)).collect();
         let family = |prompt: u32| prompts.binary_search(&prompt).ok().and_then(|i| families[i].as_ref());
         let mut heads: HashMap<u64, &Head> = HashMap::new();
-        let mut out = Day { day, wide: self.wide(postings), ..Day::default() };
+        let mut out = Day { day, wide, sent, ..Day::default() };
         let mut places: Vec<(u64, u16)> = Vec::new();
         let mut chosen: Vec<Choice> = Vec::new();
         for posting in postings {

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io::Write;
 
-const MAGIC: &[u8; 8] = b"SHRINGS1";
+const MAGIC: &[u8; 8] = b"SHRINGS2";
+/// How files of older forms begin: all days are read again.
+const OLDER: &[u8; 8] = b"SHRINGS1";
 /// Kind of the file.
 pub(super) const KIND: &str = "rings";
 
@@ -32,7 +34,7 @@ pub(crate) struct Kept {
     pub(crate) config: RingConfig,
 }
 
-/// What a store keeps of rings; nothing before the first night.
+/// What a store keeps of rings; nothing before the first night, or where an older program kept it.
 /// # Errors
 /// `Store` when it is damaged.
 pub(crate) fn kept(store: &Store) -> Result<Option<Kept>> {
@@ -40,10 +42,13 @@ pub(crate) fn kept(store: &Store) -> Result<Option<Kept>> {
     let damaged =
         |cause| Error::new(ErrorKind::Store, format!("{}: {cause}", file.name)).hint("run: stillhunt store verify");
     let open = |bytes: crate::store::Mapped| {
+        if bytes.as_ref().starts_with(OLDER) {
+            return Ok(None);
+        }
         check_magic(bytes.as_ref(), MAGIC, "rings")?;
-        postcard::from_bytes(&bytes.as_ref()[MAGIC.len()..]).map_err(damaged)
+        postcard::from_bytes(&bytes.as_ref()[MAGIC.len()..]).map(Some).map_err(damaged)
     };
-    store.read(file, open).map(Some)
+    store.read(file, open)
 }
 
 pub(super) fn write(kept: &Kept, out: &mut dyn Write) -> Result<()> {

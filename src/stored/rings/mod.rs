@@ -10,7 +10,7 @@
 mod days;
 mod kept;
 mod neighbourhoods;
-mod traffic;
+mod subjects;
 mod walk;
 
 pub(crate) use kept::{forget, kept};

@@ -76,16 +76,18 @@ impl Neighbourhoods {
                 self.known.clear();
             }
         }
-        self.look_up(prompts, centres);
-        is_new
-    }
-
-    /// Finds those of some prompts under the centres as they are.
-    pub(super) fn look_up(&mut self, prompts: &[u32], centres: &Centres) {
         self.vectors = centres.vectors();
         let new: Vec<u32> = prompts.iter().copied().filter(|prompt| !self.known.contains_key(prompt)).collect();
         let found: Vec<Vec<(u32, u16)>> = new.par_chunks(CHUNK).map(|chunk| self.nearest(chunk)).collect();
         self.known.extend(found.into_iter().flatten());
+        is_new
+    }
+
+    /// Those of prompts of any day, which are sorted; [`EVERYWHERE`] for one that has no vector.
+    pub(super) fn of_each(&self, prompts: &[u32]) -> Vec<u16> {
+        let found: Vec<(u32, u16)> = prompts.par_chunks(CHUNK).flat_map_iter(|chunk| self.nearest(chunk)).collect();
+        let of = |prompt: &u32| found.binary_search_by_key(prompt, |(prompt, _)| *prompt).map_or(EVERYWHERE, |i| found[i].1);
+        prompts.iter().map(of).collect()
     }
 
     fn vectors_of(&self, prompts: &[u32]) -> (Vectors, Vec<u32>) {

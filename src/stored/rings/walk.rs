@@ -5,7 +5,7 @@ use super::super::view::View;
 use super::days::{self, Reader};
 use super::kept::Kept;
 use super::neighbourhoods::Neighbourhoods;
-use super::traffic;
+use super::subjects;
 use crate::embed::Model;
 use crate::error::Result;
 use crate::store::postings::Posting;
@@ -46,7 +46,6 @@ pub(super) fn read(
         counts
     });
     let reader = Reader {
-        nights: store.nights(),
         view,
         model,
         standings,
@@ -70,11 +69,11 @@ pub(super) fn read(
         if neighbourhoods.find(&prompts, &mut kept.centres) {
             kept.current.drop_neighbourhoods();
         }
-        let mut read = reader.day(day, &prompts, &postings, &neighbourhoods);
-        let due = kept.current.real.texts.due(day);
-        read.traffic = traffic::of(&reader, day, &due, &mut neighbourhoods, &kept.centres);
+        let under_test = kept.current.real.texts.open();
+        let read = reader.day(day, (&prompts, &postings), &under_test, &neighbourhoods);
         kept.closed = std::mem::take(&mut kept.current);
-        kept.current = kept.closed.clone().with(&read, &kept.config);
+        let subjects = |family, prompts: &[u32]| subjects::of(&reader, &neighbourhoods, family, prompts);
+        kept.current = kept.closed.clone().with(&read, &kept.config, &subjects);
     }
     Ok(())
 }
