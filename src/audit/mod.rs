@@ -25,10 +25,10 @@ use crate::store::key::AccountKey;
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store, Writer};
 use crate::stored::known::Records;
-use crate::stored::rings;
 use crate::stored::standing::{self, Standings, family_key};
 use crate::stored::view::{self, View};
 use crate::stored::{AuditConfig, Progress, calibration, check_identity, rule, totals};
+use crate::stored::{registry, rings};
 use families::Families;
 use fragments::NightFragments;
 use ingest::{Ingest, Tally};
@@ -75,9 +75,12 @@ pub fn audit(
         progress.note(&told);
     }
     check_identity(&writer.store, Some(key), model)?;
+    let mut config = config.clone();
+    config.fragments.known.extend(registry::sources(&registry::entries(&writer.store)?));
+    let config = &config;
     // What a writer that was stopped behind its first commit, or one of an older format, left to do.
     standing::keep(&mut writer)?;
-    rings::keep(&mut writer, model, &config.rings)?;
+    rings::keep(&mut writer, model, config.rings)?;
     let mut night = writer.begin()?;
     let mut ingest = Ingest::new(
         &writer.store,
@@ -206,7 +209,7 @@ pub fn audit(
         ));
     }
     progress.stage("rings", None);
-    if let Err(error) = rings::keep(&mut writer, model, &config.rings) {
+    if let Err(error) = rings::keep(&mut writer, model, config.rings) {
         progress.note(&format!("the days were not read for rings: {error}; the next audit begins with them"));
     }
     Ok(Audited { counts, quarantine: path, night: Some(number) })

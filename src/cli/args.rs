@@ -1,6 +1,8 @@
 //! The command line as types: each flag with its default, unit and an example.
 
 use super::format::Format;
+use crate::report::ring::Disposition;
+use crate::stored::registry::Kind;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -27,6 +29,9 @@ pub(crate) enum Command {
     Account(Account),
     /// List rings of accounts that act together, or show one
     Ring(Ring),
+    /// Known innocent texts and gateways: what is registered is no evidence of a ring
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Write members of families, families, or members of rings, as CSV or JSON
     Export(Export),
     /// Check, describe or compact a store; forget exchanges
@@ -46,6 +51,8 @@ pub(crate) enum Command {
 pub(crate) enum AtLeast {
     /// Chance and innocent affinity are excluded
     Chance,
+    /// And no explanation on record explains it
+    Provenance,
     /// Two independent streams agree
     SecondStream,
 }
@@ -124,12 +131,20 @@ pub(crate) struct Audit {
     /// Seed of the index's leaders [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Exit with this status, 3 to 125, when a valid list has a ring that it did not have before this audit
+    /// Exit with this status, 3 to 125, when a valid list has a ring of which no audit has given an alert at its rung
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u8>::new().range(3..=125))]
     pub(crate) exit_code: Option<u8>,
-    /// How far such a ring must have come: chance (chance and affinity are excluded) or second-stream
-    #[arg(long, value_name = "RUNG", value_enum, default_value_t = AtLeast::Chance, requires = "exit_code")]
+    /// How far such a ring must have come
+    #[arg(long, value_name = "RUNG", value_enum, default_value_t = AtLeast::Chance)]
     pub(crate) at_or_above: AtLeast,
+    /// Run this program for each such ring, without a shell: one line of JSON on its standard input. Arguments and a time limit are set in the
+    /// configuration file (alert, alert_seconds)
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) alert: Option<PathBuf>,
+    /// When a day of rings begins, as HH:MM, in UTC or with an offset (04:00+02:00); changed, all days are read again [default: as before,
+    /// or 00:00]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) day_starts: Option<String>,
     /// Write to this JSON file that the job runs, and how it ended; anybody may read it
     #[arg(long, value_name = "FILE")]
     pub(crate) health: Option<PathBuf>,
@@ -238,7 +253,16 @@ pub(crate) struct Account {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Ring {
+    #[command(subcommand)]
+    pub(crate) command: Option<RingCommand>,
+    #[command(flatten)]
+    pub(crate) shown: Option<ShownRing>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShownRing {
     /// The ring's name, or the word list
     #[arg(value_name = "RING|list")]
     pub(crate) ring: String,
@@ -251,6 +275,134 @@ pub(crate) struct Ring {
     /// text or json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// Who says something of a ring.
+#[derive(Debug, Args)]
+pub(crate) struct Author {
+    /// Who says so [default: the login name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) author: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RingCommand {
+    /// Note something about a ring; it is kept with author and time
+    Note {
+        /// The ring's name
+        ring: String,
+        /// The note
+        text: String,
+        #[command(flatten)]
+        author: Author,
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+    },
+    /// Judge a ring: benign-coordinated, resale, extraction or unknown; the newest verdict counts, all are kept
+    Dispose {
+        /// The ring's name
+        ring: String,
+        /// The verdict
+        #[arg(value_parser = disposition)]
+        verdict: Disposition,
+        /// Why
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        note: String,
+        #[command(flatten)]
+        author: Author,
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+    },
+    /// Freeze a set of accounts that an analyst drew: later days test it, and until one confirms it, it is a guess
+    Propose {
+        /// One account a line, by pseudonym or (with the key) by name
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+/// Where an entry of the registry comes from.
+#[derive(Debug, Args)]
+pub(crate) struct Origin {
+    /// app, sdk, gateway, course, benchmark or published
+    #[arg(long, value_parser = kind)]
+    pub(crate) kind: Kind,
+    /// Where it is known from: an address, a contract, a ticket
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) provenance: String,
+    /// Since when it is public, for example 2026-11-21T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    #[command(flatten)]
+    pub(crate) author: Author,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Register one text, the digest of one, or (a gateway) an account
+    Add {
+        /// Its name in reports
+        name: String,
+        /// The text; of a gateway the account, by pseudonym or (with the key) by name
+        #[arg(required_unless_present = "digest", conflicts_with = "digest")]
+        what: Option<String>,
+        /// In place of the text its digest: that of a fragment as reports print it, or BLAKE3 of the folded prompt
+        #[arg(long, value_name = "HEX")]
+        digest: Option<String>,
+        #[command(flatten)]
+        origin: Origin,
+    },
+    /// Register what a file holds: a text, JSON lines with name and text, or lines of digests
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        origin: Origin,
+    },
+    /// List the entries
+    List {
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Propose entries: texts that are sent day after day by accounts that behave like people, and old fragments of many accounts
+    Suggest {
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Remove all entries of a name
+    Remove {
+        /// The name
+        name: String,
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+    },
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let found = Kind::ALL.into_iter().find(|kind| kind.word() == text);
+    found.ok_or_else(|| format!("expected {}", Kind::ALL.map(Kind::word).join(", ")))
+}
+
+fn disposition(text: &str) -> Result<Disposition, String> {
+    let found = Disposition::ALL.into_iter().find(|disposition| disposition.word() == text);
+    found.ok_or_else(|| format!("expected {}", Disposition::ALL.map(Disposition::word).join(", ")))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

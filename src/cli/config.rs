@@ -6,11 +6,14 @@ use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Time;
 use crate::log::{ColumnMap, LogConfig, parse_time};
+use crate::ring::RingConfig;
 use crate::store::files::read_bounded;
 use crate::store::key::AccountKey;
 use crate::stored::{AuditConfig, FragmentConfig, KnownSource, KnownWhat};
 use serde::Deserialize;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The settings that a TOML file may hold.
 #[derive(Debug, Default, Deserialize)]
@@ -34,19 +37,60 @@ struct Settings {
     max_row_bytes: Option<usize>,
     max_row_values: Option<usize>,
     max_log_bytes: Option<u64>,
+    day_starts: Option<String>,
+    alert: Option<Vec<String>>,
+    alert_seconds: Option<u64>,
+}
+
+/// The operator's own command for new rings.
+#[derive(Debug)]
+pub(crate) struct Alert {
+    /// Program and arguments.
+    pub(crate) command: Vec<OsString>,
+    /// After so long it is stopped.
+    pub(crate) limit: Duration,
+}
+
+/// The command for new rings, where one is set: the flag names a program, the file a program with its arguments.
+pub(crate) fn alert(args: &Audit) -> Result<Option<Alert>> {
+    let file = settings(args)?;
+    let of_file = file.alert.unwrap_or_default().into_iter().map(OsString::from).collect();
+    let command = args.alert.as_ref().map_or(of_file, |program| vec![program.clone().into_os_string()]);
+    let limit = Duration::from_secs(file.alert_seconds.unwrap_or(30).max(1));
+    Ok((!command.is_empty()).then_some(Alert { command, limit }))
+}
+
+fn settings(args: &Audit) -> Result<Settings> {
+    let Some(path) = &args.config else { return Ok(Settings::default()) };
+    let bytes = read_bounded(path, 1 << 20)?;
+    let text = String::from_utf8_lossy(&bytes);
+    toml::from_str(&text)
+        .map_err(|cause| Error::new(ErrorKind::Config, format!("{}: {}", path.display(), cause.message())))
+}
+
+/// When a day begins, as HH:MM with an offset or none, in seconds after midnight UTC.
+fn day_starts(text: &str) -> Result<i32> {
+    let expected = || {
+        let message = format!("expected when a day begins as HH:MM or HH:MM+HH:MM, got {text:?}");
+        Error::new(ErrorKind::Config, message).hint("for example 04:00+02:00")
+    };
+    let seconds = |text: &str| -> Option<i32> {
+        let (hours, minutes) = text.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2)?;
+        let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
+        (hours < 24 && minutes < 60).then(|| i32::from(hours) * 3600 + i32::from(minutes) * 60)
+    };
+    let (time, offset) = text.split_at(text.find(['+', '-']).unwrap_or(text.len()));
+    let time = seconds(time).ok_or_else(expected)?;
+    let ahead = match offset.split_at_checked(1) {
+        None => 0,
+        Some((sign, of)) => seconds(of).ok_or_else(expected)? * if sign == "-" { -1 } else { 1 },
+    };
+    Ok(time - ahead)
 }
 
 /// The settings of an audit.
 pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
-    let file = match &args.config {
-        None => Settings::default(),
-        Some(path) => {
-            let bytes = read_bounded(path, 1 << 20)?;
-            let text = String::from_utf8_lossy(&bytes);
-            toml::from_str(&text)
-                .map_err(|cause| Error::new(ErrorKind::Config, format!("{}: {}", path.display(), cause.message())))?
-        }
-    };
+    let file = settings(args)?;
     let default = AuditConfig::default();
     let share =
         range("max_bad_share", args.max_bad_share.or(file.max_bad_share).unwrap_or(default.max_bad_share), 0.0, 1.0)?;
@@ -57,10 +101,11 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
     for path in args.known.iter().chain(file.known.iter().flatten()) {
         known.extend(known_sources(path)?);
     }
+    let starts = args.day_starts.as_deref().or(file.day_starts.as_deref()).map(day_starts).transpose()?;
     let nights = args.fragment_nights.or(file.fragment_nights).unwrap_or(default.fragments.nights);
     let accounts = args.fragment_accounts.or(file.fragment_accounts).unwrap_or(default.fragments.least_accounts);
     Ok(AuditConfig {
-        rings: crate::ring::RingConfig::default(),
+        rings: starts.map(|day_starts| RingConfig { day_starts, ..RingConfig::default() }),
         fragments: FragmentConfig {
             least_accounts: accounts.max(2),
             nights: nights.max(1),
@@ -94,7 +139,7 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
 const MOST_KNOWN_BYTES: u64 = 64 << 20;
 
 /// The known texts of a file, each under the file's name.
-fn known_sources(path: &Path) -> Result<Vec<KnownSource>> {
+pub(super) fn known_sources(path: &Path) -> Result<Vec<KnownSource>> {
     let text = String::from_utf8_lossy(&read_bounded(path, MOST_KNOWN_BYTES)?).into_owned();
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

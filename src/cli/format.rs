@@ -15,6 +15,8 @@ pub(crate) enum Format {
     Html,
     /// Comma-separated values
     Csv,
+    /// One line of JSON for each new ring
+    Alerts,
 }
 
 /// Refuses a format that the command does not have.

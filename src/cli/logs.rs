@@ -1,6 +1,7 @@
 //! The commands that read or write logs: `audit` and `simulate`.
 
-use super::args::{AtLeast, Audit, Simulate};
+use super::alerts::New;
+use super::args::{Audit, Simulate};
 use super::format::Format;
 use super::health::Health;
 use super::progress::Meter;
@@ -9,41 +10,35 @@ use crate::audit::{self, Audited};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
 use crate::lookup;
-use crate::report::ring::Rung;
 use crate::report::{self, Report};
 use crate::simulate::{FragmentConfig, FragmentEdit, QueueConfig, SimulateConfig, Summary};
 use crate::simulate::{TextForm, Texts, World, texts_from_lines, texts_from_parquet};
-use crate::store::Store;
 use crate::store::files::{create_output, private_dir, write_private};
 use crate::store::input::{self, Input};
 use crate::stored::Progress as _;
-use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Runs the job; returns the exit status that a new ring was to give.
 pub(crate) fn audit(args: &Audit) -> Result<Option<u8>> {
     let health = Health::begin(args.health.as_deref())?;
-    // A store that is not there yet has no rings, and a list that was not valid gave no alert; what is wrong with a store is the audit's to say.
-    let known = |_| Store::open(&args.common.store).and_then(|store| lookup::rings(&store)).ok();
-    let known = args.exit_code.and_then(known).filter(|(_, meta)| meta.valid);
-    let before: BTreeSet<String> = known.into_iter().flat_map(|(rings, _)| rings).map(|ring| ring.id).collect();
-    let mut alert = None;
-    let outcome = night(args, &mut |report| {
-        let least = if args.at_or_above == AtLeast::Chance { Rung::Chance } else { Rung::SecondStream };
-        let new = report.rings.iter().filter(|ring| ring.rung >= least && !before.contains(&ring.id));
-        let new: Vec<&str> = new.map(|ring| ring.id.as_str()).collect();
-        if args.exit_code.is_some() && report.rings_meta.valid && !new.is_empty() {
-            print::say(&format!("new rings: {}", new.join(", ")));
-            alert = args.exit_code;
-        }
+    let mut status = None;
+    let outcome = night(args).and_then(|(audited, page, report)| {
+        let new = New::of(args, &report)?;
+        // An error writes nothing to standard output, so whoever is to be told is told first.
+        new.tell(args)?;
+        print::out(page.as_ref().unwrap_or(&new.lines))?;
+        new.record(args)?;
+        status = args.exit_code.filter(|_| !new.is_empty());
+        Ok(audited)
     });
     let told = health.end(&outcome);
     outcome.and(told)?;
-    Ok(alert)
+    Ok(status)
 }
 
-fn night(args: &Audit, look: &mut dyn FnMut(&Report)) -> Result<Audited> {
+/// Audits; returns what is to be printed, none where only alerts are.
+fn night(args: &Audit) -> Result<(Audited, Option<String>, Report)> {
     threads(args.common.threads)?;
     let settings = config::audit(args)?;
     let inputs = match input::expand(&args.logs, &|name| recognise(name).is_some()) {
@@ -92,15 +87,15 @@ fn night(args: &Audit, look: &mut dyn FnMut(&Report)) -> Result<Audited> {
         let part = if n > most { format!(" of the first {most}") } else { String::new() };
         print::say(&format!("{n} bad rows were left out; places and reasons{part} are in {}", path.display()));
     }
-    print::out(&match args.format {
+    let page = match args.format {
+        Format::Alerts => return Ok((audited, None, report)),
         Format::Text => summary(&report, args.report.as_deref(), audited.night),
         Format::Json => report::json::write(&report),
         Format::Md => report::markdown::write(&report),
         Format::Html => report::html::write(&report),
         Format::Csv => report::csv::write(&report),
-    })?;
-    look(&report);
-    Ok(audited)
+    };
+    Ok((audited, Some(page), report))
 }
 
 fn write_report(dir: &Path, report: &Report) -> Result<()> {

@@ -211,6 +211,7 @@ pub(crate) fn family(args: &Family) -> Result<()> {
         };
         out += &format!("made by version {rule} of the rule{current}\n");
     }
+    out += &super::rings::of(&page.rings);
     out += "\ntemplate\n  ";
     for part in &f.template_parts {
         out += &match part {
@@ -282,13 +283,14 @@ pub(crate) fn account(args: &Account) -> Result<()> {
     let models: Vec<String> =
         page.models.iter().take(5).map(|(name, n)| format!("{} ({n})", print::line(name, 40))).collect();
     let mut out = format!(
-        "{}\n{} requests, {} distinct prompts, {} to {}\nmodels: {}\n\nfamilies\naccounts requests   own  family             leader\n",
+        "{}\n{} requests, {} distinct prompts, {} to {}\nmodels: {}\n{}\nfamilies\naccounts requests   own  family             leader\n",
         page.account,
         page.requests,
         page.distinct_prompts,
         print::second(page.first_seen),
         print::second(page.last_seen),
-        if models.is_empty() { "none named".to_owned() } else { models.join(", ") }
+        if models.is_empty() { "none named".to_owned() } else { models.join(", ") },
+        super::rings::of(&page.rings)
     );
     for family in &page.families {
         out += &format!(

@@ -1,5 +1,6 @@
 //! The command line: parse, call `audit`, render. The only place that knows the clock, the environment and the terminal.
 
+mod alerts;
 mod args;
 mod calibrate;
 mod config;
@@ -10,6 +11,7 @@ mod logs;
 mod lookups;
 mod print;
 mod progress;
+mod registry;
 mod rings;
 mod watermark;
 mod watermark_args;
@@ -46,6 +48,7 @@ fn run(command: Command) -> crate::error::Result<Option<u8>> {
         Command::Family(args) => lookups::family(&args),
         Command::Account(args) => lookups::account(&args),
         Command::Ring(args) => rings::ring(&args),
+        Command::Registry(command) => registry::run(&command),
         Command::Export(args) => lookups::export(&args),
         Command::Store(args) => lookups::store(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),

@@ -1,23 +1,85 @@
 //! The command `ring`, and rings as an audit prints them.
+#![allow(clippy::disallowed_methods)]
 
-use super::args;
+use super::args::{self, Author, RingCommand, ShownRing};
 use super::format::{Format, only};
 use super::lookups::opened;
-use super::print;
+use super::{alerts, config, print};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
-use crate::report::ring::{Ring, RingsMeta};
+use crate::report::ring::{Ring, RingOf, RingsMeta};
+use crate::store::Store;
+use crate::store::files::read_bounded;
+use crate::upkeep::{self, Said};
+use std::path::Path;
+
+/// Longest list of accounts.
+const LONGEST_LIST: u64 = 64 << 20;
 
 pub(crate) fn ring(args: &args::Ring) -> Result<()> {
+    match (&args.command, &args.shown) {
+        (Some(command), _) => said(command),
+        (None, Some(shown)) => show(shown),
+        (None, None) => Err(Error::new(ErrorKind::Config, "expected a ring's name or the word list")),
+    }
+}
+
+/// The author's name: as given, or the login name.
+pub(super) fn name_of(author: &Author) -> String {
+    let name = author.author.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_default();
+    if name.is_empty() { "unknown".to_owned() } else { name }
+}
+
+/// What people say of rings.
+fn said(command: &RingCommand) -> Result<()> {
+    let holder = format!("process {}", std::process::id());
+    let note = |store: &Path, ring: &str, what, author: &Author| {
+        known(&lookup::rings(&Store::open(store)?)?.0, ring)?;
+        let author = name_of(author);
+        upkeep::note(store, ring, what, &Said { author: &author, time: alerts::now()? }, &holder)
+    };
+    match command {
+        RingCommand::Note { ring, text, author, store } => note(store, ring, (text, None), author),
+        RingCommand::Dispose { ring, verdict, note: why, author, store } => {
+            note(store, ring, (why, Some(*verdict)), author)
+        }
+        RingCommand::Propose { file, common, format } => {
+            only(*format, &[Format::Text, Format::Json])?;
+            let bytes = read_bounded(file, LONGEST_LIST)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            let accounts = lines.map(|line| config::account(common, line)).collect::<Result<Vec<_>>>()?;
+            let drawn = upkeep::propose(&common.store, &accounts, &holder)?;
+            if *format == Format::Json {
+                return print::json(&drawn);
+            }
+            print::out(&format!(
+                "{} accounts are frozen after {} with digest {}; {} are not in the store\nlater days test them; until one confirms them they are a guess\n",
+                drawn.accounts,
+                date_of(drawn.day),
+                drawn.frozen,
+                drawn.unknown
+            ))
+        }
+    }
+}
+
+/// Refuses a ring that is none of these.
+fn known(rings: &[Ring], name: &str) -> Result<()> {
+    if rings.iter().any(|ring| ring.id == name) {
+        return Ok(());
+    }
+    let message = format!("expected a ring of the store, got {name:?}");
+    Err(Error::new(ErrorKind::Input, message).hint("stillhunt ring list shows them"))
+}
+
+fn show(args: &ShownRing) -> Result<()> {
     only(args.format, &[Format::Text, Format::Json])?;
     let (mut rings, meta) = lookup::rings(&opened(&args.store, args.checked)?)?;
     if args.ring != "list" {
+        known(&rings, &args.ring)?;
         rings.retain(|ring| ring.id == args.ring);
-        if rings.is_empty() {
-            let message = format!("expected a ring of the store, got {:?}", args.ring);
-            return Err(Error::new(ErrorKind::Input, message).hint("stillhunt ring list shows them"));
-        }
     }
     if args.format == Format::Json {
         let members = if args.ring == "list" { serde_json::Value::Null } else { serde_json::json!(rings[0].members) };
@@ -81,5 +143,26 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
     if ring.members.len() > 30 {
         out += &format!("and {} more (export rings has those of level 1%)\n", ring.members.len() - 30);
     }
+    out += "\ninnocent explanations\n";
+    for answer in &ring.provenance {
+        out += &format!("{:<16} {}: {}\n", answer.explanation, answer.word(), print::line(&answer.found, 200));
+    }
+    if !ring.notes.is_empty() {
+        out += "\nnotes\n";
+    }
+    for note in &ring.notes {
+        let author = print::line(&note.author, 40);
+        out += &format!("{}  {author}  {}\n", print::second(note.time), print::line(&note.text, 400));
+    }
     out + &behind(meta)
+}
+
+/// Rings on the page of an account or a family.
+pub(super) fn of(rings: &[RingOf]) -> String {
+    let of_one = |ring: &RingOf| {
+        let membership = ring.membership.map(|m| format!(", membership {m:.4}")).unwrap_or_default();
+        let (rung, day) = (ring.rung.word(), date_of(ring.confirmed_night));
+        format!("ring {} (rung {rung}, gamma* {}, confirmed {day}{membership})\n", ring.ring_id, ring.gamma_star)
+    };
+    rings.iter().map(of_one).collect()
 }

@@ -4,11 +4,14 @@ mod details;
 mod filter;
 mod members;
 mod opened;
+mod provenance;
+mod registry;
 mod rings;
 mod summary;
 
 pub use filter::SimilarQuery;
 pub use members::export_members;
 pub use opened::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit};
+pub use registry::{Candidate, registry, suggest};
 pub use rings::{export_rings, rings};
 pub use summary::{ListQuery, export_families, report};

@@ -1,6 +1,7 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
 use super::filter::{Filter, SimilarQuery, unknown_family};
+use super::rings::{rings_of_account, rings_of_family};
 use super::summary::{One, one};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,6 +11,7 @@ use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Field, Level, Time};
 use crate::index::{Ask, Best, Hit, Probes, Segment, Vectors};
 use crate::report::Family;
+use crate::report::ring::RingOf;
 use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
 use crate::store::uses::Activity;
@@ -111,6 +113,8 @@ pub struct FamilyPage {
     pub family: Family,
     /// Accounts, most requests first.
     pub members: Vec<FamilyAccount>,
+    /// Rings that shared it.
+    pub rings: Vec<RingOf>,
     /// Some exchanges, spread over its time.
     pub exchanges: Vec<FamilyExchange>,
 }
@@ -160,6 +164,8 @@ pub struct AccountPage {
     pub models: Vec<(String, u64)>,
     /// Its exchanges whose text is trivial; their families are not listed.
     pub trivial_requests: u64,
+    /// Rings that it may belong to, each with the chance.
+    pub rings: Vec<RingOf>,
     /// Families it shares with others, or repeats itself in, most accounts first.
     pub families: Vec<AccountFamily>,
 }
@@ -435,7 +441,8 @@ impl<'a> Opened<'a> {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(FamilyPage { schema: 1, family, members: listed, exchanges })
+        let rings = rings_of_family(&self.store, family.id)?;
+        Ok(FamilyPage { schema: 1, family, members: listed, rings, exchanges })
     }
 
     /// The text by which an exchange is a member: its prompt, or the turn or system prompt that holds the fragment.
@@ -501,6 +508,7 @@ impl<'a> Opened<'a> {
         Ok(AccountPage {
             schema: 1,
             account,
+            rings: rings_of_account(&self.store, account)?,
             requests: sum(|of| of.requests),
             distinct_prompts: sum(|of| of.prompts),
             first_seen: moment(first),

@@ -1,8 +1,11 @@
 //! The rings of a store, as reports show them.
 
+use super::provenance::Battery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest, FamilyId};
-use crate::report::ring::{Placebo, Ring, RingDay, RingFamily, RingMember, RingsMeta, Route, Rung};
+use crate::report::ring::{
+    Disposition, Note, Placebo, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route, Rung,
+};
 use crate::ring;
 use crate::ring::confirm::AFFINITIES;
 use crate::ring::member::at_level;
@@ -12,7 +15,7 @@ use crate::stats::{ln_e_of_p, proportion_interval};
 use crate::store::Store;
 use crate::store::sorted::equal;
 use crate::store::uses::OfAccount;
-use crate::stored::rings::kept;
+use crate::stored::rings::{Event, Kind, events, found};
 use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,20 +26,20 @@ const LEVELS: [f64; 2] = [0.01, 0.05];
 /// # Errors
 /// `Store` when it is damaged.
 pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
-    let Some(kept) = kept(store)? else {
+    let Some(kept) = found(store)? else {
         let why = "no night has been read for rings yet".to_owned();
         return Ok((Vec::new(), RingsMeta { why, ..RingsMeta::default() }));
     };
-    let state = &kept.current.real;
-    let found = ring::rings(state);
-    let names = names_of(store, &found)?;
+    let names = names_of(store, &kept.rings)?;
     let standings = Standings::open_kept(store)?;
     let family_id = |family: u64| -> Option<FamilyId> {
         let head = standings.as_ref()?.head(family)?;
         Some(FamilyId { level: level_of(family).0, lead: head.id })
     };
+    let said = events(store)?;
+    let battery = Battery::open(store)?;
     let mut out = Vec::new();
-    for ring in found {
+    for ring in &kept.rings {
         let listed = LEVELS.map(|level| at_level(&ring.members, level));
         let members: Vec<RingMember> = ring.members[..listed[1]]
             .iter()
@@ -61,18 +64,25 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
             .collect();
         let of_ring: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
         let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
-        let id = format!("r{}", &ring.name.to_string()[..16]);
+        let id = format!("r{}", &Digest(ring.name).to_string()[..16]);
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
         let log10 = |ln_p: f64| Some(ln_e_of_p(ln_p) / std::f64::consts::LN_10);
+        let requests = requests(store, &on_list, &of_ring)?;
+        let provenance = battery.answers(ring, &on_list, requests);
+        let explained = provenance.iter().any(|answer| answer.explains == Some(true));
+        let rung = if provenance[0].explains.is_some() && !explained { Rung::Provenance } else { Rung::Chance };
         let (route, rung, of_streams) = match ring.route {
-            ring::Route::CoUse => (Route::CoUse, Rung::Chance, [Some(log10_e), None, None]),
+            ring::Route::CoUse => (Route::CoUse, rung, [Some(log10_e), None, None]),
             ring::Route::Persistent(streams) => {
                 let of = [None, log10(streams.ln_p_interchangeable), log10(streams.ln_p_even)];
-                (Route::Persistent, Rung::SecondStream, of)
+                (Route::Persistent, if explained { rung } else { Rung::SecondStream }, of)
             }
         };
         let streams = ["co-use", "interchangeability", "load-evenness"].into_iter().zip(of_streams).collect();
+        let (disposition, notes) = judged(&said, &id);
         out.push(Ring {
+            disposition,
+            notes,
             campaign: id.clone(),
             id,
             route,
@@ -82,15 +92,15 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
             first_proposed: i64::from(ring.proposed),
             confirmed_night: i64::from(ring.confirmed),
             accounts: listed[0] as u64,
-            requests: requests(store, &on_list, &of_ring)?,
+            requests,
             families,
             streams,
-            provenance: Vec::new(),
+            provenance,
             members_at: LEVELS.iter().zip(listed).map(|(level, n)| (level.to_string(), n as u64)).collect(),
             members,
         });
     }
-    let days = state.days.iter().map(|day| RingDay {
+    let days = kept.days.iter().map(|day| RingDay {
         day: i64::from(day.day),
         accounts: day.accounts,
         families: day.families,
@@ -99,7 +109,7 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         cut: day.cut,
         frozen: Digest(day.frozen),
     });
-    let (rejected, tested) = kept.current.false_of_tested();
+    let (rejected, tested) = kept.placebo;
     let upper = proportion_interval(rejected, tested, 0.95).1;
     let valid = upper <= kept.config.q;
     let why = match (valid, tested) {
@@ -111,8 +121,8 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         ),
     };
     let meta = RingsMeta {
-        proposed: state.days.iter().map(|day| day.proposed).sum(),
-        tested: state.days.last().map_or(0, |day| day.tested),
+        proposed: kept.days.iter().map(|day| day.proposed).sum(),
+        tested: kept.days.last().map_or(0, |day| day.tested),
         q: kept.config.q,
         phi0: AFFINITIES[0],
         horizon: HORIZONS.map(i64::from).to_vec(),
@@ -125,21 +135,59 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
     Ok((out, meta))
 }
 
+/// The newest verdict on a ring, and all verdicts and notes.
+fn judged(said: &[Event], ring: &str) -> (Option<Disposition>, Vec<Note>) {
+    let (mut disposition, mut notes) = (None, Vec::new());
+    for event in said.iter().filter(|event| event.ring == ring && event.kind != Kind::Alert) {
+        let text = match event.kind {
+            Kind::Disposition => {
+                disposition = Disposition::ALL.into_iter().find(|disposition| disposition.word() == event.value);
+                format!("disposition: {}", event.value)
+            }
+            _ => event.value.clone(),
+        };
+        notes.push(Note { time: event.time, author: event.author.clone(), text });
+    }
+    (disposition, notes)
+}
+
+/// Rings that an account may belong to, on the list of level 5%.
+/// # Errors
+/// `Store` when the store is damaged.
+pub(super) fn rings_of_account(store: &Store, account: AccountId) -> Result<Vec<RingOf>> {
+    let of_ring = |ring: &Ring| {
+        let member = ring.members.iter().find(|member| member.account == account)?;
+        Some(of(ring, Some(member.membership)))
+    };
+    Ok(rings(store)?.0.iter().filter_map(of_ring).collect())
+}
+
+/// Rings that shared a family.
+/// # Errors
+/// `Store` when the store is damaged.
+pub(super) fn rings_of_family(store: &Store, family: FamilyId) -> Result<Vec<RingOf>> {
+    let shares = |ring: &&Ring| ring.families.iter().any(|shared| shared.family_id == family);
+    Ok(rings(store)?.0.iter().filter(shares).map(|ring| of(ring, None)).collect())
+}
+
+fn of(ring: &Ring, membership: Option<f64>) -> RingOf {
+    let Ring { rung, gamma_star, confirmed_night, .. } = *ring;
+    RingOf { ring_id: ring.id.clone(), rung, gamma_star, confirmed_night, membership }
+}
+
 /// Names of the accounts of rings.
 fn names_of(store: &Store, rings: &[ring::Ring]) -> Result<BTreeMap<u32, AccountId>> {
     let wanted: BTreeSet<u32> =
         rings.iter().flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
-    let mut out = BTreeMap::new();
-    if wanted.is_empty() {
-        return Ok(out);
-    }
-    let all: Vec<(u32, String)> =
-        store.catalog().all("SELECT account, id FROM accounts", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for (number, id) in all.into_iter().filter(|(number, _)| wanted.contains(number)) {
-        let missing = || Error::new(ErrorKind::Store, format!("catalog: the account {number} has no whole name"));
-        out.insert(number, id.parse().map_err(|_| missing())?);
-    }
-    Ok(out)
+    let missing =
+        |number: u32| Error::new(ErrorKind::Store, format!("catalog: the account {number} has no whole name"));
+    let of_one = |number: u32| {
+        let query = "SELECT id FROM accounts WHERE account = ?1";
+        let found: Vec<String> = store.catalog().all(query, [number], |row| row.get(0))?;
+        let name = found.first().and_then(|id| id.parse().ok());
+        Ok((number, name.ok_or_else(|| missing(number))?))
+    };
+    wanted.into_iter().map(of_one).collect()
 }
 
 /// Requests of accounts in families.

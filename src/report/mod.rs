@@ -423,7 +423,7 @@ pub fn date_of(day: i64) -> String {
 
 /// A day as its date.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn date<S: Serializer>(day: &i64, out: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn date<S: Serializer>(day: &i64, out: S) -> Result<S::Ok, S::Error> {
     out.serialize_str(&date_of(*day))
 }
 

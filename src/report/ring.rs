@@ -1,7 +1,7 @@
 //! Rings as a report shows them: accounts that act together, with what was tested and what error that has.
 
 use super::date;
-use crate::ids::{AccountId, FamilyId};
+use crate::ids::{AccountId, FamilyId, Time};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -11,16 +11,22 @@ use std::collections::BTreeMap;
 pub enum Rung {
     /// Chance and innocent affinity up to φ0.
     Chance,
+    /// Innocent explanations on record too: texts were registered, and no answer of the battery explains the ring.
+    Provenance,
     /// Two independent streams say that its accounts are one sender's.
     SecondStream,
 }
 
 impl Rung {
+    /// All of them, lowest first.
+    pub const ALL: [Self; 3] = [Self::Chance, Self::Provenance, Self::SecondStream];
+
     /// The word in reports.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Chance => "chance",
+            Self::Provenance => "provenance",
             Self::SecondStream => "second-stream",
         }
     }
@@ -46,6 +52,70 @@ impl Route {
             Self::Persistent => "persistent",
         }
     }
+}
+
+/// What an analyst concluded of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disposition {
+    /// It acts together, and may: a class, a test, an agency.
+    BenignCoordinated,
+    /// It sells access.
+    Resale,
+    /// It takes answers to train on.
+    Extraction,
+    /// Not to be told.
+    Unknown,
+}
+
+impl Disposition {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::BenignCoordinated, Self::Resale, Self::Extraction, Self::Unknown];
+
+    /// The word in commands and reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BenignCoordinated => "benign-coordinated",
+            Self::Resale => "resale",
+            Self::Extraction => "extraction",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// An innocent explanation of a ring, and what its test found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Which one: `registered-text`, `gateway`, `class-or-event`, `monitoring`.
+    pub explanation: &'static str,
+    /// Whether it explains the ring; none where it could not be tested.
+    pub explains: Option<bool>,
+    /// What was found, in words.
+    pub found: String,
+}
+
+impl Explanation {
+    /// The answer in words.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.explains {
+            Some(true) => "explains it",
+            Some(false) => "does not explain it",
+            None => "not tested",
+        }
+    }
+}
+
+/// What somebody noted about a ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// When.
+    pub time: Time,
+    /// Who.
+    pub author: String,
+    /// The text, as it was given.
+    pub text: String,
 }
 
 /// Accounts that act together.
@@ -78,7 +148,11 @@ pub struct Ring {
     /// Evidence by stream, decimal logarithm of an e-value each, none where the route does not ask it; never combined.
     pub streams: BTreeMap<&'static str, Option<f64>>,
     /// Innocent explanations that were tested, with what was found.
-    pub provenance: Vec<String>,
+    pub provenance: Vec<Explanation>,
+    /// The newest verdict of an analyst, who is named in the notes; none where nobody has judged it.
+    pub disposition: Option<Disposition>,
+    /// Verdicts and notes of analysts, oldest first.
+    pub notes: Vec<Note>,
     /// How many accounts the list of each level has.
     pub members_at: BTreeMap<String, u64>,
     /// Whoever is on the list of level 5%, the likeliest first.
@@ -201,4 +275,20 @@ pub struct Placebo {
     pub tested: u64,
     /// Upper end of the 95% interval of the share of groups that a run confirms.
     pub upper: f64,
+}
+
+/// A ring as the page of an account or a family names it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RingOf {
+    /// Its name.
+    pub ring_id: String,
+    /// What is excluded so far.
+    pub rung: Rung,
+    /// The largest affinity that it survives.
+    pub gamma_star: f64,
+    /// The day that confirmed it.
+    #[serde(serialize_with = "date")]
+    pub confirmed_night: i64,
+    /// The account's chance that it belongs, in [0, 1]; none on the page of a family.
+    pub membership: Option<f64>,
 }

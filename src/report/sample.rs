@@ -258,7 +258,13 @@ fn ring(family: &Family) -> Ring {
         requests: 1_204,
         families,
         streams: BTreeMap::from([("co-use", Some(61.5)), ("interchangeability", None), ("load-evenness", None)]),
-        provenance: Vec::new(),
+        provenance: vec![Explanation {
+            explanation: "registered-text",
+            explains: Some(false),
+            found: "0 of 2 families are of registered texts".to_owned(),
+        }],
+        disposition: None,
+        notes: Vec::new(),
         members_at: BTreeMap::from([("0.01".to_owned(), 58), ("0.05".to_owned(), 61)]),
         members: Vec::new(),
     }

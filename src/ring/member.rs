@@ -108,7 +108,7 @@ pub fn evidence(day: i32, null: &Null, is_suspected: &dyn Fn(u32) -> bool) -> Op
 }
 
 /// A member of a ring.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// The account.
     pub account: u32,

@@ -121,8 +121,7 @@ impl Texts {
     /// Families of which a day must bring the requests, sorted.
     #[must_use]
     pub fn open(&self) -> Vec<u64> {
-        let mut open: Vec<u64> =
-            self.under_test.iter().filter(|text| text.is_open()).map(|text| text.family).collect();
+        let mut open: Vec<u64> = self.under_test.iter().filter(|text| text.is_open()).map(|text| text.family).collect();
         open.sort_unstable();
         open
     }

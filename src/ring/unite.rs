@@ -17,10 +17,11 @@ use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
 use super::streams::Streams;
 use super::walk::{Group, State};
 use crate::ids::Digest;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What brought a ring about.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Route {
     /// New families, shared on days after the proposal.
     CoUse,
@@ -29,12 +30,12 @@ pub enum Route {
 }
 
 /// A ring.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ring {
     /// What brought it about.
     pub route: Route,
     /// Digest of the accounts of the group that was confirmed first, and of the day that proposed it.
-    pub name: Digest,
+    pub name: [u8; 32],
     /// The day that proposed its first group.
     pub proposed: i32,
     /// The day that confirmed the first.
@@ -117,7 +118,7 @@ fn persistent(text: &Persistent) -> Option<Ring> {
     };
     Some(Ring {
         route: Route::Persistent(*streams),
-        name: Digest::of(&[text.day.to_le_bytes().as_slice(), &text.family.to_le_bytes()].concat()),
+        name: Digest::of(&[text.day.to_le_bytes().as_slice(), &text.family.to_le_bytes()].concat()).0,
         proposed: text.day,
         confirmed,
         gamma_star: 1.0,
@@ -215,10 +216,10 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
     let first = groups.iter().min_by_key(|group| (group.confirmed, group.day, group.accounts.len(), &group.accounts));
     let best =
         groups.iter().max_by(|a, b| a.survives.cmp(&b.survives).then(a.ln_decisive(0).total_cmp(&b.ln_decisive(0))));
-    let name = first.map_or(Digest([0; 32]), |group| {
+    let name = first.map_or([0; 32], |group| {
         let mut bytes = group.day.to_le_bytes().to_vec();
         group.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));
-        Digest::of(&bytes)
+        Digest::of(&bytes).0
     });
     let members = members(&core, &state.evidence, &|account| proposed.get(&account).copied());
     let mut families: Vec<(i32, u64, u32, u32)> = Vec::new();

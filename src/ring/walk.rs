@@ -62,6 +62,12 @@ pub struct Group {
 }
 
 impl Group {
+    fn frozen(day: i32, proposal: Proposal) -> Self {
+        let Proposal { reason, accounts } = proposal;
+        let ln_e = [0.0; AFFINITIES.len()];
+        Self { day, reason, accounts, ln_e, at_horizons: Vec::new(), survives: None, confirmed: None }
+    }
+
     /// ln of the e-value that decides, for an affinity given by its place: the mean over all horizons, those ahead as zero.
     #[must_use]
     pub fn ln_decisive(&self, affinity: usize) -> f64 {
@@ -128,20 +134,13 @@ impl State {
         self.recent.retain(|(of, _)| *of > day.day - WINDOW);
         self.recent.extend(day.new.iter().map(|&choice| (day.day, choice)));
         // What the days so far speak against is dropped, and may be proposed again: a night tests what is new and what has evidence.
-        let stays = |group: &Group| group.ln_e[0] > 0.0 && group.day + KEPT > day.day;
+        let has_evidence = |group: &Group| group.ln_e[0] > 0.0 || group.reason == Reason::Analyst;
+        let stays = |group: &Group| has_evidence(group) && group.day + KEPT > day.day;
         self.groups.retain(|group| group.confirmed.is_some() || stays(group));
         let (proposals, cut) = self.proposals(day);
         let frozen = digest(day.day, &proposals).0;
         let proposed = proposals.len() as u64;
-        self.groups.extend(proposals.into_iter().map(|proposal| Group {
-            day: day.day,
-            reason: proposal.reason,
-            accounts: proposal.accounts,
-            ln_e: [0.0; AFFINITIES.len()],
-            at_horizons: Vec::new(),
-            survives: None,
-            confirmed: None,
-        }));
+        self.groups.extend(proposals.into_iter().map(|proposal| Group::frozen(day.day, proposal)));
         self.interests = self.interests.with(day);
         self.texts.read(day, config.q, subjects);
         self.days.push(DayRecord {
@@ -156,6 +155,14 @@ impl State {
             frozen,
         });
         self
+    }
+
+    /// Freezes a group that an analyst drew when `day` was the newest: later days test it. Returns the digest of what is frozen.
+    pub fn draw(&mut self, day: i32, accounts: &[u32]) -> Digest {
+        let proposal = Proposal { reason: Reason::Analyst, accounts: accounts.to_vec() };
+        let frozen = digest(day, std::slice::from_ref(&proposal));
+        self.groups.push(Group::frozen(day, proposal));
+        frozen
     }
 
     /// Leaves out accounts, and what was chosen on days through one. What was concluded stays: sets of the accounts that are left, and numbers.
@@ -175,7 +182,8 @@ impl State {
     /// Multiplies the evidence of groups by that of a day; returns how many were tested.
     fn confirm(&mut self, day: i32, null: &Null) -> u64 {
         let prepared = Prepared::new(null);
-        let open: Vec<&mut Group> = self.groups.iter_mut().filter(|group| group.day + KEPT >= day).collect();
+        let open: Vec<&mut Group> =
+            self.groups.iter_mut().filter(|group| group.day < day && group.day + KEPT >= day).collect();
         let tested = open.len() as u64;
         open.into_par_iter().for_each(|group| {
             // Days without a log between two of them reach horizons too.
@@ -198,8 +206,9 @@ impl State {
                 continue;
             }
             let cohort: Vec<usize> = (0..self.groups.len()).filter(|&i| self.groups[i].day == of).collect();
-            // Groups that were dropped have no evidence, and count among the hypotheses all the same.
-            let proposed = self.days.iter().find(|day| day.day == of).map_or(0, |day| day.proposed as usize);
+            // Groups that were dropped have no evidence, and count among the hypotheses all the same. Those of analysts are never dropped.
+            let drawn = cohort.iter().filter(|&&i| self.groups[i].reason == Reason::Analyst).count();
+            let proposed = self.days.iter().find(|day| day.day == of).map_or(0, |day| day.proposed as usize) + drawn;
             for affinity in 0..AFFINITIES.len() {
                 let mut ln_e: Vec<f64> = cohort.iter().map(|&i| self.groups[i].ln_decisive(affinity)).collect();
                 ln_e.resize(proposed.max(cohort.len()), f64::NEG_INFINITY);

@@ -374,7 +374,7 @@ impl Writer {
             fs::remove_dir_all(&dir).map_err(|cause| Error::io("sweep", &dir, &cause))?;
         }
         files::private_dir(&dir)?;
-        Ok(NewNight { root: self.store.dir.clone(), night, own_dir: true, files: Vec::new() })
+        Ok(NewNight { root: self.store.dir.clone(), night, own_dir: true, files: Vec::new(), taken: BTreeSet::new() })
     }
 
     /// Goes on with the newest night, whose files are named already.
@@ -383,7 +383,8 @@ impl Writer {
     pub fn newest(&self) -> Result<NewNight> {
         let night = self.store.nights.last().map(|night| night.night);
         let night = night.ok_or_else(|| Error::new(ErrorKind::Store, "expected a night, found none"))?;
-        Ok(NewNight { root: self.store.dir.clone(), night, own_dir: false, files: Vec::new() })
+        let taken = self.store.files.iter().map(|file| file.name.clone()).collect();
+        Ok(NewNight { root: self.store.dir.clone(), night, own_dir: false, files: Vec::new(), taken })
     }
 
     /// Names the night's files and all of `change` in one transaction, and drops the names of `merged` files.
@@ -466,6 +467,8 @@ pub struct NewNight {
     own_dir: bool,
     /// Name, kind, and the newest night that it tells of.
     files: Vec<(String, &'static str, u32)>,
+    /// Names that the catalog has: none of them is written over.
+    taken: BTreeSet<String>,
 }
 
 impl NewNight {
@@ -487,7 +490,12 @@ impl NewNight {
         Ok(named)
     }
 
-    fn add(&mut self, kind: &'static str, name: String, newest: u32) -> PathBuf {
+    fn add(&mut self, kind: &'static str, mut name: String, newest: u32) -> PathBuf {
+        if self.taken.contains(&name) {
+            let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
+            let another = |n: &u32| format!("{stem}-{n}.{ending}");
+            name = (2..).map(|n| another(&n)).find(|name| !self.taken.contains(name)).unwrap_or_default();
+        }
         let path = self.root.join(&name);
         self.files.push((name, kind, newest));
         path

@@ -32,8 +32,8 @@ pub struct AuditConfig {
     pub compared_nights: u32,
     /// How fragments are looked for.
     pub fragments: FragmentConfig,
-    /// How groups of accounts are chosen.
-    pub rings: RingConfig,
+    /// How groups of accounts are chosen; none for as they were chosen before.
+    pub rings: Option<RingConfig>,
     /// What the model is called in reports.
     pub model_name: String,
     /// Names this writer to a second one.
@@ -53,7 +53,7 @@ impl Default for AuditConfig {
             threshold: None,
             compared_nights: 28,
             fragments: FragmentConfig::default(),
-            rings: RingConfig::default(),
+            rings: None,
             model_name: "shipped".into(),
             holder: "another stillhunt".into(),
         }

@@ -7,6 +7,7 @@ pub(crate) mod fragment_families;
 mod identity;
 pub(crate) mod known;
 mod progress;
+pub mod registry;
 pub(crate) mod rings;
 pub(crate) mod rows;
 pub(crate) mod standing;

@@ -17,10 +17,10 @@ use crate::store::rewrite::Purpose;
 use crate::store::{Store, Writer};
 use crate::stored::Progress;
 use crate::stored::known;
-use crate::stored::rings;
 use crate::stored::rows::Facts;
 use crate::stored::standing::{self, each_family};
 use crate::stored::view::View;
+use crate::stored::{registry, rings};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -101,7 +101,10 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
     out.files = rewrite.len() as u64;
     let ids: BTreeSet<FamilyId> = plan.families.led_anew.keys().map(|&f| view.families[f as usize].id()).collect();
     drop(view);
-    writer.commit_rewrite(rewrite, Purpose::Forget, |db| plan.record(db).and_then(|()| standing::forget(db)))?;
+    writer.commit_rewrite(rewrite, Purpose::Forget, |db| {
+        gone.iter().try_for_each(|&account| registry::forget(db, account))?;
+        plan.record(db).and_then(|()| standing::forget(db))
+    })?;
     progress.stage("remove", None);
     let (removed, whole) = writer.finish()?;
     out.removed.extend(removed);

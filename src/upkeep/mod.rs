@@ -7,10 +7,14 @@ mod forget;
 mod forget_families;
 mod measure;
 mod plan;
+mod registry;
+mod rings;
 mod upgrade;
 
 pub use compact::{Compacted, compact};
 pub use doomed::Forget;
 pub use forget::{Forgotten, LostEvidence, forget};
 pub use measure::{Measured, calibrate_store, lengths, record_calibration};
+pub use registry::{Registration, register, unregister};
+pub use rings::{Drawn, Said, alerted, note, propose, unsaid};
 pub use upgrade::{Upgraded, upgrade};

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const DAYS: u64 = 5;
 /// Minutes from the first moment of [`row`] to the next midnight in UTC.
 const TO_MIDNIGHT: u64 = 960;
-const POOL: std::ops::Range<usize> = 20..50;
+pub(crate) const POOL: std::ops::Range<usize> = 20..50;
 
 /// A sentence that no other resembles: twelve words of two or three syllables.
 fn sentence(rng: &mut ChaCha8Rng) -> String {
@@ -24,7 +24,7 @@ fn sentence(rng: &mut ChaCha8Rng) -> String {
 }
 
 /// Five nights of 1,200 people with questions of their own and some that many ask, 40 customers of an app, and a pool of 30 accounts.
-fn nights() -> Vec<Vec<Value>> {
+pub(crate) fn nights() -> Vec<Vec<Value>> {
     let mut rng = ChaCha8Rng::seed_from_u64(17);
     let common: Vec<String> = (0..200).map(|_| sentence(&mut rng)).collect();
     let template = "You are the friendly assistant of a shop for garden tools and you answer in one paragraph the question of a customer that follows";
@@ -63,7 +63,7 @@ fn nights() -> Vec<Vec<Value>> {
 }
 
 /// Accounts of the exported rings, by name.
-fn exported(site: &Site, store: &str, names: &BTreeMap<String, String>) -> BTreeSet<String> {
+pub(crate) fn exported(site: &Site, store: &str, names: &BTreeMap<String, String>) -> BTreeSet<String> {
     let csv = site.run(&["export", "rings", "--store", store, "--key", "key"]).ok().out;
     let mut lines = csv.lines();
     assert_eq!(lines.next(), Some("ring_id,account,route,membership,rung,gamma_star,confirmed_night"));
@@ -71,7 +71,7 @@ fn exported(site: &Site, store: &str, names: &BTreeMap<String, String>) -> BTree
 }
 
 /// Name of each pseudonym, by the exchanges of both.
-fn names(site: &Site, nights: &[Vec<Value>]) -> BTreeMap<String, String> {
+pub(crate) fn names(site: &Site, nights: &[Vec<Value>]) -> BTreeMap<String, String> {
     let of: BTreeMap<&str, &str> = nights
         .iter()
         .flatten()
@@ -134,12 +134,107 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
     let report: Value = serde_json::from_str(&site.read("report/report.json")).expect("JSON");
     assert_eq!(report["rings"], rings("single")["rings"]);
 
+    // Whoever looks at a member or a family of the ring sees the ring.
+    let member = found.intersection(&pool).next().expect("a member").as_str();
+    let account = site.run(&["account", member, "--store", "store", "--key", "key", "--format", "json"]).ok().json();
+    assert_eq!(account["rings"][0]["ring_id"], id, "{account}");
+    let family = ring["families"][0]["family_id"].as_str().expect("a family");
+    assert!(site.run(&["family", family, "--store", "store"]).ok().out.contains(&format!("ring {id}")));
+
+    what_analysts_say_is_kept(&site, id);
+
     // What is forgotten is in no list any more; what was concluded stays.
     site.run(&["store", "forget", "--account", "person-21", "--store", "store", "--key", "key"]).ok();
     let left = exported(&site, "store", &names);
     assert!(!left.contains("person-21"));
     assert!(left.len() + 1 >= found.len(), "{left:?}");
     site.run(&["store", "verify", "--store", "store"]).ok();
+}
+
+fn what_analysts_say_is_kept(site: &Site, id: &str) {
+    site.run(&["ring", "note", id, "seen \u{1b}[31mbefore", "--author", "ann", "--store", "store"]).ok();
+    site.run(&["ring", "dispose", id, "extraction", "--author", "bob", "--note", "same tasks", "--store", "store"])
+        .ok();
+    site.run(&["ring", "dispose", id, "guilty", "--store", "store"]).refused(&["benign-coordinated"]);
+    site.run(&["ring", "note", "r0000", "text", "--store", "store"]).refused(&["expected a ring of the store"]);
+    site.run(&["ring", "note", id, " ", "--store", "store"]).refused(&["expected a note"]);
+    let page = site.run(&["ring", id, "--store", "store", "--format", "json"]).ok().json();
+    let said = |of: &str| -> Vec<String> {
+        let notes = page["rings"][0]["notes"].as_array().expect("notes");
+        notes.iter().map(|note| note[of].as_str().expect("text").to_owned()).collect()
+    };
+    assert_eq!(said("text"), ["seen \u{1b}[31mbefore", "disposition: extraction", "same tasks"]);
+    assert_eq!(said("author"), ["ann", "bob", "bob"]);
+    assert_eq!(page["rings"][0]["disposition"], "extraction");
+    let page = site.run(&["ring", id, "--store", "store"]).ok().out;
+    assert!(page.contains("same tasks") && !page.contains('\u{1b}'), "{page}");
+
+    // A set that an analyst drew is frozen, and is no ring before a later day has tested it.
+    site.write("set.txt", "person-1\nperson-2\nperson-3\nnobody\n");
+    let drawn = ["ring", "propose", "set.txt", "--store", "store", "--key", "key", "--format", "json"];
+    let drawn = site.run(&drawn).ok().json();
+    assert_eq!((&drawn["accounts"], &drawn["unknown"]), (&json!(3), &json!(1)), "{drawn}");
+    site.write("pair.txt", "person-1\nperson-2\n");
+    site.run(&["ring", "propose", "pair.txt", "--store", "store", "--key", "key"]).refused(&["3 accounts"]);
+    let listed = site.run(&["ring", "list", "--store", "store", "--format", "json"]).ok().json();
+    assert_eq!(listed["rings"].as_array().map(Vec::len), Some(1), "{listed}");
+}
+
+#[test]
+fn a_new_ring_is_told_once_and_again_where_the_telling_failed() {
+    let site = Site::new();
+    let logs: Vec<String> = (0..DAYS).map(|night| format!("night-{night}.jsonl")).collect();
+    logs.iter().zip(&nights()).for_each(|(log, rows)| site.log(log, rows));
+    let all: Vec<&str> = logs.iter().map(String::as_str).collect();
+    // The program writes what it is given; arguments come from the file, and no shell reads them.
+    site.write("settings.toml", "alert = [\"./tell\", \"$HOME ; x\"]\nalert_seconds = 20\n");
+    let tell = |script: &str| {
+        site.write("tell", format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(site.path("tell"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    };
+    let audit = |more: &[&str]| {
+        site.run(
+            &[&Site::audit_args("store", &all)[..], &["--config", "settings.toml", "--exit-code", "9"], more].concat(),
+        )
+    };
+    tell("exit 3");
+    audit(&[]).refused(&["the alert command", "given again by the next audit"]);
+    site.write("settings.toml", "alert = [\"./tell\", \"$HOME ; x\"]\nalert_seconds = 1\n");
+    tell("exec sleep 60");
+    audit(&[]).refused(&["did not end within 1 seconds"]);
+    tell("cat > told; echo \"$1\" >> told");
+    let mut again = vec!["audit", "--store", "store", "--key", "key", "--config", "settings.toml", "--exit-code", "9"];
+    again.extend(["--format", "alerts"].iter().chain(&all));
+    let told = site.run(&again);
+    assert_eq!(told.code, 9, "{}", told.err);
+    let alert: Value = serde_json::from_str(&told.out).expect("one line of JSON");
+    assert_eq!(alert["alert"], "new-ring");
+    assert_eq!(site.read("told"), format!("{}$HOME ; x\n", told.out));
+    let told = site.run(&again);
+    assert_eq!((told.code, told.out.as_str()), (0, ""), "nothing is said twice");
+}
+
+#[test]
+fn a_day_begins_when_the_configuration_says() {
+    let site = Site::new();
+    let nights = nights();
+    site.log("a.jsonl", &nights[0]);
+    site.log("b.jsonl", &nights[1]);
+    let days = || {
+        let listed = site.run(&["ring", "list", "--store", "store", "--format", "json"]).ok().json();
+        listed["rings_meta"]["days"].as_array().expect("days").iter().map(|day| day["day"].clone()).collect::<Vec<_>>()
+    };
+    site.audit(&["a.jsonl"]).ok();
+    let first = days();
+    site.audit(&["b.jsonl"]).ok();
+    assert_eq!(days().len(), 2);
+    // Cut elsewhere, all is read again; an audit that says nothing of it keeps the cut.
+    site.audit(&["b.jsonl", "--day-starts", "23:30+01:00"]).ok();
+    let other = days();
+    assert!(other.len() >= 2 && other != first, "{other:?}");
+    site.audit(&["b.jsonl"]).ok();
+    assert_eq!(days(), other);
+    site.audit(&["b.jsonl", "--day-starts", "7pm"]).refused(&["when a day begins"]);
 }
 
 #[test]

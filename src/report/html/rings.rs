@@ -59,7 +59,14 @@ pub(super) fn section(rings: &[Ring], meta: &RingsMeta) -> String {
                 grouped(family.of),
             );
         }
-        out.push_str("</tbody></table></div></details>");
+        out.push_str("</tbody></table></div><p>Innocent explanations:</p><ul>");
+        for answer in &ring.provenance {
+            let _ = write!(out, "<li>{}: {}; {}</li>", answer.explanation, answer.word(), html(&answer.found));
+        }
+        for note in &ring.notes {
+            let _ = write!(out, "<li>{}, {}: {}</li>", note.time, html(&note.author), html(&note.text));
+        }
+        out.push_str("</ul></details>");
     }
     out.push_str("</section>");
     out

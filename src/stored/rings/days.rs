@@ -1,17 +1,18 @@
 //! One day as the statistics read it, from postings, families and uses.
 
 use super::super::known::SINGLE;
+use super::super::registry::Registered;
 use super::super::standing::{Standings, family_key};
 use super::super::view::View;
 use super::neighbourhoods::Neighbourhoods;
 use crate::embed::Model;
 use crate::ids::{Field, Level};
 use crate::ring::{Choice, Day, EVERYWHERE, Requests, Sent};
+use crate::store::Mapped;
 use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::equal;
 use crate::store::uses::{Use, Uses};
-use crate::store::Mapped;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -29,6 +30,8 @@ pub(super) struct Reader<'a> {
     pub(super) model: &'a Model,
     pub(super) standings: &'a Standings,
     pub(super) uses: Vec<Uses<Mapped>>,
+    /// What is innocent, and no evidence.
+    pub(super) registered: Registered,
     /// Seconds after midnight UTC at which a day begins.
     pub(super) day_starts: i32,
 }
@@ -61,6 +64,7 @@ impl Reader<'_> {
         if near != SINGLE {
             out.push(family_key(Level::NearDuplicate, near));
         }
+        out.retain(|family| !self.registered.families.contains_key(family));
         out.sort_unstable();
         out.dedup();
         out
@@ -148,11 +152,15 @@ impl Reader<'_> {
         out.in_order()
     }
 
-    /// The family for which a request with this prompt counts: of those that it is in, the one with most accounts. None where its text is trivial, or
-    /// where a known text explains a fragment of it.
+    /// The family for which a request with this prompt counts: of those that it is in, the one with most accounts. None where its text is trivial or
+    /// registered, or where a known text explains a fragment of it.
     fn family(&self, prompt: u32) -> Option<Head> {
         let view = self.view;
         let near = view.family(prompt);
+        let is_registered = |level, number| self.registered.families.contains_key(&family_key(level, number));
+        if is_registered(Level::Exact, prompt) || near != SINGLE && is_registered(Level::NearDuplicate, near) {
+            return None;
+        }
         let of_near = (near != SINGLE).then(|| self.standings.head(family_key(Level::NearDuplicate, near))).flatten();
         let own =
             of_near.filter(|head| head.requests > 0).or_else(|| self.standings.head(family_key(Level::Exact, prompt)));

@@ -1,13 +1,17 @@
-//! What a store keeps of rings, as one file: read, written, and written again without what is forgotten.
+//! What a store keeps of rings, as two files: all that the next day needs, and what was found. Read, written, and written again without
+//! what is forgotten.
 
 use super::days;
 use super::neighbourhoods::Centres;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ring::RingConfig;
 use crate::ring::placebo::Walks;
-use crate::store::Store;
+use crate::ring::streams::Streams;
+use crate::ring::walk::DayRecord;
+use crate::ring::{Ring, RingConfig, rings};
 use crate::store::files::check_magic;
 use crate::store::rewrite::Rewrite;
+use crate::store::{NewNight, Store};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -17,6 +21,10 @@ const MAGIC: &[u8; 8] = b"SHRINGS2";
 const OLDER: &[u8; 8] = b"SHRINGS1";
 /// Kind of the file.
 pub(super) const KIND: &str = "rings";
+
+/// How the file of what was found begins, and its kind.
+const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN1";
+pub(super) const FOUND: &str = "rings-found";
 
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,26 +42,75 @@ pub(crate) struct Kept {
     pub(crate) config: RingConfig,
 }
 
+/// What look-ups read: small where few rings were found, whatever the days hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) rings: Vec<Ring>,
+    pub(crate) days: Vec<DayRecord>,
+    /// Groups that placebo walks confirmed, and those that they tested.
+    pub(crate) placebo: (u64, u64),
+    pub(crate) late: u64,
+    pub(crate) config: RingConfig,
+    /// Texts sent day after day that were tested and are no ring.
+    pub(crate) persistent: Vec<(u64, Streams)>,
+}
+
+impl Found {
+    fn of(kept: &Kept) -> Self {
+        let state = &kept.current.real;
+        let placebo = kept.current.false_of_tested();
+        let tested = state.texts.under_test.iter().filter(|text| text.confirmed.is_none());
+        let tested = tested.filter_map(|text| Some((text.family, *text.at_horizons.iter().flatten().last()?)));
+        Self {
+            rings: rings(state),
+            days: state.days.clone(),
+            placebo,
+            late: kept.late,
+            config: kept.config,
+            persistent: tested.collect(),
+        }
+    }
+}
+
 /// What a store keeps of rings; nothing before the first night, or where an older program kept it.
 /// # Errors
 /// `Store` when it is damaged.
 pub(crate) fn kept(store: &Store) -> Result<Option<Kept>> {
-    let Some(file) = store.of_kind(KIND).last() else { return Ok(None) };
+    read(store, KIND, MAGIC)
+}
+
+/// The rings that were found; nothing before the first night, or where an older program kept them.
+/// # Errors
+/// `Store` when the file is damaged.
+pub(crate) fn found(store: &Store) -> Result<Option<Found>> {
+    read(store, FOUND, FOUND_MAGIC)
+}
+
+fn read<T: DeserializeOwned>(store: &Store, kind: &str, magic: &[u8; 8]) -> Result<Option<T>> {
+    let Some(file) = store.of_kind(kind).last() else { return Ok(None) };
     let damaged =
         |cause| Error::new(ErrorKind::Store, format!("{}: {cause}", file.name)).hint("run: stillhunt store verify");
     let open = |bytes: crate::store::Mapped| {
         if bytes.as_ref().starts_with(OLDER) {
             return Ok(None);
         }
-        check_magic(bytes.as_ref(), MAGIC, "rings")?;
-        postcard::from_bytes(&bytes.as_ref()[MAGIC.len()..]).map(Some).map_err(damaged)
+        check_magic(bytes.as_ref(), magic, "rings")?;
+        postcard::from_bytes(&bytes.as_ref()[magic.len()..]).map(Some).map_err(damaged)
     };
     store.read(file, open)
 }
 
-pub(super) fn write(kept: &Kept, out: &mut dyn Write) -> Result<()> {
-    let bytes = postcard::to_allocvec(kept).map_err(|cause| Error::new(ErrorKind::Store, format!("rings: {cause}")))?;
-    let written = out.write_all(MAGIC).and_then(|()| out.write_all(&bytes)).and_then(|()| out.flush());
+/// Writes both files into a commit.
+/// # Errors
+/// `Io` when they cannot be written.
+pub(super) fn write(kept: &Kept, night: &mut NewNight) -> Result<()> {
+    write_to(kept, MAGIC, &mut night.create_shared(KIND)?)?;
+    write_to(&Found::of(kept), FOUND_MAGIC, &mut night.create_shared(FOUND)?)
+}
+
+fn write_to<T: Serialize>(what: &T, magic: &[u8; 8], out: &mut dyn Write) -> Result<()> {
+    let bytes = postcard::to_allocvec(what).map_err(|cause| Error::new(ErrorKind::Store, format!("rings: {cause}")))?;
+    let written = out.write_all(magic).and_then(|()| out.write_all(&bytes)).and_then(|()| out.flush());
     written.map_err(|cause| super::super::fields::written(&cause))
 }
 
@@ -61,7 +118,12 @@ pub(super) fn write(kept: &Kept, out: &mut dyn Write) -> Result<()> {
 /// # Errors
 /// `Store` when it is damaged; `Io`.
 pub(crate) fn forget(store: &Store, gone: &BTreeSet<u32>, before: Option<i64>, rewrite: &mut Rewrite) -> Result<()> {
-    let (Some(mut kept), Some(file)) = (kept(store)?, store.of_kind(KIND).last()) else { return Ok(()) };
+    let older = || store.files().iter().filter(|file| [KIND, FOUND].contains(&file.kind.as_str()));
+    let Some(mut kept) = kept(store)? else {
+        // What an older program kept cannot be read, and is made again from all days.
+        older().for_each(|file| rewrite.drop_file(file));
+        return Ok(());
+    };
     let through = before.map(|moment| days::day_of(moment - 1, kept.config.day_starts));
     // Centres are means of vectors, or single ones, of what is forgotten: they are trained again on the next day, and what was counted under
     // them goes.
@@ -70,5 +132,11 @@ pub(crate) fn forget(store: &Store, gone: &BTreeSet<u32>, before: Option<i64>, r
         walks.forget(&|account| gone.contains(&account), through);
         walks.drop_neighbourhoods();
     }
-    write(&kept, &mut rewrite.replace(file)?)
+    for file in older() {
+        match file.kind.as_str() {
+            KIND => write_to(&kept, MAGIC, &mut rewrite.replace(file)?)?,
+            _ => write_to(&Found::of(&kept), FOUND_MAGIC, &mut rewrite.replace(file)?)?,
+        }
+    }
+    Ok(())
 }

@@ -8,41 +8,72 @@
 //! as their families are the same.
 
 mod days;
+mod events;
 mod kept;
 mod neighbourhoods;
 mod subjects;
 mod walk;
 
-pub(crate) use kept::{forget, kept};
+pub(crate) use events::{Event, Kind, events, say};
+pub(crate) use kept::{forget, found};
 
 use super::standing::Standings;
 use super::view::View;
 use crate::embed::Model;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::Digest;
 use crate::ring::RingConfig;
+use crate::ring::propose::LEAST_ACCOUNTS;
 use crate::store::Writer;
-use kept::{KIND, Kept, write};
+use kept::{FOUND, KIND, Kept, kept, write};
 
-/// Reads the days of the nights that were added since, in a commit of its own.
+/// Reads the days of the nights that were added since, in a commit of its own; without a configuration as before.
 /// # Errors
 /// `Store` when the store is damaged; `Io`. The store is then as it was.
-pub(crate) fn keep(writer: &mut Writer, model: &Model, config: &RingConfig) -> Result<()> {
+pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig>) -> Result<()> {
     let store = &writer.store;
     let Some(newest) = store.nights().last().map(|night| night.night) else { return Ok(()) };
     let before = kept(store)?.unwrap_or_default();
+    let config = config.unwrap_or(before.config);
+    // Groups that were chosen otherwise are proposed and tested anew, from the first day on.
+    let before = if before.config == config { before } else { Kept::default() };
     if before.night >= newest {
         return Ok(());
     }
-    // Groups that were chosen otherwise are proposed and tested anew, from the first day on.
-    let before = if before.config == *config { before } else { Kept::default() };
     let view = View::open(store)?;
     let Some(standings) = Standings::open_kept(store)? else { return Ok(()) };
     let since = before.night;
-    let mut kept = Kept { night: newest, config: *config, ..before };
+    let mut kept = Kept { night: newest, config, ..before };
     walk::read((store, &view), model, &standings, since, &mut kept)?;
     drop((view, standings));
-    let replaced: Vec<String> = store.of_kind(KIND).map(|file| file.name.clone()).collect();
+    commit(writer, &kept)
+}
+
+/// Freezes a set of accounts that an analyst drew; returns the newest day and the digest of what was frozen.
+/// # Errors
+/// `Input` when there are too few accounts, or no day yet; `Store` when the store is damaged; `Io`.
+pub(crate) fn draw(writer: &mut Writer, accounts: Vec<u32>) -> Result<(i32, Digest)> {
+    let kept = kept(&writer.store)?;
+    let (Some(mut kept), true) = (kept, accounts.len() >= LEAST_ACCOUNTS) else {
+        let message = format!(
+            "expected {LEAST_ACCOUNTS} accounts of the store or more and a day of traffic, got {}",
+            accounts.len()
+        );
+        return Err(Error::new(ErrorKind::Input, message));
+    };
+    let newest = kept.current.real.through().unwrap_or_default();
+    // The newest day may go on, and is then read again from the state before it.
+    kept.closed.real.draw(newest, &accounts);
+    let frozen = kept.current.real.draw(newest, &accounts);
+    commit(writer, &kept)?;
+    Ok((newest, frozen))
+}
+
+/// Puts the files of what is kept in the place of those of before.
+fn commit(writer: &mut Writer, kept: &Kept) -> Result<()> {
+    let store = &writer.store;
+    let replaced = store.of_kind(KIND).chain(store.of_kind(FOUND)).map(|file| file.name.clone()).collect::<Vec<_>>();
     let mut night = writer.newest()?;
-    write(&kept, &mut night.create_shared(KIND)?)?;
+    write(kept, &mut night)?;
     writer.commit(night, &replaced, |_| Ok(()))
 }

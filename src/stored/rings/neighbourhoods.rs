@@ -86,7 +86,8 @@ impl Neighbourhoods {
     /// Those of prompts of any day, which are sorted; [`EVERYWHERE`] for one that has no vector.
     pub(super) fn of_each(&self, prompts: &[u32]) -> Vec<u16> {
         let found: Vec<(u32, u16)> = prompts.par_chunks(CHUNK).flat_map_iter(|chunk| self.nearest(chunk)).collect();
-        let of = |prompt: &u32| found.binary_search_by_key(prompt, |(prompt, _)| *prompt).map_or(EVERYWHERE, |i| found[i].1);
+        let of =
+            |prompt: &u32| found.binary_search_by_key(prompt, |(prompt, _)| *prompt).map_or(EVERYWHERE, |i| found[i].1);
         prompts.iter().map(of).collect()
     }
 

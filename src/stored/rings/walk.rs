@@ -1,5 +1,6 @@
 //! Reads the days that are new, in order, and walks on.
 
+use super::super::registry::{self, Registered};
 use super::super::standing::Standings;
 use super::super::view::View;
 use super::days::{self, Reader};
@@ -50,14 +51,18 @@ pub(super) fn read(
         model,
         standings,
         uses: store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?,
+        registered: Registered::of(&registry::entries(store)?, store, view)?,
         day_starts,
     };
+    // Behind a gateway stand many people: it is no account that acts.
+    by_day.values_mut().for_each(|rows| rows.retain(|row| !reader.registered.gateways.contains(&row.account)));
     if let Some(again) = newest.and_then(|newest| by_day.get_mut(&newest)) {
         // The newest day goes on: it is read again, with what came before.
         let start = reader.start(newest.unwrap_or_default());
         let may_hold = |of: &Night| of.night <= night && of.last_seen >= start;
         for (at, _) in store.nights().iter().enumerate().filter(|(_, of)| may_hold(of)) {
-            again.extend(view.postings[at].all().iter().filter(|posting| Some(day_of(posting)) == newest));
+            let own = view.postings[at].all().iter().filter(|posting| Some(day_of(posting)) == newest);
+            again.extend(own.filter(|posting| !reader.registered.gateways.contains(&posting.account)));
         }
         kept.current = kept.closed.clone();
     }

@@ -1,0 +1,101 @@
+//! Innocent explanations of a ring, each tested and printed with what was found.
+//!
+//! The idea: a fixed list of questions, so that nobody chooses which explanation is looked for. Weakness: what the registry does not know it
+//! cannot explain; the days and counts tell a class or a monitor only where those behave as such do. Guarantee: every question is answered in
+//! the report, also with "not tested" and why.
+
+use crate::error::Result;
+use crate::ids::Level;
+use crate::report::ring::Explanation;
+use crate::ring::{Ring, Route};
+use crate::store::Store;
+use crate::stored::registry::{self, Entry, Registered, What};
+use crate::stored::standing::level_of;
+use crate::stored::view::View;
+use std::collections::BTreeSet;
+
+/// Days on which a class, a hackathon or an event shares its texts, at most.
+const BURST: usize = 2;
+/// Requests for each first use of a family, from which on a text is repeated and not worked off.
+const REPEATED: f64 = 5.0;
+
+/// What the questions are answered from.
+pub(super) struct Battery {
+    entries: Vec<Entry>,
+    registered: Registered,
+    view: View,
+}
+
+impl Battery {
+    pub(super) fn open(store: &Store) -> Result<Self> {
+        let (view, entries) = (View::open(store)?, registry::entries(store)?);
+        let registered = Registered::of(&entries, store, &view)?;
+        Ok(Self { entries, registered, view })
+    }
+
+    /// The answers for a ring with these listed members and requests.
+    pub(super) fn answers(&self, ring: &Ring, listed: &[u32], requests: u64) -> Vec<Explanation> {
+        vec![self.text(ring), self.gateway(listed), burst(ring), monitor(ring, requests)]
+    }
+
+    /// An app, a software kit, a course, a benchmark, a published prompt.
+    fn text(&self, ring: &Ring) -> Explanation {
+        let explanation = "registered-text";
+        let is_text = |entry: &&Entry| !matches!(entry.what, What::Account(_));
+        if self.entries.iter().filter(is_text).count() == 0 {
+            let found = "the registry has no texts, so it could explain nothing".to_owned();
+            return Explanation { explanation, explains: None, found };
+        }
+        let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
+        let is_known = |family: u64| match level_of(family) {
+            (Level::Fragment, number) => self.view.fragments[number as usize].is_known(),
+            _ => self.registered.families.contains_key(&family),
+        };
+        let known = families.iter().filter(|family| is_known(**family)).count();
+        let places = families.iter().filter_map(|family| self.registered.families.get(family));
+        let named: BTreeSet<&Entry> = places.map(|place| &self.entries[*place]).collect();
+        let mut found = format!("{known} of {} families are of registered texts", families.len());
+        for entry in named.into_iter().take(3) {
+            let since = entry.public_since.map(|time| format!(", public since {time}")).unwrap_or_default();
+            found += &format!("; {} ({}{since})", entry.name, entry.kind.word());
+        }
+        Explanation { explanation, explains: Some(2 * known >= families.len()), found }
+    }
+
+    /// Accounts behind which many people stand.
+    fn gateway(&self, listed: &[u32]) -> Explanation {
+        let explanation = "gateway";
+        if self.registered.gateways.is_empty() {
+            let found = "the registry has no gateway of this store".to_owned();
+            return Explanation { explanation, explains: None, found };
+        }
+        let known = listed.iter().filter(|account| self.registered.gateways.contains(account)).count();
+        let found = format!("{known} of {} members are registered gateways", listed.len());
+        Explanation { explanation, explains: Some(2 * known >= listed.len().max(1)), found }
+    }
+}
+
+/// A class, a hackathon, an event: all is shared within two days.
+fn burst(ring: &Ring) -> Explanation {
+    let explanation = "class-or-event";
+    if ring.route != Route::CoUse {
+        let found = "not asked of a text that is sent day after day".to_owned();
+        return Explanation { explanation, explains: None, found };
+    }
+    let days: BTreeSet<i32> = ring.families.iter().map(|family| family.0).collect();
+    let found = format!("new texts were shared on {} days after the proposal", days.len());
+    Explanation { explanation, explains: Some(days.len() < BURST), found }
+}
+
+/// Continuous integration, monitoring, a test: the same texts again and again.
+fn monitor(ring: &Ring, requests: u64) -> Explanation {
+    let explanation = "monitoring";
+    if ring.route != Route::CoUse {
+        let found = "not asked of a text that is sent day after day".to_owned();
+        return Explanation { explanation, explains: None, found };
+    }
+    let uses: u64 = ring.families.iter().map(|family| u64::from(family.2)).sum();
+    let each = requests as f64 / uses.max(1) as f64;
+    let found = format!("{each:.1} requests for each first use of a text");
+    Explanation { explanation, explains: Some(each >= REPEATED), found }
+}

@@ -1,0 +1,116 @@
+//! What people say to a store about rings: notes, dispositions, sets of accounts to be tested, alerts that went out.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{AccountId, Digest, Time};
+use crate::report::ring::Disposition;
+use crate::store::{Store, Writer};
+use crate::stored::rings::{Event, Kind, draw, events, say};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Longest text of a note, and of an author's name.
+const LONGEST: [usize; 2] = [10_000, 200];
+
+/// Who says something, and when.
+#[derive(Clone, Debug)]
+pub struct Said<'a> {
+    /// The author's name.
+    pub author: &'a str,
+    /// The moment.
+    pub time: Time,
+}
+
+/// A set of accounts that an analyst drew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Drawn {
+    /// Version of this form.
+    pub schema: u32,
+    /// Its accounts that the store knows.
+    pub accounts: u64,
+    /// Those that it does not know.
+    pub unknown: u64,
+    /// The newest day when it was frozen: later days test it.
+    #[serde(serialize_with = "crate::report::date")]
+    pub day: i64,
+    /// Digest of what is frozen.
+    pub frozen: Digest,
+}
+
+/// Notes something about a ring; with a disposition, the analyst's verdict too.
+/// # Errors
+/// `Input` when a text is empty or too long; `Store` when another writer holds the store, or it is damaged.
+pub fn note(
+    dir: &Path,
+    ring: &str,
+    (text, disposition): (&str, Option<Disposition>),
+    said: &Said<'_>,
+    holder: &str,
+) -> Result<()> {
+    for (what, text, longest) in [("note", text, LONGEST[0]), ("author", said.author, LONGEST[1])] {
+        let may_be_empty = what == "note" && disposition.is_some();
+        if text.len() > longest || text.trim().is_empty() && !may_be_empty {
+            let message = format!("expected a {what} of 1 to {longest} bytes, got {}", text.len());
+            return Err(Error::new(ErrorKind::Input, message));
+        }
+    }
+    Store::open(dir)?;
+    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let event = |kind, value: &str| Event {
+        ring: ring.to_owned(),
+        time: said.time,
+        author: said.author.to_owned(),
+        kind,
+        value: value.to_owned(),
+    };
+    let verdict = disposition.map(|disposition| event(Kind::Disposition, disposition.word()));
+    let note = (!text.trim().is_empty()).then(|| event(Kind::Note, text));
+    say(&mut writer, &verdict.into_iter().chain(note).collect::<Vec<Event>>())
+}
+
+/// Freezes a set of accounts: every later day tests it, and until one confirms it, it is a guess.
+/// # Errors
+/// `Input` when the store knows fewer than three of the accounts, or no day was read yet; `Store` when another writer holds it.
+pub fn propose(dir: &Path, accounts: &[AccountId], holder: &str) -> Result<Drawn> {
+    Store::open(dir)?;
+    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let all: Vec<(u32, String)> =
+        writer.store.catalog().all("SELECT account, id FROM accounts", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let numbers: BTreeMap<String, u32> = all.into_iter().map(|(number, id)| (id, number)).collect();
+    let known = accounts.iter().filter_map(|account| numbers.get(&account.to_string()).copied());
+    let mut known: Vec<u32> = known.collect();
+    known.sort_unstable();
+    known.dedup();
+    let n = known.len() as u64;
+    let (day, frozen) = draw(&mut writer, known)?;
+    Ok(Drawn { schema: 1, accounts: n, unknown: accounts.len() as u64 - n, day: i64::from(day), frozen })
+}
+
+/// Rings, each with a rung, of which no alert has gone out at that rung or a higher one; `rungs` are all, lowest first.
+/// # Errors
+/// `Store` when the catalog is damaged.
+pub fn unsaid(store: &Store, rings: &[(String, String)], rungs: &[&str]) -> Result<Vec<String>> {
+    let place = |rung: &str| rungs.iter().position(|other| *other == rung);
+    let mut said: BTreeMap<String, Option<usize>> = BTreeMap::new();
+    for event in events(store)?.into_iter().filter(|event| event.kind == Kind::Alert) {
+        let before = said.entry(event.ring).or_default();
+        *before = (*before).max(place(&event.value));
+    }
+    let is_new = |(ring, rung): &&(String, String)| said.get(ring).is_none_or(|before| *before < place(rung));
+    Ok(rings.iter().filter(is_new).map(|(ring, _)| ring.clone()).collect())
+}
+
+/// Records that alerts went out: rings with their rungs.
+/// # Errors
+/// `Store` when another writer holds the store, or the catalog cannot be written.
+pub fn alerted(dir: &Path, rings: &[(String, String)], time: Time, holder: &str) -> Result<()> {
+    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let event = |(ring, rung): &(String, String)| Event {
+        ring: ring.clone(),
+        time,
+        author: "stillhunt".to_owned(),
+        kind: Kind::Alert,
+        value: rung.clone(),
+    };
+    say(&mut writer, &rings.iter().map(event).collect::<Vec<Event>>())
+}
