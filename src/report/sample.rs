@@ -1,7 +1,7 @@
 //! A made-up report for tests: every kind of list filled, long and hostile text among it. Numbers come from a seeded
 //! generator, so the page drawn from it is the same each time.
 
-use super::ring::{Placebo, Ring, RingDay, RingFamily, RingsMeta, Route, Rung};
+use super::ring::{Explanation, Placebo, Ring, RingDay, RingFamily, RingsMeta, Route, Rung};
 use super::{
     Counts, DayCount, Family, FamilyNight, Fragment, Length, ModelCount, Night, Parameters, Part, Place, Removed,
     Report, SCHEMA, Slot, Totals,
