@@ -24,7 +24,12 @@ use std::io::Write as _;
 /// its neighbours may be filed (`benches/record/quality-join.md`).
 #[must_use]
 pub fn join_probes(floor: f32) -> Probes {
-    Probes { least: 4, most: if floor < 0.60 { 128 } else { 16 }, bound: 0.12 }
+    let most = match floor {
+        ..0.60 => 128,
+        0.60..0.70 => 64,
+        _ => 16,
+    };
+    Probes { least: 4, most, bound: 0.12 }
 }
 
 /// Lists that it asks of all older segments together, which do not ask back (`benches/record/speed-nights.md`).

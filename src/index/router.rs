@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use std::io::{self, Write};
 
 /// Leaders up to which all of them are ranked. Under coarse ones some are missed, and with them bridges of families: the closure of a
-/// join of 100,000 prompts falls from 0.9991 to 0.9962, and nothing is gained (`benches/record/quality-join.md`).
-const RANKED_ALL: usize = 4096;
+/// join of 100,000 prompts falls from 0.9991 to 0.9962, that of 400,000 from 0.9970 to 0.9926 (`benches/record/quality-join.md`).
+const RANKED_ALL: usize = 8192;
 /// Coarse lists that are ranked for a vector.
 const COARSE: usize = 24;
 /// Seed of the coarse leaders, which no file keeps.

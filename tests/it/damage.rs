@@ -380,7 +380,9 @@ fn a_file_of_another_format_is_refused_by_name_and_number() {
     for (name, path) in named_files(&site) {
         let bytes = std::fs::read(&path).expect("a file");
         let at = number_at(&name, &bytes);
-        assert_eq!(bytes[at], b'1', "{name}");
+        // What is kept of rings has changed its form once.
+        let format = if name.starts_with("shared/rings-0") { 2 } else { 1 };
+        assert_eq!(bytes[at], b'0' + format, "{name}");
         let mut newer = bytes.clone();
         newer[at] = b'7';
         put(&path, &newer);
@@ -397,7 +399,8 @@ fn a_file_of_another_format_is_refused_by_name_and_number() {
             let mut runs = commands.iter().map(|command| site.run(&[*command, &["--store", "store"]].concat()));
             let refused = runs.find(|run| run.code != 0).unwrap_or_else(|| panic!("nobody minds {name}"));
             // An export is a stream, whose head may be out by then.
-            let parts = [name.as_str(), "of format 1, got format 7", "hint: "];
+            let formats = format!("of format {format}, got format 7");
+            let parts = [name.as_str(), &formats, "hint: "];
             assert!(refused.code == 2 && parts.iter().all(|part| refused.err.contains(part)), "{}", refused.err);
             assert!(!refused.err.contains("panicked"), "{}", refused.err);
         }
