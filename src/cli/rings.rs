@@ -8,7 +8,7 @@ use super::{alerts, config, print};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
-use crate::report::ring::{Ring, RingOf, RingsMeta};
+use crate::report::ring::{Disposition, Ring, RingOf, RingsMeta};
 use crate::store::Store;
 use crate::store::files::read_bounded;
 use crate::upkeep::{self, Said};
@@ -120,10 +120,12 @@ fn behind(meta: &RingsMeta) -> String {
 
 fn page(ring: &Ring, meta: &RingsMeta) -> String {
     let mut out = format!(
-        "{} ({}, rung: {})\n{} accounts, {} requests in its families; proposed {}, confirmed {}; gamma* {}, log10 E {:.1}\n\nfamilies\nday         accounts     of  family\n",
+        "{} ({}, rung: {}, campaign {}, disposition: {})\n{} accounts, {} requests in its families; proposed {}, confirmed {}; gamma* {}, log10 E {:.1}\n\nfamilies\nday         accounts     of  family\n",
         ring.id,
         ring.route.word(),
         ring.rung.word(),
+        ring.campaign,
+        ring.disposition.map_or("none yet", Disposition::word),
         ring.accounts,
         ring.requests,
         date_of(ring.first_proposed),

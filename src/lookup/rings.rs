@@ -64,7 +64,8 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
             .collect();
         let of_ring: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
         let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
-        let id = format!("r{}", &Digest(ring.name).to_string()[..16]);
+        let called = |name: [u8; 32]| format!("r{}", &Digest(name).to_string()[..16]);
+        let id = called(ring.name);
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
         let log10 = |ln_p: f64| Some(ln_e_of_p(ln_p) / std::f64::consts::LN_10);
         let requests = requests(store, &on_list, &of_ring)?;
@@ -83,7 +84,7 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         out.push(Ring {
             disposition,
             notes,
-            campaign: id.clone(),
+            campaign: called(ring.campaign),
             id,
             route,
             rung,

@@ -236,6 +236,41 @@ fn a_work_queue_is_a_ring_and_its_members_are_told() {
 }
 
 #[test]
+fn a_pool_that_takes_over_the_tasks_is_of_the_campaign() {
+    let mut rng = ChaCha8Rng::seed_from_u64(31);
+    let world = World::new(800, 30, &mut rng);
+    // (accounts, first day, last day): the second goes on where the first stops, the third has tasks of its own.
+    let pools: [(std::ops::Range<u32>, i32, i32); 3] = [(100..140, 0, 3), (300..340, 4, 7), (500..540, 0, 7)];
+    let mut state = State::default();
+    for day in 0..8 {
+        let mut shared = Vec::new();
+        for (n, (accounts, first, last)) in pools.iter().enumerate() {
+            if !(*first..=*last).contains(&day) {
+                continue;
+            }
+            for task in 0..20u64 {
+                // Every second task of the second pool is one that the first had four days before.
+                let of_day = if n == 1 && task % 2 == 0 { day - 4 } else { day };
+                let list = if n == 2 { 60_000_000 } else { 50_000_000 };
+                let family = list + of_day as u64 * 100_000 + task * 100 + 99;
+                shared.extend(accounts.clone().filter(|_| rng.random_bool(0.3)).map(|account| (family, account)));
+            }
+        }
+        state = state.with(&world.day(day, &shared, &mut rng), &RingConfig::default(), NONE);
+    }
+    let found = rings(&state);
+    let of = |pool: usize| {
+        let is_own = |ring: &&super::Ring| {
+            2 * ring.core.iter().filter(|account| pools[pool].0.contains(account)).count() > ring.core.len()
+        };
+        found.iter().find(is_own).unwrap_or_else(|| panic!("pool {pool} is not found"))
+    };
+    assert_eq!(found.len(), 3);
+    assert_eq!((of(0).campaign, of(2).campaign), (of(0).name, of(2).name));
+    assert_eq!(of(1).campaign, of(0).name);
+}
+
+#[test]
 fn a_placebo_keeps_how_much_and_how_popular_and_confirms_nothing() {
     let mut rng = ChaCha8Rng::seed_from_u64(21);
     let world = World::new(600, 30, &mut rng);

@@ -36,6 +36,8 @@ pub struct Ring {
     pub route: Route,
     /// Digest of the accounts of the group that was confirmed first, and of the day that proposed it.
     pub name: [u8; 32],
+    /// Name of the first ring of its campaign: its own, where it shares too few families with one that was confirmed before.
+    pub campaign: [u8; 32],
     /// The day that proposed its first group.
     pub proposed: i32,
     /// The day that confirmed the first.
@@ -100,8 +102,33 @@ pub fn rings(state: &State) -> Vec<Ring> {
         out.push(ring(state, own, core));
     }
     out.extend(state.texts.under_test.iter().filter_map(persistent));
+    name_campaigns(&mut out);
     out.sort_by(|a, b| b.gamma_star.total_cmp(&a.gamma_star).then(b.ln_e.total_cmp(&a.ln_e)).then(a.name.cmp(&b.name)));
     out
+}
+
+/// Families that two rings of one campaign share at least, and which share of those of the smaller.
+const LEAST_COMMON: usize = 3;
+const COMMON_SHARE: f64 = 0.2;
+
+/// A pool that takes over the tasks of another belongs to its campaign, whatever its accounts are. A greeting that two campaigns
+/// use is one family among many.
+fn name_campaigns(rings: &mut [Ring]) {
+    let mut order: Vec<usize> = (0..rings.len()).collect();
+    order.sort_by_key(|&i| (rings[i].confirmed, rings[i].proposed, rings[i].name));
+    let families: Vec<BTreeSet<u64>> =
+        rings.iter().map(|ring| ring.families.iter().map(|family| family.1).collect()).collect();
+    for (n, &i) in order.iter().enumerate() {
+        let common = |&j: &usize| families[i].intersection(&families[j]).count();
+        let enough = |&j: &usize| {
+            let smaller = families[i].len().min(families[j].len()) as f64;
+            common(&j) >= LEAST_COMMON && common(&j) as f64 >= COMMON_SHARE * smaller
+        };
+        let before = order[..n].iter().copied().filter(enough).max_by_key(|j| (common(j), std::cmp::Reverse(*j)));
+        if let Some(j) = before {
+            rings[i].campaign = rings[j].campaign;
+        }
+    }
 }
 
 /// The ring of a text that is confirmed. Whoever sent it twice since it was frozen is a member, with the chance that the ring is none.
@@ -116,9 +143,11 @@ fn persistent(text: &Persistent) -> Option<Ring> {
         families: 1,
         top: vec![text.family],
     };
+    let name = Digest::of(&[text.day.to_le_bytes().as_slice(), &text.family.to_le_bytes()].concat()).0;
     Some(Ring {
         route: Route::Persistent(*streams),
-        name: Digest::of(&[text.day.to_le_bytes().as_slice(), &text.family.to_le_bytes()].concat()).0,
+        name,
+        campaign: name,
         proposed: text.day,
         confirmed,
         gamma_star: 1.0,
@@ -235,6 +264,7 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
     Ring {
         route: Route::CoUse,
         name,
+        campaign: name,
         proposed: groups.iter().map(|group| group.day).min().unwrap_or(0),
         confirmed: groups.iter().filter_map(|group| group.confirmed).min().unwrap_or(0),
         gamma_star: best.and_then(|group| AFFINITIES.get(usize::from(group.survives?)).copied()).unwrap_or(0.0),
