@@ -9,7 +9,8 @@ use crate::ids::{FamilyId, Level};
 use crate::lookup;
 use crate::lookup::{ListQuery, Opened, SimilarHit, SimilarQuery};
 use crate::report::escape::{Lines, terminal};
-use crate::report::{self, Part};
+use crate::report::ring::RingOf;
+use crate::report::{self, Part, date_of};
 use crate::store::files::read_bounded;
 use crate::store::{Store, backup, verify};
 use crate::stored::AuditConfig;
@@ -211,7 +212,7 @@ pub(crate) fn family(args: &Family) -> Result<()> {
         };
         out += &format!("made by version {rule} of the rule{current}\n");
     }
-    out += &super::rings::of(&page.rings);
+    out += &ring_lines(&page.rings);
     out += "\ntemplate\n  ";
     for part in &f.template_parts {
         out += &match part {
@@ -270,6 +271,16 @@ fn table(families: &[report::Family]) -> String {
     out
 }
 
+/// Rings on the page of an account or a family.
+fn ring_lines(rings: &[RingOf]) -> String {
+    let of_one = |ring: &RingOf| {
+        let membership = ring.membership.map(|m| format!(", membership {m:.4}")).unwrap_or_default();
+        let (rung, day) = (ring.rung.word(), date_of(ring.confirmed_night));
+        format!("ring {} (rung {rung}, gamma* {}, confirmed {day}{membership})\n", ring.ring_id, ring.gamma_star)
+    };
+    rings.iter().map(of_one).collect()
+}
+
 pub(crate) fn account(args: &Account) -> Result<()> {
     only(args.format, &[Format::Text, Format::Json])?;
     threads(args.common.threads)?;
@@ -290,7 +301,7 @@ pub(crate) fn account(args: &Account) -> Result<()> {
         print::second(page.first_seen),
         print::second(page.last_seen),
         if models.is_empty() { "none named".to_owned() } else { models.join(", ") },
-        super::rings::of(&page.rings)
+        ring_lines(&page.rings)
     );
     for family in &page.families {
         out += &format!(

@@ -8,7 +8,7 @@ use super::{alerts, config, print};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
-use crate::report::ring::{Disposition, Ring, RingOf, RingsMeta};
+use crate::report::ring::{Disposition, Ring, RingsMeta};
 use crate::store::Store;
 use crate::store::files::read_bounded;
 use crate::upkeep::{self, Said};
@@ -157,14 +157,4 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
         out += &format!("{}  {author}  {}\n", print::second(note.time), print::line(&note.text, 400));
     }
     out + &behind(meta)
-}
-
-/// Rings on the page of an account or a family.
-pub(super) fn of(rings: &[RingOf]) -> String {
-    let of_one = |ring: &RingOf| {
-        let membership = ring.membership.map(|m| format!(", membership {m:.4}")).unwrap_or_default();
-        let (rung, day) = (ring.rung.word(), date_of(ring.confirmed_night));
-        format!("ring {} (rung {rung}, gamma* {}, confirmed {day}{membership})\n", ring.ring_id, ring.gamma_star)
-    };
-    rings.iter().map(of_one).collect()
 }

@@ -1,7 +1,7 @@
 //! The rings of a store, as reports show them.
 
 use super::provenance::Battery;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::ring::{
     Disposition, Note, Placebo, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route, Rung,
@@ -37,9 +37,10 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         Some(FamilyId { level: level_of(family).0, lead: head.id })
     };
     let said = events(store)?;
-    let battery = Battery::open(store)?;
+    // Without rings nothing is asked, and nothing is opened.
+    let battery = if kept.rings.is_empty() { None } else { Some(Battery::open(store)?) };
     let mut out = Vec::new();
-    for ring in &kept.rings {
+    for (ring, battery) in kept.rings.iter().zip(battery.iter().cycle()) {
         let listed = LEVELS.map(|level| at_level(&ring.members, level));
         let members: Vec<RingMember> = ring.members[..listed[1]]
             .iter()
@@ -180,15 +181,13 @@ fn of(ring: &Ring, membership: Option<f64>) -> RingOf {
 fn names_of(store: &Store, rings: &[ring::Ring]) -> Result<BTreeMap<u32, AccountId>> {
     let wanted: BTreeSet<u32> =
         rings.iter().flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
-    let missing =
-        |number: u32| Error::new(ErrorKind::Store, format!("catalog: the account {number} has no whole name"));
-    let of_one = |number: u32| {
+    let mut out = BTreeMap::new();
+    for number in wanted {
         let query = "SELECT id FROM accounts WHERE account = ?1";
         let found: Vec<String> = store.catalog().all(query, [number], |row| row.get(0))?;
-        let name = found.first().and_then(|id| id.parse().ok());
-        Ok((number, name.ok_or_else(|| missing(number))?))
-    };
-    wanted.into_iter().map(of_one).collect()
+        out.extend(found.first().and_then(|id| id.parse().ok()).map(|id| (number, id)));
+    }
+    Ok(out)
 }
 
 /// Requests of accounts in families.

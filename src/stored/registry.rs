@@ -84,6 +84,26 @@ pub struct Entry {
     pub added: Time,
     /// By whom.
     pub author: String,
+    /// The digest itself, or that of the folded text; none of an account.
+    #[serde(skip)]
+    pub(crate) key: Option<Digest>,
+}
+
+impl Entry {
+    /// An entry about something: where it is known from and since when it is public, when it is added and by whom.
+    pub(crate) fn new(
+        (name, what): (String, What),
+        kind: Kind,
+        (provenance, public_since): (String, Option<Time>),
+        (added, author): (Time, String),
+    ) -> Self {
+        let key = match &what {
+            What::Text(text) => Some(Digest::of(fold(text).text.as_bytes())),
+            What::Digest(digest) => Some(*digest),
+            What::Account(_) => None,
+        };
+        Self { name, kind, what, provenance, public_since, added, author, key }
+    }
 }
 
 /// All entries, oldest first.
@@ -102,15 +122,20 @@ pub(crate) fn entries(store: &Store) -> Result<Vec<Entry>> {
         Ok((row.get(0)?, row.get(1)?, what, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?))
     })?;
     let whole = |(name, kind, [text, digest, account], provenance, public_since, added, author): Row| {
-        let what = match (text, digest, account) {
-            (Some(text), ..) => What::Text(text),
-            (_, Some(digest), _) => What::Digest(digest.parse().ok()?),
-            (.., account) => What::Account(account?.parse().ok()?),
+        let key = match digest {
+            Some(digest) => Some(digest.parse().ok()?),
+            None => None,
+        };
+        let what = match (text, key, account) {
+            (Some(text), Some(_), None) => What::Text(text),
+            (None, Some(digest), None) => What::Digest(digest),
+            (None, None, Some(account)) => What::Account(account.parse().ok()?),
+            _ => return None,
         };
         let kind = Kind::ALL.into_iter().find(|of| of.word() == kind)?;
         let public_since = public_since.map(Time::new);
         let public_since = if public_since == Some(None) { return None } else { public_since.flatten() };
-        Some(Entry { name, kind, what, provenance, public_since, added: Time::new(added)?, author })
+        Some(Entry { name, kind, what, provenance, public_since, added: Time::new(added)?, author, key })
     };
     rows.into_iter().map(|row| whole(row).ok_or_else(damaged)).collect()
 }
@@ -137,12 +162,10 @@ pub(crate) fn add(writer: &mut Writer, entries: &[Entry]) -> Result<()> {
         db.execute_batch(TABLE)?;
         let insert = "INSERT INTO registry (name, kind, text, digest, account, provenance, public_since, added, author) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-        for Entry { name, kind, what, provenance, public_since, added, author } in entries {
-            let (text, digest, account) = match what {
-                What::Text(text) => (Some(text), None, None),
-                What::Digest(digest) => (None, Some(digest.to_string()), None),
-                What::Account(account) => (None, None, Some(account.to_string())),
-            };
+        for Entry { name, kind, what, provenance, public_since, added, author, key } in entries {
+            let text = if let What::Text(text) = what { Some(text) } else { None };
+            let account = if let What::Account(account) = what { Some(account.to_string()) } else { None };
+            let digest = key.map(|key| key.to_string());
             let since = public_since.map(Time::micros);
             let row = (name, kind.word(), text, digest, account, provenance, since, added.micros(), author);
             db.execute(insert, row)?;
@@ -194,15 +217,11 @@ impl Registered {
         }
         let keys = KnownKeys::open(store)?;
         for (place, entry) in entries.iter().enumerate() {
-            let digest = match &entry.what {
-                What::Text(text) => Digest::of(fold(text).text.as_bytes()),
-                What::Digest(digest) => *digest,
-                What::Account(account) => {
-                    let query = "SELECT account FROM accounts WHERE id = ?1";
-                    out.gateways.extend(store.catalog().all(query, [account.to_string()], |row| row.get::<_, u32>(0))?);
-                    continue;
-                }
-            };
+            if let What::Account(account) = &entry.what {
+                let query = "SELECT account FROM accounts WHERE id = ?1";
+                out.gateways.extend(store.catalog().all(query, [account.to_string()], |row| row.get::<_, u32>(0))?);
+            }
+            let Some(digest) = entry.key else { continue };
             if let Some(record) = keys.prompts.get(digest.short()) {
                 let prompt = record.a as u32;
                 out.families.entry(family_key(Level::Exact, prompt)).or_insert(place);

@@ -55,15 +55,7 @@ pub fn register(dir: &Path, new: Registration, said: &Said<'_>, holder: &str) ->
     let entries: Vec<Entry> = what
         .into_iter()
         .filter(|(_, what)| there.insert((kind, what.clone())))
-        .map(|(name, what)| Entry {
-            name,
-            kind,
-            what,
-            provenance: provenance.clone(),
-            public_since,
-            added: said.time,
-            author: said.author.to_owned(),
-        })
+        .map(|what| Entry::new(what, kind, (provenance.clone(), public_since), (said.time, said.author.to_owned())))
         .collect();
     if before.len() + entries.len() > MOST {
         return refuse(format!("expected at most {MOST} entries of the registry"));

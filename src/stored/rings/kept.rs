@@ -118,10 +118,10 @@ fn write_to<T: Serialize>(what: &T, magic: &[u8; 8], out: &mut dyn Write) -> Res
 /// # Errors
 /// `Store` when it is damaged; `Io`.
 pub(crate) fn forget(store: &Store, gone: &BTreeSet<u32>, before: Option<i64>, rewrite: &mut Rewrite) -> Result<()> {
-    let older = || store.files().iter().filter(|file| [KIND, FOUND].contains(&file.kind.as_str()));
+    let files = || store.files().iter().filter(|file| [KIND, FOUND].contains(&file.kind.as_str()));
     let Some(mut kept) = kept(store)? else {
         // What an older program kept cannot be read, and is made again from all days.
-        older().for_each(|file| rewrite.drop_file(file));
+        files().for_each(|file| rewrite.drop_file(file));
         return Ok(());
     };
     let through = before.map(|moment| days::day_of(moment - 1, kept.config.day_starts));
@@ -132,7 +132,7 @@ pub(crate) fn forget(store: &Store, gone: &BTreeSet<u32>, before: Option<i64>, r
         walks.forget(&|account| gone.contains(&account), through);
         walks.drop_neighbourhoods();
     }
-    for file in older() {
+    for file in files() {
         match file.kind.as_str() {
             KIND => write_to(&kept, MAGIC, &mut rewrite.replace(file)?)?,
             _ => write_to(&Found::of(&kept), FOUND_MAGIC, &mut rewrite.replace(file)?)?,
