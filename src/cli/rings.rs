@@ -8,7 +8,7 @@ use super::{alerts, config, print};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
-use crate::report::ring::{Disposition, Ring, RingsMeta};
+use crate::report::ring::{Disposition, Ring, RingsMeta, verbal};
 use crate::store::Store;
 use crate::store::files::read_bounded;
 use crate::upkeep::{self, Said};
@@ -144,6 +144,14 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
     }
     if ring.members.len() > 30 {
         out += &format!("and {} more (export rings has those of level 1%)\n", ring.members.len() - 30);
+    }
+    out +=
+        "\nstreams, each by itself: at least so many times more probable under coordination as modelled than without\n";
+    for (stream, log10_e) in &ring.streams {
+        out += &match log10_e {
+            Some(log10_e) => format!("{stream:<18} 10^{log10_e:.1}: {}\n", verbal(*log10_e)),
+            None => format!("{stream:<18} not asked on this route\n"),
+        };
     }
     out += "\ninnocent explanations\n";
     for answer in &ring.provenance {

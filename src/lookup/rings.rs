@@ -109,6 +109,8 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         tested: day.tested,
         proposed: day.proposed,
         cut: day.cut,
+        residual: day.residual,
+        left_out: day.left_out,
         frozen: Digest(day.frozen),
     });
     let (rejected, tested) = kept.placebo;

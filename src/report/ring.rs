@@ -189,6 +189,21 @@ pub struct RingMember {
     pub families: Vec<FamilyId>,
 }
 
+/// What an e-value says in words, given as its decimal logarithm: the verbal scale of likelihood ratios of the ENFSI guideline for evaluative
+/// reporting (2015), which is of the least that the evidence is worth, since an e-value is at most a likelihood ratio on average.
+#[must_use]
+pub fn verbal(log10_e: f64) -> &'static str {
+    match log10_e {
+        ..0.301 => "no support",
+        ..1.0 => "weak support",
+        ..2.0 => "moderate support",
+        ..3.0 => "moderately strong support",
+        ..4.0 => "strong support",
+        ..6.0 => "very strong support",
+        _ => "extremely strong support",
+    }
+}
+
 /// What stands behind the list of rings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RingsMeta {
@@ -260,6 +275,10 @@ pub struct RingDay {
     pub proposed: u64,
     /// Groups that a bound left out.
     pub cut: u64,
+    /// Largest relative difference of accounts expected by the null and seen.
+    pub residual: f64,
+    /// Families without a fit, which carry no evidence.
+    pub left_out: u64,
     /// Digest of its proposals.
     pub frozen: crate::ids::Digest,
 }
@@ -291,4 +310,18 @@ pub struct RingOf {
     pub confirmed_night: i64,
     /// The account's chance that it belongs, in [0, 1]; none on the page of a family.
     pub membership: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verbal;
+
+    /// The bounds of the scale are likelihood ratios of 2, 10, 100, 1,000, 10,000 and 1,000,000.
+    #[test]
+    fn words_change_at_the_bounds_of_the_scale() {
+        let ratios: [f64; 7] = [1.9, 2.1, 11.0, 110.0, 1_100.0, 11_000.0, 1.1e6];
+        let words = ratios.map(|ratio| verbal(ratio.log10()).trim_end_matches(" support").to_owned());
+        assert_eq!(words, ["no", "weak", "moderate", "moderately strong", "strong", "very strong", "extremely strong"]);
+        assert_eq!((verbal(f64::NEG_INFINITY), verbal(300.0)), ("no support", "extremely strong support"));
+    }
 }

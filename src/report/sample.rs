@@ -278,6 +278,8 @@ fn rings_meta() -> RingsMeta {
         tested: 1_204,
         proposed: 602,
         cut: 0,
+        residual: 1e-10,
+        left_out: 0,
         frozen: Digest::of(b"proposals"),
     };
     RingsMeta {

@@ -3,7 +3,7 @@
 use super::prose::count;
 use crate::report::date_of as day_of;
 use crate::report::escape::{grouped, html};
-use crate::report::ring::{Ring, RingsMeta};
+use crate::report::ring::{Ring, RingsMeta, verbal};
 use std::fmt::Write as _;
 
 /// Rings on the page.
@@ -59,7 +59,11 @@ pub(super) fn section(rings: &[Ring], meta: &RingsMeta) -> String {
                 grouped(family.of),
             );
         }
-        out.push_str("</tbody></table></div><p>Innocent explanations:</p><ul>");
+        out.push_str("</tbody></table></div><p>Streams, each by itself:</p><ul>");
+        for (stream, log10_e) in ring.streams.iter().filter_map(|(stream, log10_e)| Some((stream, (*log10_e)?))) {
+            let _ = write!(out, "<li>{stream}: log₁₀ E {log10_e:.1}, {}</li>", verbal(log10_e));
+        }
+        out.push_str("</ul><p>Innocent explanations:</p><ul>");
         for answer in &ring.provenance {
             let _ = write!(out, "<li>{}: {}; {}</li>", answer.explanation, answer.word(), html(&answer.found));
         }
