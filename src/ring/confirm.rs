@@ -13,7 +13,7 @@
 //! No factor counts for more than a hundred, so at least three texts speak in every confirmation. Weakness: odds are fitted, not known; placebo runs measure what that does. Guarantee: what is not computed exactly (families that no
 //! account of the group chose) is replaced by a lower bound, so E errs on the side of innocence.
 
-use super::null::Null;
+use super::null::{Fitted, Null};
 
 /// Affinities at which evidence is kept; the first is the one by which groups are chosen.
 pub const AFFINITIES: [f64; 6] = [5.0, 10.0, 20.0, 40.0, 80.0, 160.0];
@@ -36,10 +36,10 @@ struct Shared {
     chosen: u32,
 }
 
-/// For each account of a day, by its place: the families that it chose for the first time, by their place.
-fn chosen_by(null: &Null) -> Vec<Vec<u32>> {
+/// For each account of a day, by its place: the families that it chose for the first time, by their place, of those that count.
+fn chosen_by(null: &Null, counts: &dyn Fn(&Fitted) -> bool) -> Vec<Vec<u32>> {
     let mut out = vec![Vec::new(); null.weights.accounts.len()];
-    for (k, family) in (0u32..).zip(&null.families) {
+    for (k, family) in (0u32..).zip(&null.families).filter(|(_, family)| counts(family)) {
         family.new.iter().for_each(|&place| out[place as usize].push(k));
     }
     out
@@ -55,7 +55,9 @@ fn shared(chosen_by: &[Vec<u32>], group: &[u32]) -> Vec<Shared> {
 /// A day made ready for many groups.
 pub struct Prepared<'a> {
     null: &'a Null,
-    /// For each account, by its place: the families that it chose for the first time.
+    /// Families that count.
+    n_families: usize,
+    /// For each account, by its place: those that it chose for the first time.
     chosen_by: Vec<Vec<u32>>,
     /// Popularities of the families of each neighbourhood, largest first, and the sum of each and all behind it.
     by_neighbourhood: Vec<(u16, Vec<f64>, Vec<f64>)>,
@@ -69,7 +71,14 @@ impl<'a> Prepared<'a> {
     /// Makes a day ready.
     #[must_use]
     pub fn new(null: &'a Null) -> Self {
-        let mut all: Vec<(u16, f64)> = null.families.iter().map(|f| (f.neighbourhood, f.popularity)).collect();
+        Self::with(null, &|_| true)
+    }
+
+    /// Makes the families of a day ready that count.
+    #[must_use]
+    pub fn with(null: &'a Null, counts: &dyn Fn(&Fitted) -> bool) -> Self {
+        let counted = null.families.iter().filter(|family| counts(family));
+        let mut all: Vec<(u16, f64)> = counted.map(|f| (f.neighbourhood, f.popularity)).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
         let by_neighbourhood = all
             .chunk_by(|a, b| a.0 == b.0)
@@ -80,15 +89,16 @@ impl<'a> Prepared<'a> {
                 (own[0].0, popular, sums)
             })
             .collect();
-        let epsilon = (EXPECTED_SHARED / null.families.len().max(1) as f64).min(0.5);
-        Self { null, chosen_by: chosen_by(null), by_neighbourhood, epsilon }
+        let n_families = all.len();
+        let epsilon = (EXPECTED_SHARED / n_families.max(1) as f64).min(0.5);
+        Self { null, n_families, chosen_by: chosen_by(null, counts), by_neighbourhood, epsilon }
     }
 
     /// The evidence of the day against a group, given by the places of its accounts that are active. Where it is none at the first affinity, the
     /// others get the least that it can be.
     #[must_use]
     pub fn ln_e(&self, group: &[u32]) -> LnE {
-        let k = self.null.families.len() as f64;
+        let k = self.n_families as f64;
         if group.is_empty() || k == 0.0 {
             return [0.0; AFFINITIES.len()];
         }

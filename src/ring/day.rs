@@ -4,6 +4,7 @@
 //! family only, the one with most accounts, so what lies behind a common text is not seen here. Guarantee: checked when it is made, so
 //! nothing below fails on it.
 
+use crate::ids::Digest;
 use serde::{Deserialize, Serialize};
 
 /// A neighbourhood of no family: its requests come from everywhere.
@@ -43,6 +44,15 @@ pub struct Sent {
 /// Tells what prompts hold beside the text of a family: the neighbourhood of each, [`EVERYWHERE`] where that is nothing.
 pub type Subjects<'a> = dyn Fn(u64, &[u32]) -> Vec<u16> + Sync + 'a;
 
+/// Which half of a day's texts a family is of. A neighbourhood is never cut in two, so that one text in two wordings is not two findings; it is
+/// another half on another day.
+#[must_use]
+pub fn half(day: i32, family: u64, neighbourhood: u16) -> u8 {
+    let text = if neighbourhood == EVERYWHERE { family } else { u64::from(neighbourhood) };
+    let sign = u16::from(neighbourhood == EVERYWHERE);
+    Digest::of(&[&text.to_le_bytes()[..], &day.to_le_bytes(), &sign.to_le_bytes()].concat()).0[0] & 1
+}
+
 /// One day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
@@ -69,6 +79,19 @@ impl Day {
         let mut accounts: Vec<u32> = self.requests.iter().map(|requests| requests.account).collect();
         accounts.dedup();
         accounts
+    }
+
+    /// The neighbourhood of a family of `new`.
+    #[must_use]
+    pub fn neighbourhood(&self, family: u64) -> u16 {
+        let found = self.neighbourhoods.binary_search_by_key(&family, |(family, _)| *family);
+        found.map_or(EVERYWHERE, |i| self.neighbourhoods[i].1)
+    }
+
+    /// Which half of the day's texts a family of `new` is of.
+    #[must_use]
+    pub fn half(&self, family: u64) -> u8 {
+        half(self.day, family, self.neighbourhood(family))
     }
 
     /// Sorts what must be in order and drops what is said twice.

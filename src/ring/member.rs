@@ -2,10 +2,11 @@
 //!
 //! The idea: an account joins by what it chose together with the others, judged without itself: a family counts for it where at least two other
 //! accounts of the ring were new to it and make up most of those to whom it was new. Its likelihood ratio is the one of [`super::confirm`] for a group of one.
-//! The day that proposed the account does not count. What share of the accounts in confirmed groups are members is estimated from their
+//! What proposed the account does not count: the day, or the half of it whose texts did. What share of the accounts in confirmed groups are members is estimated from their
 //! ratios (Efron 2004, local false discovery rate); of all others as many are thought to be as the ring is large. An account may be in several rings. Weakness: an account that sent one or two prompts of a campaign stays
 //! outside. Guarantee: the expected share of false ones in a list of level α is at most α as far as the odds of the null hold.
 
+use super::day::half;
 use super::null::Null;
 use crate::stats::ln_mean;
 use serde::{Deserialize, Serialize};
@@ -136,9 +137,12 @@ struct Clues {
     chosen: Vec<(f64, u64)>,
 }
 
-/// Whoever may belong to the ring with this core, the likeliest first; `proposed` gives the day that proposed an account.
+/// What proposed an account: the day, and the half of its texts where it was one.
+pub(super) type Proposed = (i32, Option<u8>);
+
+/// Whoever may belong to the ring with this core, the likeliest first; `proposed` says what proposed an account.
 #[must_use]
-pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Option<i32>) -> Vec<Member> {
+pub(super) fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Option<Proposed>) -> Vec<Member> {
     let mut clues: BTreeMap<u32, Clues> = BTreeMap::new();
     let mut most_accounts = 1;
     for day in evidence {
@@ -150,12 +154,17 @@ pub fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Op
             .filter(|(witness, n)| *n >= 2 && 2 * n >= witness.new.len())
             .collect();
         for asked in &day.asked {
-            if proposed(asked.account) == Some(day.day) {
+            // What is left of the day that proposed it: the other half, or nothing.
+            let left = proposed(asked.account).filter(|proposed| proposed.0 == day.day).map(|proposed| proposed.1);
+            if left == Some(None) {
                 continue;
             }
             let in_core = core.binary_search(&asked.account).is_ok();
             let of_account = clues.entry(asked.account).or_default();
             for (witness, n) in &own {
+                if left == Some(Some(half(day.day, witness.family, witness.neighbourhood))) {
+                    continue;
+                }
                 let chosen = witness.new.binary_search(&asked.account).is_ok();
                 // Without the account itself.
                 let others = n - usize::from(chosen && in_core);

@@ -6,7 +6,7 @@
 //! however they are dealt. Source: the curveball of Strona et al. 2014, uniform over such tables (Carstens 2015). Weakness: coordination inside one small
 //! neighbourhood can survive in part. Guarantee: the same day and seed give the same placebo.
 
-use super::day::{Choice, Day, EVERYWHERE, Subjects};
+use super::day::{Choice, Day, Subjects};
 use super::interests::Interests;
 use super::walk::{RingConfig, State};
 use rand::Rng as _;
@@ -87,13 +87,9 @@ const TRADES: usize = 5;
 #[must_use]
 pub fn placebo(day: &Day, run: u64, seen: &HashSet<Choice>) -> Day {
     let mut rng = ChaCha8Rng::seed_from_u64(run << 32 ^ u64::from(day.day as u32));
-    let neighbourhood = |family: u64| {
-        let found = day.neighbourhoods.binary_search_by_key(&family, |(family, _)| *family);
-        found.map_or(EVERYWHERE, |i| day.neighbourhoods[i].1)
-    };
     let mut tables: BTreeMap<u16, BTreeMap<u32, Vec<u64>>> = BTreeMap::new();
     for choice in &day.new {
-        let own = tables.entry(neighbourhood(choice.family)).or_default();
+        let own = tables.entry(day.neighbourhood(choice.family)).or_default();
         own.entry(choice.account).or_default().push(choice.family);
     }
     let mut new = Vec::with_capacity(day.new.len());

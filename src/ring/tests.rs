@@ -200,6 +200,10 @@ fn accounts_with_interests_of_their_own_are_no_ring() {
                 tested += 1;
             }
             state = state.with(&today, &RingConfig::default(), NONE);
+            for group in state.groups.iter().filter(|group| group.day == day && group.half.is_some()) {
+                sum += group.ln_e[0].exp();
+                tested += 1;
+            }
         }
         confirmed += state.groups.iter().filter(|group| group.confirmed.is_some()).count() as u64;
         assert!(rings(&state).is_empty());
@@ -233,6 +237,58 @@ fn a_work_queue_is_a_ring_and_its_members_are_told() {
     let right = members.iter().filter(|member| pool.contains(&member.account)).count();
     assert!(right >= 38, "{right} of 40");
     assert!(members.len() - right <= 1, "{} strangers", members.len() - right);
+}
+
+#[test]
+fn what_is_shared_on_one_day_only_is_found_that_day() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let world = World::new(600, 30, &mut rng);
+    let pool: Vec<u32> = (100..112).collect();
+    // Twenty texts on one day, in twenty neighbourhoods or all in one.
+    for (spread, first, of_day) in [(100, 1, true), (0, 1, false), (100, 0, false)] {
+        let mut state = State::default();
+        for day in 0..3 {
+            let mut shared = Vec::new();
+            for prompt in 0..20u64 {
+                let family = 50_000_000 + prompt * spread + 80 + if spread == 0 { prompt } else { 0 };
+                let sent = pool.iter().filter(|_| day == first && rng.random_bool(0.5));
+                shared.extend(sent.map(|&account| (family, account)));
+            }
+            state = state.with(&world.day(day, &shared, &mut rng), &RingConfig::default(), NONE);
+        }
+        let found = rings(&state);
+        assert_eq!(found.len(), usize::from(of_day), "{spread} {first}");
+        for ring in &found {
+            assert_eq!((ring.proposed, ring.confirmed), (1, 1));
+            let listed = &ring.members[..at_level(&ring.members, 0.01)];
+            assert_eq!(listed.iter().map(|member| member.account).collect::<BTreeSet<u32>>(), pool.iter().copied().collect());
+            // Each account is judged by the half that did not propose it.
+            assert!(listed.iter().all(|member| member.families < 18), "{listed:?}");
+        }
+    }
+}
+
+#[test]
+fn new_customers_of_an_app_with_many_templates_are_no_ring() {
+    let mut rng = ChaCha8Rng::seed_from_u64(13);
+    let world = World::new(600, 30, &mut rng);
+    let mut state = State::default();
+    let mut used: BTreeSet<Choice> = BTreeSet::new();
+    for day in 0..4 {
+        // Twenty templates in twenty neighbourhoods; twenty customers since day 0, and twelve who come on day 2 and use most of them at once.
+        let customers = (200..220u32).chain(if day == 2 { 300..312u32 } else { 0..0 });
+        let mut all = Vec::new();
+        for account in customers {
+            all.extend((0..20u64).filter(|_| rng.random_bool(0.5)).map(|n| (50_000_000 + n * 100 + 80, account)));
+        }
+        let mut today = world.day(day, &all, &mut rng);
+        let is_active = |choice: &&Choice| today.new.iter().any(|new| new.account == choice.account);
+        today.before = used.iter().filter(is_active).copied().collect();
+        today.new.retain(|choice| !used.contains(choice));
+        used.extend(today.new.iter().copied());
+        state = state.with(&today, &RingConfig::default(), NONE);
+    }
+    assert!(rings(&state).is_empty());
 }
 
 #[test]

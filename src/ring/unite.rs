@@ -11,7 +11,7 @@
 use super::confirm::AFFINITIES;
 use super::day::Choice;
 use super::leiden::{Quality, communities};
-use super::member::{Member, common, members};
+use super::member::{Member, Proposed, common, members};
 use super::persistent::Persistent;
 use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
 use super::streams::Streams;
@@ -234,11 +234,13 @@ fn put_together(shared: &[&[Choice]], accounts: &[u32], community: &mut [u32]) {
 }
 
 fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
-    let mut proposed: BTreeMap<u32, i32> = BTreeMap::new();
+    // Of what proposed an account: the earliest day, and a half of it rather than all.
+    let mut proposed: BTreeMap<u32, Proposed> = BTreeMap::new();
+    let order = |(day, half): &Proposed| (*day, half.is_none(), *half);
     for group in groups {
         for &account in &group.accounts {
-            let day = proposed.entry(account).or_insert(group.day);
-            *day = (*day).min(group.day);
+            let first = proposed.entry(account).or_insert((group.day, group.half));
+            *first = std::cmp::min_by_key(*first, (group.day, group.half), order);
         }
     }
     // Whatever is confirmed later does not change the name.

@@ -19,8 +19,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
 
-/// Days after the proposal at which evidence counts.
-pub const HORIZONS: [i32; 4] = [1, 3, 7, 28];
+/// Days after the proposal at which evidence counts; the day itself counts for what half of its texts proposed.
+pub const HORIZONS: [i32; 5] = [0, 1, 3, 7, 28];
 /// Days of which evidence is kept to tell members.
 pub const KEPT: i32 = 28;
 
@@ -47,6 +47,8 @@ impl Default for RingConfig {
 pub struct Group {
     /// The day that proposed it.
     pub day: i32,
+    /// Which half of the day's texts did, the other half being its first test; none where all of them did.
+    pub half: Option<u8>,
     /// Why.
     pub reason: Reason,
     /// Its accounts, sorted.
@@ -62,10 +64,23 @@ pub struct Group {
 }
 
 impl Group {
-    fn frozen(day: i32, proposal: Proposal) -> Self {
+    fn frozen(day: i32, half: Option<u8>, proposal: Proposal) -> Self {
         let Proposal { reason, accounts } = proposal;
         let ln_e = [0.0; AFFINITIES.len()];
-        Self { day, reason, accounts, ln_e, at_horizons: Vec::new(), survives: None, confirmed: None }
+        Self { day, half, reason, accounts, ln_e, at_horizons: Vec::new(), survives: None, confirmed: None }
+    }
+
+    /// Days after the proposal at which its evidence counts.
+    fn horizons(&self) -> &'static [i32] {
+        if self.half.is_some() { &HORIZONS } else { &HORIZONS[1..] }
+    }
+
+    /// Notes the evidence at horizons that a day reaches.
+    fn reach(&mut self, day: i32) {
+        let horizons = self.horizons();
+        while self.at_horizons.len() < horizons.len() && self.day + horizons[self.at_horizons.len()] <= day {
+            self.at_horizons.push(self.ln_e);
+        }
     }
 
     /// ln of the e-value that decides, for an affinity given by its place: the mean over all horizons, those ahead as zero.
@@ -73,7 +88,7 @@ impl Group {
     pub fn ln_decisive(&self, affinity: usize) -> f64 {
         let mut at = [f64::NEG_INFINITY; HORIZONS.len()];
         self.at_horizons.iter().zip(&mut at).for_each(|(ln_e, at)| *at = ln_e[affinity]);
-        ln_mean(&at)
+        ln_mean(&at[..self.horizons().len()])
     }
 }
 
@@ -129,18 +144,17 @@ impl State {
     pub fn with(mut self, day: &Day, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
         let null = Null::fit(day, self.interests.of(day));
         let tested = self.confirm(day.day, &null);
-        self.choose(day.day, config);
-        self.keep_evidence(day.day, &null);
+        let days: BTreeSet<i32> = self.groups.iter().map(|group| group.day).collect();
+        days.into_iter().for_each(|of| self.choose(of, day.day, config));
         self.recent.retain(|(of, _)| *of > day.day - WINDOW);
         self.recent.extend(day.new.iter().map(|&choice| (day.day, choice)));
         // What the days so far speak against is dropped, and may be proposed again: a night tests what is new and what has evidence.
         let has_evidence = |group: &Group| group.ln_e[0] > 0.0 || group.reason == Reason::Analyst;
         let stays = |group: &Group| has_evidence(group) && group.day + KEPT > day.day;
         self.groups.retain(|group| group.confirmed.is_some() || stays(group));
-        let (proposals, cut) = self.proposals(day);
-        let frozen = digest(day.day, &proposals).0;
-        let proposed = proposals.len() as u64;
-        self.groups.extend(proposals.into_iter().map(|proposal| Group::frozen(day.day, proposal)));
+        let (groups, cut) = self.propose(day, &null);
+        let (frozen, proposed) = (digest(day.day, &groups).0, groups.len() as u64);
+        self.groups.extend(groups);
         self.interests = self.interests.with(day);
         self.texts.read(day, config.q, subjects);
         self.days.push(DayRecord {
@@ -154,14 +168,16 @@ impl State {
             cut,
             frozen,
         });
+        self.choose(day.day, day.day, config);
+        self.keep_evidence(day.day, &null);
         self
     }
 
     /// Freezes a group that an analyst drew when `day` was the newest: later days test it. Returns the digest of what is frozen.
     pub fn draw(&mut self, day: i32, accounts: &[u32]) -> Digest {
-        let proposal = Proposal { reason: Reason::Analyst, accounts: accounts.to_vec() };
-        let frozen = digest(day, std::slice::from_ref(&proposal));
-        self.groups.push(Group::frozen(day, proposal));
+        let group = Group::frozen(day, None, Proposal { reason: Reason::Analyst, accounts: accounts.to_vec() });
+        let frozen = digest(day, std::slice::from_ref(&group));
+        self.groups.push(group);
         frozen
     }
 
@@ -187,37 +203,32 @@ impl State {
         let tested = open.len() as u64;
         open.into_par_iter().for_each(|group| {
             // Days without a log between two of them reach horizons too.
-            reach(group, day - 1);
-            let places: Vec<u32> =
-                group.accounts.iter().filter_map(|&account| null.weights.place(account)).map(|i| i as u32).collect();
-            let of_day = prepared.ln_e(&places);
+            group.reach(day - 1);
+            let of_day = prepared.ln_e(&places(null, &group.accounts));
             group.ln_e.iter_mut().zip(of_day).for_each(|(all, of_day)| *all += of_day);
-            reach(group, day);
+            group.reach(day);
         });
         tested
     }
 
-    /// Chooses among the groups of each day.
-    fn choose(&mut self, day: i32, config: &RingConfig) {
-        let days: BTreeSet<i32> = self.groups.iter().map(|group| group.day).collect();
-        for of in days {
-            // A cohort whose last horizon is past has been decided.
-            if of + KEPT < day {
-                continue;
-            }
-            let cohort: Vec<usize> = (0..self.groups.len()).filter(|&i| self.groups[i].day == of).collect();
-            // Groups that were dropped have no evidence, and count among the hypotheses all the same. Those of analysts are never dropped.
-            let drawn = cohort.iter().filter(|&&i| self.groups[i].reason == Reason::Analyst).count();
-            let proposed = self.days.iter().find(|day| day.day == of).map_or(0, |day| day.proposed as usize) + drawn;
-            for affinity in 0..AFFINITIES.len() {
-                let mut ln_e: Vec<f64> = cohort.iter().map(|&i| self.groups[i].ln_decisive(affinity)).collect();
-                ln_e.resize(proposed.max(cohort.len()), f64::NEG_INFINITY);
-                for (&i, rejected) in cohort.iter().zip(e_bh(&ln_e, config.q)) {
-                    let group = &mut self.groups[i];
-                    if rejected {
-                        group.survives = group.survives.max(Some(affinity as u8));
-                        group.confirmed.get_or_insert(day);
-                    }
+    /// Chooses among the groups that a day proposed.
+    fn choose(&mut self, of: i32, day: i32, config: &RingConfig) {
+        // A cohort whose last horizon is past has been decided.
+        if of + KEPT < day {
+            return;
+        }
+        let cohort: Vec<usize> = (0..self.groups.len()).filter(|&i| self.groups[i].day == of).collect();
+        // Groups that were dropped have no evidence, and count among the hypotheses all the same. Those of analysts are never dropped.
+        let drawn = cohort.iter().filter(|&&i| self.groups[i].reason == Reason::Analyst).count();
+        let proposed = self.days.iter().find(|day| day.day == of).map_or(0, |day| day.proposed as usize) + drawn;
+        for affinity in 0..AFFINITIES.len() {
+            let mut ln_e: Vec<f64> = cohort.iter().map(|&i| self.groups[i].ln_decisive(affinity)).collect();
+            ln_e.resize(proposed.max(cohort.len()), f64::NEG_INFINITY);
+            for (&i, rejected) in cohort.iter().zip(e_bh(&ln_e, config.q)) {
+                let group = &mut self.groups[i];
+                if rejected {
+                    group.survives = group.survives.max(Some(affinity as u8));
+                    group.confirmed.get_or_insert(day);
                 }
             }
         }
@@ -232,10 +243,34 @@ impl State {
         self.evidence.extend(member::evidence(day, null, &|account| accounts.contains(&account)));
     }
 
-    /// What a day proposes that is not under test already.
-    fn proposals(&self, day: &Day) -> (Vec<Proposal>, u64) {
+    /// What a day proposes that is not under test already: from all of its texts for later days to test, and from each half of them for the
+    /// other half and later days. Accounts of no past have used nothing before, so the first day is not halved.
+    fn propose(&self, day: &Day, null: &Null) -> (Vec<Group>, u64) {
+        let (mut out, mut cut) = (Vec::new(), 0);
+        let halves = if self.days.is_empty() { &[None][..] } else { &[None, Some(0), Some(1)] };
+        for &half in halves {
+            let of = |family: u64| half.is_none_or(|half| day.half(family) == half);
+            let (proposals, left) = self.proposals(day, &of);
+            cut += left;
+            let mut groups: Vec<Group> =
+                proposals.into_iter().map(|proposal| Group::frozen(day.day, half, proposal)).collect();
+            if half.is_some() {
+                let prepared = Prepared::with(null, &|family| !of(family.family));
+                groups.par_iter_mut().for_each(|group| {
+                    group.ln_e = prepared.ln_e(&places(null, &group.accounts));
+                    group.reach(day.day);
+                });
+            }
+            out.append(&mut groups);
+        }
+        (out, cut)
+    }
+
+    /// What a day proposes from the texts of which `of` says so, beside those of days before; nothing that is under test already.
+    fn proposals(&self, day: &Day, of: &dyn Fn(u64) -> bool) -> (Vec<Proposal>, u64) {
         let from = self.recent.partition_point(|(of, _)| *of <= day.day - WINDOW);
-        let mut recent: Vec<Choice> = self.recent[from..].iter().map(|(_, choice)| *choice).collect();
+        let counts = |(on, choice): &&(i32, Choice)| *on < day.day || of(choice.family);
+        let mut recent: Vec<Choice> = self.recent[from..].iter().filter(counts).map(|(_, choice)| *choice).collect();
         recent.sort_unstable();
         recent.dedup();
         let mut accounts: Vec<u32> = recent.iter().map(|choice| choice.account).collect();
@@ -243,7 +278,7 @@ impl State {
         accounts.dedup();
         let met = |family: u64| {
             let at = day.new.partition_point(|choice| choice.family < family);
-            day.new.get(at).is_some_and(|choice| choice.family == family)
+            day.new.get(at).is_some_and(|choice| choice.family == family) && of(family)
         };
         let open: HashSet<&[u32]> = self.groups.iter().map(|group| group.accounts.as_slice()).collect();
         let proposals = propose(&recent, &met, accounts.len());
@@ -253,20 +288,19 @@ impl State {
     }
 }
 
-/// Notes the evidence at horizons that a day reaches.
-fn reach(group: &mut Group, day: i32) {
-    while group.at_horizons.len() < HORIZONS.len() && group.day + HORIZONS[group.at_horizons.len()] <= day {
-        group.at_horizons.push(group.ln_e);
-    }
+/// Places of accounts among those of a day.
+fn places(null: &Null, accounts: &[u32]) -> Vec<u32> {
+    accounts.iter().filter_map(|&account| null.weights.place(account)).map(|place| place as u32).collect()
 }
 
-/// Digest of the groups that a day proposed: numbers of accounts, in order.
-fn digest(day: i32, proposals: &[Proposal]) -> Digest {
+/// Digest of the groups that a day proposed: what proposed each and numbers of its accounts, in order.
+fn digest(day: i32, groups: &[Group]) -> Digest {
     let mut bytes = Vec::new();
     bytes.extend(day.to_le_bytes());
-    for proposal in proposals {
-        bytes.extend((proposal.accounts.len() as u32).to_le_bytes());
-        proposal.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));
+    for group in groups {
+        bytes.extend(group.half);
+        bytes.extend((group.accounts.len() as u32).to_le_bytes());
+        group.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));
     }
     Digest::of(&bytes)
 }

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io::Write;
 
-const MAGIC: &[u8; 8] = b"SHRINGS2";
+const MAGIC: &[u8; 8] = b"SHRINGS3";
 /// How files of older forms begin: all days are read again.
-const OLDER: &[u8; 8] = b"SHRINGS1";
+const OLDER: [&[u8; 8]; 2] = [b"SHRINGS1", b"SHRINGS2"];
 /// Kind of the file.
 pub(super) const KIND: &str = "rings";
 
@@ -91,7 +91,7 @@ fn read<T: DeserializeOwned>(store: &Store, kind: &str, magic: &[u8; 8]) -> Resu
     let damaged =
         |cause| Error::new(ErrorKind::Store, format!("{}: {cause}", file.name)).hint("run: stillhunt store verify");
     let open = |bytes: crate::store::Mapped| {
-        if bytes.as_ref().starts_with(OLDER) {
+        if OLDER.iter().any(|older| bytes.as_ref().starts_with(*older)) {
             return Ok(None);
         }
         check_magic(bytes.as_ref(), magic, "rings")?;
