@@ -83,7 +83,7 @@ fn burst(ring: &Ring) -> Explanation {
         return Explanation { explanation, explains: None, found };
     }
     let days: BTreeSet<i32> = ring.families.iter().map(|family| family.0).collect();
-    let found = format!("new texts were shared on {} days after the proposal", days.len());
+    let found = format!("new texts were shared on {} days", days.len());
     Explanation { explanation, explains: Some(days.len() < BURST), found }
 }
 

@@ -35,7 +35,7 @@ impl Rung {
 /// What brought a ring about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Route {
-    /// New families, shared on days after the proposal.
+    /// New families, shared beside those that proposed it: on later days, or in the other half of the day's texts.
     #[serde(rename = "co-use")]
     CoUse,
     /// One text, day after day, from accounts that behave like one sender's.
@@ -215,7 +215,7 @@ pub struct RingsMeta {
     pub q: f64,
     /// Factor by which innocent affinity may raise an account's odds.
     pub phi0: f64,
-    /// Days after the proposal at which evidence counts.
+    /// Days after the proposal at which evidence counts; 0 is the day itself, for what half of its texts proposed and the other half tests.
     pub horizon: Vec<i64>,
     /// Runs on data without coordination.
     pub placebo: Placebo,
@@ -234,7 +234,7 @@ impl RingsMeta {
     #[must_use]
     pub fn words(&self) -> String {
         let groups = format!(
-            "{} groups were proposed on {} days, each tested on later days only. ",
+            "{} groups were proposed on {} days, each tested only by what did not propose it: later days, or the other half of that day's texts. ",
             self.proposed,
             self.days.len()
         );

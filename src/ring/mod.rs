@@ -3,7 +3,7 @@
 //! The idea: people who share an app share its old template; a work queue shares *new* text every day. So evidence is a family that several accounts
 //! of a group use for the first time on one day ([`day`]), measured against a null in which accounts choose independently given their activity, the
 //! family's popularity and their own interests, with innocent affinity up to a factor ([`null`]). Groups are proposed on one day, frozen, and
-//! confirmed on later days only ([`walk`], [`confirm`], [`propose`]); confirmed groups are put together to rings ([`unite`]) with members ([`member`]).
+//! confirmed on later days, or by that half of the day's texts that did not propose them ([`walk`], [`confirm`], [`propose`]); confirmed groups are put together to rings ([`unite`]) with members ([`member`]).
 //!
 //! This module knows numbers only: accounts, families, neighbourhoods, days. Weakness: by co-use alone an account pool that sends one fixed text every
 //! day cannot be told from an app, and is not found here. Guarantee: nothing is confirmed by data that proposed it; every list states how many

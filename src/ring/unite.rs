@@ -1,6 +1,6 @@
 //! From confirmed groups to rings: groups that overlap are one ring, text that only ties rings to one another ties nothing.
 //!
-//! The idea: accounts of confirmed groups are joined by the families that they shared on later days, where such accounts are most of those who
+//! The idea: accounts of confirmed groups are joined by the families that they shared, where such accounts are most of those who
 //! chose the family. Modularity cuts that graph into communities, also where it is one dense lump; so two communities are put together again where families mix
 //! them at least half as much as if they were one. What is left are the rings: a greeting that two campaigns use mixes them, their
 //! hundreds of tasks do not. A confirmed group belongs to the ring that holds four fifths of it; one that
@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What brought a ring about.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Route {
-    /// New families, shared on days after the proposal.
+    /// New families, shared beside those that proposed it.
     CoUse,
     /// One text, day after day, from accounts that behave like one sender's.
     Persistent(Streams),

@@ -1,8 +1,9 @@
 //! Walks through the days in order: confirms what earlier days proposed, then proposes, then freezes.
 //!
 //! The idea: what is proposed on a day is written down, with its digest, before a use of the next day is read. Every later day is fresh data,
-//! so evidence multiplies. It counts at declared horizons only (1, 3, 7 and 28 days); the mean of the four, those ahead as zero, is one
-//! e-value that can only grow, and e-BH chooses among all groups of one day by it. So of the groups proposed on one day at most a share q
+//! so evidence multiplies. What shares new text on one day only would never be tested so: the day's texts are split in two halves by
+//! neighbourhood, and what one half proposes the other tests at once (sample splitting, Cox 1975). Evidence counts at declared horizons only
+//! (0 for a half, 1, 3, 7 and 28 days); their mean, those ahead as zero, is one e-value that can only grow, and e-BH chooses among all groups of one day by it. So of the groups proposed on one day at most a share q
 //! of those confirmed is expected to be innocent, whenever one looks. Weakness: a group is tested as it was frozen; whoever joins later is
 //! found by membership, not here. Guarantee: the same days give the same state, whatever commits they came in.
 
