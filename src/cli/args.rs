@@ -325,6 +325,20 @@ pub(crate) enum RingCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Walk through the store's days again and again without their coordination: what share of lists holds a false ring
+    Placebo {
+        #[command(flatten)]
+        common: Common,
+        /// Walks, 1 to 100,000
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000))]
+        walks: u64,
+        /// Seed of the walks
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
 }
 
 /// Where an entry of the registry comes from.

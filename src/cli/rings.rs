@@ -4,10 +4,12 @@
 use super::args::{self, Author, RingCommand, ShownRing};
 use super::format::{Format, only};
 use super::lookups::opened;
-use super::{alerts, config, print};
+use super::{alerts, config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
+use crate::ring::placebo::{Dealing, Realised};
+use crate::stats::proportion_interval;
 use crate::report::ring::{Disposition, Ring, RingsMeta, verbal};
 use crate::store::Store;
 use crate::store::files::read_bounded;
@@ -44,6 +46,16 @@ fn said(command: &RingCommand) -> Result<()> {
         RingCommand::Dispose { ring, verdict, note: why, author, store } => {
             note(store, ring, (why, Some(*verdict)), author)
         }
+        RingCommand::Placebo { common, walks, seed, format } => {
+            only(*format, &[Format::Text, Format::Json])?;
+            threads(common.threads)?;
+            let all = lookup::placebo(&Store::open(&common.store)?, &config::model(common)?, *walks, *seed)?;
+            if *format == Format::Json {
+                return print::json(&serde_json::json!({ "schema": 1, "placebo": all }));
+            }
+            let words: String = all.iter().map(in_words).collect();
+            print::out(&format!("{words}accounts of rings are left out; what the walks confirm is false, or coordination of accounts that are in no ring\n"))
+        }
         RingCommand::Propose { file, common, format } => {
             only(*format, &[Format::Text, Format::Json])?;
             let bytes = read_bounded(file, LONGEST_LIST)?;
@@ -63,6 +75,30 @@ fn said(command: &RingCommand) -> Result<()> {
             ))
         }
     }
+}
+
+/// What walks without coordination confirmed, in words.
+fn in_words(of: &Realised) -> String {
+    let dealing = match of.dealing {
+        Dealing::Choices => "who chose what is dealt anew within each neighbourhood of text",
+        Dealing::Names => "accounts change names on each day, in each half of its texts",
+    };
+    let (low, high) = proportion_interval(of.lists_with, of.lists, 0.95);
+    format!(
+        "{} walks, {dealing}:\n  {} of {} lists of a day's groups had one confirmed: {:.2}% ({:.2} to {:.2}%); {} of {} groups, in {} walks\n  \
+         mean of the e-values of {} tests: {:.2}\n",
+        of.walks,
+        of.lists_with,
+        of.lists,
+        100.0 * of.lists_with as f64 / (of.lists as f64).max(1.0),
+        100.0 * low,
+        100.0 * high,
+        of.confirmed,
+        of.groups,
+        of.walks_with,
+        of.tests,
+        of.mean_e
+    )
 }
 
 /// Refuses a ring that is none of these.

@@ -1,6 +1,7 @@
 //! The rings of a store, as reports show them.
 
 use super::provenance::Battery;
+use crate::embed::Model;
 use crate::error::Result;
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::ring::{
@@ -9,13 +10,13 @@ use crate::report::ring::{
 use crate::ring;
 use crate::ring::confirm::AFFINITIES;
 use crate::ring::member::at_level;
-use crate::ring::placebo::RUNS;
+use crate::ring::placebo::{Dealing, RUNS, Realised, realised};
 use crate::ring::walk::HORIZONS;
 use crate::stats::{ln_e_of_p, proportion_interval};
 use crate::store::Store;
 use crate::store::sorted::equal;
 use crate::store::uses::OfAccount;
-use crate::stored::rings::{Event, Kind, events, found};
+use crate::stored::rings::{Event, Kind, days, events, found};
 use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,6 +138,14 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         late: kept.late,
     };
     Ok((out, meta))
+}
+
+/// Walks through the days of a store without their coordination, made so in each way.
+/// # Errors
+/// `Store` when it is damaged.
+pub fn placebo(store: &Store, model: &Model, walks: u64, seed: u64) -> Result<[Realised; 2]> {
+    let (days, config) = days(store, model)?;
+    Ok([Dealing::Choices, Dealing::Names].map(|dealing| realised(&days, &config, dealing, walks, seed)))
 }
 
 /// The newest verdict on a ring, and all verdicts and notes.

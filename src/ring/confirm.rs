@@ -10,8 +10,10 @@
 //! likelihood ratio of odds c φ o against φ o, up to the factor that both share; its mean is at most one for every affinity up to φ, since
 //! the ratio grows with b. So E(φ) is an e-value against the interval null, whatever the accounts' true affinities in [0, φ] are.
 //! Source: the monotone likelihood ratio (Lehmann and Romano 2005, 3.4); mixture over c and ε as in universal portfolios.
-//! No factor counts for more than a hundred, so at least three texts speak in every confirmation. Weakness: odds are fitted, not known; placebo runs measure what that does. Guarantee: what is not computed exactly (families that no
-//! account of the group chose) is replaced by a lower bound, so E errs on the side of innocence.
+//! No factor counts for more than a hundred, so at least three texts speak in every confirmation. And the least of E for the group and for it without the account that
+//! shares most is taken, so at least three accounts do: two who act together would have everybody confirmed whom a group adds to them. Weakness: odds are fitted, not known; placebo runs measure what that does. Guarantee: what is not computed exactly (families that no
+//! account of the group chose) is replaced by a lower bound, so E errs on the side of innocence. A family that one account of the group chose counts as one that none did: who chooses much
+//! is no evidence that others are with it.
 
 use super::null::{Fitted, Null};
 
@@ -28,7 +30,7 @@ const MOST: f64 = 100.0;
 /// ln E for each of [`AFFINITIES`].
 pub type LnE = [f64; AFFINITIES.len()];
 
-/// A family that accounts of a group chose.
+/// A family that accounts of a group share.
 struct Shared {
     /// Place of the family among those of the day.
     family: u32,
@@ -45,11 +47,12 @@ fn chosen_by(null: &Null, counts: &dyn Fn(&Fitted) -> bool) -> Vec<Vec<u32>> {
     out
 }
 
-/// Families that accounts of a group chose, in order; the group is given by places.
+/// Families that two accounts of a group or more chose, in order; the group is given by places.
 fn shared(chosen_by: &[Vec<u32>], group: &[u32]) -> Vec<Shared> {
     let mut all: Vec<u32> = group.iter().flat_map(|&place| chosen_by[place as usize].iter().copied()).collect();
     all.sort_unstable();
-    all.chunk_by(|a, b| a == b).map(|same| Shared { family: same[0], chosen: same.len() as u32 }).collect()
+    let shared = all.chunk_by(|a, b| a == b).filter(|same| same.len() >= 2);
+    shared.map(|same| Shared { family: same[0], chosen: same.len() as u32 }).collect()
 }
 
 /// A day made ready for many groups.
@@ -98,6 +101,27 @@ impl<'a> Prepared<'a> {
     /// others get the least that it can be.
     #[must_use]
     pub fn ln_e(&self, group: &[u32]) -> LnE {
+        let all = self.ln_e_of(group);
+        // Evidence that rests on one account and whoever is with it is of two: it must stand without the one that shares most.
+        match self.busiest(group) {
+            Some(busiest) if all[0] > 0.0 => {
+                let others: Vec<u32> = group.iter().copied().filter(|&place| place != busiest).collect();
+                let without = self.ln_e_of(&others);
+                std::array::from_fn(|i| all[i].min(without[i]))
+            }
+            _ => all,
+        }
+    }
+
+    /// The account of a group that shares most families with others of it.
+    fn busiest(&self, group: &[u32]) -> Option<u32> {
+        let shared = shared(&self.chosen_by, group);
+        let is_shared = |family: &&u32| shared.binary_search_by_key(*family, |shared| shared.family).is_ok();
+        let n = |place: &u32| self.chosen_by[*place as usize].iter().filter(is_shared).count();
+        group.iter().copied().max_by_key(|place| (n(place), std::cmp::Reverse(*place)))
+    }
+
+    fn ln_e_of(&self, group: &[u32]) -> LnE {
         let k = self.n_families as f64;
         if group.is_empty() || k == 0.0 {
             return [0.0; AFFINITIES.len()];
@@ -141,7 +165,7 @@ impl<'a> Prepared<'a> {
 
     /// The same at one affinity.
     fn ln_e_at(&self, phi: f64, n: usize, shared: &[Shared], sums: &Sums, odds: Option<&[f64]>) -> f64 {
-        // Of families that nobody of the group chose: ∏ (1 + φ o) / (1 + c φ o) is at least exp(−x), x = (c − 1) φ Σ o, and ln(1 − ε u) at least
+        // Of families that nobody of the group chose, or one account, which counts as nobody: ∏ (1 + φ o) / (1 + c φ o) is at least exp(−x), x = (c − 1) φ Σ o, and ln(1 − ε u) at least
         // u ln(1 − ε), where u, the mean of 1 − exp(−x), is at most that of min(1, x).
         let unseen = |x: f64| LIFTS.iter().map(|c| ((c - 1.0) * phi * x).min(1.0)).sum::<f64>() / LIFTS.len() as f64;
         let mut missed = 0.0;

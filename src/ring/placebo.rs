@@ -6,13 +6,14 @@
 //! however they are dealt. Source: the curveball of Strona et al. 2014, uniform over such tables (Carstens 2015). Weakness: coordination inside one small
 //! neighbourhood can survive in part. Guarantee: the same day and seed give the same placebo.
 
-use super::day::{Choice, Day, Subjects};
+use super::day::{Choice, Day, Subjects, half};
 use super::interests::Interests;
 use super::walk::{RingConfig, State};
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -36,11 +37,7 @@ impl Walks {
         let real = self.real.with(day, config, subjects);
         let mut placebo = self.placebo;
         placebo.resize(RUNS as usize, State::default());
-        // Accounts that were found act together in whatever way their choices are dealt.
-        let confirmed = real.groups.iter().filter(|group| group.confirmed.is_some());
-        let found: HashSet<u32> = confirmed.flat_map(|group| group.accounts.iter().copied()).collect();
-        let mut innocent = day.clone();
-        innocent.new.retain(|choice| !found.contains(&choice.account));
+        let innocent = without_found(day, &real);
         let dealt = |(run, mut state): (u64, State)| {
             state.interests.clone_from(&interests);
             let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
@@ -76,6 +73,111 @@ impl Walks {
         });
         (confirmed.count() as u64, tested.sum())
     }
+}
+
+/// How a day without coordination is made of a true one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dealing {
+    /// Who chose what is dealt anew within each neighbourhood; accounts of confirmed groups are left out.
+    Choices,
+    /// Accounts change names among each other, on each day and in each half of its texts anew: what is asked and chosen together stays, who does
+    /// so does not last. Accounts of confirmed groups are left out.
+    Names,
+}
+
+/// What many walks through days without coordination confirmed. Coordination that the true walk does not find, as that of two accounts, stays in these days in part,
+/// so what is told is an upper bound.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Realised {
+    /// How the days were made.
+    pub dealing: Dealing,
+    /// Walks.
+    pub walks: u64,
+    /// Walks in which a group was confirmed.
+    pub walks_with: u64,
+    /// Lists of groups that a day proposed and something tested.
+    pub lists: u64,
+    /// Those in which a group was confirmed: all that they confirm is false, so this is the realised false discovery proportion, summed over lists.
+    pub lists_with: u64,
+    /// Groups that such lists held.
+    pub groups: u64,
+    /// Groups that were confirmed.
+    pub confirmed: u64,
+    /// Tests of a group on a day.
+    pub tests: u64,
+    /// Mean of their e-values at φ0: at most one under the null.
+    pub mean_e: f64,
+}
+
+/// Walks through these days, in order, made without coordination again and again. The same seed gives the same walks.
+#[must_use]
+pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64, seed: u64) -> Realised {
+    let mut real = State::default();
+    let mut made = Vec::with_capacity(days.len());
+    for day in days {
+        real = real.with(day, config, &|_, _| Vec::new());
+        made.push(without_found(day, &real));
+    }
+    let walk = |run: u64| {
+        let mut state = State::default();
+        for day in &made {
+            let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
+            let run = seed.wrapping_mul(1 << 20).wrapping_add(run);
+            let dealt = match dealing {
+                Dealing::Choices => placebo(day, run, &seen),
+                Dealing::Names => renamed(day, run, &seen),
+            };
+            state = state.with(&dealt, config, &|_, _| Vec::new());
+        }
+        state
+    };
+    let mut out =
+        Realised { dealing, walks, walks_with: 0, lists: 0, lists_with: 0, groups: 0, confirmed: 0, tests: 0, mean_e: 0.0 };
+    let mut sum_e = 0.0;
+    let states: Vec<State> = (0..walks).into_par_iter().map(walk).collect();
+    for state in &states {
+        let confirmed: Vec<i32> =
+            state.groups.iter().filter(|group| group.confirmed.is_some()).map(|group| group.day).collect();
+        // Of the newest day only halves were tested.
+        let lists: BTreeSet<i32> = confirmed.iter().copied().collect();
+        let tested = state.days.iter().filter(|day| Some(day.day) != state.through() || day.tests > day.tested);
+        out.lists += tested.clone().filter(|day| day.proposed > 0).count() as u64;
+        out.groups += tested.map(|day| day.proposed).sum::<u64>();
+        out.lists_with += lists.len() as u64;
+        out.walks_with += u64::from(!lists.is_empty());
+        out.confirmed += confirmed.len() as u64;
+        out.tests += state.days.iter().map(|day| day.tests).sum::<u64>();
+        sum_e += state.days.iter().map(|day| day.sum_e).sum::<f64>();
+    }
+    out.mean_e = sum_e / (out.tests as f64).max(1.0);
+    out
+}
+
+/// A day without the choices of accounts that were found by it: they act together in whatever way their choices are dealt.
+fn without_found(day: &Day, real: &State) -> Day {
+    let confirmed = real.groups.iter().filter(|group| group.confirmed.is_some());
+    let found: HashSet<u32> = confirmed.flat_map(|group| group.accounts.iter().copied()).collect();
+    let mut innocent = day.clone();
+    innocent.new.retain(|choice| !found.contains(&choice.account));
+    innocent
+}
+
+/// The day with other names on it, in each half of its texts; `seen` are choices of the days before.
+fn renamed(day: &Day, run: u64, seen: &HashSet<Choice>) -> Day {
+    let mut rng = ChaCha8Rng::seed_from_u64(run << 32 ^ u64::from(day.day as u32));
+    let accounts = day.accounts();
+    let names = [(); 2].map(|()| {
+        let mut names = accounts.clone();
+        names.shuffle(&mut rng);
+        names
+    });
+    let name = |half: u8, account: u32| accounts.binary_search(&account).map_or(account, |i| names[usize::from(half)][i]);
+    let mut out = Day { wide: Vec::new(), sent: Vec::new(), ..day.clone() };
+    out.new.iter_mut().for_each(|choice| choice.account = name(day.half(choice.family), choice.account));
+    out.new.retain(|choice| !seen.contains(choice));
+    out.requests.iter_mut().for_each(|r| r.account = name(half(day.day, 0, r.neighbourhood), r.account));
+    out.in_order()
 }
 
 /// Groups proposed on a day, from which on one placebo walk reads it.

@@ -106,8 +106,12 @@ pub struct DayRecord {
     pub residual: f64,
     /// Families without a fit.
     pub left_out: u64,
-    /// Groups that were tested.
+    /// Groups of days before that were tested.
     pub tested: u64,
+    /// Tests of the day: of those groups, and of halves against each other.
+    pub tests: u64,
+    /// Sum of their e-values at the first affinity; under the null their mean is at most one.
+    pub sum_e: f64,
     /// Groups that the day proposed.
     pub proposed: u64,
     /// Groups that a bound left out.
@@ -144,7 +148,7 @@ impl State {
     #[must_use]
     pub fn with(mut self, day: &Day, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
         let null = Null::fit(day, self.interests.of(day));
-        let tested = self.confirm(day.day, &null);
+        let of_tests = self.confirm(day.day, &null);
         let days: BTreeSet<i32> = self.groups.iter().map(|group| group.day).collect();
         days.into_iter().for_each(|of| self.choose(of, day.day, config));
         self.recent.retain(|(of, _)| *of > day.day - WINDOW);
@@ -155,6 +159,8 @@ impl State {
         self.groups.retain(|group| group.confirmed.is_some() || stays(group));
         let (groups, cut) = self.propose(day, &null);
         let (frozen, proposed) = (digest(day.day, &groups).0, groups.len() as u64);
+        let of_halves = groups.iter().filter(|group| group.half.is_some()).map(|group| libm::exp(group.ln_e[0]));
+        let e: Vec<f64> = of_tests.iter().copied().chain(of_halves).collect();
         self.groups.extend(groups);
         self.interests = self.interests.with(day);
         self.texts.read(day, config.q, subjects);
@@ -164,7 +170,9 @@ impl State {
             families: null.families.len() as u64,
             residual: null.residual,
             left_out: u64::from(null.left_out),
-            tested,
+            tested: of_tests.len() as u64,
+            tests: e.len() as u64,
+            sum_e: e.iter().sum(),
             proposed,
             cut,
             frozen,
@@ -196,20 +204,20 @@ impl State {
         self.texts.forget(is_gone, &is_past);
     }
 
-    /// Multiplies the evidence of groups by that of a day; returns how many were tested.
-    fn confirm(&mut self, day: i32, null: &Null) -> u64 {
+    /// Multiplies the evidence of groups by that of a day; returns the e-values of the day at the first affinity.
+    fn confirm(&mut self, day: i32, null: &Null) -> Vec<f64> {
         let prepared = Prepared::new(null);
         let open: Vec<&mut Group> =
             self.groups.iter_mut().filter(|group| group.day < day && group.day + KEPT >= day).collect();
-        let tested = open.len() as u64;
-        open.into_par_iter().for_each(|group| {
+        let test = |group: &mut Group| {
             // Days without a log between two of them reach horizons too.
             group.reach(day - 1);
             let of_day = prepared.ln_e(&places(null, &group.accounts));
             group.ln_e.iter_mut().zip(of_day).for_each(|(all, of_day)| *all += of_day);
             group.reach(day);
-        });
-        tested
+            libm::exp(of_day[0])
+        };
+        open.into_par_iter().map(test).collect()
     }
 
     /// Chooses among the groups that a day proposed.

@@ -18,12 +18,12 @@ use std::io::Write;
 
 const MAGIC: &[u8; 8] = b"SHRINGS3";
 /// How files of older forms begin: all days are read again.
-const OLDER: [&[u8; 8]; 2] = [b"SHRINGS1", b"SHRINGS2"];
+const OLDER: [&[u8; 8]; 3] = [b"SHRINGS1", b"SHRINGS2", b"SHRFOUN1"];
 /// Kind of the file.
 pub(super) const KIND: &str = "rings";
 
 /// How the file of what was found begins, and its kind.
-const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN1";
+const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN2";
 pub(super) const FOUND: &str = "rings-found";
 
 /// What is kept.

@@ -22,9 +22,9 @@ use super::view::View;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;
-use crate::ring::RingConfig;
 use crate::ring::propose::LEAST_ACCOUNTS;
-use crate::store::Writer;
+use crate::ring::{Day, RingConfig};
+use crate::store::{Store, Writer};
 use kept::{FOUND, KIND, Kept, kept, write};
 
 /// Reads the days of the nights that were added since, in a commit of its own; without a configuration as before.
@@ -44,9 +44,22 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig
     let Some(standings) = Standings::open_kept(store)? else { return Ok(()) };
     let since = before.night;
     let mut kept = Kept { night: newest, config, ..before };
-    walk::read((store, &view), model, &standings, since, &mut kept)?;
+    walk::read((store, &view), model, &standings, since, &mut kept, &mut walk::walk_on)?;
     drop((view, standings));
     commit(writer, &kept)
+}
+
+/// All days of a store as the statistics read them, and how groups are chosen among them.
+/// # Errors
+/// `Store` when the store is damaged.
+pub(crate) fn days(store: &Store, model: &Model) -> Result<(Vec<Day>, RingConfig)> {
+    let config = kept(store)?.unwrap_or_default().config;
+    let (view, mut out) = (View::open(store)?, Vec::new());
+    if let Some(standings) = Standings::open_kept(store)? {
+        let mut kept = Kept { config, ..Kept::default() };
+        walk::read((store, &view), model, &standings, 0, &mut kept, &mut |_, day, _| out.push(day))?;
+    }
+    Ok((out, config))
 }
 
 /// Freezes a set of accounts that an analyst drew; returns the newest day and the digest of what was frozen.

@@ -1,4 +1,4 @@
-//! Reads the days that are new, in order, and walks on.
+//! Reads the days that are new, in order, and does with each what the caller wants: walks on, or keeps it.
 
 use super::super::registry::{self, Registered};
 use super::super::standing::Standings;
@@ -9,6 +9,7 @@ use super::neighbourhoods::Neighbourhoods;
 use super::subjects;
 use crate::embed::Model;
 use crate::error::Result;
+use crate::ring::{Day, Subjects};
 use crate::store::postings::Posting;
 use crate::store::uses::Uses;
 use crate::store::{Night, Store};
@@ -17,6 +18,15 @@ use std::collections::BTreeMap;
 /// A day that has fewer than one in so many of the exchanges that are read at once is none.
 const STRAY: usize = 1000;
 
+/// What is done with a day.
+pub(super) type Each<'a> = dyn FnMut(&mut Kept, Day, &Subjects<'_>) + 'a;
+
+/// A day is over: the state with it becomes the state before the next.
+pub(super) fn walk_on(kept: &mut Kept, day: Day, subjects: &Subjects<'_>) {
+    kept.closed = std::mem::take(&mut kept.current);
+    kept.current = kept.closed.clone().with(&day, &kept.config, subjects);
+}
+
 /// Reads the days of all nights after `night`, in order.
 pub(super) fn read(
     (store, view): (&Store, &View),
@@ -24,6 +34,7 @@ pub(super) fn read(
     standings: &Standings,
     night: u32,
     kept: &mut Kept,
+    each: &mut Each<'_>,
 ) -> Result<()> {
     let day_starts = kept.config.day_starts;
     let day_of = |posting: &Posting| days::day_of(posting.time, day_starts);
@@ -76,9 +87,8 @@ pub(super) fn read(
         }
         let under_test = kept.current.real.texts.open();
         let read = reader.day(day, (&prompts, &postings), &under_test, &neighbourhoods);
-        kept.closed = std::mem::take(&mut kept.current);
         let subjects = |family, prompts: &[u32]| subjects::of(&reader, &neighbourhoods, family, prompts);
-        kept.current = kept.closed.clone().with(&read, &kept.config, &subjects);
+        each(kept, read, &subjects);
     }
     Ok(())
 }
