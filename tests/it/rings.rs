@@ -143,6 +143,15 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
 
     what_analysts_say_is_kept(&site, id);
 
+    let placebo = ["ring", "placebo", "--walks", "4", "--store", "store", "--format", "json"];
+    let walked = site.run(&placebo).ok().json();
+    assert_eq!(walked, site.run(&[&placebo[..], &["--threads", "1"]].concat()).ok().json());
+    for (of, dealing) in walked["placebo"].as_array().expect("two ways").iter().zip(["choices", "names"]) {
+        // Four days of each walk had later ones, and the last had halves.
+        assert_eq!((&of["dealing"], &of["walks"], &of["lists"]), (&json!(dealing), &json!(4), &json!(20)), "{of}");
+        assert!(of["lists_with"] == 0 && of["tests"].as_u64() > Some(100) && of["mean_e"].as_f64() < Some(1.0), "{of}");
+    }
+
     // What is forgotten is in no list any more; what was concluded stays.
     site.run(&["store", "forget", "--account", "person-21", "--store", "store", "--key", "key"]).ok();
     let left = exported(&site, "store", &names);
