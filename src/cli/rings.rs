@@ -8,9 +8,9 @@ use super::{alerts, config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
+use crate::report::ring::{Disposition, Ring, RingsMeta, verbal};
 use crate::ring::placebo::{Dealing, Realised};
 use crate::stats::proportion_interval;
-use crate::report::ring::{Disposition, Ring, RingsMeta, verbal};
 use crate::store::Store;
 use crate::store::files::read_bounded;
 use crate::upkeep::{self, Said};
@@ -54,7 +54,9 @@ fn said(command: &RingCommand) -> Result<()> {
                 return print::json(&serde_json::json!({ "schema": 1, "placebo": all }));
             }
             let words: String = all.iter().map(in_words).collect();
-            print::out(&format!("{words}accounts of rings are left out; what the walks confirm is false, or coordination of accounts that are in no ring\n"))
+            print::out(&format!(
+                "{words}accounts of rings are left out; what the walks confirm is false, or coordination of accounts that are in no ring\n"
+            ))
         }
         RingCommand::Propose { file, common, format } => {
             only(*format, &[Format::Text, Format::Json])?;

@@ -132,8 +132,17 @@ pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64,
         }
         state
     };
-    let mut out =
-        Realised { dealing, walks, walks_with: 0, lists: 0, lists_with: 0, groups: 0, confirmed: 0, tests: 0, mean_e: 0.0 };
+    let mut out = Realised {
+        dealing,
+        walks,
+        walks_with: 0,
+        lists: 0,
+        lists_with: 0,
+        groups: 0,
+        confirmed: 0,
+        tests: 0,
+        mean_e: 0.0,
+    };
     let mut sum_e = 0.0;
     let states: Vec<State> = (0..walks).into_par_iter().map(walk).collect();
     for state in &states {
@@ -172,7 +181,8 @@ fn renamed(day: &Day, run: u64, seen: &HashSet<Choice>) -> Day {
         names.shuffle(&mut rng);
         names
     });
-    let name = |half: u8, account: u32| accounts.binary_search(&account).map_or(account, |i| names[usize::from(half)][i]);
+    let name =
+        |half: u8, account: u32| accounts.binary_search(&account).map_or(account, |i| names[usize::from(half)][i]);
     let mut out = Day { wide: Vec::new(), sent: Vec::new(), ..day.clone() };
     out.new.iter_mut().for_each(|choice| choice.account = name(day.half(choice.family), choice.account));
     out.new.retain(|choice| !seen.contains(choice));

@@ -261,7 +261,10 @@ fn what_is_shared_on_one_day_only_is_found_that_day() {
         for ring in &found {
             assert_eq!((ring.proposed, ring.confirmed), (1, 1));
             let listed = &ring.members[..at_level(&ring.members, 0.01)];
-            assert_eq!(listed.iter().map(|member| member.account).collect::<BTreeSet<u32>>(), pool.iter().copied().collect());
+            assert_eq!(
+                listed.iter().map(|member| member.account).collect::<BTreeSet<u32>>(),
+                pool.iter().copied().collect()
+            );
             // Each account is judged by the half that did not propose it.
             assert!(listed.iter().all(|member| member.families < 18), "{listed:?}");
         }
