@@ -188,8 +188,15 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
     for (stream, log10_e) in &ring.streams {
         out += &match log10_e {
             Some(log10_e) => format!("{stream:<18} 10^{log10_e:.1}: {}\n", verbal(*log10_e)),
-            None => format!("{stream:<18} not asked on this route\n"),
+            None => format!("{stream:<18} not asked: another route, or the log does not say\n"),
         };
+    }
+    for shared in &ring.in_common {
+        let of = ring.tested_accounts;
+        out += &format!(
+            "  {}: {} of {of} accounts have one value; p 10^{:.1}\n",
+            shared.attribute, shared.accounts, shared.log10_p
+        );
     }
     out += "\ninnocent explanations\n";
     for answer in &ring.provenance {

@@ -10,6 +10,7 @@ use crate::report::ring::Explanation;
 use crate::ring::{Ring, Route};
 use crate::store::Store;
 use crate::stored::registry::{self, Entry, Registered, What};
+use crate::stored::rings::InCommon;
 use crate::stored::standing::level_of;
 use crate::stored::view::View;
 use std::collections::BTreeSet;
@@ -34,8 +35,8 @@ impl Battery {
     }
 
     /// The answers for a ring with these listed members and requests.
-    pub(super) fn answers(&self, ring: &Ring, listed: &[u32], requests: u64) -> Vec<Explanation> {
-        vec![self.text(ring), self.gateway(listed), burst(ring), monitor(ring, requests)]
+    pub(super) fn answers(&self, ring: &Ring, in_common: &InCommon, listed: &[u32], requests: u64) -> Vec<Explanation> {
+        vec![self.text(ring), self.gateway(listed), organisation(in_common), burst(ring), monitor(ring, requests)]
     }
 
     /// An app, a software kit, a course, a benchmark, a published prompt.
@@ -73,6 +74,18 @@ impl Battery {
         let found = format!("{known} of {} members are registered gateways", listed.len());
         Explanation { explanation, explains: Some(2 * known >= listed.len().max(1)), found }
     }
+}
+
+/// A company, an agency: accounts that say themselves that they are of one organisation.
+fn organisation(in_common: &InCommon) -> Explanation {
+    let explanation = "one-organisation";
+    let (same, known) = in_common.organisation;
+    if known == 0 {
+        let found = "the log names no organisation".to_owned();
+        return Explanation { explanation, explains: None, found };
+    }
+    let found = format!("{same} of {known} accounts of the first group whose organisation is known are of one");
+    Explanation { explanation, explains: Some(same >= 2 && 2 * same >= known), found }
 }
 
 /// A class, a hackathon, an event: all is shared within two days.

@@ -5,20 +5,26 @@ use crate::embed::Model;
 use crate::error::Result;
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::ring::{
-    Disposition, Note, Placebo, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route, Rung,
+    Disposition, Note, Placebo, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route, Rung, Shared,
 };
 use crate::ring;
 use crate::ring::confirm::AFFINITIES;
 use crate::ring::member::at_level;
 use crate::ring::placebo::{Dealing, RUNS, Realised, realised};
+use crate::ring::unite::DRAWN;
 use crate::ring::walk::HORIZONS;
 use crate::stats::{ln_e_of_p, proportion_interval};
 use crate::store::Store;
 use crate::store::sorted::equal;
 use crate::store::uses::OfAccount;
-use crate::stored::rings::{Event, Kind, days, events, found};
+use crate::stored::rings::{ATTRIBUTES, Event, Kind, days, events, found};
 use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Streams of evidence, as reports name them.
+const STREAMS: [&str; 4] = ["co-use", "composition", "interchangeability", "load-evenness"];
+/// Decimal logarithm of the e-value of a stream that counts towards the rung: twenty.
+const LEAST_LOG10_E: f64 = 1.301_029_995_663_981;
 
 /// Levels of the lists of members: expected share of false ones.
 const LEVELS: [f64; 2] = [0.01, 0.05];
@@ -41,7 +47,7 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
     // Without rings nothing is asked, and nothing is opened.
     let battery = if kept.rings.is_empty() { None } else { Some(Battery::open(store)?) };
     let mut out = Vec::new();
-    for (ring, battery) in kept.rings.iter().zip(battery.iter().cycle()) {
+    for ((ring, in_common), battery) in kept.rings.iter().zip(&kept.in_common).zip(battery.iter().cycle()) {
         let listed = LEVELS.map(|level| at_level(&ring.members, level));
         let members: Vec<RingMember> = ring.members[..listed[1]]
             .iter()
@@ -71,17 +77,33 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
         let log10 = |ln_p: f64| Some(ln_e_of_p(ln_p) / std::f64::consts::LN_10);
         let requests = requests(store, &on_list, &of_ring)?;
-        let provenance = battery.answers(ring, &on_list, requests);
+        let provenance = battery.answers(ring, in_common, &on_list, requests);
         let explained = provenance.iter().any(|answer| answer.explains == Some(true));
-        let rung = if provenance[0].explains.is_some() && !explained { Rung::Provenance } else { Rung::Chance };
-        let (route, rung, of_streams) = match ring.route {
-            ring::Route::CoUse => (Route::CoUse, rung, [Some(log10_e), None, None]),
+        let composition = in_common.composition.as_ref();
+        let of_composition = composition.and_then(|composition| log10(composition.ln_p));
+        let (route, mut of_streams) = match ring.route {
+            ring::Route::CoUse => (Route::CoUse, vec![("co-use", Some(log10_e))]),
             ring::Route::Persistent(streams) => {
-                let of = [None, log10(streams.ln_p_interchangeable), log10(streams.ln_p_even)];
-                (Route::Persistent, if explained { rung } else { Rung::SecondStream }, of)
+                let interchangeable = ("interchangeability", log10(streams.ln_p_interchangeable));
+                (Route::Persistent, vec![interchangeable, ("load-evenness", log10(streams.ln_p_even))])
             }
         };
-        let streams = ["co-use", "interchangeability", "load-evenness"].into_iter().zip(of_streams).collect();
+        of_streams.push(("composition", of_composition));
+        // Two streams that know nothing of each other, each at e ≥ 20.
+        let strong = of_streams.iter().filter(|(_, log10_e)| log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E));
+        let rung = match (explained, provenance[0].explains) {
+            (false, _) if strong.count() >= 2 => Rung::SecondStream,
+            (false, Some(_)) => Rung::Provenance,
+            _ => Rung::Chance,
+        };
+        let streams = STREAMS.map(|name| (name, of_streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e)));
+        let streams = streams.into_iter().collect();
+        let of_attribute = |&(place, ln_p, sharing): &(u8, f64, u32)| Shared {
+            attribute: ATTRIBUTES.get(usize::from(place)).map_or("", |(name, _)| name),
+            log10_p: ln_p / std::f64::consts::LN_10,
+            accounts: u64::from(sharing),
+        };
+        let shared = composition.map(|of| of.attributes.iter().map(of_attribute).collect()).unwrap_or_default();
         let (disposition, notes) = judged(&said, &id);
         out.push(Ring {
             disposition,
@@ -98,6 +120,9 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
             requests,
             families,
             streams,
+            uses: drawn(ring, listed[1], &family_id),
+            tested_accounts: composition.map_or(0, |of| u64::from(of.accounts)),
+            in_common: shared,
             provenance,
             members_at: LEVELS.iter().zip(listed).map(|(level, n)| (level.to_string(), n as u64)).collect(),
             members,
@@ -146,6 +171,20 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
 pub fn placebo(store: &Store, model: &Model, walks: u64, seed: u64) -> Result<[Realised; 2]> {
     let (days, config) = days(store, model)?;
     Ok([Dealing::Choices, Dealing::Names].map(|dealing| realised(&days, &config, dealing, walks, seed)))
+}
+
+/// Who used what, of members on the list and families that the store still names, by their places there.
+fn drawn(ring: &ring::Ring, listed: usize, family_id: &dyn Fn(u64) -> Option<FamilyId>) -> Vec<(u8, u8)> {
+    let mut places = Vec::new();
+    let mut n = 0u8;
+    for (_, family, ..) in ring.families.iter().take(DRAWN) {
+        let is_named = family_id(*family).is_some();
+        places.push(is_named.then_some(n));
+        n += u8::from(is_named);
+    }
+    let place = |family: u8| places.get(usize::from(family)).copied().flatten();
+    let uses = ring.uses.iter().filter(|(member, _)| usize::from(*member) < listed);
+    uses.filter_map(|&(member, family)| Some((member, place(family)?))).collect()
 }
 
 /// The newest verdict on a ring, and all verdicts and notes.

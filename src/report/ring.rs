@@ -87,7 +87,7 @@ impl Disposition {
 /// An innocent explanation of a ring, and what its test found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// Which one: `registered-text`, `gateway`, `class-or-event`, `monitoring`.
+    /// Which one: `registered-text`, `gateway`, `one-organisation`, `class-or-event`, `monitoring`.
     pub explanation: &'static str,
     /// Whether it explains the ring; none where it could not be tested.
     pub explains: Option<bool>,
@@ -147,6 +147,13 @@ pub struct Ring {
     pub families: Vec<RingFamily>,
     /// Evidence by stream, decimal logarithm of an e-value each, none where the route does not ask it; never combined.
     pub streams: BTreeMap<&'static str, Option<f64>>,
+    /// Which of the first members used which of the first families: places in both lists.
+    #[serde(skip)]
+    pub uses: Vec<(u8, u8)>,
+    /// Accounts of the first confirmed group that were active on the day that confirmed it: those whose attributes were compared.
+    pub tested_accounts: u64,
+    /// What they have in common beside their texts, by attribute.
+    pub in_common: Vec<Shared>,
     /// Innocent explanations that were tested, with what was found.
     pub provenance: Vec<Explanation>,
     /// The newest verdict of an analyst, who is named in the notes; none where nobody has judged it.
@@ -158,6 +165,17 @@ pub struct Ring {
     /// Whoever is on the list of level 5%, the likeliest first.
     #[serde(skip)]
     pub members: Vec<RingMember>,
+}
+
+/// An attribute whose values accounts were compared by.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shared {
+    /// Its name: `payment`, `network`, `client`, `region`, `registered`.
+    pub attribute: &'static str,
+    /// Decimal logarithm of the p-value: its rank among draws of accounts of the same plan that ask about as much.
+    pub log10_p: f64,
+    /// Accounts with the value that most of them have.
+    pub accounts: u64,
 }
 
 /// A family that a ring shared on a day.

@@ -1,7 +1,7 @@
 //! A made-up report for tests: every kind of list filled, long and hostile text among it. Numbers come from a seeded
 //! generator, so the page drawn from it is the same each time.
 
-use super::ring::{Explanation, Placebo, Ring, RingDay, RingFamily, RingsMeta, Route, Rung};
+use super::ring::{Explanation, Placebo, Ring, RingDay, RingFamily, RingsMeta, Route, Rung, Shared};
 use super::{
     Counts, DayCount, Family, FamilyNight, Fragment, Length, ModelCount, Night, Parameters, Part, Place, Removed,
     Report, SCHEMA, Slot, Totals,
@@ -257,7 +257,18 @@ fn ring(family: &Family) -> Ring {
         accounts: 58,
         requests: 1_204,
         families,
-        streams: BTreeMap::from([("co-use", Some(61.5)), ("interchangeability", None), ("load-evenness", None)]),
+        streams: BTreeMap::from([
+            ("co-use", Some(61.5)),
+            ("composition", Some(1.7)),
+            ("interchangeability", None),
+            ("load-evenness", None),
+        ]),
+        uses: (0..40u8)
+            .flat_map(|member| (0..6).map(move |family| (member, family)))
+            .filter(|(m, f)| (m * 7 + f * 5) % 3 > 0)
+            .collect(),
+        tested_accounts: 52,
+        in_common: vec![Shared { attribute: "payment", log10_p: -4.0, accounts: 17 }],
         provenance: vec![Explanation {
             explanation: "registered-text",
             explains: Some(false),
@@ -287,7 +298,7 @@ fn rings_meta() -> RingsMeta {
         tested: 1_204,
         q: 0.01,
         phi0: 5.0,
-        horizon: vec![1, 3, 7, 28],
+        horizon: vec![0, 1, 3, 7, 28],
         placebo: Placebo { runs: 3, rejected: 0, tested: 3_612, upper: 0.001 },
         valid: true,
         why: String::new(),

@@ -159,7 +159,7 @@ fn choose(list: &mut Vec<u16>, n: usize, rng: &mut ChaCha8Rng) {
 
 /// ln p of what was seen by its rank among draws: `is_as_extreme` draws once. Stops early where it is clearly nothing special, which keeps it exact
 /// (Besag and Clifford 1991, section 2).
-fn ln_rank(mut is_as_extreme: impl FnMut() -> bool) -> f64 {
+pub(super) fn ln_rank(mut is_as_extreme: impl FnMut() -> bool) -> f64 {
     let mut extreme = 0;
     for drawn in 1..=MOST_DRAWS {
         extreme += u32::from(is_as_extreme());

@@ -1,5 +1,6 @@
 //! Oracles and calibration: exact enumeration, known graphs, seeded worlds without and with a campaign.
 
+use super::composition::{Asker, composition};
 use super::confirm::{AFFINITIES, Prepared};
 use super::interests::Interests;
 use super::leiden::{Graph, Quality, communities};
@@ -462,6 +463,56 @@ fn ranks_among_draws_are_uniform_under_the_null() {
     let small = topics.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
     assert!(proportion_interval(small, 150, 0.999).0 <= 0.05, "{small} of 150 below 5%");
     assert!(ln_uniformity(&topics) > 1e-4f64.ln());
+}
+
+/// Accounts with a plan of two, a card of their own, and a client of five of which one is had by half.
+fn askers(n: u32, rng: &mut ChaCha8Rng) -> Vec<Asker> {
+    let asker = |account| Asker {
+        account,
+        requests: rng.random_range(1..50),
+        plan: Some(u64::from(account % 2)),
+        values: vec![Some(1_000 + u64::from(account)), Some(rng.random_range(0..8u64).saturating_sub(3)), None],
+    };
+    (0..n).map(asker).collect()
+}
+
+#[test]
+fn ranks_of_what_accounts_have_in_common_are_uniform_under_the_null() {
+    let mut rng = ChaCha8Rng::seed_from_u64(15);
+    let askers = askers(600, &mut rng);
+    let mut all = Vec::new();
+    for seed in 0..200 {
+        let group: BTreeSet<u32> = (0..20).map(|_| rng.random_range(0..600)).collect();
+        let found = composition(&askers, &group.into_iter().collect::<Vec<u32>>(), seed).expect("enough is known");
+        // Nobody says anything of the third attribute, and every card is one of its own.
+        assert_eq!(found.attributes.iter().map(|(place, ..)| *place).collect::<Vec<u8>>(), [0, 1]);
+        assert_eq!(found.attributes[0], (0, 0.0, 1));
+        all.push(found.attributes[1].1);
+    }
+    let small = all.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
+    assert!(proportion_interval(small, 200, 0.999).0 <= 0.05, "{small} of 200 below 5%");
+    assert!(ln_uniformity(&all) > 1e-4f64.ln());
+}
+
+#[test]
+fn accounts_bought_together_are_told_and_those_with_a_common_client_are_not() {
+    let mut rng = ChaCha8Rng::seed_from_u64(16);
+    let mut askers = askers(600, &mut rng);
+    let group: Vec<u32> = (100..130).collect();
+    // All have the client that half of all accounts have, or nearly so.
+    group.iter().for_each(|&account| askers[account as usize].values[1] = Some(0));
+    let common = composition(&askers, &group, 1).expect("enough is known");
+    assert_eq!(common.attributes[1].2, 30);
+    // Ten of thirty share three cards.
+    (0..10u32).for_each(|n| askers[100 + n as usize].values[0] = Some(u64::from(n % 3)));
+    let bought = composition(&askers, &group, 1).expect("enough is known");
+    assert_eq!(bought.attributes[0], (0, 1e-5f64.ln(), 4));
+    assert!((bought.ln_p - (2.0 * 1e-5f64).ln()).abs() < 1e-9 && bought.accounts == 30);
+    // Too few accounts, or nobody to compare them with.
+    assert!(
+        composition(&askers, &[1, 2], 1).is_none()
+            && composition(&askers[..40], &(0..30).collect::<Vec<u32>>(), 1).is_none()
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@
 use super::confirm::AFFINITIES;
 use super::day::Choice;
 use super::leiden::{Quality, communities};
-use super::member::{Member, Proposed, common, members};
+use super::member::{Evidence, Member, Proposed, common, members};
 use super::persistent::Persistent;
 use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
 use super::streams::Streams;
@@ -48,13 +48,20 @@ pub struct Ring {
     pub ln_e: f64,
     /// Confirmed groups of it.
     pub groups: usize,
+    /// Accounts of the group that was confirmed first, as they were frozen.
+    pub frozen: Vec<u32>,
     /// Accounts that the groups and the graph put together, sorted.
     pub core: Vec<u32>,
     /// Whoever may belong to it, the likeliest first.
     pub members: Vec<Member>,
     /// What it shared: day, family, accounts of the ring that it was new to, all such accounts; most of the ring first.
     pub families: Vec<(i32, u64, u32, u32)>,
+    /// Which of the first [`DRAWN`] members used which of the first [`DRAWN`] families first on its day: places of both.
+    pub uses: Vec<(u8, u8)>,
 }
+
+/// Members and families of which a ring says who used what.
+pub const DRAWN: usize = 60;
 
 /// Share of a group's accounts that a ring must hold.
 const MOST_OF: f64 = 0.8;
@@ -153,9 +160,11 @@ fn persistent(text: &Persistent) -> Option<Ring> {
         gamma_star: 1.0,
         ln_e: text.ln_decisive(),
         groups: 1,
+        frozen: text.accounts.clone(),
         core: text.accounts.clone(),
         members: text.accounts.iter().map(member).collect(),
         families: vec![(confirmed, text.family, n, n)],
+        uses: Vec::new(),
     })
 }
 
@@ -263,6 +272,7 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
         }
     }
     families.sort_by_key(|&(day, family, own, _)| (std::cmp::Reverse(own), day, family));
+    let uses = uses(&state.evidence, &members, &families);
     Ring {
         route: Route::CoUse,
         name,
@@ -272,8 +282,24 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
         gamma_star: best.and_then(|group| AFFINITIES.get(usize::from(group.survives?)).copied()).unwrap_or(0.0),
         ln_e: best.map_or(0.0, |group| group.ln_decisive(0)),
         groups: groups.len(),
+        frozen: first.map(|group| group.accounts.clone()).unwrap_or_default(),
         core,
         members,
         families,
+        uses,
     }
+}
+
+/// Who of the first members used which of the first families.
+fn uses(evidence: &[Evidence], members: &[Member], families: &[(i32, u64, u32, u32)]) -> Vec<(u8, u8)> {
+    let mut out = Vec::new();
+    for (place, &(day, family, ..)) in (0u8..).zip(families.iter().take(DRAWN)) {
+        let of_day = evidence.iter().filter(|evidence| evidence.day == day).flat_map(|evidence| &evidence.witnesses);
+        for witness in of_day.filter(|witness| witness.family == family) {
+            let used = |member: &&Member| witness.new.binary_search(&member.account).is_ok();
+            let own = (0u8..).zip(members.iter().take(DRAWN)).filter(|(_, member)| used(member));
+            out.extend(own.map(|(member, _)| (member, place)));
+        }
+    }
+    out
 }

@@ -190,6 +190,42 @@ fn what_analysts_say_is_kept(site: &Site, id: &str) {
 }
 
 #[test]
+fn what_accounts_have_in_common_beside_their_texts_is_a_stream_of_its_own() {
+    let site = Site::new();
+    let mut nights = nights();
+    let logs: Vec<String> = (0..DAYS).map(|night| format!("night-{night}.jsonl")).collect();
+    for (log, rows) in logs.iter().zip(&mut nights) {
+        for row in rows.iter_mut() {
+            let name = row["account"].as_str().expect("a name").to_owned();
+            let number: usize = name.trim_start_matches("person-").parse().expect("a number");
+            let card = if POOL.contains(&number) { number % 6 } else { number };
+            row["attributes"] =
+                json!({ "payment": format!("card-{card}"), "asn": 64_500 + number % 40, "tier": "plus" });
+        }
+        site.log(log, rows);
+    }
+    let all: Vec<&str> = logs.iter().map(String::as_str).collect();
+    site.audit(&all).ok();
+    let ring = site.run(&["ring", "list", "--store", "store", "--format", "json"]).ok().json()["rings"][0].clone();
+    assert_eq!(ring["rung"], "second-stream", "{ring}");
+    assert!(ring["streams"]["composition"].as_f64() > Some(1.31) && ring["streams"]["co-use"].as_f64() > Some(1.31));
+    let shared = ring["in_common"].as_array().expect("attributes");
+    let names: Vec<&str> = shared.iter().filter_map(|of| of["attribute"].as_str()).collect();
+    assert_eq!(names, ["payment", "network"]);
+    assert!(shared[0]["log10_p"].as_f64() < Some(-4.0) && shared[1]["log10_p"].as_f64() > Some(-2.0), "{ring}");
+    let page = site.run(&["ring", ring["id"].as_str().expect("a name"), "--store", "store"]).ok().out;
+    assert!(page.contains("payment: ") && page.contains("one-organisation not tested"), "{page}");
+    // The same accounts, who say that they are one company.
+    for (log, rows) in logs.iter().zip(&mut nights) {
+        rows.iter_mut().for_each(|row| row["attributes"]["organization"] = json!("Acme"));
+        site.log(log, rows);
+    }
+    site.run(&Site::audit_args("company", &all)).ok();
+    let listed = site.run(&["ring", "list", "--store", "company", "--format", "json"]).ok().json();
+    assert_eq!(listed["rings"][0]["rung"], "chance", "{listed}");
+}
+
+#[test]
 fn a_new_ring_is_told_once_and_again_where_the_telling_failed() {
     let site = Site::new();
     let logs: Vec<String> = (0..DAYS).map(|night| format!("night-{night}.jsonl")).collect();

@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 
 /// Rings on the page.
 const MOST_RINGS: usize = 50;
+/// Rings with a map of members by families, and the families that it has at most.
+const MOST_DRAWN: usize = 12;
+const DRAWN: usize = 60;
 /// Families of a ring on the page.
 const MOST_FAMILIES: usize = 12;
 
@@ -40,7 +43,7 @@ pub(super) fn section(rings: &[Ring], meta: &RingsMeta) -> String {
         );
     }
     out.push_str("</tbody></table></div>");
-    for ring in rings.iter().take(MOST_RINGS) {
+    for (n, ring) in rings.iter().take(MOST_RINGS).enumerate() {
         let _ = write!(
             out,
             "<details><summary><span class=\"mono\">{}</span> <span class=\"soft\">{} shared {}</span></summary><div class=\"scroll\"><table class=\"plain\">\
@@ -59,9 +62,22 @@ pub(super) fn section(rings: &[Ring], meta: &RingsMeta) -> String {
                 grouped(family.of),
             );
         }
-        out.push_str("</tbody></table></div><p>Streams, each by itself:</p><ul>");
+        out.push_str("</tbody></table></div>");
+        if n < MOST_DRAWN {
+            out.push_str(&who_used_what(ring));
+        }
+        out.push_str("<p>Streams, each by itself:</p><ul>");
         for (stream, log10_e) in ring.streams.iter().filter_map(|(stream, log10_e)| Some((stream, (*log10_e)?))) {
             let _ = write!(out, "<li>{stream}: log₁₀ E {log10_e:.1}, {}</li>", verbal(log10_e));
+        }
+        for shared in &ring.in_common {
+            let (of, log10_p) = (grouped(ring.tested_accounts), shared.log10_p);
+            let accounts = grouped(shared.accounts);
+            let _ = write!(
+                out,
+                "<li>{}: {accounts} of {of} accounts have one value; log₁₀ p {log10_p:.1}</li>",
+                shared.attribute
+            );
         }
         out.push_str("</ul><p>Innocent explanations:</p><ul>");
         for answer in &ring.provenance {
@@ -74,6 +90,47 @@ pub(super) fn section(rings: &[Ring], meta: &RingsMeta) -> String {
     }
     out.push_str("</section>");
     out
+}
+
+/// A map of members by families, day by day: a column is a text, a row an account, and a mark its first use.
+fn who_used_what(ring: &Ring) -> String {
+    let columns = ring.families.len().min(DRAWN);
+    if ring.uses.is_empty() || columns == 0 {
+        return String::new();
+    }
+    // Days side by side, and within a day the texts of most accounts first.
+    let mut order: Vec<usize> = (0..columns).collect();
+    order.sort_by_key(|&i| (ring.families[i].day, i));
+    let mut column = vec![0; columns];
+    order.iter().enumerate().for_each(|(x, &i)| column[i] = x);
+    let rows = 1 + ring.uses.iter().map(|(member, _)| usize::from(*member)).max().unwrap_or(0);
+    let mut path = String::new();
+    for &(member, family) in &ring.uses {
+        if let Some(x) = column.get(usize::from(family)) {
+            let _ = write!(path, "M{x} {member}h.8v.8h-.8z");
+        }
+    }
+    let mut days: Vec<(i64, usize)> = Vec::new();
+    for &i in &order {
+        match days.last_mut() {
+            Some((day, n)) if *day == ring.families[i].day => *n += 1,
+            _ => days.push((ring.families[i].day, 1)),
+        }
+    }
+    let (mut rules, mut at) = (String::new(), 0);
+    for (_, n) in &days[..days.len().saturating_sub(1)] {
+        at += n;
+        let _ = write!(rules, "M{}.9 0v{rows}", at - 1);
+    }
+    let words: Vec<String> = days.iter().map(|(day, n)| format!("{} ({n})", day_of(*day))).collect();
+    format!(
+        "<figure><figcaption><b>Who used which text first</b><span>{} by {}; days from the left, with texts: {}</span></figcaption>\
+         <svg class=\"map\" viewBox=\"0 0 {DRAWN} {rows}\" role=\"img\" aria-label=\"Members by families\"><path class=\"rule\" d=\"{rules}\"/>\
+         <path class=\"bar\" d=\"{path}\"/></svg></figure>",
+        count(rows as u64, "member", "members"),
+        count(columns as u64, "family", "families"),
+        words.join(", ")
+    )
 }
 
 /// What stands behind the list.

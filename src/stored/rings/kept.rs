@@ -1,6 +1,7 @@
 //! What a store keeps of rings, as two files: all that the next day needs, and what was found. Read, written, and written again without
 //! what is forgotten.
 
+use super::attributes::InCommon;
 use super::days;
 use super::neighbourhoods::Centres;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +14,7 @@ use crate::store::rewrite::Rewrite;
 use crate::store::{NewNight, Store};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 const MAGIC: &[u8; 8] = b"SHRINGS3";
@@ -40,12 +41,16 @@ pub(crate) struct Kept {
     pub(crate) late: u64,
     /// How groups were chosen.
     pub(crate) config: RingConfig,
+    /// What the first group of a ring has in common, by the ring's name and the day that confirmed it.
+    pub(super) compositions: BTreeMap<([u8; 32], i32), InCommon>,
 }
 
 /// What look-ups read: small where few rings were found, whatever the days hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Found {
     pub(crate) rings: Vec<Ring>,
+    /// What the first group of each has in common.
+    pub(crate) in_common: Vec<InCommon>,
     pub(crate) days: Vec<DayRecord>,
     /// Groups that placebo walks confirmed, and those that they tested.
     pub(crate) placebo: (u64, u64),
@@ -61,8 +66,11 @@ impl Found {
         let placebo = kept.current.false_of_tested();
         let tested = state.texts.under_test.iter().filter(|text| text.confirmed.is_none());
         let tested = tested.filter_map(|text| Some((text.family, *text.at_horizons.iter().flatten().last()?)));
+        let rings = rings(state);
+        let in_common = |ring: &Ring| kept.compositions.get(&(ring.name, ring.confirmed)).cloned().unwrap_or_default();
         Self {
-            rings: rings(state),
+            in_common: rings.iter().map(in_common).collect(),
+            rings,
             days: state.days.clone(),
             placebo,
             late: kept.late,

@@ -7,6 +7,7 @@
 //! Weakness: a day counts as over when a later one begins. Guarantee: the same exchanges give the same rings in one commit or in many, as far
 //! as their families are the same.
 
+mod attributes;
 mod days;
 mod events;
 mod kept;
@@ -14,6 +15,7 @@ mod neighbourhoods;
 mod subjects;
 mod walk;
 
+pub(crate) use attributes::{ATTRIBUTES, InCommon};
 pub(crate) use events::{Event, Kind, events, say};
 pub(crate) use kept::{forget, found};
 
@@ -23,9 +25,12 @@ use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;
 use crate::ring::propose::LEAST_ACCOUNTS;
-use crate::ring::{Day, RingConfig};
+use crate::ring::{Day, RingConfig, rings};
 use crate::store::{Store, Writer};
+use attributes::Askers;
 use kept::{FOUND, KIND, Kept, kept, write};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Reads the days of the nights that were added since, in a commit of its own; without a configuration as before.
 /// # Errors
@@ -45,8 +50,35 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig
     let since = before.night;
     let mut kept = Kept { night: newest, config, ..before };
     walk::read((store, &view), model, &standings, since, &mut kept, &mut walk::walk_on)?;
+    compose(store, &view, &mut kept)?;
     drop((view, standings));
     commit(writer, &kept)
+}
+
+/// Asks once of each ring what its first group's accounts have in common, on the day that confirmed it.
+fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
+    let newest = kept.current.real.through();
+    let mut before = std::mem::take(&mut kept.compositions);
+    // The newest day may have gone on.
+    before.retain(|(_, day), _| Some(*day) != newest);
+    let mut askers: BTreeMap<i32, Askers> = BTreeMap::new();
+    for ring in rings(&kept.current.real) {
+        let of = (ring.name, ring.confirmed);
+        let found = match before.remove(&of) {
+            Some(found) => found,
+            None => {
+                let askers = match askers.entry(ring.confirmed) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(empty) => {
+                        empty.insert(attributes::of_day(store, view, ring.confirmed, kept.config.day_starts)?)
+                    }
+                };
+                attributes::in_common(askers, &ring)
+            }
+        };
+        kept.compositions.insert(of, found);
+    }
+    Ok(())
 }
 
 /// All days of a store as the statistics read them, and how groups are chosen among them.
