@@ -5,12 +5,12 @@ use crate::embed::Model;
 use crate::error::Result;
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::ring::{
-    Disposition, Note, Placebo, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route, Rung, Shared,
+    Disposition, Note, Placebo, Planted, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route, Rung, Shared,
 };
 use crate::ring;
 use crate::ring::confirm::AFFINITIES;
 use crate::ring::member::at_level;
-use crate::ring::placebo::{Dealing, RUNS, Realised, realised};
+use crate::ring::placebo::{Dealing, PLANTED, RUNS, Realised, realised};
 use crate::ring::unite::DRAWN;
 use crate::ring::walk::HORIZONS;
 use crate::stats::{ln_e_of_p, proportion_interval};
@@ -157,6 +157,12 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         phi0: AFFINITIES[0],
         horizon: HORIZONS.map(i64::from).to_vec(),
         placebo: Placebo { runs: RUNS, rejected, tested, upper },
+        planted: Planted {
+            accounts: kept.planted.0,
+            texts: PLANTED.1,
+            each: PLANTED.1 as f64 * PLANTED.2,
+            found: kept.planted.1,
+        },
         valid,
         why,
         days: days.collect(),

@@ -237,6 +237,8 @@ pub struct RingsMeta {
     pub horizon: Vec<i64>,
     /// Runs on data without coordination.
     pub placebo: Placebo,
+    /// A campaign that was planted beside, to know what would be found.
+    pub planted: Planted,
     /// Whether the placebo runs are as they should be.
     pub valid: bool,
     /// Why not.
@@ -269,9 +271,13 @@ impl RingsMeta {
             self.placebo.tested,
             100.0 * self.placebo.upper
         );
+        let planted = format!(
+            "Of a campaign of {} accounts planted beside, each sending {} of {} new texts a day, {} are listed. ",
+            self.planted.accounts, self.planted.each, self.planted.texts, self.planted.found
+        );
         let valid = if self.valid { String::new() } else { format!("This list is not valid: {}. ", self.why) };
         format!(
-            "{groups}{null}{placebo}{valid}A ring is a finding about coordination as modelled, no probability of guilt: a class, an app without a \
+            "{groups}{null}{placebo}{planted}{valid}A ring is a finding about coordination as modelled, no probability of guilt: a class, an app without a \
              registration or a shared exercise can act together innocently."
         )
     }
@@ -312,6 +318,19 @@ pub struct Placebo {
     pub tested: u64,
     /// Upper end of the 95% interval of the share of groups that a run confirms.
     pub upper: f64,
+}
+
+/// A campaign that is planted in a copy of the days, never shown to anybody.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Planted {
+    /// Its accounts.
+    pub accounts: u64,
+    /// Its new texts of a day.
+    pub texts: u64,
+    /// How many of them an account sends, on average.
+    pub each: f64,
+    /// How many of its accounts are listed at a level of 1%.
+    pub found: u64,
 }
 
 /// A ring as the page of an account or a family names it.

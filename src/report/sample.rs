@@ -1,7 +1,7 @@
 //! A made-up report for tests: every kind of list filled, long and hostile text among it. Numbers come from a seeded
 //! generator, so the page drawn from it is the same each time.
 
-use super::ring::{Explanation, Placebo, Ring, RingDay, RingFamily, RingsMeta, Route, Rung, Shared};
+use super::ring::{Explanation, Placebo, Planted, Ring, RingDay, RingFamily, RingsMeta, Route, Rung, Shared};
 use super::{
     Counts, DayCount, Family, FamilyNight, Fragment, Length, ModelCount, Night, Parameters, Part, Place, Removed,
     Report, SCHEMA, Slot, Totals,
@@ -300,6 +300,7 @@ fn rings_meta() -> RingsMeta {
         phi0: 5.0,
         horizon: vec![0, 1, 3, 7, 28],
         placebo: Placebo { runs: 3, rejected: 0, tested: 3_612, upper: 0.001 },
+        planted: Planted { accounts: 30, texts: 20, each: 5.0, found: 29 },
         valid: true,
         why: String::new(),
         days: vec![day(20_519), day(20_520), day(20_521)],

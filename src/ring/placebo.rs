@@ -6,12 +6,15 @@
 //! however they are dealt. Source: the curveball of Strona et al. 2014, uniform over such tables (Carstens 2015). Weakness: coordination inside one small
 //! neighbourhood can survive in part. Guarantee: the same day and seed give the same placebo.
 
-use super::day::{Choice, Day, Subjects, half};
+use super::day::{Choice, Day, EVERYWHERE, Requests, Subjects, half};
 use super::interests::Interests;
+use super::member::at_level;
+use super::unite::rings;
 use super::walk::{RingConfig, State};
+use crate::ids::Digest;
 use rand::Rng as _;
 use rand::SeedableRng as _;
-use rand::seq::SliceRandom as _;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -26,6 +29,61 @@ pub struct Walks {
     pub real: State,
     /// What they say where nobody acts together.
     pub placebo: Vec<State>,
+    /// What they say where a campaign is planted.
+    pub planted: Planted,
+}
+
+/// A walk through the true days with a campaign planted in them, so that it is known what would be found: some accounts of the first day, who
+/// send some of so many new texts every day.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Planted {
+    /// The walk.
+    pub state: State,
+    /// The accounts, sorted.
+    pub accounts: Vec<u32>,
+}
+
+/// Accounts of a planted campaign, its new texts of a day, and the chance that an account sends one.
+pub const PLANTED: (usize, u64, f64) = (30, 20, 0.25);
+
+impl Planted {
+    /// Reads a day of which the true walk has these interests before.
+    fn with(mut self, day: &Day, interests: &Interests, config: &RingConfig) -> Self {
+        if self.accounts.is_empty() {
+            let mut all = day.accounts();
+            all.sort_by_key(|account| Digest::of(&account.to_le_bytes()));
+            all.truncate(PLANTED.0);
+            all.sort_unstable();
+            self.accounts = all;
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(day.day as u64);
+        let mut planted = Day { wide: Vec::new(), sent: Vec::new(), ..day.clone() };
+        for task in 0..PLANTED.1 {
+            // Numbers that no family has.
+            let family = u64::MAX - (day.day as u32 as u64 * PLANTED.1 + task);
+            let neighbourhood = day.requests.choose(&mut rng).map_or(EVERYWHERE, |requests| requests.neighbourhood);
+            planted.neighbourhoods.push((family, neighbourhood));
+            for &account in &self.accounts {
+                if rng.random_bool(PLANTED.2) {
+                    planted.new.push(Choice { family, account });
+                    planted.requests.push(Requests { account, neighbourhood, requests: 1 });
+                }
+            }
+        }
+        self.state.interests.clone_from(interests);
+        let state = self.state.with(&planted.in_order(), config, &|_, _| Vec::new());
+        self.state = State { interests: Interests::default(), ..state };
+        self
+    }
+
+    /// How many of the accounts are listed as members of a ring, at a level.
+    #[must_use]
+    pub fn found(&self, level: f64) -> usize {
+        let rings = rings(&self.state);
+        let listed = rings.iter().flat_map(|ring| &ring.members[..at_level(&ring.members, level)]);
+        let listed: BTreeSet<u32> = listed.map(|member| member.account).collect();
+        self.accounts.iter().filter(|account| listed.contains(account)).count()
+    }
 }
 
 impl Walks {
@@ -47,7 +105,8 @@ impl Walks {
         // Where a day proposes many groups, one walk tells the error.
         let runs = if real.days.last().is_some_and(|day| day.proposed > MANY) { 1 } else { RUNS };
         let placebo = (1..).zip(placebo).map(|(run, state)| if run <= runs { dealt((run, state)) } else { state });
-        Self { real, placebo: placebo.collect() }
+        let placebo = placebo.collect();
+        Self { real, placebo, planted: self.planted.with(day, &interests, config) }
     }
 
     /// Drops what was counted by neighbourhood, where neighbourhoods become others.
@@ -58,6 +117,8 @@ impl Walks {
 
     /// Leaves out accounts and days, as [`State::forget`].
     pub fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool, through: Option<i32>) {
+        self.planted.accounts.retain(|account| !is_gone(*account));
+        self.planted.state.forget(is_gone, through);
         for state in self.placebo.iter_mut().chain([&mut self.real]) {
             state.forget(is_gone, through);
         }
@@ -191,7 +252,7 @@ fn renamed(day: &Day, run: u64, seen: &HashSet<Choice>) -> Day {
 }
 
 /// Groups proposed on a day, from which on one placebo walk reads it.
-const MANY: u64 = 1_000;
+const MANY: u64 = 3_000;
 /// Trades for each account of a neighbourhood.
 const TRADES: usize = 5;
 

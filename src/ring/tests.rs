@@ -6,7 +6,7 @@ use super::interests::Interests;
 use super::leiden::{Graph, Quality, communities};
 use super::member::at_level;
 use super::null::Null;
-use super::placebo::{Dealing, placebo, realised};
+use super::placebo::{Dealing, PLANTED, Walks, placebo, realised};
 use super::streams::{LEAST_ACCOUNTS, Population, Sender, Streams, correlation, excess};
 use super::walk::{RingConfig, State};
 use super::{Choice, Day, Requests, Subjects, rings};
@@ -310,6 +310,26 @@ fn walks_without_coordination_tell_the_error() {
         // Four days, of which the newest tests halves only.
         assert!(found.lists == 48 && found.tests > 1000 && found.mean_e < 1.0, "{found:?}");
     }
+}
+
+#[test]
+fn a_planted_campaign_is_found_and_stays_out_of_the_true_walk() {
+    let mut rng = ChaCha8Rng::seed_from_u64(23);
+    let world = World::new(800, 30, &mut rng);
+    let (mut walks, mut state) = (Walks::default(), State::default());
+    for day in 0..4 {
+        let today = world.day(day, &[], &mut rng);
+        walks = walks.with(&today, &RingConfig::default(), NONE);
+        state = state.with(&today, &RingConfig::default(), NONE);
+        if day == 0 {
+            assert_eq!((walks.planted.accounts.len(), walks.planted.found(0.01)), (PLANTED.0, 0));
+        }
+    }
+    assert_eq!(walks.real, state);
+    assert!(rings(&state).is_empty() && walks.planted.found(0.01) >= 27, "{}", walks.planted.found(0.01));
+    let gone = walks.planted.accounts[0];
+    walks.forget(&|account| account == gone, None);
+    assert_eq!(walks.planted.accounts.len(), PLANTED.0 - 1);
 }
 
 #[test]

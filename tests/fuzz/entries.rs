@@ -305,7 +305,8 @@ pub fn key_file(bytes: &[u8]) {
     let root = |_: &str| Ok(TreeKey::root([1; 32]));
     if let Err(error) = keys::read(&text, "name", &Given::default(), &root) {
         let said = format!("{error} {:?}", error.hint_text());
-        assert!(!text.split(['"', '=', '\n']).any(|part| part.len() >= 24 && said.contains(part)), "{said}");
+        // A key is one word; a file of the error's own words proves nothing.
+        assert!(!text.split(['"', '=', '\n', ' ']).any(|part| part.len() >= 24 && said.contains(part)), "{said}");
     }
     let _ = (keys::commitment(&text), TreeKey::from_file(&text).is_ok());
     let range: String = text.lines().next().unwrap_or_default().chars().take(60).collect();

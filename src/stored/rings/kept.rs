@@ -54,6 +54,8 @@ pub(crate) struct Found {
     pub(crate) days: Vec<DayRecord>,
     /// Groups that placebo walks confirmed, and those that they tested.
     pub(crate) placebo: (u64, u64),
+    /// Accounts of a planted campaign, and how many of them are listed at a level of 1%.
+    pub(crate) planted: (u64, u64),
     pub(crate) late: u64,
     pub(crate) config: RingConfig,
     /// Texts sent day after day that were tested and are no ring.
@@ -64,6 +66,8 @@ impl Found {
     fn of(kept: &Kept) -> Self {
         let state = &kept.current.real;
         let placebo = kept.current.false_of_tested();
+        let planted = &kept.current.planted;
+        let planted = (planted.accounts.len() as u64, planted.found(0.01) as u64);
         let tested = state.texts.under_test.iter().filter(|text| text.confirmed.is_none());
         let tested = tested.filter_map(|text| Some((text.family, *text.at_horizons.iter().flatten().last()?)));
         let rings = rings(state);
@@ -73,6 +77,7 @@ impl Found {
             rings,
             days: state.days.clone(),
             placebo,
+            planted,
             late: kept.late,
             config: kept.config,
             persistent: tested.collect(),
