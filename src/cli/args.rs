@@ -1,4 +1,4 @@
-//! The command line as types: each flag with its default, unit and an example.
+//! The command line as clap reads it: long because it is one table of all commands and their flags.
 
 use super::format::Format;
 use crate::report::ring::Disposition;

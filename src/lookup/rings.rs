@@ -22,7 +22,7 @@ use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Streams of evidence, as reports name them.
-const STREAMS: [&str; 4] = ["co-use", "composition", "interchangeability", "load-evenness"];
+const STREAMS: [&str; 5] = ["co-use", "composition", "interchangeability", "load-evenness", "simultaneity"];
 /// Decimal logarithm of the e-value of a stream that counts towards the rung: twenty.
 const LEAST_LOG10_E: f64 = 1.301_029_995_663_981;
 
@@ -89,6 +89,7 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
             }
         };
         of_streams.push(("composition", of_composition));
+        of_streams.push(("simultaneity", in_common.timing.and_then(|timing| log10(timing.ln_p))));
         // Two streams that know nothing of each other, each at e ≥ 20.
         let strong = of_streams.iter().filter(|(_, log10_e)| log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E));
         let rung = match (explained, provenance[0].explains) {

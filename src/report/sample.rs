@@ -262,6 +262,7 @@ fn ring(family: &Family) -> Ring {
             ("composition", Some(1.7)),
             ("interchangeability", None),
             ("load-evenness", None),
+            ("simultaneity", Some(-0.3)),
         ]),
         uses: (0..40u8)
             .flat_map(|member| (0..6).map(move |family| (member, family)))

@@ -22,6 +22,7 @@ pub mod propose;
 pub mod streams;
 #[cfg(test)]
 mod tests;
+pub mod timing;
 pub mod unite;
 pub mod walk;
 

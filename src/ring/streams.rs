@@ -159,15 +159,20 @@ fn choose(list: &mut Vec<u16>, n: usize, rng: &mut ChaCha8Rng) {
 
 /// ln p of what was seen by its rank among draws: `is_as_extreme` draws once. Stops early where it is clearly nothing special, which keeps it exact
 /// (Besag and Clifford 1991, section 2).
-pub(super) fn ln_rank(mut is_as_extreme: impl FnMut() -> bool) -> f64 {
+pub(super) fn ln_rank(is_as_extreme: impl FnMut() -> bool) -> f64 {
+    ln_rank_of(MOST_DRAWS, is_as_extreme)
+}
+
+/// The same of so many draws at most.
+pub(super) fn ln_rank_of(most: u32, mut is_as_extreme: impl FnMut() -> bool) -> f64 {
     let mut extreme = 0;
-    for drawn in 1..=MOST_DRAWS {
+    for drawn in 1..=most {
         extreme += u32::from(is_as_extreme());
         if extreme == ENOUGH {
             return libm::log(f64::from(ENOUGH) / f64::from(drawn));
         }
     }
-    libm::log(f64::from(extreme + 1) / f64::from(MOST_DRAWS + 1))
+    libm::log(f64::from(extreme + 1) / f64::from(most + 1))
 }
 
 /// Intraclass correlation of subjects: the chance that two requests of one account agree, less the chance for two of different accounts,

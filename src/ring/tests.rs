@@ -8,6 +8,7 @@ use super::member::at_level;
 use super::null::Null;
 use super::placebo::{Dealing, PLANTED, Walks, placebo, realised};
 use super::streams::{LEAST_ACCOUNTS, Population, Sender, Streams, correlation, excess};
+use super::timing::{Use, timing};
 use super::walk::{RingConfig, State};
 use super::{Choice, Day, Requests, Subjects, rings};
 use crate::stats::{ln_uniformity, proportion_interval};
@@ -533,6 +534,33 @@ fn accounts_bought_together_are_told_and_those_with_a_common_client_are_not() {
         composition(&askers, &[1, 2], 1).is_none()
             && composition(&askers[..40], &(0..30).collect::<Vec<u32>>(), 1).is_none()
     );
+}
+
+#[test]
+fn what_is_used_at_the_same_time_is_told_from_the_rhythm_of_a_day() {
+    let mut rng = ChaCha8Rng::seed_from_u64(18);
+    const HOUR: i64 = 3_600_000_000;
+    // Everybody asks in the same eight hours, each text at any time of them.
+    let at_random = |rng: &mut ChaCha8Rng| -> Vec<Use> {
+        let one =
+            |i: u32| Use { family: u64::from(i % 8), time: rng.random_range(8 * HOUR..16 * HOUR), account: i / 8 };
+        (0..160).map(one).collect()
+    };
+    let all: Vec<f64> = (0..200).map(|seed| timing(at_random(&mut rng), seed).expect("enough uses").ln_p).collect();
+    let small = all.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
+    assert!(proportion_interval(small, 200, 0.999).0 <= 0.05, "{small} of 200 below 5%");
+    assert!(ln_uniformity(&all) > 1e-4f64.ln());
+    // A dispatcher hands every text out within a quarter of an hour.
+    let mut uses = at_random(&mut rng);
+    uses.iter_mut().for_each(|one| one.time = (9 + one.family as i64 / 2) * HOUR + rng.random_range(0..HOUR / 4));
+    let found = timing(uses, 1).expect("enough uses");
+    assert!((found.ln_p - 1e-4f64.ln()).abs() < 1e-9 && found.uses == 160, "{found:?}");
+    // Two requests of one account are no pair, and pairs are counted once.
+    let at = |time, account| Use { family: 1, time, account };
+    let few: Vec<Use> =
+        (0..10).map(|i| at(i64::from(i) * HOUR, 1)).chain([at(60_000_000, 2), at(90_000_000, 3)]).collect();
+    assert_eq!(timing(few, 1).map(|found| found.pairs), Some(3));
+    assert!(timing(vec![at(0, 1); 9], 1).is_none());
 }
 
 #[test]

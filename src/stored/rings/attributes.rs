@@ -1,16 +1,20 @@
 //! What the log says of accounts beside their texts: the attributes of a day's exchanges, as the statistics of composition read them.
 
+use super::super::known::SINGLE;
+use super::super::standing::family_key;
 use super::days::day_of;
 use crate::error::Result;
-use crate::ids::Digest;
+use crate::ids::{Digest, Field, Level};
 use crate::ring::Ring;
 use crate::ring::composition::{Asker, Composition, composition};
-use crate::store::{Store, tables};
+use crate::ring::timing::{Timing, Use, timing};
+use crate::store::postings::{NONE, Posting};
+use crate::store::{Named, Night, Store, tables};
 use crate::stored::view::View;
 use arrow_array::cast::AsArray;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Attributes that are compared: the name in reports, and those in logs, in lower case.
 pub(crate) const ATTRIBUTES: [(&str, &[&str]); 5] = [
@@ -32,6 +36,8 @@ const MOST: usize = 64 << 10;
 pub(crate) struct InCommon {
     /// By attribute, where enough is known.
     pub(crate) composition: Option<Composition>,
+    /// How simultaneously they used the ring's texts.
+    pub(crate) timing: Option<Timing>,
     /// Accounts of the commonest organisation, and those whose organisation is known.
     pub(crate) organisation: (u32, u32),
 }
@@ -39,15 +45,51 @@ pub(crate) struct InCommon {
 /// Accounts that were active on a day, with their organisation.
 pub(super) type Askers = (Vec<Asker>, Vec<(u32, u64)>);
 
-/// What a ring's first group has in common, among the askers of the day that confirmed it.
-pub(super) fn in_common((askers, organisations): &Askers, ring: &Ring) -> InCommon {
+/// What a ring's first group has in common, among the askers of the day that confirmed it and in its own uses of the ring's texts on that day.
+pub(super) fn in_common((askers, organisations): &Askers, uses: Vec<Use>, ring: &Ring) -> InCommon {
     let seed = u64::from_le_bytes(ring.name[..8].try_into().unwrap_or_default());
     let own = organisations.iter().filter(|(account, _)| ring.frozen.binary_search(account).is_ok());
     let mut own: Vec<u64> = own.map(|(_, organisation)| *organisation).collect();
     own.sort_unstable();
     let commonest = own.chunk_by(|a, b| a == b).map(<[u64]>::len).max().unwrap_or(0);
     let organisation = (commonest as u32, own.len() as u32);
-    InCommon { composition: composition(askers, &ring.frozen, seed), organisation }
+    InCommon { composition: composition(askers, &ring.frozen, seed), timing: timing(uses, seed), organisation }
+}
+
+/// Exchanges of a day, by the place of the night that holds them.
+fn postings<'a>(
+    (store, view): (&'a Store, &'a View),
+    day: i32,
+    day_starts: i32,
+) -> impl Iterator<Item = (usize, impl Iterator<Item = &'a Posting>)> {
+    let may_hold = move |night: &Night| {
+        (day_of(night.first_seen, day_starts)..=day_of(night.last_seen, day_starts)).contains(&day)
+    };
+    let nights = store.nights().iter().zip(&view.postings).enumerate().filter(move |(_, (night, _))| may_hold(night));
+    nights.map(move |(at, (_, own))| {
+        (at, own.all().iter().filter(move |posting| day_of(posting.time, day_starts) == day))
+    })
+}
+
+/// When the accounts of a ring's first group first used its texts on the day that confirmed it.
+pub(super) fn uses(store: &Store, view: &View, ring: &Ring, day_starts: i32) -> Vec<Use> {
+    let of_day = ring.families.iter().filter(|family| family.0 == ring.confirmed).map(|family| family.1);
+    let families: BTreeSet<u64> = of_day.collect();
+    let mut first: BTreeMap<(u64, u32), i64> = BTreeMap::new();
+    let of_day = postings((store, view), ring.confirmed, day_starts).flat_map(|(_, own)| own);
+    for posting in of_day.filter(|posting| ring.frozen.binary_search(&posting.account).is_ok()) {
+        let (near, prompt) = (view.family(posting.prompt), posting.prompt);
+        let fragments = view.fragments_of(Field::Prompt, prompt);
+        let fragments = fragments.map(|part| family_key(Level::Fragment, view.fragments[part as usize].head));
+        let of_near = (near != SINGLE).then(|| family_key(Level::NearDuplicate, near));
+        let system = (posting.system != NONE).then(|| family_key(Level::System, posting.system));
+        let own = fragments.chain(of_near).chain(system).chain([family_key(Level::Exact, prompt)]);
+        for family in own.filter(|family| families.contains(family)) {
+            let time = first.entry((family, posting.account)).or_insert(posting.time);
+            *time = (*time).min(posting.time);
+        }
+    }
+    first.into_iter().map(|((family, account), time)| Use { family, time, account }).collect()
 }
 
 /// The askers of a day.
@@ -56,14 +98,10 @@ pub(super) fn of_day(store: &Store, view: &View, day: i32, day_starts: i32) -> R
         ATTRIBUTES.iter().map(|(_, names)| *names).chain([&ORGANISATION[..], &PLAN[..]]).collect();
     // For each account: requests, and how often it had which value of each attribute.
     let mut of_account: BTreeMap<u32, (u32, Vec<BTreeMap<u64, u32>>)> = BTreeMap::new();
-    for (at, file) in store.of_kind("rows").enumerate() {
-        let Some(postings) = view.postings.get(at) else { continue };
-        let mut rows: Vec<(u32, u32)> = postings
-            .all()
-            .iter()
-            .filter(|posting| day_of(posting.time, day_starts) == day)
-            .map(|posting| (posting.row, posting.account))
-            .collect();
+    let files: Vec<&Named> = store.of_kind("rows").collect();
+    for (at, own) in postings((store, view), day, day_starts) {
+        let Some(file) = files.get(at) else { continue };
+        let mut rows: Vec<(u32, u32)> = own.map(|posting| (posting.row, posting.account)).collect();
         rows.sort_unstable();
         rows.dedup_by_key(|(row, _)| *row);
         if rows.is_empty() {

@@ -73,7 +73,8 @@ fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
                         empty.insert(attributes::of_day(store, view, ring.confirmed, kept.config.day_starts)?)
                     }
                 };
-                attributes::in_common(askers, &ring)
+                let uses = attributes::uses(store, view, &ring, kept.config.day_starts);
+                attributes::in_common(askers, uses, &ring)
             }
         };
         kept.compositions.insert(of, found);
