@@ -24,7 +24,15 @@ def score(program, store, world, key):
         run = subprocess.run([program, "export", what, "--store", store, "--key", key], capture_output=True, text=True, check=True)
         return csv.DictReader(run.stdout.splitlines())
 
-    name_of = {row["account"]: account_of[row["exchange_id"]] for row in export("members")}
+    name_of, trolls_of = {}, collections.defaultdict(set)
+    for row in export("members"):
+        name_of[row["account"]] = account = account_of[row["exchange_id"]]
+        if "troll" in labels[account]:
+            trolls_of[row["family_id"]].add(account)
+    # Real accounts that share three families with others of their kind: of the rest nothing can be known.
+    shared = collections.Counter(account for own in trolls_of.values() if len(own) >= 2 for account in own)
+    for account in (account for account, n in shared.items() if n >= 3):
+        labels[account].add("troll, three families shared")
 
     def planted(account):
         return {label for label in labels[account] if not label.startswith(INNOCENT)}
