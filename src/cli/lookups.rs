@@ -276,7 +276,8 @@ fn ring_lines(rings: &[RingOf]) -> String {
     let of_one = |ring: &RingOf| {
         let membership = ring.membership.map(|m| format!(", membership {m:.4}")).unwrap_or_default();
         let (rung, day) = (ring.rung.word(), date_of(ring.confirmed_night));
-        format!("ring {} (rung {rung}, gamma* {}, confirmed {day}{membership})\n", ring.ring_id, ring.gamma_star)
+        let last = ring.last.map(|last| format!(", last listed {}", date_of(last))).unwrap_or_default();
+        format!("ring {} (rung {rung}, gamma* {}, confirmed {day}{membership}{last})\n", ring.ring_id, ring.gamma_star)
     };
     rings.iter().map(of_one).collect()
 }

@@ -8,7 +8,7 @@ use super::{alerts, config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
-use crate::report::ring::{Disposition, Ring, RingsMeta, verbal};
+use crate::report::ring::{Disposition, PastRing, Ring, RingsMeta, verbal};
 use crate::ring::placebo::{Dealing, Realised};
 use crate::stats::proportion_interval;
 use crate::store::Store;
@@ -37,7 +37,9 @@ pub(super) fn name_of(author: &Author) -> String {
 fn said(command: &RingCommand) -> Result<()> {
     let holder = format!("process {}", std::process::id());
     let note = |store: &Path, ring: &str, what, author: &Author| {
-        known(&lookup::rings(&Store::open(store)?)?.0, ring)?;
+        let open = Store::open(store)?;
+        let listed = lookup::rings(&open)?.0;
+        known(&listed.into_iter().chain(lookup::past_rings(&open)?).collect::<Vec<Ring>>(), ring)?;
         let author = name_of(author);
         upkeep::note(store, ring, what, &Said { author: &author, time: alerts::now()? }, &holder)
     };
@@ -114,8 +116,12 @@ fn known(rings: &[Ring], name: &str) -> Result<()> {
 
 fn show(args: &ShownRing) -> Result<()> {
     only(args.format, &[Format::Text, Format::Json])?;
-    let (mut rings, meta) = lookup::rings(&opened(&args.store, args.checked)?)?;
+    let store = opened(&args.store, args.checked)?;
+    let (mut rings, meta) = lookup::rings(&store)?;
     if args.ring != "list" {
+        if meta.past.iter().any(|past| past.id == args.ring) {
+            rings = lookup::past_rings(&store)?;
+        }
         known(&rings, &args.ring)?;
         rings.retain(|ring| ring.id == args.ring);
     }
@@ -128,6 +134,15 @@ fn show(args: &ShownRing) -> Result<()> {
         return print::json(&page);
     }
     print::out(&if args.ring == "list" { table(&rings, &meta) } else { page(&rings[0], &meta) })
+}
+
+/// Since when a ring is not listed any more, and why.
+fn left(past: &PastRing) -> String {
+    let why = past
+        .became
+        .as_ref()
+        .map_or("nothing was heard of it since".to_owned(), |ring| format!("its accounts are in {ring}"));
+    format!("was last listed on {}: {why}", date_of(past.last))
 }
 
 /// The list of rings, as people read it.
@@ -153,7 +168,9 @@ pub(super) fn table(rings: &[Ring], meta: &RingsMeta) -> String {
 }
 
 fn behind(meta: &RingsMeta) -> String {
-    format!("\n{}\n", meta.words())
+    let past: String = meta.past.iter().map(|past| format!("{} {}\n", past.id, left(past))).collect();
+    let past = if past.is_empty() { past } else { format!("\nno longer listed\n{past}") };
+    format!("{past}\n{}\n", meta.words())
 }
 
 fn page(ring: &Ring, meta: &RingsMeta) -> String {
@@ -171,6 +188,9 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
         ring.gamma_star,
         ring.log10_e
     );
+    if let Some(past) = &ring.past {
+        out.insert_str(0, &format!("{}\n", left(past)));
+    }
     for family in ring.families.iter().take(30) {
         let day = date_of(family.day);
         out += &format!("{day}  {:>8} {:>6}  {}\n", family.accounts, family.of, family.family_id);

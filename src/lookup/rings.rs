@@ -5,7 +5,8 @@ use crate::embed::Model;
 use crate::error::Result;
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::ring::{
-    Disposition, Note, Placebo, Planted, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route, Rung, Shared,
+    Disposition, Note, PastRing, Placebo, Planted, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route,
+    Rung, Shared,
 };
 use crate::ring;
 use crate::ring::confirm::AFFINITIES;
@@ -17,7 +18,7 @@ use crate::stats::{ln_e_of_p, proportion_interval};
 use crate::store::Store;
 use crate::store::sorted::equal;
 use crate::store::uses::OfAccount;
-use crate::stored::rings::{ATTRIBUTES, Event, Kind, days, events, found};
+use crate::stored::rings::{ATTRIBUTES, Event, InCommon, Kind, days, events, found};
 use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,98 +38,15 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         let why = "no night has been read for rings yet".to_owned();
         return Ok((Vec::new(), RingsMeta { why, ..RingsMeta::default() }));
     };
-    let names = names_of(store, &kept.rings)?;
-    let standings = Standings::open_kept(store)?;
-    let family_id = |family: u64| -> Option<FamilyId> {
-        let head = standings.as_ref()?.head(family)?;
-        Some(FamilyId { level: level_of(family).0, lead: head.id })
-    };
-    let said = events(store)?;
+    let past = kept.past.iter().map(|(past, _)| PastRing {
+        id: called(past.ring.name),
+        last: i64::from(past.last),
+        became: past.became.map(called),
+    });
     // Without rings nothing is asked, and nothing is opened.
-    let battery = if kept.rings.is_empty() { None } else { Some(Battery::open(store)?) };
-    let mut out = Vec::new();
-    for ((ring, in_common), battery) in kept.rings.iter().zip(&kept.in_common).zip(battery.iter().cycle()) {
-        let listed = LEVELS.map(|level| at_level(&ring.members, level));
-        let members: Vec<RingMember> = ring.members[..listed[1]]
-            .iter()
-            .enumerate()
-            .filter_map(|(i, member)| {
-                Some(RingMember {
-                    account: *names.get(&member.account)?,
-                    membership: 1.0 - member.local_fdr,
-                    listed: i < listed[0],
-                    shared: u64::from(member.families),
-                    families: member.top.iter().filter_map(|&family| family_id(family)).collect(),
-                })
-            })
-            .collect();
-        let families: Vec<RingFamily> = ring
-            .families
-            .iter()
-            .filter_map(|&(day, family, accounts, of)| {
-                let (accounts, of) = (u64::from(accounts), u64::from(of));
-                Some(RingFamily { family_id: family_id(family)?, day: i64::from(day), accounts, of })
-            })
-            .collect();
-        let of_ring: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
-        let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
-        let called = |name: [u8; 32]| format!("r{}", &Digest(name).to_string()[..16]);
-        let id = called(ring.name);
-        let log10_e = ring.ln_e / std::f64::consts::LN_10;
-        let log10 = |ln_p: f64| Some(ln_e_of_p(ln_p) / std::f64::consts::LN_10);
-        let requests = requests(store, &on_list, &of_ring)?;
-        let provenance = battery.answers(ring, in_common, &on_list, requests);
-        let explained = provenance.iter().any(|answer| answer.explains == Some(true));
-        let composition = in_common.composition.as_ref();
-        let of_composition = composition.and_then(|composition| log10(composition.ln_p));
-        let (route, mut of_streams) = match ring.route {
-            ring::Route::CoUse => (Route::CoUse, vec![("co-use", Some(log10_e))]),
-            ring::Route::Persistent(streams) => {
-                let interchangeable = ("interchangeability", log10(streams.ln_p_interchangeable));
-                (Route::Persistent, vec![interchangeable, ("load-evenness", log10(streams.ln_p_even))])
-            }
-        };
-        of_streams.push(("composition", of_composition));
-        of_streams.push(("simultaneity", in_common.timing.and_then(|timing| log10(timing.ln_p))));
-        // Two streams that know nothing of each other, each at e ≥ 20.
-        let strong = of_streams.iter().filter(|(_, log10_e)| log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E));
-        let rung = match (explained, provenance[0].explains) {
-            (false, _) if strong.count() >= 2 => Rung::SecondStream,
-            (false, Some(_)) => Rung::Provenance,
-            _ => Rung::Chance,
-        };
-        let streams = STREAMS.map(|name| (name, of_streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e)));
-        let streams = streams.into_iter().collect();
-        let of_attribute = |&(place, ln_p, sharing): &(u8, f64, u32)| Shared {
-            attribute: ATTRIBUTES.get(usize::from(place)).map_or("", |(name, _)| name),
-            log10_p: ln_p / std::f64::consts::LN_10,
-            accounts: u64::from(sharing),
-        };
-        let shared = composition.map(|of| of.attributes.iter().map(of_attribute).collect()).unwrap_or_default();
-        let (disposition, notes) = judged(&said, &id);
-        out.push(Ring {
-            disposition,
-            notes,
-            campaign: called(ring.campaign),
-            id,
-            route,
-            rung,
-            gamma_star: ring.gamma_star,
-            log10_e,
-            first_proposed: i64::from(ring.proposed),
-            confirmed_night: i64::from(ring.confirmed),
-            accounts: listed[0] as u64,
-            requests,
-            families,
-            streams,
-            uses: drawn(ring, listed[1], &family_id),
-            tested_accounts: composition.map_or(0, |of| u64::from(of.accounts)),
-            in_common: shared,
-            provenance,
-            members_at: LEVELS.iter().zip(listed).map(|(level, n)| (level.to_string(), n as u64)).collect(),
-            members,
-        });
-    }
+    let shown = if kept.rings.is_empty() { None } else { Some(Shown::open(store, kept.rings.iter().map(|of| &of.0))?) };
+    let out = kept.rings.iter().zip(shown.iter().cycle());
+    let out = out.map(|((ring, in_common), shown)| shown.ring(ring, in_common)).collect::<Result<Vec<Ring>>>()?;
     let days = kept.days.iter().map(|day| RingDay {
         day: i64::from(day.day),
         accounts: day.accounts,
@@ -167,9 +85,142 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         valid,
         why,
         days: days.collect(),
+        past: past.collect(),
         late: kept.late,
     };
     Ok((out, meta))
+}
+
+/// Rings of earlier days that are none any more, as they were on their last day.
+/// # Errors
+/// `Store` when the store is damaged.
+pub fn past_rings(store: &Store) -> Result<Vec<Ring>> {
+    let past = found(store)?.map(|kept| kept.past).unwrap_or_default();
+    if past.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shown = Shown::open(store, past.iter().map(|(past, _)| &past.ring))?;
+    let of_one = |(past, in_common): &(ring::placebo::Past, InCommon)| {
+        let (id, last, became) = (called(past.ring.name), i64::from(past.last), past.became.map(called));
+        let ring = shown.ring(&past.ring, in_common)?;
+        Ok(Ring { past: Some(PastRing { id, last, became }), ..ring })
+    };
+    past.iter().map(of_one).collect()
+}
+
+/// The name of a ring in reports.
+fn called(name: [u8; 32]) -> String {
+    format!("r{}", &Digest(name).to_string()[..16])
+}
+
+/// What rings are shown with.
+struct Shown<'a> {
+    store: &'a Store,
+    names: BTreeMap<u32, AccountId>,
+    standings: Option<Standings>,
+    said: Vec<Event>,
+    battery: Battery,
+}
+
+impl<'a> Shown<'a> {
+    fn open<'b>(store: &'a Store, rings: impl Iterator<Item = &'b ring::Ring>) -> Result<Self> {
+        Ok(Self {
+            store,
+            names: names_of(store, rings)?,
+            standings: Standings::open_kept(store)?,
+            said: events(store)?,
+            battery: Battery::open(store)?,
+        })
+    }
+
+    fn family_id(&self, family: u64) -> Option<FamilyId> {
+        let head = self.standings.as_ref()?.head(family)?;
+        Some(FamilyId { level: level_of(family).0, lead: head.id })
+    }
+
+    /// A ring as reports show it.
+    fn ring(&self, ring: &ring::Ring, in_common: &InCommon) -> Result<Ring> {
+        let listed = LEVELS.map(|level| at_level(&ring.members, level));
+        let members: Vec<RingMember> = ring.members[..listed[1]]
+            .iter()
+            .enumerate()
+            .filter_map(|(i, member)| {
+                Some(RingMember {
+                    account: *self.names.get(&member.account)?,
+                    membership: 1.0 - member.local_fdr,
+                    listed: i < listed[0],
+                    shared: u64::from(member.families),
+                    families: member.top.iter().filter_map(|&family| self.family_id(family)).collect(),
+                })
+            })
+            .collect();
+        let families: Vec<RingFamily> = ring
+            .families
+            .iter()
+            .filter_map(|&(day, family, accounts, of)| {
+                let (accounts, of) = (u64::from(accounts), u64::from(of));
+                Some(RingFamily { family_id: self.family_id(family)?, day: i64::from(day), accounts, of })
+            })
+            .collect();
+        let of_ring: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
+        let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
+        let id = called(ring.name);
+        let log10_e = ring.ln_e / std::f64::consts::LN_10;
+        let log10 = |ln_p: f64| Some(ln_e_of_p(ln_p) / std::f64::consts::LN_10);
+        let requests = requests(self.store, &on_list, &of_ring)?;
+        let provenance = self.battery.answers(ring, in_common, &on_list, requests);
+        let explained = provenance.iter().any(|answer| answer.explains == Some(true));
+        let composition = in_common.composition.as_ref();
+        let of_composition = composition.and_then(|composition| log10(composition.ln_p));
+        let (route, mut of_streams) = match ring.route {
+            ring::Route::CoUse => (Route::CoUse, vec![("co-use", Some(log10_e))]),
+            ring::Route::Persistent(streams) => {
+                let interchangeable = ("interchangeability", log10(streams.ln_p_interchangeable));
+                (Route::Persistent, vec![interchangeable, ("load-evenness", log10(streams.ln_p_even))])
+            }
+        };
+        of_streams.push(("composition", of_composition));
+        of_streams.push(("simultaneity", in_common.timing.and_then(|timing| log10(timing.ln_p))));
+        // Two streams that know nothing of each other, each at e ≥ 20.
+        let strong = of_streams.iter().filter(|(_, log10_e)| log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E));
+        let rung = match (explained, provenance[0].explains) {
+            (false, _) if strong.count() >= 2 => Rung::SecondStream,
+            (false, Some(_)) => Rung::Provenance,
+            _ => Rung::Chance,
+        };
+        let streams = STREAMS.map(|name| (name, of_streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e)));
+        let streams = streams.into_iter().collect();
+        let of_attribute = |&(place, ln_p, sharing): &(u8, f64, u32)| Shared {
+            attribute: ATTRIBUTES.get(usize::from(place)).map_or("", |(name, _)| name),
+            log10_p: ln_p / std::f64::consts::LN_10,
+            accounts: u64::from(sharing),
+        };
+        let shared = composition.map(|of| of.attributes.iter().map(of_attribute).collect()).unwrap_or_default();
+        let (disposition, notes) = judged(&self.said, &id);
+        Ok(Ring {
+            disposition,
+            notes,
+            campaign: called(ring.campaign),
+            id,
+            route,
+            rung,
+            gamma_star: ring.gamma_star,
+            log10_e,
+            first_proposed: i64::from(ring.proposed),
+            confirmed_night: i64::from(ring.confirmed),
+            accounts: listed[0] as u64,
+            requests,
+            families,
+            streams,
+            uses: drawn(ring, listed[1], &|family| self.family_id(family)),
+            tested_accounts: composition.map_or(0, |of| u64::from(of.accounts)),
+            in_common: shared,
+            provenance,
+            members_at: LEVELS.iter().zip(listed).map(|(level, n)| (level.to_string(), n as u64)).collect(),
+            members,
+            past: None,
+        })
+    }
 }
 
 /// Walks through the days of a store without their coordination, made so in each way.
@@ -218,7 +269,7 @@ pub(super) fn rings_of_account(store: &Store, account: AccountId) -> Result<Vec<
         let member = ring.members.iter().find(|member| member.account == account)?;
         Some(of(ring, Some(member.membership)))
     };
-    Ok(rings(store)?.0.iter().filter_map(of_ring).collect())
+    Ok(rings(store)?.0.iter().chain(&past_rings(store)?).filter_map(of_ring).collect())
 }
 
 /// Rings that shared a family.
@@ -226,18 +277,18 @@ pub(super) fn rings_of_account(store: &Store, account: AccountId) -> Result<Vec<
 /// `Store` when the store is damaged.
 pub(super) fn rings_of_family(store: &Store, family: FamilyId) -> Result<Vec<RingOf>> {
     let shares = |ring: &&Ring| ring.families.iter().any(|shared| shared.family_id == family);
-    Ok(rings(store)?.0.iter().filter(shares).map(|ring| of(ring, None)).collect())
+    Ok(rings(store)?.0.iter().chain(&past_rings(store)?).filter(shares).map(|ring| of(ring, None)).collect())
 }
 
 fn of(ring: &Ring, membership: Option<f64>) -> RingOf {
     let Ring { rung, gamma_star, confirmed_night, .. } = *ring;
-    RingOf { ring_id: ring.id.clone(), rung, gamma_star, confirmed_night, membership }
+    let last = ring.past.as_ref().map(|past| past.last);
+    RingOf { ring_id: ring.id.clone(), rung, gamma_star, confirmed_night, last, membership }
 }
 
 /// Names of the accounts of rings.
-fn names_of(store: &Store, rings: &[ring::Ring]) -> Result<BTreeMap<u32, AccountId>> {
-    let wanted: BTreeSet<u32> =
-        rings.iter().flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
+fn names_of<'a>(store: &Store, rings: impl Iterator<Item = &'a ring::Ring>) -> Result<BTreeMap<u32, AccountId>> {
+    let wanted: BTreeSet<u32> = rings.flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
     let mut out = BTreeMap::new();
     for number in wanted {
         let query = "SELECT id FROM accounts WHERE account = ?1";

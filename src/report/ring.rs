@@ -165,6 +165,20 @@ pub struct Ring {
     /// Whoever is on the list of level 5%, the likeliest first.
     #[serde(skip)]
     pub members: Vec<RingMember>,
+    /// When it left the list; none where it is on it.
+    pub past: Option<PastRing>,
+}
+
+/// A ring that left the list, since nothing was heard of it for four weeks or another has its accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PastRing {
+    /// Its name.
+    pub id: String,
+    /// The last day on which it was listed.
+    #[serde(serialize_with = "date")]
+    pub last: i64,
+    /// The ring that has most of its accounts since.
+    pub became: Option<String>,
 }
 
 /// An attribute whose values accounts were compared by.
@@ -245,6 +259,8 @@ pub struct RingsMeta {
     pub why: String,
     /// The days that were read, newest last.
     pub days: Vec<RingDay>,
+    /// Rings that left the list.
+    pub past: Vec<PastRing>,
     /// Exchanges that came after their day was over, or on a day that has hardly any; nothing was made of them.
     pub late: u64,
 }
@@ -345,8 +361,16 @@ pub struct RingOf {
     /// The day that confirmed it.
     #[serde(serialize_with = "date")]
     pub confirmed_night: i64,
+    /// The last day on which it was listed; none where it still is.
+    #[serde(serialize_with = "date_or_none")]
+    pub last: Option<i64>,
     /// The account's chance that it belongs, in [0, 1]; none on the page of a family.
     pub membership: Option<f64>,
+}
+
+/// A day as a date, or null.
+fn date_or_none<S: serde::Serializer>(day: &Option<i64>, out: S) -> Result<S::Ok, S::Error> {
+    day.map(super::date_of).serialize(out)
 }
 
 #[cfg(test)]

@@ -279,6 +279,7 @@ fn ring(family: &Family) -> Ring {
         notes: Vec::new(),
         members_at: BTreeMap::from([("0.01".to_owned(), 58), ("0.05".to_owned(), 61)]),
         members: Vec::new(),
+        past: None,
     }
 }
 
@@ -305,6 +306,7 @@ fn rings_meta() -> RingsMeta {
         valid: true,
         why: String::new(),
         days: vec![day(20_519), day(20_520), day(20_521)],
+        past: Vec::new(),
         late: 12,
     }
 }

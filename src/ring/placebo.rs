@@ -9,7 +9,7 @@
 use super::day::{Choice, Day, EVERYWHERE, Requests, Subjects, half};
 use super::interests::Interests;
 use super::member::at_level;
-use super::unite::rings;
+use super::unite::{Ring, rings};
 use super::walk::{RingConfig, State};
 use crate::ids::Digest;
 use rand::Rng as _;
@@ -31,6 +31,21 @@ pub struct Walks {
     pub placebo: Vec<State>,
     /// What they say where a campaign is planted.
     pub planted: Planted,
+    /// The rings of the newest day.
+    pub rings: Vec<Ring>,
+    /// Rings of earlier days that are none any more.
+    pub past: Vec<Past>,
+}
+
+/// A ring that was listed once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// The ring as it was on its last day.
+    pub ring: Ring,
+    /// That day.
+    pub last: i32,
+    /// The ring that has most of its accounts since; none where nothing was heard of them for [`super::walk::KEPT`] days.
+    pub became: Option<[u8; 32]>,
 }
 
 /// A walk through the true days with a campaign planted in them, so that it is known what would be found: some accounts of the first day, who
@@ -105,8 +120,24 @@ impl Walks {
         // Where a day proposes many groups, one walk tells the error.
         let runs = if real.days.last().is_some_and(|day| day.proposed > MANY) { 1 } else { RUNS };
         let placebo = (1..).zip(placebo).map(|(run, state)| if run <= runs { dealt((run, state)) } else { state });
-        let placebo = placebo.collect();
-        Self { real, placebo, planted: self.planted.with(day, &interests, config) }
+        let planted = self.planted.with(day, &interests, config);
+        Self { real, placebo: placebo.collect(), planted, rings: self.rings, past: self.past }.listed()
+    }
+
+    /// The same with the rings of its newest day, and those that left the list with it.
+    fn listed(mut self) -> Self {
+        let before = std::mem::replace(&mut self.rings, rings(&self.real));
+        let newest = self.real.days.iter().rev().map(|day| day.day);
+        let last = newest.clone().nth(1).or(newest.clone().next()).unwrap_or_default();
+        let is_listed = |ring: &Ring| self.rings.iter().any(|other| other.name == ring.name);
+        self.past.retain(|past| !is_listed(&past.ring));
+        for ring in before.into_iter().filter(|ring| !is_listed(ring)) {
+            let common = |other: &Ring| ring.core.iter().filter(|a| other.core.binary_search(a).is_ok()).count();
+            let heir = self.rings.iter().map(|other| (common(other), other.name)).max();
+            let became = heir.filter(|(n, _)| 2 * n > ring.core.len()).map(|(_, name)| name);
+            self.past.push(Past { ring, last, became });
+        }
+        self
     }
 
     /// Drops what was counted by neighbourhood, where neighbourhoods become others.
@@ -122,6 +153,8 @@ impl Walks {
         for state in self.placebo.iter_mut().chain([&mut self.real]) {
             state.forget(is_gone, through);
         }
+        self.rings = rings(&self.real);
+        self.past.iter_mut().for_each(|past| past.ring.forget(is_gone));
     }
 
     /// Groups that the placebos confirmed, and those that they tested for a day at least.

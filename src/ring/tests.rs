@@ -334,6 +334,47 @@ fn a_planted_campaign_is_found_and_stays_out_of_the_true_walk() {
 }
 
 #[test]
+fn a_ring_that_falls_silent_leaves_the_list_and_is_not_lost() {
+    let mut rng = ChaCha8Rng::seed_from_u64(24);
+    let world = World::new(300, 30, &mut rng);
+    let mut walks = Walks::default();
+    let mut groups = Vec::new();
+    let mut names = Vec::new();
+    let of = |ring: &super::Ring, pool: u32| ring.core.iter().filter(|a| (pool..pool + 20).contains(a)).count() >= 18;
+    for day in 0..70 {
+        let mut shared = Vec::new();
+        // One pool works for six days; another from the eighth day on and without an end.
+        for (pool, days) in [(100..120u32, 0..6), (200..220, 8..70)] {
+            for task in (0..12u64).filter(|_| days.contains(&day)) {
+                let family =
+                    50_000_000 + u64::from(pool.start) * 1_000_000_000 + day as u64 * 100_000 + task * 100 + 99;
+                shared.extend(pool.clone().filter(|_| rng.random_bool(0.4)).map(|account| (family, account)));
+            }
+        }
+        walks = walks.with(&world.day(day, &shared, &mut rng), &RingConfig::default(), NONE);
+        groups.push(walks.real.groups.len());
+        let listed = walks.rings.iter().find(|ring| of(ring, 200));
+        names.extend(listed.map(|ring| (day, ring.name, ring.proposed, ring.confirmed)));
+    }
+    let said: Vec<_> =
+        walks.rings.iter().map(|r| (r.proposed, r.confirmed, r.groups, r.core.clone(), r.families.len())).collect();
+    assert!(walks.rings.len() == 1 && of(&walks.rings[0], 200), "{said:?} {:?} {groups:?}", walks.past.len());
+    // The one that never stops keeps the name of its first group, long after the evidence of that day is gone.
+    let changes: Vec<_> = names.chunk_by(|a, b| a.1 == b.1).map(|same| (same[0].0, same[0].2, same[0].3)).collect();
+    assert!(changes.len() == 1 && changes[0].0 <= 10, "{changes:?}");
+    let silent: Vec<_> = walks.past.iter().filter(|past| of(&past.ring, 100)).collect();
+    assert_eq!(silent.len(), 1, "{:?}", walks.past);
+    // Groups of the sixth day speak for five weeks.
+    assert!(silent[0].ring.confirmed <= 3 && silent[0].became.is_none(), "{:?}", silent[0].ring.confirmed);
+    assert!((5..=40).contains(&silent[0].last), "{}", silent[0].last);
+    assert_eq!(walks.past.len(), 1);
+    // What is kept does not grow with the days.
+    assert!(groups[69] <= groups[40] + groups[40] / 5, "{groups:?}");
+    walks.forget(&|account| account == 105, None);
+    assert!(!walks.past[0].ring.members.iter().any(|member| member.account == 105));
+}
+
+#[test]
 fn new_customers_of_an_app_with_many_templates_are_no_ring() {
     let mut rng = ChaCha8Rng::seed_from_u64(13);
     let world = World::new(600, 30, &mut rng);

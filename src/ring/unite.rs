@@ -1,7 +1,7 @@
 //! From confirmed groups to rings: groups that overlap are one ring, text that only ties rings to one another ties nothing.
 //!
 //! The idea: accounts of confirmed groups are joined by the families that they shared, where such accounts are most of those who
-//! chose the family. Modularity cuts that graph into communities, also where it is one dense lump; so two communities are put together again where families mix
+//! chose the family. Modularity, at a resolution that swallows no small group, cuts that graph into communities, also where it is one dense lump; so two communities are put together again where families mix
 //! them at least half as much as if they were one. What is left are the rings: a greeting that two campaigns use mixes them, their
 //! hundreds of tasks do not. A confirmed group belongs to the ring that holds four fifths of it; one that
 //! spreads over several (a greeting that two campaigns use) belongs to none, and a community without a confirmed group of its own is no ring.
@@ -60,17 +60,33 @@ pub struct Ring {
     pub uses: Vec<(u8, u8)>,
 }
 
+impl Ring {
+    /// Leaves out accounts.
+    pub(super) fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool) {
+        self.frozen.retain(|account| !is_gone(*account));
+        self.core.retain(|account| !is_gone(*account));
+        if self.members.iter().any(|member| is_gone(member.account)) {
+            self.members.retain(|member| !is_gone(member.account));
+            self.uses = Vec::new();
+        }
+    }
+}
+
 /// Members and families of which a ring says who used what.
 pub const DRAWN: usize = 60;
 
+/// Resolution of the communities. At 1, that of Newman and Girvan, a class of thirty was one with a campaign of fifteen, for one account in both.
+const FINE: f64 = 4.0;
 /// Share of a group's accounts that a ring must hold.
 const MOST_OF: f64 = 0.8;
 
 /// The rings of a state, the surest first.
 #[must_use]
 pub fn rings(state: &State) -> Vec<Ring> {
+    let newest = state.through().unwrap_or_default();
     let confirmed: Vec<&Group> = state.groups.iter().filter(|group| group.confirmed.is_some()).collect();
-    let mut suspected: Vec<u32> = confirmed.iter().flat_map(|group| group.accounts.iter().copied()).collect();
+    let speak = confirmed.iter().filter(|group| group.speaks(newest));
+    let mut suspected: Vec<u32> = speak.flat_map(|group| group.accounts.iter().copied()).collect();
     suspected.sort_unstable();
     suspected.dedup();
     // Each day's family is one of its own: it was new on that day.
@@ -87,7 +103,7 @@ pub fn rings(state: &State) -> Vec<Ring> {
     let shared: Vec<&[Choice]> = choices.chunk_by(|a, b| a.family == b.family).collect();
     let n_accounts = state.evidence.iter().map(|day| day.n_accounts).max().unwrap_or(0);
     let (accounts, graph) = joined(&shared, n_accounts as usize, 1);
-    let mut community = communities(&graph, &Quality::modularity(&graph, 1.0));
+    let mut community = communities(&graph, &Quality::modularity(&graph, FINE));
     put_together(&shared, &accounts, &mut community);
     let of_account = |account: &u32| accounts.binary_search(account).ok().map(|i| community[i]);
     let mut groups: BTreeMap<u32, Vec<&Group>> = BTreeMap::new();
@@ -102,7 +118,8 @@ pub fn rings(state: &State) -> Vec<Ring> {
     let mut out = Vec::new();
     for (community, nodes) in (0u32..).zip(nodes_of(&community)) {
         let Some(own) = groups.get(&community) else { continue };
-        if nodes.len() < LEAST_ACCOUNTS {
+        // Old groups name a ring and do not make one.
+        if nodes.len() < LEAST_ACCOUNTS || !own.iter().any(|group| group.speaks(newest)) {
             continue;
         }
         let core: Vec<u32> = nodes.into_iter().map(|node| accounts[node as usize]).collect();
@@ -253,7 +270,7 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
         }
     }
     // Whatever is confirmed later does not change the name.
-    let first = groups.iter().min_by_key(|group| (group.confirmed, group.day, group.accounts.len(), &group.accounts));
+    let first = groups.iter().min_by_key(|group| group.order());
     let best =
         groups.iter().max_by(|a, b| a.survives.cmp(&b.survives).then(a.ln_decisive(0).total_cmp(&b.ln_decisive(0))));
     let name = first.map_or([0; 32], |group| {

@@ -24,6 +24,8 @@ use std::collections::{BTreeSet, HashSet};
 pub const HORIZONS: [i32; 5] = [0, 1, 3, 7, 28];
 /// Days of which evidence is kept to tell members.
 pub const KEPT: i32 = 28;
+/// Days after its proposal for which a confirmed group speaks for a ring: what goes on is proposed and confirmed again by then.
+const SPEAKS: i32 = KEPT + WINDOW;
 
 /// ln of the evidence from which on what a group shares is kept, so that a later confirmation finds the days before it: ten.
 const LN_SUSPECTED: f64 = std::f64::consts::LN_10;
@@ -69,6 +71,16 @@ impl Group {
         let Proposal { reason, accounts } = proposal;
         let ln_e = [0.0; AFFINITIES.len()];
         Self { day, half, reason, accounts, ln_e, at_horizons: Vec::new(), survives: None, confirmed: None }
+    }
+
+    /// Whether it is confirmed and speaks for a ring on a day.
+    pub(super) fn speaks(&self, day: i32) -> bool {
+        self.confirmed.is_some() && self.day + SPEAKS >= day
+    }
+
+    /// Groups in the order in which they name a ring: whatever is confirmed later comes later.
+    pub(super) fn order(&self) -> impl Ord + use<> {
+        (self.confirmed, self.day, self.accounts.len(), self.accounts.clone())
     }
 
     /// Days after the proposal at which its evidence counts.
@@ -179,7 +191,24 @@ impl State {
         });
         self.choose(day.day, day.day, config);
         self.keep_evidence(day.day, &null);
+        self.thin(day.day);
         self
+    }
+
+    /// Of confirmed groups that do not speak any more, leaves the earliest that hold each account: they name rings.
+    fn thin(&mut self, day: i32) {
+        let is_old = |group: &Group| group.confirmed.is_some() && !group.speaks(day);
+        let mut old: Vec<usize> = (0..self.groups.len()).filter(|&i| is_old(&self.groups[i])).collect();
+        old.sort_by_key(|&i| self.groups[i].order());
+        let mut held: HashSet<u32> = HashSet::new();
+        let mut stays = vec![true; self.groups.len()];
+        for i in old {
+            // All are looked at, so that every account is held.
+            let n = self.groups[i].accounts.iter().filter(|account| held.insert(**account)).count();
+            stays[i] = n > 0;
+        }
+        let mut stays = stays.into_iter();
+        self.groups.retain(|_| stays.next().unwrap_or(true));
     }
 
     /// Freezes a group that an analyst drew when `day` was the newest: later days test it. Returns the digest of what is frozen.
@@ -245,7 +274,8 @@ impl State {
 
     /// Keeps what tells members of confirmed groups: who chose which family that accounts of such groups share.
     fn keep_evidence(&mut self, day: i32, null: &Null) {
-        let is_suspected = |group: &&Group| group.confirmed.is_some() || group.ln_e[0] > LN_SUSPECTED;
+        let is_new = |group: &Group| group.confirmed.is_none() && group.ln_e[0] > LN_SUSPECTED;
+        let is_suspected = |group: &&Group| group.speaks(day) || is_new(group);
         let groups = self.groups.iter().filter(is_suspected);
         let accounts: HashSet<u32> = groups.flat_map(|group| group.accounts.iter().copied()).collect();
         self.evidence.retain(|evidence| evidence.day > day - KEPT);
@@ -289,7 +319,8 @@ impl State {
             let at = day.new.partition_point(|choice| choice.family < family);
             day.new.get(at).is_some_and(|choice| choice.family == family) && of(family)
         };
-        let open: HashSet<&[u32]> = self.groups.iter().map(|group| group.accounts.as_slice()).collect();
+        let open = self.groups.iter().filter(|group| group.day + KEPT >= day.day);
+        let open: HashSet<&[u32]> = open.map(|group| group.accounts.as_slice()).collect();
         let proposals = propose(&recent, &met, accounts.len());
         let mut groups = proposals.groups;
         groups.retain(|group| !open.contains(group.accounts.as_slice()));

@@ -5,10 +5,10 @@ use super::attributes::InCommon;
 use super::days;
 use super::neighbourhoods::Centres;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ring::placebo::Walks;
+use crate::ring::placebo::{Past, Walks};
 use crate::ring::streams::Streams;
 use crate::ring::walk::DayRecord;
-use crate::ring::{Ring, RingConfig, rings};
+use crate::ring::{Ring, RingConfig};
 use crate::store::files::check_magic;
 use crate::store::rewrite::Rewrite;
 use crate::store::{NewNight, Store};
@@ -48,9 +48,10 @@ pub(crate) struct Kept {
 /// What look-ups read: small where few rings were found, whatever the days hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Found {
-    pub(crate) rings: Vec<Ring>,
-    /// What the first group of each has in common.
-    pub(crate) in_common: Vec<InCommon>,
+    /// Each with what its first group has in common.
+    pub(crate) rings: Vec<(Ring, InCommon)>,
+    /// Rings that are none any more.
+    pub(crate) past: Vec<(Past, InCommon)>,
     pub(crate) days: Vec<DayRecord>,
     /// Groups that placebo walks confirmed, and those that they tested.
     pub(crate) placebo: (u64, u64),
@@ -70,11 +71,11 @@ impl Found {
         let planted = (planted.accounts.len() as u64, planted.found(0.01) as u64);
         let tested = state.texts.under_test.iter().filter(|text| text.confirmed.is_none());
         let tested = tested.filter_map(|text| Some((text.family, *text.at_horizons.iter().flatten().last()?)));
-        let rings = rings(state);
+        let Walks { rings, past, .. } = &kept.current;
         let in_common = |ring: &Ring| kept.compositions.get(&(ring.name, ring.confirmed)).cloned().unwrap_or_default();
         Self {
-            in_common: rings.iter().map(in_common).collect(),
-            rings,
+            rings: rings.iter().map(|ring| (ring.clone(), in_common(ring))).collect(),
+            past: past.iter().map(|past| (past.clone(), in_common(&past.ring))).collect(),
             days: state.days.clone(),
             placebo,
             planted,

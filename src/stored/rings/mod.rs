@@ -25,7 +25,7 @@ use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;
 use crate::ring::propose::LEAST_ACCOUNTS;
-use crate::ring::{Day, RingConfig, rings};
+use crate::ring::{Day, RingConfig};
 use crate::store::{Store, Writer};
 use attributes::Askers;
 use kept::{FOUND, KIND, Kept, kept, write};
@@ -62,7 +62,8 @@ fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
     // The newest day may have gone on.
     before.retain(|(_, day), _| Some(*day) != newest);
     let mut askers: BTreeMap<i32, Askers> = BTreeMap::new();
-    for ring in rings(&kept.current.real) {
+    let past = kept.current.past.iter().map(|past| &past.ring);
+    for ring in kept.current.rings.iter().chain(past) {
         let of = (ring.name, ring.confirmed);
         let found = match before.remove(&of) {
             Some(found) => found,
@@ -73,8 +74,8 @@ fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
                         empty.insert(attributes::of_day(store, view, ring.confirmed, kept.config.day_starts)?)
                     }
                 };
-                let uses = attributes::uses(store, view, &ring, kept.config.day_starts);
-                attributes::in_common(askers, uses, &ring)
+                let uses = attributes::uses(store, view, ring, kept.config.day_starts);
+                attributes::in_common(askers, uses, ring)
             }
         };
         kept.compositions.insert(of, found);
