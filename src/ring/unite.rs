@@ -1,7 +1,7 @@
 //! From confirmed groups to rings: groups that overlap are one ring, text that only ties rings to one another ties nothing.
 //!
 //! The idea: accounts of confirmed groups are joined by the families that they shared, where such accounts are most of those who
-//! chose the family. Modularity, at a resolution that swallows no small group, cuts that graph into communities, also where it is one dense lump; so two communities are put together again where families mix
+//! chose the family. Modularity cuts that graph into communities, each again by itself, also where it is one dense lump; so two communities are put together again where families mix
 //! them at least half as much as if they were one. What is left are the rings: a greeting that two campaigns use mixes them, their
 //! hundreds of tasks do not. A confirmed group belongs to the ring that holds four fifths of it; one that
 //! spreads over several (a greeting that two campaigns use) belongs to none, and a community without a confirmed group of its own is no ring.
@@ -75,8 +75,6 @@ impl Ring {
 /// Members and families of which a ring says who used what.
 pub const DRAWN: usize = 60;
 
-/// Resolution of the communities. At 1, that of Newman and Girvan, a class of thirty was one with a campaign of fifteen, for one account in both.
-const FINE: f64 = 4.0;
 /// Share of a group's accounts that a ring must hold.
 const MOST_OF: f64 = 0.8;
 
@@ -102,9 +100,7 @@ pub fn rings(state: &State) -> Vec<Ring> {
     }
     let shared: Vec<&[Choice]> = choices.chunk_by(|a, b| a.family == b.family).collect();
     let n_accounts = state.evidence.iter().map(|day| day.n_accounts).max().unwrap_or(0);
-    let (accounts, graph) = joined(&shared, n_accounts as usize, 1);
-    let mut community = communities(&graph, &Quality::modularity(&graph, FINE));
-    put_together(&shared, &accounts, &mut community);
+    let (accounts, community) = parts(&shared, n_accounts as usize);
     let of_account = |account: &u32| accounts.binary_search(account).ok().map(|i| community[i]);
     let mut groups: BTreeMap<u32, Vec<&Group>> = BTreeMap::new();
     for group in &confirmed {
@@ -187,6 +183,35 @@ fn persistent(text: &Persistent) -> Option<Ring> {
 
 /// Chance that a confirmed text's ring is none: the share of false ones that was asked for.
 const PERSISTENT_FDR: f64 = 0.01;
+
+/// Accounts that share families, sorted, and the community of each. In a large graph modularity takes a small community together with another for one
+/// account in both (Fortunato and Barthelemy 2007), so each is cut again by itself until nothing is left to cut.
+fn parts(shared: &[&[Choice]], n_accounts: usize) -> (Vec<u32>, Vec<u32>) {
+    let (accounts, graph) = joined(shared, n_accounts, 1);
+    let mut community = communities(&graph, &Quality::modularity(&graph, 1.0));
+    put_together(shared, &accounts, &mut community);
+    let whole = nodes_of(&community);
+    let mut next = whole.len() as u32;
+    if whole.len() < 2 {
+        return (accounts, community);
+    }
+    for nodes in whole {
+        let is_own = |choice: &&Choice| {
+            accounts.binary_search(&choice.account).is_ok_and(|i| nodes.binary_search(&(i as u32)).is_ok())
+        };
+        let own: Vec<Vec<Choice>> = shared.iter().map(|all| all.iter().filter(is_own).copied().collect()).collect();
+        let own: Vec<&[Choice]> = own.iter().map(Vec::as_slice).filter(|own| own.len() >= 2).collect();
+        let (of, part) = parts(&own, n_accounts);
+        let n = part.iter().max().map_or(0, |most| most + 1);
+        for (account, part) in of.iter().zip(part) {
+            if let Ok(i) = accounts.binary_search(account) {
+                community[i] = next + part;
+            }
+        }
+        next += n;
+    }
+    (accounts, community)
+}
 
 /// How much families mix two communities, as a share of what they would if the two were one, from which on they are one.
 const MIXED: f64 = 0.5;
