@@ -368,7 +368,7 @@ fn a_ring_that_falls_silent_leaves_the_list_and_is_not_lost() {
     assert!(silent[0].ring.confirmed <= 3 && silent[0].became.is_none(), "{:?}", silent[0].ring.confirmed);
     assert!((5..=40).contains(&silent[0].last), "{}", silent[0].last);
     // What is kept does not grow with the days.
-    assert!(groups[69] <= groups[40] + groups[40] / 5, "{groups:?}");
+    assert!(groups[69] <= groups[50] + groups[50] / 5, "{groups:?}");
     walks.forget(&|account| account == 105, None);
     assert!(walks.past.iter().all(|past| past.ring.members.iter().all(|member| member.account != 105)));
 }
