@@ -1,20 +1,19 @@
 //! Oracles and calibration: exact enumeration, known graphs, seeded worlds without and with a campaign.
 
-use super::composition::{Asker, composition};
 use super::confirm::{AFFINITIES, Prepared};
 use super::interests::Interests;
 use super::leiden::{Graph, Quality, communities};
 use super::member::at_level;
 use super::null::Null;
 use super::placebo::{Dealing, PLANTED, Walks, placebo, realised};
-use super::streams::{LEAST_ACCOUNTS, Population, Sender, Streams, correlation, excess};
-use super::timing::{Use, timing};
 use super::walk::{RingConfig, State};
 use super::{Choice, Day, Requests, Subjects, rings};
-use crate::stats::{ln_uniformity, proportion_interval};
+use crate::stats::proportion_interval;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, BTreeSet};
+
+mod streams;
 
 /// For days without a text under test.
 const NONE: &Subjects<'_> = &|_, _| Vec::new();
@@ -479,155 +478,4 @@ fn an_app_is_no_ring_since_its_template_is_new_once() {
         state = state.with(&today, &RingConfig::default(), NONE);
     }
     assert!(rings(&state).is_empty());
-}
-
-/// The streams of a text whose accounts asked about these subjects; a prompt is named by its subject.
-fn tested(population: &Population, accounts: &[(u32, Vec<u16>)], seed: u64) -> Streams {
-    let sender = |(account, subjects): &(u32, Vec<u16>)| Sender {
-        account: *account,
-        requests: subjects.len() as u32,
-        prompts: subjects.iter().map(|&subject| subject.into()).collect(),
-    };
-    let senders: Vec<Sender> = accounts.iter().map(sender).collect();
-    let subjects = |_, prompts: &[u32]| prompts.iter().map(|&prompt| prompt as u16).collect();
-    population.test(seed, &senders, &subjects, seed).expect("enough accounts")
-}
-
-#[test]
-fn ranks_among_draws_are_uniform_under_the_null() {
-    let mut rng = ChaCha8Rng::seed_from_u64(11);
-    let world = World::new(400, 20, &mut rng);
-    let requests = world.day(0, &[], &mut rng).requests;
-    let population = Population::new(&requests);
-    let mut all: BTreeMap<u32, Vec<u16>> = BTreeMap::new();
-    for r in &requests {
-        all.entry(r.account).or_default().extend(std::iter::repeat_n(r.neighbourhood, r.requests as usize));
-    }
-    let mut topics = Vec::new();
-    for seed in 0..150 {
-        let mut accounts: Vec<(u32, Vec<u16>)> = Vec::new();
-        let mut chosen = BTreeSet::new();
-        while accounts.len() < 40 {
-            let account = rng.random_range(0..400);
-            if all[&account].len() >= 2 && chosen.insert(account) {
-                // Two requests each, so that loads are even and subjects are asked for.
-                let own = &all[&account];
-                let (i, j) = (rng.random_range(0..own.len()), rng.random_range(0..own.len() - 1));
-                accounts.push((account, vec![own[i], own[if j >= i { j + 1 } else { j }]]));
-            }
-        }
-        accounts.sort();
-        let found = tested(&population, &accounts, seed);
-        topics.push(found.ln_p_interchangeable);
-    }
-    // Ranks that end early are rounded up, so uniform or larger.
-    let small = topics.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
-    assert!(proportion_interval(small, 150, 0.999).0 <= 0.05, "{small} of 150 below 5%");
-    assert!(ln_uniformity(&topics) > 1e-4f64.ln());
-}
-
-/// Accounts with a plan of two, a card of their own, and a client of five of which one is had by half.
-fn askers(n: u32, rng: &mut ChaCha8Rng) -> Vec<Asker> {
-    let asker = |account| Asker {
-        account,
-        requests: rng.random_range(1..50),
-        plan: Some(u64::from(account % 2)),
-        values: vec![Some(1_000 + u64::from(account)), Some(rng.random_range(0..8u64).saturating_sub(3)), None],
-    };
-    (0..n).map(asker).collect()
-}
-
-#[test]
-fn ranks_of_what_accounts_have_in_common_are_uniform_under_the_null() {
-    let mut rng = ChaCha8Rng::seed_from_u64(15);
-    let askers = askers(600, &mut rng);
-    let mut all = Vec::new();
-    for seed in 0..200 {
-        let group: BTreeSet<u32> = (0..20).map(|_| rng.random_range(0..600)).collect();
-        let found = composition(&askers, &group.into_iter().collect::<Vec<u32>>(), seed).expect("enough is known");
-        // Nobody says anything of the third attribute, and every card is one of its own.
-        assert_eq!(found.attributes.iter().map(|(place, ..)| *place).collect::<Vec<u8>>(), [0, 1]);
-        assert_eq!(found.attributes[0], (0, 0.0, 1));
-        all.push(found.attributes[1].1);
-    }
-    let small = all.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
-    assert!(proportion_interval(small, 200, 0.999).0 <= 0.05, "{small} of 200 below 5%");
-    assert!(ln_uniformity(&all) > 1e-4f64.ln());
-}
-
-#[test]
-fn accounts_bought_together_are_told_and_those_with_a_common_client_are_not() {
-    let mut rng = ChaCha8Rng::seed_from_u64(16);
-    let mut askers = askers(600, &mut rng);
-    let group: Vec<u32> = (100..130).collect();
-    // All have the client that half of all accounts have, or nearly so.
-    group.iter().for_each(|&account| askers[account as usize].values[1] = Some(0));
-    let common = composition(&askers, &group, 1).expect("enough is known");
-    assert_eq!(common.attributes[1].2, 30);
-    // Ten of thirty share three cards.
-    (0..10u32).for_each(|n| askers[100 + n as usize].values[0] = Some(u64::from(n % 3)));
-    let bought = composition(&askers, &group, 1).expect("enough is known");
-    assert_eq!(bought.attributes[0], (0, 1e-5f64.ln(), 4));
-    assert!((bought.ln_p - (2.0 * 1e-5f64).ln()).abs() < 1e-9 && bought.accounts == 30);
-    // Too few accounts, or nobody to compare them with.
-    assert!(
-        composition(&askers, &[1, 2], 1).is_none()
-            && composition(&askers[..40], &(0..30).collect::<Vec<u32>>(), 1).is_none()
-    );
-}
-
-#[test]
-fn what_is_used_at_the_same_time_is_told_from_the_rhythm_of_a_day() {
-    let mut rng = ChaCha8Rng::seed_from_u64(18);
-    const HOUR: i64 = 3_600_000_000;
-    // Everybody asks in the same eight hours, each text at any time of them.
-    let at_random = |rng: &mut ChaCha8Rng| -> Vec<Use> {
-        let one =
-            |i: u32| Use { family: u64::from(i % 8), time: rng.random_range(8 * HOUR..16 * HOUR), account: i / 8 };
-        (0..160).map(one).collect()
-    };
-    let all: Vec<f64> = (0..200).map(|seed| timing(at_random(&mut rng), seed).expect("enough uses").ln_p).collect();
-    let small = all.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
-    assert!(proportion_interval(small, 200, 0.999).0 <= 0.05, "{small} of 200 below 5%");
-    assert!(ln_uniformity(&all) > 1e-4f64.ln());
-    // A dispatcher hands every text out within a quarter of an hour.
-    let mut uses = at_random(&mut rng);
-    uses.iter_mut().for_each(|one| one.time = (9 + one.family as i64 / 2) * HOUR + rng.random_range(0..HOUR / 4));
-    let found = timing(uses, 1).expect("enough uses");
-    assert!((found.ln_p - 1e-4f64.ln()).abs() < 1e-9 && found.uses == 160, "{found:?}");
-    // Two requests of one account are no pair, and pairs are counted once.
-    let at = |time, account| Use { family: 1, time, account };
-    let few: Vec<Use> =
-        (0..10).map(|i| at(i64::from(i) * HOUR, 1)).chain([at(60_000_000, 2), at(90_000_000, 3)]).collect();
-    assert_eq!(timing(few, 1).map(|found| found.pairs), Some(3));
-    assert!(timing(vec![at(0, 1); 9], 1).is_none());
-}
-
-#[test]
-fn a_dispatcher_is_told_from_an_app() {
-    let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let world = World::new(800, 40, &mut rng);
-    let population = Population::new(&world.day(0, &[], &mut rng).requests);
-    let pool: Vec<(u32, Vec<u16>)> =
-        (1000..1060).map(|account| (account, (0..10).map(|_| rng.random_range(0..40)).collect())).collect();
-    let app: Vec<(u32, Vec<u16>)> = (1000..1060)
-        .map(|account| {
-            let own: Vec<u16> = (0..3).map(|_| rng.random_range(0..40)).collect();
-            (account, (0..10).map(|_| own[rng.random_range(0..3)]).collect())
-        })
-        .collect();
-    assert!(pool.len() >= LEAST_ACCOUNTS);
-    let (pool, app) = (tested(&population, &pool, 1), tested(&population, &app, 1));
-    assert!(pool.correlation.abs() < 0.02 && app.correlation > 0.2, "{pool:?} {app:?}");
-    assert!(pool.ln_p_interchangeable < 1e-4f64.ln() && pool.ln_p_even < 1e-3f64.ln(), "{pool:?}");
-    assert!(app.ln_p_interchangeable > 0.05f64.ln() && app.ln_p_even < 1e-3f64.ln(), "{app:?}");
-}
-
-#[test]
-fn correlation_and_excess_are_as_defined() {
-    // Two accounts that never agree with each other and always with themselves.
-    assert!((correlation(&[vec![1, 1], vec![2, 2]]) - 1.0).abs() < 1e-12);
-    // Everybody asks everything once.
-    assert!(correlation(&[vec![1, 2], vec![1, 2]]) < 0.0);
-    assert!((excess(&[2.0, 4.0]) - (2.0 - 3.0) / 9.0).abs() < 1e-12);
 }
