@@ -4,6 +4,7 @@
 //! of a group use for the first time on one day ([`day`]), measured against a null in which accounts choose independently given their activity, the
 //! family's popularity and their own interests, with innocent affinity up to a factor ([`null`]). Groups are proposed on one day, frozen, and
 //! confirmed on later days, or by that half of the day's texts that did not propose them ([`walk`], [`confirm`], [`propose`]); confirmed groups are put together to rings ([`unite`]) with members ([`member`]).
+//! What the accounts have in common beside their texts ([`composition`]) and whether they use them at the same time ([`timing`]) are streams of their own.
 //!
 //! This module knows numbers only: accounts, families, neighbourhoods, days. Weakness: by co-use alone an account pool that sends one fixed text every
 //! day cannot be told from an app, and is not found here. Guarantee: nothing is confirmed by data that proposed it; every list states how many

@@ -241,7 +241,7 @@ fn a_directory_that_vanishes_is_an_error() {
     // The store as a whole: nothing is left to be read, and nothing falls over.
     let child = waiting(&site, "store");
     remove("store");
-    failed(finish(child, &campaign("f", 8)), &["No such file", "catalog.sqlite"]);
+    failed(finish(child, &campaign("f", 8)), &["No such file", "catalog.sqlite", "expected a store"]);
     site.run(&["store", "verify", "--store", "store"]).refused(&["expected a store at store, found none"]);
 }
 
