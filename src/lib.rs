@@ -17,7 +17,7 @@
 //! | 2 | [`text`], [`log`], [`token`], [`stats`], [`store`] |
 //! | 3 | [`embed`], [`index`], [`watermark`] |
 //! | 4 | [`family`], [`detect`] |
-//! | 5 | [`ring`] |
+//! | 5 | [`ring`], [`radioactivity`] |
 //! | 6 | [`report`] |
 //! | 7 | [`stored`], [`simulate`] |
 //! | 8 | [`audit`], [`lookup`], [`upkeep`] |
@@ -42,6 +42,7 @@ pub mod ids;
 pub mod index;
 pub mod log;
 pub mod lookup;
+pub mod radioactivity;
 pub mod report;
 pub mod ring;
 pub mod simulate;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The layer table of ARCHITECTURE.md: a module uses lower rows only, and row-mates do not know each other.
-const LAYERS: [(u8, &str); 21] = [
+const LAYERS: [(u8, &str); 22] = [
     (0, "ids"),
     (1, "error"),
     (1, "exchange"),
@@ -24,6 +24,7 @@ const LAYERS: [(u8, &str); 21] = [
     (4, "family"),
     (4, "detect"),
     (5, "ring"),
+    (5, "radioactivity"),
     (6, "report"),
     (7, "stored"),
     (7, "simulate"),

@@ -9,6 +9,7 @@ mod ingest;
 mod naming;
 mod printed;
 mod quarantine;
+pub mod radioactivity;
 pub mod watermark;
 
 pub use families::join_probes;
@@ -308,18 +309,10 @@ fn read(
         Ok(())
     };
     if input::is_parquet(input) {
-        log::read_parquet(&input::open_file(input)?, &config.log, &mut sink)?;
+        read_exchanges(input, &config.log, position, &mut sink)?;
         progress.advance(0, position.fetch_add(bytes, Ordering::Relaxed) + bytes);
     } else {
-        let mut stream = input::open_stream(input, position)?;
-        // A stream that breaks off at once is a bad row of the reader, not an error here.
-        let csv = matches!(log::recognise(&name), Some((Format::Csv, _)))
-            || matches!(stream.fill_buf().map(log::sniff), Ok(Ok(Format::Csv)) if log::recognise(&name).is_none());
-        if csv {
-            log::read_csv(stream, &config.log, &mut sink)?
-        } else {
-            log::read_jsonl(stream, &config.log, &mut sink)?
-        }
+        read_exchanges(input, &config.log, position, &mut sink)?;
     }
     let mut by_reason = quarantine.by_reason.clone();
     for (reason, n) in &mut by_reason {
@@ -380,4 +373,21 @@ fn record_inputs(db: &rusqlite::Transaction<'_>, done: &[Done], night: u32) -> r
         ])?;
     }
     Ok(())
+}
+/// Reads the exchanges of one log, whatever its format; what is read of a stream is added to `position`.
+fn read_exchanges(
+    input: &Input,
+    config: &log::LogConfig,
+    position: &Arc<AtomicU64>,
+    sink: &mut log::Sink<'_>,
+) -> Result<()> {
+    if input::is_parquet(input) {
+        return log::read_parquet(&input::open_file(input)?, config, sink);
+    }
+    let mut stream = input::open_stream(input, position)?;
+    // A stream that breaks off at once is a bad row of the reader, not an error here.
+    let named = log::recognise(&input.name());
+    let csv = matches!(named, Some((Format::Csv, _)))
+        || matches!(stream.fill_buf().map(log::sniff), Ok(Ok(Format::Csv)) if named.is_none());
+    if csv { log::read_csv(stream, config, sink) } else { log::read_jsonl(stream, config, sink) }
 }

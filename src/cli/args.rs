@@ -42,6 +42,12 @@ pub(crate) enum Command {
     /// Plant watermarks and test text for them
     #[command(subcommand)]
     Watermark(super::watermark_args::WatermarkCommand),
+    /// Sets of served contexts: build, combine, describe
+    #[command(subcommand)]
+    Contexts(super::radioactivity_args::ContextsCommand),
+    /// Ask whether a model was trained on text that we served, and on whose
+    #[command(subcommand)]
+    Radioactivity(super::radioactivity_args::RadioactivityCommand),
     /// Write a seeded log with its truth
     Simulate(Simulate),
 }

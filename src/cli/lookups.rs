@@ -25,7 +25,7 @@ pub(super) fn opened(dir: &Path, checked: bool) -> Result<Store> {
     if checked { verify::verify(dir)?.whole() } else { Store::open(dir) }
 }
 
-fn family_id(text: &str) -> Result<FamilyId> {
+pub(super) fn family_id(text: &str) -> Result<FamilyId> {
     text.parse().map_err(|()| {
         Error::new(
             ErrorKind::Config,

@@ -11,6 +11,8 @@ mod logs;
 mod lookups;
 mod print;
 mod progress;
+mod radioactivity;
+mod radioactivity_args;
 mod registry;
 mod rings;
 mod watermark;
@@ -53,6 +55,8 @@ fn run(command: Command) -> crate::error::Result<Option<u8>> {
         Command::Store(args) => lookups::store(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Watermark(command) => watermark::run(&command),
+        Command::Contexts(command) => radioactivity::contexts(&command),
+        Command::Radioactivity(command) => radioactivity::radioactivity(&command),
     };
     ran.map(|()| None)
 }

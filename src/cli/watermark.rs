@@ -37,7 +37,7 @@ pub(crate) fn run(command: &WatermarkCommand) -> Result<()> {
     }
 }
 
-fn config(message: impl Into<String>) -> Error {
+pub(super) fn config(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 
@@ -57,12 +57,12 @@ fn key_text(path: &Path) -> Result<String> {
 }
 
 /// A root, from which every key follows: refused where others may read it.
-fn root(path: &Path) -> Result<TreeKey> {
+pub(super) fn root(path: &Path) -> Result<TreeKey> {
     TreeKey::from_file(&secret(path)?.private()?).map_err(|error| error.at(path.display()))
 }
 
 /// The keys of one key file. A root that it names lies beside it, unless its path is absolute.
-fn keys(path: &Path, given: &Given) -> Result<Vec<Key>> {
+pub(super) fn keys(path: &Path, given: &Given) -> Result<Vec<Key>> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let beside = |file: &str| root(&path.parent().unwrap_or(Path::new(".")).join(file));
     keys::read(&key_text(path)?, &name, given, &beside).map_err(|error| error.at(path.display()))
@@ -193,7 +193,7 @@ fn schemes(format: Format) -> Result<()> {
 }
 
 /// A number within bounds, both ends included.
-fn between(name: &str, value: f64, least: f64, most: f64) -> Result<f64> {
+pub(super) fn between(name: &str, value: f64, least: f64, most: f64) -> Result<f64> {
     if (least..=most).contains(&value) {
         return Ok(value);
     }
@@ -262,7 +262,7 @@ fn model_vocab(path: &Path) -> Result<u32> {
 }
 
 /// Says where a tokenizer can hardly be the served model's: more ids than logits, or far fewer.
-fn told_apart(tokenizer: &Tokenizer, tests: &[Test]) {
+pub(super) fn told_apart(tokenizer: &Tokenizer, tests: &[Test]) {
     let ids = tokenizer.n_ids();
     for test in tests {
         let vocab = test.marker.traits().vocab as usize;

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use tally::{Scoring, Traced, law, score};
-use windows::{Corpus, Gathered, Packing, Text};
+use windows::{Corpus, Echo, Gathered, Packing, Text};
 
 /// One key of one scheme.
 pub struct Test {
@@ -207,7 +207,8 @@ impl<'a> Reading<'a> {
         let wide = packings.iter().any(|packing| !packing.whole());
         let gap = packings.iter().map(|packing| packing.shape.context).max().unwrap_or(0);
         let kept = if wide || tracing { Some(Kept::new(&config.dir)?) } else { None };
-        let corpora = packings.into_iter().map(|packing| (packing, Gathered::new(packing, bytes, &config.dir)));
+        let corpora =
+            packings.into_iter().map(|packing| (packing, Gathered::new(packing, Echo::Window, bytes, &config.dir)));
         Ok(Self {
             tests,
             config: config.clone(),
@@ -333,7 +334,9 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn packing(scheme: &dyn Scheme) -> Packing {
+/// How a scheme's contexts are packed.
+#[must_use]
+pub fn packing(scheme: &dyn Scheme) -> Packing {
     let traits = scheme.traits();
     Packing { shape: traits.shape, vocab: traits.vocab }
 }

@@ -174,6 +174,55 @@ impl Law {
         }
     }
 
+    /// ln of an e-value of the same statistic: a mixture of likelihood ratios against marks of a thousandth to half the full strength.
+    ///
+    /// * Null: values of windows are independent, so there is at most one window for each seed. Under it the mean is at most 1, whenever one
+    ///   stops looking, so evidence may be looked at while it comes in.
+    /// * None where the law is not one of independent windows ([`Null::OneList`]).
+    /// * Source: Grünwald et al. 2024, "Safe testing", section 1.3 (mixtures); Ville's inequality for stopping.
+    #[must_use]
+    pub fn ln_e(&self, n: u64, statistic: f64) -> Option<f64> {
+        if self.shifts.is_some() {
+            return None;
+        }
+        // ln e = λ S − n K(λ), with K the logarithm of the mean of e^(λ value) under the null, or more.
+        let coin = |share: f64, raised: f64| {
+            let lambda = libm::log(raised * (1.0 - share) / (share * (1.0 - raised)));
+            (lambda, libm::log1p(share * libm::expm1(lambda)))
+        };
+        let tilted = |strength: f64| -> Option<(f64, f64)> {
+            Some(match &self.null {
+                Null::Coin { share } => coin(*share, share + strength * (1.0 - share)),
+                Null::List { list, vocab } => {
+                    let share = f64::from(*list) / f64::from(*vocab);
+                    coin(share, share + strength * (1.0 - share))
+                }
+                Null::Exponential { shift } => {
+                    let lambda = strength / (1.0 + strength);
+                    (lambda, lambda * shift - libm::log1p(-lambda))
+                }
+                Null::Pair { alpha, shift } => {
+                    let lambda = strength / (1.0 + strength);
+                    let one = |weight: f64| -libm::log1p(-lambda * weight);
+                    (lambda, lambda * shift + one(1.0 - alpha) + one(*alpha))
+                }
+                Null::Layers { depth, share, weights: None } => {
+                    let (lambda, k) = coin(*share, share + strength * (1.0 - share) / 2.0);
+                    (lambda, k * f64::from(*depth))
+                }
+                Null::Layers { share, weights: Some(weights), .. } => {
+                    let lambda = coin(*share, share + strength * (1.0 - share) / 2.0).0;
+                    (lambda, weights.iter().map(|w| libm::log1p(share * libm::expm1(lambda * w))).sum())
+                }
+                Null::OneList { .. } => return None,
+            })
+        };
+        let strengths = (1..=10).map(|power| libm::exp2(-f64::from(power)));
+        let each: Option<Vec<f64>> =
+            strengths.map(|s| tilted(s).map(|(lambda, k)| lambda * statistic - n as f64 * k)).collect();
+        each.map(|each| stats::ln_mean(&each))
+    }
+
     /// ln p with the statistic's own probability taken by a share `u` in [0, 1): uniform under the null where the law is discrete.
     #[must_use]
     pub fn ln_randomised(&self, n: u64, statistic: f64, u: f64) -> f64 {

@@ -76,6 +76,8 @@ pub struct Masked {
     pub out_of_vocabulary: u64,
     /// The window stands in the text's own prompt.
     pub copied_from_prompt: u64,
+    /// The context stands in the text's own prompt, so that what follows may be an echo: see [`Echo::Context`].
+    pub context_in_prompt: u64,
     /// The context stood in the text before, where planting leaves it unmarked.
     pub context_used: u64,
     /// The window (or, where contexts count once, the context) stood in the corpus before.
@@ -92,6 +94,7 @@ impl Masked {
             ("no-context", self.no_context),
             ("out-of-vocabulary", self.out_of_vocabulary),
             ("copied-from-prompt", self.copied_from_prompt),
+            ("context-in-prompt", self.context_in_prompt),
             ("context-used", self.context_used),
             ("repeated", self.repeated),
             ("same-seed", self.same_seed),
@@ -99,14 +102,24 @@ impl Masked {
         all.into_iter().filter(|(_, n)| *n > 0).collect()
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.no_context += other.no_context;
         self.out_of_vocabulary += other.out_of_vocabulary;
         self.copied_from_prompt += other.copied_from_prompt;
+        self.context_in_prompt += other.context_in_prompt;
         self.context_used += other.context_used;
         self.repeated += other.repeated;
         self.same_seed += other.same_seed;
     }
+}
+
+/// Which windows of a text its own prompt makes worthless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Echo {
+    /// Those that stand in the prompt whole: the token may be copied. Where the question is who wrote the text.
+    Window,
+    /// Those whose context stands in the prompt: the model has just read what may follow it. Where the question is what it was trained on.
+    Context,
 }
 
 /// How the contexts of one shape and vocabulary are packed.
@@ -155,14 +168,29 @@ impl Packing {
         }
     }
 
+    /// The packed context before each token of a text that the scheme scores: n tokens → at most n contexts, in the order of the text.
+    /// Contexts with an id that is not below the vocabulary are left out.
+    pub fn contexts<'a>(&'a self, tokens: &'a [u32]) -> impl Iterator<Item = u128> + 'a {
+        let Shape { context: width, first, pad, .. } = self.shape;
+        let first = if pad { first } else { first.max(width) };
+        (first..tokens.len()).filter_map(move |at| {
+            let mut context = [PAD; 64];
+            let context = &mut context[..width];
+            let begin = at.saturating_sub(width);
+            context[width - (at - begin)..].copy_from_slice(&tokens[begin..at]);
+            context.iter().all(|id| *id < self.vocab || *id == PAD).then(|| self.pack(context))
+        })
+    }
+
     /// The windows of one text, and what was left out of it.
-    fn windows(&self, text: &Text, first_place: u64, out: &mut Vec<Seen>) -> Masked {
+    fn windows(&self, text: &Text, first_place: u64, echo: Echo, out: &mut Vec<Seen>) -> Masked {
         out.clear();
         let Shape { context: width, first, pad, history, .. } = self.shape;
         let tokens = &text.tokens;
         let first = if pad { first } else { first.max(width) };
         let mut masked = Masked { no_context: first.min(tokens.len()) as u64, ..Masked::default() };
-        let copied: HashSet<&[u32]> = text.prompt.iter().flat_map(|prompt| prompt.windows(width + 1)).collect();
+        let least = if echo == Echo::Context { width.max(1) } else { width + 1 };
+        let copied: HashSet<&[u32]> = text.prompt.iter().flat_map(|prompt| prompt.windows(least)).collect();
         let mut padded: Vec<u32> = Vec::new();
         for at in first..tokens.len() {
             let context = match at.checked_sub(width) {
@@ -186,11 +214,14 @@ impl Packing {
         }
         if !copied.is_empty() {
             let before = out.len();
+            // A scheme without contexts has one list for all: only its own tokens can be copied.
+            let whole = echo == Echo::Window || width == 0;
             out.retain(|seen| {
                 let at = (seen.place() - first_place) as usize;
-                at < width || !copied.contains(&tokens[at - width..=at])
+                at < width || !copied.contains(&tokens[at - width..at + usize::from(whole)])
             });
-            masked.copied_from_prompt = (before - out.len()) as u64;
+            let dropped = if whole { &mut masked.copied_from_prompt } else { &mut masked.context_in_prompt };
+            *dropped = (before - out.len()) as u64;
         }
         masked
     }
@@ -234,6 +265,7 @@ fn first_of_each_context(windows: &mut Vec<Seen>) {
 /// The windows of a corpus while it is read.
 pub struct Gathered {
     packing: Packing,
+    echo: Echo,
     gather: Gather<Seen>,
     masked: Masked,
     read: u64,
@@ -244,8 +276,9 @@ pub struct Gathered {
 impl Gathered {
     /// At most `bytes` of records in memory, more in files in `dir`.
     #[must_use]
-    pub fn new(packing: Packing, bytes: usize, dir: &Path) -> Self {
-        Self { packing, gather: Gather::new(bytes, dir), masked: Masked::default(), read: 0, scratch: Vec::new() }
+    pub fn new(packing: Packing, echo: Echo, bytes: usize, dir: &Path) -> Self {
+        let gather = Gather::new(bytes, dir);
+        Self { packing, echo, gather, masked: Masked::default(), read: 0, scratch: Vec::new() }
     }
 
     /// Adds texts; `places` has the number of the first token of each.
@@ -253,18 +286,29 @@ impl Gathered {
     /// # Errors
     /// `Io` when a run cannot be spilled.
     pub fn add(&mut self, texts: &[Text], places: &[u64]) -> Result<()> {
-        let packing = self.packing;
+        let (packing, echo) = (self.packing, self.echo);
         if self.scratch.len() < texts.len() {
             self.scratch.resize(texts.len(), Vec::new());
         }
         let each = texts.par_iter().zip(places).zip(&mut self.scratch[..texts.len()]);
-        let masked: Vec<Masked> = each.map(|((text, &place), windows)| packing.windows(text, place, windows)).collect();
+        let masked: Vec<Masked> =
+            each.map(|((text, &place), windows)| packing.windows(text, place, echo, windows)).collect();
         for (windows, masked) in self.scratch.iter().zip(masked) {
             self.gather.add(windows)?;
             self.masked.add(&masked);
             self.read += windows.len() as u64;
         }
         Ok(())
+    }
+
+    /// Adds windows that were made elsewhere, with what was left out.
+    ///
+    /// # Errors
+    /// `Io` when a run cannot be spilled.
+    pub fn add_windows(&mut self, windows: &[Seen], masked: &Masked) -> Result<()> {
+        self.masked.add(masked);
+        self.read += windows.len() as u64;
+        self.gather.add(windows)
     }
 
     /// The distinct windows.
@@ -302,6 +346,12 @@ pub struct Corpus {
 }
 
 impl Corpus {
+    /// Windows of the same reading that were chosen among its own, or made of them: in order, distinct, in memory.
+    #[must_use]
+    pub fn with(&self, seen: Vec<Seen>) -> Self {
+        Self { packing: self.packing, distinct: Distinct::Held(seen), masked: self.masked }
+    }
+
     /// How it was read.
     #[must_use]
     pub fn packing(&self) -> Packing {

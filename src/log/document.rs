@@ -1,6 +1,7 @@
 //! Documents in: text or token ids that a watermark is sought in, with the prompt that they answer where it is known.
 //!
-//! JSONL and Parquet rows hold `text` or `tokens`, and optionally `prompt` or `prompt_tokens` and `id`; other fields are passed over.
+//! JSONL and Parquet rows hold `text` or `tokens` (or `response`, `response_tokens`), and optionally `prompt` or `prompt_tokens` and `id`;
+//! other fields are passed over. A row with `predicted` is a model's prediction of the token after `context`.
 //! Anything else is plain text: a file is one document, and one that is longer than a row may be is cut at line ends. Weakness: a cut
 //! loses the few windows that span it. Guarantee: any bytes give documents and bad rows, never a panic; memory is bounded by a batch.
 
@@ -33,6 +34,24 @@ pub struct Document {
     pub prompt: Option<Tokens>,
 }
 
+/// What a model thinks comes after some tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prediction {
+    /// The tokens before it: at least the scheme's context, better all that the model had read.
+    pub context: Vec<u32>,
+    /// The likeliest tokens, likeliest first.
+    pub predicted: Vec<u32>,
+}
+
+/// What a suspect model said: an answer, or a prediction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Text that it wrote.
+    Answer(Document),
+    /// What it expects next.
+    Prediction(Prediction),
+}
+
 /// Where documents are read from.
 pub enum Source<'a> {
     /// JSON lines.
@@ -48,14 +67,43 @@ pub enum Source<'a> {
 /// # Errors
 /// Only those of `sink`.
 pub fn read_documents(source: Source<'_>, config: &LogConfig, sink: &mut Sink<'_, Document>) -> Result<()> {
-    let schema = |value| vec![document(value)];
+    read_as(source, config, &document, &|document| document, sink)
+}
+
+/// Reads what a suspect model said: documents, and rows of `context` and `predicted` (lists of token ids).
+///
+/// # Errors
+/// Only those of `sink`.
+pub fn read_said(source: Source<'_>, config: &LogConfig, sink: &mut Sink<'_, Said>) -> Result<()> {
+    let said = |value: Value| match &value {
+        Value::Object(row) if get(row, "predicted").is_some() => prediction(row).map(Said::Prediction),
+        _ => document(value).map(Said::Answer),
+    };
+    read_as(source, config, &said, &Said::Answer, sink)
+}
+
+fn read_as<T: Send>(
+    source: Source<'_>,
+    config: &LogConfig,
+    row: &(dyn Fn(Value) -> std::result::Result<T, Fault> + Sync),
+    text: &(dyn Fn(Document) -> T + Sync),
+    sink: &mut Sink<'_, T>,
+) -> Result<()> {
+    let schema = |value| vec![row(value)];
     match source {
         Source::Lines(input) => json_lines(input, config, &schema, sink),
         Source::Parquet(file) => parquet_rows(file, config, &schema, sink),
         Source::Text(input) => frame(input, config, Pieces { most: config.max_row_bytes / 2, held: 0 }, &mut |batch| {
-            sink(batch.parse(text_piece))
+            let placed = |row: Row<Document>| Row { place: row.place, result: row.result.map(text) };
+            sink(batch.parse(|line, bytes| text_piece(line, bytes).into_iter().map(placed).collect()))
         }),
     }
+}
+
+fn prediction(row: &Object) -> std::result::Result<Prediction, Fault> {
+    let missing = |field: &str| Fault::new(Reason::NoText, format!("expected {field}, got the keys {}", keys(row)));
+    let context = ids(row, "context")?.ok_or_else(|| missing("context"))?;
+    Ok(Prediction { context, predicted: ids(row, "predicted")?.ok_or_else(|| missing("predicted"))? })
 }
 
 /// Whether a stream of this beginning holds JSON lines, where its name does not tell: they begin with a brace.
@@ -97,26 +145,34 @@ fn document(value: Value) -> std::result::Result<Document, Fault> {
     let Value::Object(row) = value else {
         return Err(Fault::new(Reason::NotAnObject, format!("expected one object, got {}", kind(&value))));
     };
-    let body = tokens(&row, "text", "tokens")?
+    let body = tokens(&row, "text", "tokens")?;
+    let body = body
+        .map_or_else(|| tokens(&row, "response", "response_tokens"), |body| Ok(Some(body)))?
         .ok_or_else(|| Fault::new(Reason::NoText, format!("expected text or tokens, got the keys {}", keys(&row))))?;
     let id = get(&row, "id").and_then(scalar).filter(|id| id.len() <= 256);
     Ok(Document { id, body, prompt: tokens(&row, "prompt", "prompt_tokens")? })
 }
 
 /// The token ids of one field, else the text of another.
-fn tokens(row: &Object, text: &str, ids: &str) -> std::result::Result<Option<Tokens>, Fault> {
-    if let Some(value) = get(row, ids) {
-        let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id < u32::MAX);
-        let list = value.as_array().and_then(|list| list.iter().map(id).collect::<Option<Vec<u32>>>());
-        let wrong =
-            || Fault::new(Reason::BadTokens, format!("expected a list of token ids in {ids}, got something else"));
-        return list.map(|list| Some(Tokens::Ids(list))).ok_or_else(wrong);
+fn tokens(row: &Object, text: &str, field: &str) -> std::result::Result<Option<Tokens>, Fault> {
+    if let Some(list) = ids(row, field)? {
+        return Ok(Some(Tokens::Ids(list)));
     }
     match get(row, text) {
         None => Ok(None),
         Some(Value::String(found)) => Ok(Some(Tokens::Text(found.clone()))),
         Some(other) => Err(Fault::new(Reason::NoText, format!("expected text in {text}, got {}", kind(other)))),
     }
+}
+
+/// The token ids of one field.
+fn ids(row: &Object, field: &str) -> std::result::Result<Option<Vec<u32>>, Fault> {
+    let Some(value) = get(row, field) else { return Ok(None) };
+    let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id < u32::MAX);
+    let list = value.as_array().and_then(|list| list.iter().map(id).collect::<Option<Vec<u32>>>());
+    let wrong =
+        || Fault::new(Reason::BadTokens, format!("expected a list of token ids in {field}, got something else"));
+    list.map(Some).ok_or_else(wrong)
 }
 
 #[cfg(test)]

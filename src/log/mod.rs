@@ -36,7 +36,7 @@ mod wildchat;
 
 pub use columns::read_parquet;
 pub use csv::read_csv;
-pub use document::{Document, Source, Tokens, begins_as_lines, read_documents};
+pub use document::{Document, Prediction, Said, Source, Tokens, begins_as_lines, read_documents, read_said};
 pub use frame::read_jsonl;
 pub use map::ColumnMap;
 pub use name::{Compression, Format, recognise, sniff};

@@ -14,4 +14,4 @@ pub use members::export_members;
 pub use opened::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit};
 pub use registry::{Candidate, registry, suggest};
 pub use rings::{export_rings, past_rings, placebo, rings};
-pub use summary::{ListQuery, export_families, report};
+pub use summary::{ListQuery, export_families, family_exchanges, report};

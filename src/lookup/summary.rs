@@ -22,7 +22,7 @@ use crate::stored::view::{Row, View};
 use crate::stored::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
 use arrow_array::cast::AsArray;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Families described at most in each list of a report.
 const MOST_FAMILIES: usize = 5_000;
@@ -241,31 +241,50 @@ pub(crate) struct One {
     pub(crate) rows: Vec<Row>,
 }
 
-/// One family; `None` where the store has none of this name.
-pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One>> {
-    let Some(key) = key_of(store, view, id)? else { return Ok(None) };
+/// The exchanges of a family, each as the number of its night in the store and its row there.
+/// # Errors
+/// `Input` when the store has no family of this name; `Store` when it is damaged.
+pub fn family_exchanges(store: &Store, id: FamilyId) -> Result<BTreeSet<(usize, u32)>> {
+    let view = View::open(store)?;
+    let key = key_of(store, &view, id)?.ok_or_else(|| super::filter::unknown_family(id))?;
+    let (level, number, _) = described_as(&view, key, id);
+    let rows = rows_of(&view, level, number, usize::MAX);
+    Ok(rows.into_iter().map(|row| (usize::from(row.night), row.posting.row)).collect())
+}
+
+/// What stands under a name: level, number and the name that it has now.
+fn described_as(view: &View, key: u32, id: FamilyId) -> (Level, u32, FamilyId) {
     let near = view.family(key);
-    let (level, number, name) = match id.level {
+    match id.level {
         // What resembles nothing else is described as the exact family that it is, under the name that was asked for.
         Level::NearDuplicate if near == SINGLE => (Level::Exact, key, id),
         Level::NearDuplicate => (id.level, near, view.families[near as usize].id()),
         Level::Fragment => (id.level, key, view.fragments[key as usize].id()),
         level => (level, key, id),
+    }
+}
+
+/// Requests of a family in order of time: of all of its texts, or of at most so many, evenly chosen.
+fn rows_of(view: &View, level: Level, number: u32, most: usize) -> Vec<Row> {
+    let mut rows = match level {
+        Level::NearDuplicate => {
+            let members = view.members(number);
+            let step = members.len().div_ceil(most).max(1);
+            view.rows_of(&members.into_iter().step_by(step).collect::<Vec<_>>())
+        }
+        Level::Exact => view.rows_of(&[number]),
+        Level::System => view.rows_of_system(number),
+        Level::Fragment => fragment_family_of(view, number, most).rows(view, &by_system(view, [number])),
     };
-    let rows = |most: usize| {
-        let mut rows = match level {
-            Level::NearDuplicate => {
-                let members = view.members(number);
-                let step = members.len().div_ceil(most).max(1);
-                view.rows_of(&members.into_iter().step_by(step).collect::<Vec<_>>())
-            }
-            Level::Exact => view.rows_of(&[number]),
-            Level::System => view.rows_of_system(number),
-            Level::Fragment => fragment_family_of(view, number, most).rows(view, &by_system(view, [number])),
-        };
-        rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
-        rows
-    };
+    rows.sort_by_key(|row| (row.posting.time, row.night, row.posting.row));
+    rows
+}
+
+/// One family; `None` where the store has none of this name.
+pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One>> {
+    let Some(key) = key_of(store, view, id)? else { return Ok(None) };
+    let (level, number, name) = described_as(view, key, id);
+    let rows = |most: usize| rows_of(view, level, number, most);
     let standings = Standings::open_kept(store)?;
     let kept = standings.as_ref().and_then(|kept| kept.of(family_key(level, number)));
     let (standing, accounts) = match kept {

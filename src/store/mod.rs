@@ -14,6 +14,7 @@
 
 pub mod backup;
 pub mod catalog;
+pub mod contexts;
 mod digests;
 pub mod facts;
 pub mod families;

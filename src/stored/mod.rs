@@ -10,6 +10,7 @@ mod progress;
 pub mod registry;
 pub(crate) mod rings;
 pub(crate) mod rows;
+pub mod served;
 pub(crate) mod standing;
 pub(crate) mod totals;
 pub(crate) mod view;

@@ -1,0 +1,589 @@
+//! The flows of radioactivity: responses that were served → contexts; what the suspect said → evidence → findings.
+
+use super::read_exchanges;
+use crate::detect::windows::{Packing, Text};
+use crate::detect::{Test, packing};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{AccountId, Digest};
+use crate::log::{self, LogConfig, Prediction, Said, Tokens, begins_as_lines, read_said, recognise};
+use crate::radioactivity::attribute::{Case, Owners, Ring, attribute as test_rings};
+use crate::radioactivity::evidence::{Evidence, Read};
+use crate::radioactivity::{self, Config, Served};
+use crate::report::radioactivity::{Attribution, Input as Summary, Mode, Radioactivity, SetSummary};
+use crate::report::watermark::FileSummary;
+use crate::store::contexts::{Builder, Contexts, Facts, write};
+use crate::store::input::{Input, is_parquet, open_file, open_stream};
+use crate::store::sorted::merged;
+use crate::store::{Mapped, Store};
+use crate::stored::Progress;
+use crate::stored::served::{Choice, each_response, numbers};
+use crate::token::Tokenizer;
+use ndarray_npy::ReadNpyExt as _;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What text is read with.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// The served model's tokenizer; without it only rows with token ids are read.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// Bounds of reading.
+    pub log: &'a LogConfig,
+    /// Bytes of windows or contexts in memory.
+    pub bytes: usize,
+    /// Where more of them go.
+    pub dir: &'a Path,
+}
+
+/// Responses that were served.
+pub enum Harvest<'a> {
+    /// Of a store.
+    Stored(&'a Store, Choice),
+    /// Of logs.
+    Logs(Vec<Input>),
+}
+
+impl Reader<'_> {
+    fn ids(&self, tokens: Tokens) -> Result<Vec<u32>> {
+        match (tokens, self.tokenizer) {
+            (Tokens::Ids(ids), _) => Ok(ids),
+            (Tokens::Text(text), Some(tokenizer)) => Ok(tokenizer.every_id(&text)),
+            (Tokens::Text(_), None) => Err(Error::new(ErrorKind::Input, "expected token ids, got text")
+                .hint("--tokenizer FILE names the tokenizer.json of the model that was served")),
+        }
+    }
+
+    fn text(&self, text: String) -> Result<Vec<u32>> {
+        self.ids(Tokens::Text(text))
+    }
+
+    /// Calls `take` with the tokens of each response of a harvest and the account that it was served to.
+    fn each(
+        &self,
+        harvest: &Harvest<'_>,
+        account: &mut dyn FnMut(&str) -> u32,
+        take: &mut dyn FnMut(Vec<(u32, Vec<u32>)>) -> Result<()>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let mut tokenised = |batch: Vec<(u32, String)>| {
+            let n = batch.len() as u64;
+            let of_one = |(account, response)| Ok((account, self.text(response)?));
+            take(batch.into_par_iter().map(of_one).collect::<Result<_>>()?)?;
+            progress.advance(n, 0);
+            Ok(())
+        };
+        match harvest {
+            Harvest::Stored(store, choice) => each_response(store, choice, &mut tokenised),
+            Harvest::Logs(inputs) => {
+                let position = Arc::new(AtomicU64::new(0));
+                for input in inputs {
+                    let (mut n, mut bad) = (0u64, 0u64);
+                    read_exchanges(input, self.log, &position, &mut |rows| {
+                        let mut batch = Vec::with_capacity(rows.len());
+                        for row in rows {
+                            let Ok(exchange) = row.result else {
+                                bad += 1;
+                                continue;
+                            };
+                            n += 1;
+                            batch.extend(exchange.response.map(|response| (account(&exchange.account), response)));
+                        }
+                        tokenised(batch)
+                    })?;
+                    if bad > 0 {
+                        progress.note(&format!(
+                            "{}: {bad} of {} rows are no exchanges and were left out",
+                            input.name(),
+                            n + bad
+                        ));
+                    }
+                    if n == 0 {
+                        return Err(Error::new(
+                            ErrorKind::Input,
+                            format!("{}: expected served exchanges, got none", input.name()),
+                        )
+                        .hint("a harvest is a log with account, time, prompt and response, as audit reads it"));
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The contexts of a harvest.
+    fn builder(
+        &self,
+        harvest: &Harvest<'_>,
+        packing: Packing,
+        mut facts: Facts,
+        progress: &dyn Progress,
+    ) -> Result<(Builder, Facts)> {
+        let mut builder = Builder::new(self.bytes, self.dir);
+        let mut take = |batch: Vec<(u32, Vec<u32>)>| {
+            facts.responses += batch.len() as u64;
+            facts.tokens += batch.iter().map(|(_, tokens)| tokens.len() as u64).sum::<u64>();
+            let contexts: Vec<Vec<u128>> =
+                batch.par_iter().map(|(_, tokens)| packing.contexts(tokens).collect()).collect();
+            contexts.into_iter().try_for_each(|contexts| builder.add(contexts))
+        };
+        self.each(harvest, &mut |_| 0, &mut take, progress)?;
+        Ok((builder, facts))
+    }
+}
+
+/// What a set says of itself, before anything is read.
+#[must_use]
+pub fn facts(test: &Test, tokenizer: Option<&Tokenizer>, selection: String, chosen: &[u8]) -> Facts {
+    let Packing { shape, vocab } = packing(test.marker.as_ref());
+    let scheme = format!("{} ({})", test.scheme, test.dialect);
+    let parameters: Vec<String> = test.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    Facts {
+        width: shape.context,
+        vocab,
+        scheme_digest: Digest::of(format!("{scheme}\n{}", parameters.join("\n")).as_bytes()).to_string(),
+        scheme,
+        tokenizer: tokenizer.map(|tokenizer| tokenizer.digest().to_string()),
+        selection,
+        selection_digest: Digest::of(chosen).to_string(),
+        responses: 0,
+        tokens: 0,
+        contexts: 0,
+    }
+}
+
+/// Writes the set of contexts of a harvest, as the scheme of `test` reads them.
+/// # Errors
+/// `Input` when nothing was served or text comes without a tokenizer; `Io`, `Store` when something cannot be read or written.
+pub fn build(
+    harvest: &Harvest<'_>,
+    test: &Test,
+    facts: Facts,
+    reader: Reader<'_>,
+    out: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<Facts> {
+    progress.stage("read", None);
+    let (builder, facts) = reader.builder(harvest, packing(test.marker.as_ref()), facts, progress)?;
+    if facts.responses == 0 {
+        return Err(Error::new(ErrorKind::Input, "expected responses that were served, found none")
+            .hint("the log must hold responses, and the selection at least one of them"));
+    }
+    builder.finish(facts, out)
+}
+
+/// A set of contexts that a test is restricted to.
+pub enum Set {
+    /// A file's.
+    Ready(Served),
+    /// Made for each key from logs.
+    Harvest(String, Vec<Input>),
+    /// None: every window counts.
+    Everything,
+}
+
+/// What is asked about a suspect.
+pub struct Question<'a> {
+    /// The keys.
+    pub tests: &'a [Test],
+    /// What text is read with.
+    pub reader: Reader<'a>,
+    /// Texts of models that never saw ours.
+    pub clean: &'a [Input],
+    /// Of each prediction so many tokens.
+    pub top: usize,
+    /// The rules.
+    pub config: &'a Config,
+}
+
+/// Reads all of what a model said, for each packing.
+fn read_all(
+    inputs: &[Input],
+    mode: Option<Mode>,
+    packings: &[Packing],
+    question: &Question<'_>,
+    summary: &mut Summary,
+    progress: &dyn Progress,
+) -> Result<(BTreeMap<Packing, Read>, Mode)> {
+    let Reader { log, bytes, dir, .. } = question.reader;
+    let each = bytes / packings.len().max(1);
+    let mut all: BTreeMap<Packing, Evidence> =
+        packings.iter().map(|packing| Ok((*packing, Evidence::new(*packing, each, dir)?))).collect::<Result<_>>()?;
+    let mut found = mode;
+    let position = Arc::new(AtomicU64::new(0));
+    for input in inputs {
+        let name = input.name();
+        let digest = input.digest()?.map(|(digest, _)| digest.to_string());
+        summary.files.push(FileSummary { name: name.clone(), blake3: digest });
+        let mut is = |mode: Mode| {
+            if *found.get_or_insert(mode) == mode {
+                return Ok(());
+            }
+            let words = |mode| {
+                if mode == Mode::Open { "predictions (context, predicted)" } else { "answers (prompt, response)" }
+            };
+            let (expected, got) = (words(found.unwrap_or(mode)), words(mode));
+            Err(Error::new(ErrorKind::Input, format!("{name}: expected {expected}, got {got}"))
+                .hint("answers are tested with: stillhunt radioactivity closed; predictions with: stillhunt radioactivity open"))
+        };
+        let mut take = |rows: Vec<log::Row<Said>>| -> Result<()> {
+            let (mut texts, mut predictions) = (Vec::new(), Vec::new());
+            for row in rows {
+                match row.result {
+                    Ok(Said::Answer(document)) => texts.push(document),
+                    Ok(Said::Prediction(prediction)) => predictions.push(prediction),
+                    Err(bad) => *summary.bad_rows.entry(bad.reason.word().to_owned()).or_default() += 1,
+                }
+            }
+            if !texts.is_empty() {
+                is(Mode::Closed)?;
+            }
+            if !predictions.is_empty() {
+                is(Mode::Open)?;
+            }
+            let n = (texts.len() + predictions.len()) as u64;
+            summary.with_prompt += texts.iter().filter(|document| document.prompt.is_some()).count() as u64;
+            let reader = question.reader;
+            let text = |document: log::Document| {
+                Ok(Text {
+                    tokens: reader.ids(document.body)?,
+                    prompt: document.prompt.map(|p| reader.ids(p)).transpose()?,
+                })
+            };
+            let texts: Vec<Text> = texts.into_par_iter().map(text).collect::<Result<_>>()?;
+            summary.pieces += n;
+            summary.tokens += texts.iter().map(|text| text.tokens.len() as u64).sum::<u64>();
+            summary.tokens += predictions.iter().map(|row| row.predicted.len().min(question.top) as u64).sum::<u64>();
+            progress.advance(n, position.load(Ordering::Relaxed));
+            for evidence in all.values_mut() {
+                evidence.answers(&texts)?;
+                evidence.predictions(&predictions, question.top)?;
+            }
+            Ok(())
+        };
+        if name.to_ascii_lowercase().ends_with(".npy") {
+            let rows = npy(input)?;
+            rows.chunks(8192).try_for_each(|rows| {
+                let placed = |row: &Prediction| log::Row {
+                    place: log::Place { row: 1, part: 0 },
+                    result: Ok(Said::Prediction(row.clone())),
+                };
+                take(rows.iter().map(placed).collect())
+            })?;
+            continue;
+        }
+        if is_parquet(input) {
+            read_said(log::Source::Parquet(&open_file(input)?), log, &mut take)?;
+            continue;
+        }
+        let mut stream = open_stream(input, &position)?;
+        let named = recognise(&name).is_some_and(|(format, _)| format == log::Format::Jsonl);
+        // A stream that cannot be read is told by its reader, as a bad row.
+        let lines = named || stream.fill_buf().is_ok_and(begins_as_lines);
+        let source = if lines { log::Source::Lines(&mut stream) } else { log::Source::Text(&mut stream) };
+        read_said(source, log, &mut take)?;
+    }
+    if summary.pieces == 0 {
+        let bad: u64 = summary.bad_rows.values().sum();
+        let names: Vec<String> = inputs.iter().map(Input::name).collect();
+        return Err(Error::new(
+            ErrorKind::Input,
+            format!("{}: expected what a model said, got none and {bad} bad rows", names.join(", ")),
+        )
+        .hint("a row has prompt and response, or context and predicted (lists of token ids)"));
+    }
+    let read =
+        all.into_iter().map(|(packing, evidence)| Ok((packing, evidence.finish(each, dir)?))).collect::<Result<_>>()?;
+    Ok((read, found.unwrap_or(Mode::Closed)))
+}
+
+/// Predictions in NumPy's format: one row each, the context and after it the predicted token.
+fn npy(input: &Input) -> Result<Vec<Prediction>> {
+    let wrong = |got: &dyn std::fmt::Display| {
+        Error::new(
+            ErrorKind::Input,
+            format!("{}: expected whole numbers of shape (predictions, context + 1), got {got}", input.name()),
+        )
+    };
+    let whole = match ndarray::Array2::<i64>::read_npy(open_file(input)?) {
+        Ok(array) => array,
+        Err(_) => match ndarray::Array2::<i32>::read_npy(open_file(input)?) {
+            Ok(array) => array.mapv(i64::from),
+            Err(_) => {
+                ndarray::Array2::<u32>::read_npy(open_file(input)?).map_err(|cause| wrong(&cause))?.mapv(i64::from)
+            }
+        },
+    };
+    let row = |row: ndarray::ArrayView1<'_, i64>| {
+        let ids: Option<Vec<u32>> = row.iter().map(|id| u32::try_from(*id).ok().filter(|id| *id < u32::MAX)).collect();
+        let mut context = ids.ok_or_else(|| wrong(&"a number that is no token id"))?;
+        let predicted = context.pop().ok_or_else(|| wrong(&"rows without a token"))?;
+        Ok(Prediction { context, predicted: vec![predicted] })
+    };
+    whole.outer_iter().map(row).collect()
+}
+
+/// Asks whether the suspect was trained on text that was served, for each set and key.
+/// # Errors
+/// `Input` when nothing can be read, or a set does not fit a key; `Io` when something must be spilled and cannot.
+pub fn ask(
+    mode: Mode,
+    inputs: &[Input],
+    sets: &[Set],
+    question: &Question<'_>,
+    progress: &dyn Progress,
+) -> Result<Radioactivity> {
+    let mut summary = Summary::default();
+    let packings = packings(question.tests);
+    progress.stage("read", crate::store::input::total_bytes(inputs));
+    let (suspect, _) = read_all(inputs, Some(mode), &packings, question, &mut summary, progress)?;
+    let clean = read_clean(mode, &packings, question, progress)?;
+    progress.stage("score", None);
+    let mut told = Vec::new();
+    let mut found = Vec::new();
+    for set in sets {
+        // The contexts of a harvest, for each way of reading.
+        let mut made: BTreeMap<Packing, Served> = BTreeMap::new();
+        if let Set::Harvest(name, logs) = set {
+            let harvest = Harvest::Logs(logs.clone());
+            for packing in &packings {
+                let test = question.tests.iter().find(|test| crate::detect::packing(test.marker.as_ref()) == *packing);
+                let Some(test) = test else { continue };
+                let chosen = log_digests(logs)?;
+                let facts =
+                    facts(test, question.reader.tokenizer, format!("all responses of {name}"), chosen.as_bytes());
+                let (builder, facts) = question.reader.builder(&harvest, *packing, facts, progress)?;
+                let set = builder.held(facts, question.reader.dir)?;
+                told.push(SetSummary {
+                    name: name.clone(),
+                    digest: set.digest().to_string(),
+                    facts: set.facts().clone(),
+                });
+                made.insert(*packing, Served { name: name.clone(), set });
+            }
+        }
+        if let Set::Ready(Served { name, set }) = set {
+            told.push(SetSummary { name: name.clone(), digest: set.digest().to_string(), facts: set.facts().clone() });
+        }
+        for test in question.tests {
+            let packing = packing(test.marker.as_ref());
+            let served = match set {
+                Set::Ready(served) => Some(served),
+                Set::Harvest(..) => made.get(&packing),
+                Set::Everything => None,
+            };
+            let of_packing: Vec<(String, &Read)> =
+                clean.iter().map(|(name, of)| (name.clone(), &of[&packing])).collect();
+            found.push(radioactivity::test(test, &suspect[&packing], served, &of_packing, question.config)?);
+            progress.advance(1, 0);
+        }
+    }
+    let tests = radioactivity::judge(found, question.config);
+    Ok(Radioactivity::new(
+        mode,
+        summary,
+        told,
+        question.config,
+        question.reader.tokenizer.map(Tokenizer::digest),
+        tests,
+    ))
+}
+
+fn packings(tests: &[Test]) -> Vec<Packing> {
+    let mut out: Vec<Packing> = tests.iter().map(|test| packing(test.marker.as_ref())).collect();
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+/// The clean texts, each for each packing.
+type Clean = Vec<(String, BTreeMap<Packing, Read>)>;
+
+fn read_clean(mode: Mode, packings: &[Packing], question: &Question<'_>, progress: &dyn Progress) -> Result<Clean> {
+    let one = |input: &Input| {
+        let mut summary = Summary::default();
+        let (read, _) = read_all(std::slice::from_ref(input), Some(mode), packings, question, &mut summary, progress)?;
+        Ok((input.name(), read))
+    };
+    question.clean.iter().map(one).collect()
+}
+
+fn log_digests(logs: &[Input]) -> Result<String> {
+    let digests = logs.iter().map(Input::digest).collect::<Result<Vec<_>>>()?;
+    Ok(digests.into_iter().flatten().map(|(digest, _)| digest.to_string()).collect::<Vec<_>>().join("\n"))
+}
+
+/// Whose harvests are asked about.
+pub enum Parties<'a> {
+    /// Rings of a store; everybody else in it is honest.
+    Stored(&'a Store, Vec<(String, Vec<AccountId>)>),
+    /// Logs with names: each is asked about, and `served` are logs of everybody else.
+    Logs(Vec<(String, Vec<Input>)>, Vec<Input>),
+}
+
+/// Asks on whose harvest the suspect was trained, with `decoys` decoy rings for each ring.
+/// # Errors
+/// As [`ask`].
+pub fn attribute(
+    inputs: &[Input],
+    parties: &Parties<'_>,
+    decoys: usize,
+    question: &Question<'_>,
+    progress: &dyn Progress,
+) -> Result<Attribution> {
+    let mut summary = Summary::default();
+    let packings = packings(question.tests);
+    progress.stage("read", crate::store::input::total_bytes(inputs));
+    let (suspect, mode) = read_all(inputs, None, &packings, question, &mut summary, progress)?;
+    let clean = read_clean(mode, &packings, question, progress)?;
+    progress.stage("served", None);
+    let Reader { bytes, dir, .. } = question.reader;
+    let mut owners: Vec<(Packing, Owners)> =
+        packings.iter().map(|packing| (*packing, Owners::new(bytes / packings.len().max(1), dir))).collect();
+    let (mut responses, mut tokens) = (0u64, 0u64);
+    let mut take = |batch: Vec<(u32, Vec<u32>)>| {
+        responses += batch.len() as u64;
+        tokens += batch.iter().map(|(_, tokens)| tokens.len() as u64).sum::<u64>();
+        for (packing, owners) in &mut owners {
+            let contexts = |(account, tokens): &(u32, Vec<u32>)| (*account, packing.contexts(tokens).collect());
+            let contexts: Vec<(u32, Vec<u128>)> = batch.par_iter().map(contexts).collect();
+            contexts.into_iter().try_for_each(|(account, contexts)| owners.add(account, contexts))?;
+        }
+        Ok(())
+    };
+    let mut rings = Vec::new();
+    match parties {
+        Parties::Stored(store, named) => {
+            let known = numbers(store)?;
+            for (name, members) in named {
+                let mut members: Vec<u32> = members.iter().filter_map(|id| known.get(id).copied()).collect();
+                members.sort_unstable();
+                rings.push(Ring { name: name.clone(), members });
+            }
+            let all = Harvest::Stored(store, Choice::default());
+            question.reader.each(&all, &mut |_| 0, &mut take, progress)?;
+        }
+        Parties::Logs(named, served) => {
+            // An account of a harvest is a party of its own: one that stands in two harvests makes nothing exclusive to either.
+            let mut next = 0u32;
+            let others = (String::new(), served.clone());
+            for (name, logs) in named.iter().chain((!served.is_empty()).then_some(&others)) {
+                let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
+                let mut number = |account: &str| {
+                    *numbers.entry(account.to_owned()).or_insert_with(|| {
+                        next += 1;
+                        next - 1
+                    })
+                };
+                question.reader.each(&Harvest::Logs(logs.clone()), &mut number, &mut take, progress)?;
+                if !name.is_empty() {
+                    let mut members: Vec<u32> = numbers.into_values().collect();
+                    members.sort_unstable();
+                    rings.push(Ring { name: name.clone(), members });
+                }
+            }
+        }
+    }
+    if responses == 0 {
+        return Err(Error::new(ErrorKind::Input, "expected responses that were served, found none")
+            .hint("attribution needs what was served to each account: audit logs with responses"));
+    }
+    progress.stage("score", None);
+    let served: BTreeMap<Packing, _> =
+        owners.into_iter().map(|(packing, owners)| Ok((packing, owners.finish()?))).collect::<Result<_>>()?;
+    let of: Vec<Vec<(String, &Read)>> = question
+        .tests
+        .iter()
+        .map(|test| {
+            let packing = packing(test.marker.as_ref());
+            clean.iter().map(|(name, read)| (name.clone(), &read[&packing])).collect()
+        })
+        .collect();
+    let cases: Vec<Case<'_>> = question
+        .tests
+        .iter()
+        .zip(&of)
+        .map(|(test, clean)| {
+            let packing = packing(test.marker.as_ref());
+            Case { test, suspect: &suspect[&packing], served: &served[&packing], clean }
+        })
+        .collect();
+    let (findings, keys) = test_rings(&cases, &rings, decoys, question.config)?;
+    let tokenizer = question.reader.tokenizer.map(Tokenizer::digest);
+    Ok(Attribution::new(mode, summary, (responses, tokens), question.config, tokenizer, findings, keys))
+}
+
+/// How sets become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// What any of them has.
+    Union,
+    /// What all of them have.
+    Intersect,
+    /// What the first has and no other.
+    Subtract,
+}
+
+impl Combine {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Union => "union",
+            Self::Intersect => "intersection",
+            Self::Subtract => "difference",
+        }
+    }
+}
+
+/// Combines sets into one, in a stream.
+/// # Errors
+/// `Input` when the sets hold contexts of different kinds; `Io` when `out` fails.
+pub fn combine(sets: &[(String, Contexts<Mapped>)], how: Combine, out: &mut dyn Write) -> Result<Facts> {
+    let Some(((first_name, first), others)) = sets.split_first() else {
+        return Err(Error::new(ErrorKind::Config, "expected sets of contexts, got none"));
+    };
+    let kind = |facts: &Facts| (facts.width, facts.vocab, facts.tokenizer.clone());
+    if let Some((name, other)) = others.iter().find(|(_, other)| kind(other.facts()) != kind(first.facts())) {
+        let told = |facts: &Facts| {
+            let tokenizer = facts.tokenizer.as_deref().map_or("none", |digest| &digest[..digest.len().min(16)]);
+            format!("contexts of {} tokens of {} (tokenizer {tokenizer})", facts.width, facts.vocab)
+        };
+        let (expected, got) = (told(first.facts()), told(other.facts()));
+        return Err(Error::new(
+            ErrorKind::Input,
+            format!("{name}: expected {expected}, as {first_name} has, got {got}"),
+        ));
+    }
+    let word = how.word();
+    let digests: Vec<String> = sets.iter().map(|(_, set)| set.digest().to_string()).collect();
+    let of: Vec<String> = sets.iter().map(|(_, set)| format!("({})", set.facts().selection)).collect();
+    let facts = Facts {
+        selection: format!("{word} of {}", of.join(", ")),
+        selection_digest: Digest::of(format!("{word}\n{}", digests.join("\n")).as_bytes()).to_string(),
+        responses: sets.iter().map(|(_, set)| set.facts().responses).sum(),
+        tokens: sets.iter().map(|(_, set)| set.facts().tokens).sum(),
+        ..first.facts().clone()
+    };
+    // Equal contexts come in the order of the sets.
+    let mut all = merged(sets.iter().map(|(_, set)| set.iter()).collect()).peekable();
+    let next = || {
+        loop {
+            let (from, context) = all.next()?;
+            let mut holders = 1;
+            while all.next_if(|(_, next)| *next == context).is_some() {
+                holders += 1;
+            }
+            let keep = match how {
+                Combine::Union => true,
+                Combine::Intersect => holders == sets.len(),
+                Combine::Subtract => from == 0 && holders == 1,
+            };
+            if keep {
+                return Some(context);
+            }
+        }
+    };
+    write(std::iter::from_fn(next), facts, out)
+}

@@ -1,0 +1,357 @@
+//! The commands `contexts` and `radioactivity`.
+#![allow(clippy::disallowed_methods)]
+
+use super::args::Common;
+use super::format::{Format, only};
+use super::progress::Meter;
+use super::radioactivity_args::{Ask, Attribute, Build, ContextsCommand, RadioactivityCommand, Room, Rules, Sets};
+use super::watermark::{between, config as wrong, keys, root, told_apart};
+use super::{config, print, threads};
+use crate::audit::radioactivity::{self as flow, Combine, Harvest, Parties, Question, Reader, Set};
+use crate::audit::watermark::tests as tests_of;
+use crate::detect::Test;
+use crate::detect::decoys::DecoyConfig;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::AccountId;
+use crate::log::LogConfig;
+use crate::lookup;
+use crate::radioactivity::{Config, Served};
+use crate::report::radioactivity::{self as report, Mode};
+use crate::store::Store;
+use crate::store::contexts::Contexts;
+use crate::store::files::{create_output, read_bounded};
+use crate::store::input::{Input, expand};
+use crate::store::spill::check_dir;
+use crate::stored::served::Choice;
+use crate::token::Tokenizer;
+use crate::watermark::keys::Given;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Longest list of accounts.
+const LONGEST_LIST: u64 = 64 << 20;
+/// Longest tokenizer file.
+const LONGEST_TOKENIZER: u64 = 256 << 20;
+
+pub(crate) fn contexts(command: &ContextsCommand) -> Result<()> {
+    match command {
+        ContextsCommand::Build(args) => build(args),
+        ContextsCommand::Union(args) => combine(args, Combine::Union),
+        ContextsCommand::Intersect(args) => combine(args, Combine::Intersect),
+        ContextsCommand::Subtract(args) => combine(args, Combine::Subtract),
+        ContextsCommand::Info { set, format } => {
+            only(*format, &[Format::Text, Format::Json])?;
+            let set = Contexts::open_file(set)?;
+            let (facts, digest) = (set.facts(), set.digest().to_string());
+            if *format == Format::Json {
+                return print::json(&serde_json::json!({ "schema": 1, "digest": digest, "facts": facts }));
+            }
+            print::out(&format!(
+                "{} contexts of {} tokens, vocabulary {}\nscheme     {}\nselection  {}\nread       {} responses, {} tokens\ntokenizer  {}\ndigest     {digest}\n",
+                facts.contexts,
+                facts.width,
+                facts.vocab,
+                print::line(&facts.scheme, 200),
+                print::line(&facts.selection, 400),
+                facts.responses,
+                facts.tokens,
+                print::line(facts.tokenizer.as_deref().unwrap_or("none"), 200),
+            ))
+        }
+    }
+}
+
+pub(crate) fn radioactivity(command: &RadioactivityCommand) -> Result<()> {
+    match command {
+        RadioactivityCommand::Closed(args) => ask(Mode::Closed, args),
+        RadioactivityCommand::Open(args) => ask(Mode::Open, args),
+        RadioactivityCommand::Attribute(args) => attribute(args),
+    }
+}
+
+/// What is read with, from the flags.
+struct Readers {
+    tokenizer: Option<Tokenizer>,
+    log: LogConfig,
+    dir: PathBuf,
+    bytes: usize,
+}
+
+impl Readers {
+    fn new(room: &Room, tokenizer: Option<&Path>) -> Result<Self> {
+        threads(room.threads)?;
+        let dir = room.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+        check_dir(&dir)?;
+        let read = |path: &Path| {
+            Tokenizer::from_bytes(&read_bounded(path, LONGEST_TOKENIZER)?).map_err(|error| error.at(path.display()))
+        };
+        let log = LogConfig {
+            max_row_bytes: room.max_row_bytes,
+            max_row_values: 1 << 22,
+            default_account: Some("unnamed".to_owned()),
+            default_time: crate::ids::Time::new(0),
+            ..LogConfig::default()
+        };
+        Ok(Self { tokenizer: tokenizer.map(read).transpose()?, log, dir, bytes: room.memory << 20 })
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { tokenizer: self.tokenizer.as_ref(), log: &self.log, bytes: self.bytes, dir: &self.dir }
+    }
+}
+
+/// `NAME=FILE`, or a file that is called by its own name.
+fn named(text: &str) -> Result<(String, Vec<Input>)> {
+    let (name, path) = match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !name.contains('/') => (name.to_owned(), path),
+        _ => {
+            let stem = Path::new(text).file_stem().unwrap_or_default().to_string_lossy();
+            (stem.trim_end_matches(".jsonl").to_owned(), text)
+        }
+    };
+    Ok((name, expand(&[path.to_owned()], &|_| true)?))
+}
+
+fn all_named(texts: &[String]) -> Result<Vec<(String, Vec<Input>)>> {
+    let all: Vec<(String, Vec<Input>)> = texts.iter().map(|text| named(text)).collect::<Result<_>>()?;
+    let mut seen = BTreeSet::new();
+    match all.iter().find(|(name, _)| !seen.insert(name)) {
+        None => Ok(all),
+        Some((name, _)) => Err(wrong(format!("expected harvests of different names, got {name} twice"))),
+    }
+}
+
+/// Accounts of a ring that the store shows, on the list of level 1%.
+fn ring_accounts(store: &Store, names: &[String]) -> Result<Vec<(String, Vec<AccountId>)>> {
+    let mut rings = lookup::rings(store)?.0;
+    rings.extend(lookup::past_rings(store)?);
+    let listed = |ring: &crate::report::ring::Ring| {
+        let members = ring.members.iter().filter(|member| member.listed).map(|member| member.account);
+        (ring.id.clone(), members.collect())
+    };
+    if names.is_empty() {
+        return Ok(rings.iter().filter(|ring| ring.past.is_none()).map(listed).collect());
+    }
+    let find = |name: &String| {
+        rings.iter().find(|ring| ring.id == *name).map(listed).ok_or_else(|| {
+            Error::new(ErrorKind::Input, format!("expected a ring of the store, got {name:?}"))
+                .hint("stillhunt ring list shows them")
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// The chosen responses of a store, in words and as what they are fixed by.
+fn choice(args: &Build, store: &Store, dir: &Path) -> Result<(Choice, String, String)> {
+    let mut choice = Choice { others: args.others, ..Choice::default() };
+    let mut words = Vec::new();
+    let mut accounts: Option<BTreeSet<AccountId>> = None;
+    for (name, members) in if args.ring.is_empty() { Vec::new() } else { ring_accounts(store, &args.ring)? } {
+        words.push(format!("ring {name} ({} accounts)", members.len()));
+        accounts.get_or_insert_default().extend(members);
+    }
+    if let Some(path) = &args.accounts {
+        let common = Common { store: dir.to_owned(), model: None, key: args.key.clone(), threads: args.room.threads };
+        let bytes = read_bounded(path, LONGEST_LIST)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let listed = lines.map(|line| config::account(&common, line)).collect::<Result<BTreeSet<_>>>()?;
+        words.push(format!("{} accounts of a list", listed.len()));
+        accounts.get_or_insert_default().extend(listed);
+    }
+    choice.accounts = accounts;
+    if !args.family.is_empty() {
+        let mut rows = BTreeSet::new();
+        for name in &args.family {
+            rows.extend(lookup::family_exchanges(store, super::lookups::family_id(name)?)?);
+            words.push(format!("family {name}"));
+        }
+        choice.rows = Some(rows);
+    }
+    choice.from = args.from.as_deref().map(config::moment).transpose()?;
+    choice.until = args.to.as_deref().map(config::moment).transpose()?;
+    let mut selection = match (words.is_empty(), args.others) {
+        (true, false) => "all responses".to_owned(),
+        (true, true) => return Err(wrong("expected --ring, --family or --accounts with --others, got none")),
+        (false, false) => format!("responses to {}", words.join(" and ")),
+        (false, true) => format!("all responses but those to {}", words.join(" and ")),
+    };
+    for (word, time) in [("from", &args.from), ("before", &args.to)] {
+        selection += &time.as_ref().map(|time| format!(", {word} {time}")).unwrap_or_default();
+    }
+    let mut fixed = selection.clone();
+    choice.accounts.iter().flatten().for_each(|account| fixed += &format!("\n{account}"));
+    choice.rows.iter().flatten().for_each(|(night, row)| fixed += &format!("\n{night}:{row}"));
+    Ok((choice, selection, fixed))
+}
+
+fn build(args: &Build) -> Result<()> {
+    let readers = Readers::new(&args.room, Some(&args.tokenizer))?;
+    let given = Given { vocab_size: args.vocab_size, path: None, root: args.root.as_deref().map(root).transpose()? };
+    let tests = tests_of(keys(&args.key_file, &given)?);
+    let Some(test) = tests.first() else { return Err(wrong("expected a key, got an empty range")) };
+    if let Some(tokenizer) = &readers.tokenizer {
+        told_apart(tokenizer, &tests[..1]);
+    }
+    let mut words = Vec::new();
+    let store = args.store.as_deref().map(Store::open).transpose()?;
+    let (harvest, selection, fixed) = match &store {
+        Some(store) => {
+            let dir = args.store.as_deref().unwrap_or(Path::new("."));
+            let (choice, selection, fixed) = choice(args, store, dir)?;
+            (Harvest::Stored(store, choice), selection, fixed)
+        }
+        None if args.harvest.is_empty() => return Err(wrong("expected --store or --harvest, got neither")),
+        None => {
+            let all = all_named(&args.harvest)?;
+            let mut fixed = String::new();
+            for (name, logs) in &all {
+                words.push(name.clone());
+                for log in logs {
+                    fixed += &log.digest()?.map(|(digest, _)| format!("{digest}\n")).unwrap_or_default();
+                }
+            }
+            let logs = all.into_iter().flat_map(|(_, logs)| logs).collect();
+            (Harvest::Logs(logs), format!("all responses of {}", words.join(", ")), fixed)
+        }
+    };
+    let facts = flow::facts(test, readers.tokenizer.as_ref(), selection, fixed.as_bytes());
+    let meter = Meter::new();
+    let written =
+        written(&args.out, &mut |out| flow::build(&harvest, test, facts.clone(), readers.reader(), out, &meter));
+    meter.end();
+    let facts = written?;
+    print::out(&format!(
+        "{} contexts of {} tokens, from {} responses ({} tokens)\n",
+        facts.contexts, facts.width, facts.responses, facts.tokens
+    ))
+}
+
+/// Writes a new set; one that is there is written over only when it is whole.
+fn written<T>(path: &Path, write: &mut dyn FnMut(&mut dyn std::io::Write) -> Result<T>) -> Result<T> {
+    let beside = path.with_extension("part");
+    let done = create_output(&beside).and_then(|mut out| write(&mut out));
+    let placed = done.and_then(|done| {
+        std::fs::rename(&beside, path).map(|()| done).map_err(|cause| Error::io("write", path, &cause))
+    });
+    if placed.is_err() {
+        crate::store::files::remove(&beside);
+    }
+    placed
+}
+
+fn combine(args: &Sets, how: Combine) -> Result<()> {
+    let open = |path: &PathBuf| Ok((path.display().to_string(), Contexts::open_file(path)?));
+    let sets: Vec<_> = args.sets.iter().map(open).collect::<Result<_>>()?;
+    let facts = written(&args.out, &mut |out| flow::combine(&sets, how, out))?;
+    print::out(&format!("{} contexts of {} tokens\n", facts.contexts, facts.width))
+}
+
+/// What a question needs, from the flags.
+struct Asked {
+    readers: Readers,
+    tests: Vec<Test>,
+    clean: Vec<Input>,
+    config: Config,
+}
+
+impl Asked {
+    fn new(rules: &Rules) -> Result<Self> {
+        only(rules.format, &[Format::Text, Format::Json, Format::Md])?;
+        let readers = Readers::new(&rules.room, rules.tokenizer.as_deref())?;
+        let root = rules.root.as_deref().map(root).transpose()?;
+        let given = Given { vocab_size: rules.vocab_size, path: rules.paths.clone(), root };
+        let mut all = Vec::new();
+        for path in &rules.key_file {
+            all.extend(keys(path, &given)?);
+        }
+        let tests = tests_of(all);
+        if let Some(tokenizer) = &readers.tokenizer {
+            told_apart(tokenizer, &tests);
+        }
+        let config = Config {
+            alpha: between("alpha", rules.alpha, 1e-300, 0.05)?,
+            least_uniformity: 0.01,
+            least_control: 0.001,
+            power: 0.95,
+            strength: between("strength", rules.strength, 1e-6, 1.0)?,
+            level: 0.95,
+            decoys: DecoyConfig { n: rules.decoys, windows: rules.decoy_windows, steps: 2e10, seed: rules.seed },
+            bytes: readers.bytes,
+            dir: readers.dir.clone(),
+        };
+        let clean = if rules.control.is_empty() { Vec::new() } else { expand(&rules.control, &|_| true)? };
+        Ok(Self { readers, tests, clean, config })
+    }
+
+    fn question(&self, top: usize) -> Question<'_> {
+        Question { tests: &self.tests, reader: self.readers.reader(), clean: &self.clean, top, config: &self.config }
+    }
+}
+
+fn ask(mode: Mode, args: &Ask) -> Result<()> {
+    let asked = Asked::new(&args.rules)?;
+    let mut sets = Vec::new();
+    for path in &args.contexts {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let set = Contexts::open_file(path)?;
+        let ours = asked.readers.tokenizer.as_ref().map(|tokenizer| tokenizer.digest().to_string());
+        if let (Some(ours), Some(theirs)) = (&ours, &set.facts().tokenizer)
+            && ours != theirs
+        {
+            let message = format!(
+                "{}: expected contexts of the tokenizer {}, got contexts of {}",
+                path.display(),
+                &ours[..16],
+                &theirs[..theirs.len().min(16)]
+            );
+            return Err(
+                Error::new(ErrorKind::Input, message).hint("give the tokenizer.json that the set was built with")
+            );
+        }
+        sets.push(Set::Ready(Served { name, set }));
+    }
+    sets.extend(all_named(&args.harvest)?.into_iter().map(|(name, logs)| Set::Harvest(name, logs)));
+    if sets.is_empty() || args.unsupervised {
+        sets.push(Set::Everything);
+    }
+    let inputs = expand(&args.suspect, &|_| true)?;
+    let meter = Meter::new();
+    let found = flow::ask(mode, &inputs, &sets, &asked.question(args.rules.top), &meter);
+    meter.end();
+    let found = found?;
+    match args.rules.format {
+        Format::Json => print::json(&found),
+        Format::Md => print::out(&report::write_markdown(&found)),
+        _ => print::out(&report::text(&found)),
+    }
+}
+
+fn attribute(args: &Attribute) -> Result<()> {
+    let asked = Asked::new(&args.rules)?;
+    let store = args.store.as_deref().map(Store::open).transpose()?;
+    let parties = match &store {
+        Some(store) => {
+            let rings = ring_accounts(store, &args.rings)?;
+            if rings.is_empty() {
+                return Err(Error::new(ErrorKind::Input, "expected rings in the store, found none")
+                    .hint("stillhunt ring list shows them; --harvest NAME=FILE asks about logs in place of rings"));
+            }
+            Parties::Stored(store, rings)
+        }
+        None => {
+            let served = if args.served.is_empty() { Vec::new() } else { expand(&args.served, &|_| true)? };
+            Parties::Logs(all_named(&args.harvest)?, served)
+        }
+    };
+    let inputs = expand(&args.suspect, &|_| true)?;
+    let meter = Meter::new();
+    let found = flow::attribute(&inputs, &parties, args.decoy_rings, &asked.question(args.rules.top), &meter);
+    meter.end();
+    let found = found?;
+    match args.rules.format {
+        Format::Json => print::json(&found),
+        Format::Md => print::out(&report::attribution_markdown(&found)),
+        _ => print::out(&report::attribution_text(&found)),
+    }
+}
