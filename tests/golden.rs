@@ -13,6 +13,8 @@ mod load;
 mod plant;
 #[path = "golden_checks/pvalues.rs"]
 mod pvalues;
+#[path = "golden_checks/radioactivity.rs"]
+mod radioactivity;
 #[path = "golden_checks/rng.rs"]
 mod rng;
 #[path = "golden_checks/synthid.rs"]
@@ -45,6 +47,16 @@ fn golden_plant() {
 #[test]
 fn golden_pvalues() {
     pvalues::check(&load::vectors("pvalues"));
+}
+
+#[test]
+fn golden_radioactivity_closed() {
+    radioactivity::check_closed();
+}
+
+#[test]
+fn golden_radioactivity_open() {
+    radioactivity::check_open();
 }
 
 #[test]

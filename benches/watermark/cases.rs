@@ -2,7 +2,7 @@
 
 use stillhunt::detect::p_value::Law;
 use stillhunt::detect::tally::{Scored, Scoring, law, score};
-use stillhunt::detect::windows::{Corpus, Gathered, Packing, Text};
+use stillhunt::detect::windows::{Corpus, Echo, Gathered, Packing, Text};
 use stillhunt::watermark::about::About;
 use stillhunt::watermark::catalogue::ALL;
 use stillhunt::watermark::fields::Fields;
@@ -78,8 +78,12 @@ impl Evidence {
     /// Of all `texts`.
     pub(crate) fn new(marker: &dyn Scheme, texts: &[Text]) -> Self {
         let traits = marker.traits();
-        let mut gathered =
-            Gathered::new(Packing { shape: traits.shape, vocab: traits.vocab }, BYTES, &std::env::temp_dir());
+        let mut gathered = Gathered::new(
+            Packing { shape: traits.shape, vocab: traits.vocab },
+            Echo::Window,
+            BYTES,
+            &std::env::temp_dir(),
+        );
         let (mut tokens, mut places) = (Vec::new(), Vec::with_capacity(texts.len()));
         for text in texts {
             tokens.extend(std::iter::repeat_n(PAD, traits.shape.context));

@@ -118,7 +118,8 @@ impl Masked {
 pub enum Echo {
     /// Those that stand in the prompt whole: the token may be copied. Where the question is who wrote the text.
     Window,
-    /// Those whose context stands in the prompt: the model has just read what may follow it. Where the question is what it was trained on.
+    /// Those whose context stands in the prompt with a token after it: the model has just read what may follow. Where the question is what it
+    /// was trained on.
     Context,
 }
 
@@ -189,8 +190,10 @@ impl Packing {
         let tokens = &text.tokens;
         let first = if pad { first } else { first.max(width) };
         let mut masked = Masked { no_context: first.min(tokens.len()) as u64, ..Masked::default() };
-        let least = if echo == Echo::Context { width.max(1) } else { width + 1 };
-        let copied: HashSet<&[u32]> = text.prompt.iter().flat_map(|prompt| prompt.windows(least)).collect();
+        // A scheme without contexts has one list for all: only its own tokens can be copied.
+        let whole = echo == Echo::Window || width == 0;
+        let of_prompt = text.prompt.iter().flat_map(|prompt| prompt.windows(width + 1));
+        let copied: HashSet<&[u32]> = of_prompt.map(|window| &window[..width + usize::from(whole)]).collect();
         let mut padded: Vec<u32> = Vec::new();
         for at in first..tokens.len() {
             let context = match at.checked_sub(width) {
@@ -214,8 +217,6 @@ impl Packing {
         }
         if !copied.is_empty() {
             let before = out.len();
-            // A scheme without contexts has one list for all: only its own tokens can be copied.
-            let whole = echo == Echo::Window || width == 0;
             out.retain(|seen| {
                 let at = (seen.place() - first_place) as usize;
                 at < width || !copied.contains(&tokens[at - width..at + usize::from(whole)])

@@ -374,3 +374,6 @@ fn rule(finding: &Finding, ln_adjusted: f64, published: Option<&str>, config: &C
     }
     inconclusive(format!("{adjusted} over {m} tests is above {alpha}, and {planned} is below {}", config.power))
 }
+
+#[cfg(test)]
+mod tests;

@@ -256,7 +256,7 @@ pub fn tables(bytes: &[u8]) {
 
 /// Documents of a watermark test: in order, bounded, and windows that add up.
 pub fn documents(bytes: &[u8]) {
-    use stillhunt::detect::windows::{Gathered, Packing, Text};
+    use stillhunt::detect::windows::{Echo, Gathered, Packing, Text};
     use stillhunt::log::{Document, Source, Tokens};
     use stillhunt::watermark::{Once, Shape};
     let (choice, mut rest) = bytes.split_first().map_or((0, bytes), |(first, rest)| (*first, rest));
@@ -282,7 +282,7 @@ pub fn documents(bytes: &[u8]) {
     let (context, once) = (usize::from(choice >> 2) % 5, if choice & 2 == 0 { Once::Window } else { Once::Context });
     let shape = Shape { context, first: context, pad: choice >= 128, once, history: Some(usize::from(choice) % 7) };
     let dir = std::env::temp_dir();
-    let mut gathered = Gathered::new(Packing { shape, vocab: 200 }, 1 << 16, &dir);
+    let mut gathered = Gathered::new(Packing { shape, vocab: 200 }, Echo::Window, 1 << 16, &dir);
     let tokens: u64 = texts.iter().map(|text| text.tokens.len() as u64).sum();
     let mut place = 0;
     let places: Vec<u64> = texts
