@@ -2,33 +2,20 @@
 
 use super::attribute::{Case, Owners, Ring, attribute};
 use super::evidence::Evidence;
+mod small_language;
+
 use super::*;
 use crate::detect::packing;
 use crate::detect::windows::{Packing, Text};
 use crate::log::Prediction;
 use crate::store::contexts::{Builder, Facts};
 use crate::watermark::native::green_list::GreenList;
-use crate::watermark::sample::Sampling;
+use crate::watermark::sample::{Sampling, draw, softmax};
 use crate::watermark::{Once, Scheme, Shape, SoFar};
 use proptest::prelude::*;
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use small_language::{VOCAB, student, teacher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-const VOCAB: u32 = 600;
-
-/// What may follow two tokens: eight words, each half as likely as the one before.
-fn language(context: &[u32]) -> Vec<f32> {
-    let mut row = vec![f32::NEG_INFINITY; VOCAB as usize];
-    let bytes: Vec<u8> = context[context.len() - 2..].iter().flat_map(|token| token.to_le_bytes()).collect();
-    let digest = blake3::hash(&bytes);
-    for (rank, pair) in digest.as_bytes().chunks_exact(2).take(8).enumerate() {
-        let token = usize::from(u16::from_le_bytes([pair[0], pair[1]])) % VOCAB as usize;
-        row[token] = row[token].max(-0.3 * rank as f32);
-    }
-    row
-}
 
 fn key(number: u8) -> Box<dyn Scheme> {
     Box::new(GreenList::new(&[number; 32], 0.25, 3.0, 2, VOCAB))
@@ -45,55 +32,6 @@ fn tested(marker: Box<dyn Scheme>) -> Test {
         parameters: BTreeMap::new(),
         marker,
     }
-}
-
-/// Texts of 200 tokens that the teacher writes, with the mark of `scheme` or without one.
-fn teacher(scheme: Option<&dyn Scheme>, texts: usize, seed: u64) -> Vec<Text> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut write = || {
-        let mut tokens = vec![rng.random_range(0..VOCAB), rng.random_range(0..VOCAB)];
-        while tokens.len() < 200 {
-            let logits = language(&tokens);
-            let so_far = SoFar { prompt: &[], response: &tokens };
-            let mut uniform = || rng.random::<f64>();
-            let next = match scheme {
-                Some(scheme) => scheme.plant(so_far, &logits, &Sampling::default(), &mut uniform).expect("finite"),
-                None => crate::watermark::sample::draw(
-                    &crate::watermark::sample::softmax(&logits.iter().map(|x| f64::from(*x)).collect::<Vec<_>>()),
-                    uniform(),
-                ),
-            };
-            tokens.push(next);
-        }
-        Text { tokens, prompt: None }
-    };
-    (0..texts).map(|_| write()).collect()
-}
-
-/// A student that says after two tokens what it read after them, and the language's words where it read nothing.
-fn student(read: &[Text], texts: usize, seed: u64) -> Vec<Text> {
-    let mut follow: HashMap<&[u32], Vec<u32>> = HashMap::new();
-    for text in read {
-        text.tokens.windows(3).for_each(|window| follow.entry(&window[..2]).or_default().push(window[2]));
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut write = || {
-        // It begins as its readers do, so that what it says is near what it read.
-        let begin = &read[rng.random_range(0..read.len())].tokens[..2];
-        let mut tokens = begin.to_vec();
-        while tokens.len() < 200 {
-            let next = match follow.get(&tokens[tokens.len() - 2..]) {
-                Some(words) if rng.random::<f64>() < 0.7 => words[rng.random_range(0..words.len())],
-                _ => {
-                    let scores: Vec<f64> = language(&tokens).iter().map(|x| f64::from(*x)).collect();
-                    crate::watermark::sample::draw(&crate::watermark::sample::softmax(&scores), rng.random())
-                }
-            };
-            tokens.push(next);
-        }
-        Text { tokens, prompt: None }
-    };
-    (0..texts).map(|_| write()).collect()
 }
 
 fn config() -> Config {

@@ -24,6 +24,7 @@ mod long_prompts;
 mod merges;
 mod nightly;
 mod nights;
+mod radioactivity;
 mod registry;
 mod replay;
 mod rings;

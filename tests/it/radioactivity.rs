@@ -1,0 +1,268 @@
+//! Sets of served contexts and tests for radioactivity on the command line: from logs and from a store, answers and predictions.
+
+#[path = "../../src/radioactivity/tests/small_language.rs"]
+mod small_language;
+
+use super::{Run, Site};
+use serde_json::{Value, json};
+use small_language::{VOCAB, student, teacher};
+use std::os::unix::fs::PermissionsExt as _;
+use stillhunt::detect::windows::Text;
+use stillhunt::watermark::native::green_list::GreenList;
+use stillhunt::watermark::sample::{Sampling, draw, softmax};
+use stillhunt::watermark::{Scheme, SoFar};
+
+/// Words as a tokenizer reads them.
+fn words(tokens: &[u32]) -> String {
+    tokens.iter().map(|token| format!("w{token}")).collect::<Vec<_>>().join(" ")
+}
+
+/// A site with a key, the tokenizer of the small language, and the scheme under the key.
+fn site() -> (Site, GreenList) {
+    let site = Site::new();
+    let vocab: serde_json::Map<String, Value> = (0..VOCAB).map(|id| (format!("w{id}"), id.into())).collect();
+    let tokenizer = json!({
+        "version": "1.0", "added_tokens": [], "normalizer": null, "post_processor": null, "decoder": null,
+        "truncation": null, "padding": null,
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "w0"},
+    });
+    site.write("tokenizer.json", tokenizer.to_string());
+    site.write(
+        "k.toml",
+        format!(
+            "id = \"mark\"\nscheme = \"green-list\"\ndialect = \"native\"\nvocab_size = {VOCAB}\nkey = \"{}\"\nsalt = \"{}\"\n\
+             context_width = 2\nratio = 0.25\nbias = 3.0\n",
+            "07".repeat(32),
+            "01".repeat(32)
+        ),
+    );
+    std::fs::set_permissions(site.path("k.toml"), std::fs::Permissions::from_mode(0o600)).expect("set");
+    (site, GreenList::new(&[7; 32], 0.25, 3.0, 2, VOCAB))
+}
+
+/// A log of served exchanges: ten texts an account.
+fn harvest(site: &Site, name: &str, texts: &[Text]) {
+    let rows = texts.iter().enumerate().map(|(i, text)| {
+        json!({
+            "id": format!("{name}-{i}"), "account": format!("{name}-{}", i / 10), "model": "m",
+            "time": format!("2026-11-{:02}T10:{:02}:{:02}Z", 20 + i % 5, i / 60, i % 60),
+            "prompt": format!("please go on with number {i} of {name}, and say it in your own words"),
+            "response": words(&text.tokens),
+        })
+    });
+    site.log(&format!("{name}.jsonl"), &rows.collect::<Vec<_>>());
+}
+
+fn answers(site: &Site, name: &str, texts: &[Text]) {
+    let rows = texts.iter().map(|text| json!({"prompt": "go on", "response": words(&text.tokens)}));
+    site.log(name, &rows.collect::<Vec<_>>());
+}
+
+fn asked(site: &Site, what: &str, more: &[&str]) -> Run {
+    let mut args =
+        vec!["radioactivity", what, "--key-file", "k.toml", "--tokenizer", "tokenizer.json", "--format", "json"];
+    args.extend(["--decoys", "50"]);
+    args.extend(more);
+    site.run(&args)
+}
+
+#[test]
+fn a_student_is_found_by_its_answers_and_by_its_predictions_and_an_innocent_one_by_neither() {
+    let (site, scheme) = site();
+    let served = teacher(Some(&scheme), 150, 1);
+    harvest(&site, "ours", &served);
+    let build = [
+        "contexts",
+        "build",
+        "--harvest",
+        "ours.jsonl",
+        "--tokenizer",
+        "tokenizer.json",
+        "--key-file",
+        "k.toml",
+        "--out",
+        "ours.ctx",
+    ];
+    let told = site.run(&build).ok();
+    assert!(told.out.contains("contexts of 2 tokens, from 150 responses (30000 tokens)"), "{}", told.out);
+    let info = site.run(&["contexts", "info", "ours.ctx", "--format", "json"]).ok().json();
+    assert_eq!((&info["facts"]["width"], &info["facts"]["responses"]), (&json!(2), &json!(150)));
+    // A set has no text.
+    let bytes = std::fs::read(site.path("ours.ctx")).expect("a set");
+    assert!(!bytes.windows(9).any(|part| part == b"please go") && !bytes.windows(3).any(|part| part == b"w12"));
+
+    answers(&site, "guilty.jsonl", &student(&served, 60, 3));
+    let found = asked(&site, "closed", &["guilty.jsonl", "--contexts", "ours.ctx"]).ok().json();
+    let test = &found["tests"][0];
+    assert_eq!(test["verdict"], "Marked", "{test}");
+    for field in
+        ["key", "scheme", "contexts", "scored", "statistic", "log10_p", "p_kind", "adjusted_log10_p", "m_tests"]
+    {
+        assert!(!test[field].is_null(), "{field} in {test}");
+    }
+    assert_eq!((&test["contexts"], &test["m_tests"]), (&info["facts"]["contexts"], &json!(1)));
+    assert!(test["decoys"]["n"] == 50 && test["decoys"]["ks_p"].is_f64() && test["contamination"].is_null(), "{test}");
+    assert!(test["log10_p"].as_f64().is_some_and(|p| p < -40.0), "{test}");
+
+    answers(&site, "innocent.jsonl", &student(&teacher(None, 150, 2), 60, 3));
+    let innocent = asked(&site, "closed", &["innocent.jsonl", "--harvest", "ours.jsonl"]).ok().json();
+    let test = &innocent["tests"][0];
+    assert!(test["verdict"] != "Marked" && test["log10_p"].as_f64().is_some_and(|p| p > -3.0), "{test}");
+    // As a control it is clean, and named.
+    let with =
+        asked(&site, "closed", &["guilty.jsonl", "--contexts", "ours.ctx", "--control", "innocent.jsonl"]).ok().json();
+    let control = &with["tests"][0]["controls"][1];
+    assert_eq!((&control["kind"], &control["name"]), (&json!("clean"), &json!("innocent.jsonl")));
+    assert_eq!(with["tests"][0]["verdict"], "Marked");
+
+    // Predictions: what the student says after each served context.
+    for (name, learned, expected) in [("guilty", &served, true), ("innocent", &teacher(None, 150, 2), false)] {
+        let said = student(learned, 200, 8);
+        let rows: Vec<Value> = said
+            .iter()
+            .flat_map(|text| text.tokens.windows(3))
+            .map(|window| json!({"context": window[..2], "predicted": [window[2]]}))
+            .collect();
+        let file = format!("{name}-open.jsonl");
+        site.log(&file, &rows);
+        let found = asked(&site, "open", &[&file, "--contexts", "ours.ctx"]).ok().json();
+        assert_eq!(found["tests"][0]["verdict"] == "Marked", expected, "{}", found["tests"][0]);
+    }
+    // The same bytes on one thread and on two, and with little memory.
+    let once = |more: &[&str]| {
+        let args = [&["guilty.jsonl", "--contexts", "ours.ctx"], more].concat();
+        asked(&site, "closed", &args).ok().out
+    };
+    let one = once(&["--threads", "1"]);
+    assert_eq!(one, once(&["--threads", "2"]));
+    assert_eq!(one, once(&["--memory", "1"]));
+    for format in ["text", "md"] {
+        let text = once(&["--format", format]);
+        for part in ["Marked", "ull hypothesis", "no probability of guilt"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+}
+
+#[test]
+fn the_ring_that_was_trained_on_is_named_from_logs_and_from_a_store() {
+    let (site, scheme) = site();
+    let harvests: Vec<Vec<Text>> = (0..3).map(|i| teacher(Some(&scheme), 100, 10 + i)).collect();
+    for (name, texts) in ["A", "B", "C"].iter().zip(&harvests) {
+        harvest(&site, name, texts);
+    }
+    harvest(&site, "crowd", &teacher(Some(&scheme), 100, 20));
+    answers(&site, "suspect.jsonl", &student(&[&harvests[1][..], &teacher(None, 60, 2)].concat(), 200, 5));
+    answers(&site, "innocent.jsonl", &student(&teacher(None, 160, 2), 200, 5));
+    let ask = |suspect: &str| {
+        let named = ["--harvest", "A=A.jsonl", "--harvest", "B=B.jsonl", "--harvest", "C=C.jsonl"];
+        let more = [&[suspect][..], &named, &["--served", "crowd.jsonl", "--decoy-rings", "500"]].concat();
+        asked(&site, "attribute", &more).ok().json()
+    };
+    let marked = |found: &Value| -> Vec<String> {
+        let rings = found["rings"].as_array().expect("rings").iter();
+        rings
+            .filter(|ring| ring["verdict"] == "Marked")
+            .map(|ring| ring["ring"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+    let found = ask("suspect.jsonl");
+    assert_eq!(marked(&found), ["B"], "{found:#}");
+    for ring in found["rings"].as_array().expect("rings") {
+        for field in ["exclusive_contexts", "scored", "log10_p", "adjusted_log10_p"] {
+            assert!(ring[field].is_number(), "{field} in {ring}");
+        }
+    }
+    assert!(found["decoys"]["n"] == 500 && found["decoys"]["rank_p"].as_f64().is_some_and(|p| p < 0.01), "{found}");
+    assert!(marked(&ask("innocent.jsonl")).is_empty());
+
+    // From a store: sets by list of accounts, and all others; together they are all, and share what both were served.
+    let logs = ["A.jsonl", "B.jsonl", "C.jsonl", "crowd.jsonl"];
+    site.run(&[&["audit"], &logs[..], &["--store", "s", "--key", "key"]].concat()).ok();
+    site.write("list", (0..10).map(|i| format!("B-{i}\n")).collect::<String>());
+    let build = |out: &str, more: &[&str]| {
+        let all = [
+            "contexts",
+            "build",
+            "--store",
+            "s",
+            "--tokenizer",
+            "tokenizer.json",
+            "--key-file",
+            "k.toml",
+            "--out",
+            out,
+        ];
+        site.run(&[&all[..], more].concat()).ok();
+    };
+    build("b.ctx", &["--accounts", "list", "--key", "key"]);
+    build("rest.ctx", &["--accounts", "list", "--key", "key", "--others"]);
+    build("all.ctx", &[]);
+    site.run(&[
+        "contexts",
+        "build",
+        "--harvest",
+        "B.jsonl",
+        "--tokenizer",
+        "tokenizer.json",
+        "--key-file",
+        "k.toml",
+        "--out",
+        "log.ctx",
+    ])
+    .ok();
+    let contexts = |set: &str| {
+        let info = site.run(&["contexts", "info", set, "--format", "json"]).ok().json();
+        info["facts"]["contexts"].as_u64().expect("a number")
+    };
+    assert_eq!(contexts("b.ctx"), contexts("log.ctx"));
+    for (command, out) in [("union", "u.ctx"), ("intersect", "i.ctx"), ("subtract", "x.ctx")] {
+        site.run(&["contexts", command, "b.ctx", "rest.ctx", "--out", out]).ok();
+    }
+    assert_eq!(contexts("u.ctx"), contexts("all.ctx"));
+    assert_eq!(contexts("i.ctx") + contexts("x.ctx"), contexts("b.ctx"));
+    let exclusive = found["rings"][1]["exclusive_contexts"].as_u64().expect("a number");
+    assert_eq!(contexts("x.ctx"), exclusive);
+    let closed = asked(&site, "closed", &["suspect.jsonl", "--contexts", "x.ctx"]).ok().json();
+    assert_eq!(closed["tests"][0]["scored"], found["rings"][1]["scored"]);
+    assert_eq!(closed["tests"][0]["log10_p"], found["rings"][1]["log10_p"]);
+    // By time: the days of the log make up all of it.
+    build("early.ctx", &["--to", "2026-11-22T00:00:00Z"]);
+    build("late.ctx", &["--from", "2026-11-22T00:00:00Z"]);
+    site.run(&["contexts", "union", "early.ctx", "late.ctx", "--out", "both.ctx"]).ok();
+    assert_eq!(contexts("both.ctx"), contexts("all.ctx"));
+}
+
+#[test]
+fn what_cannot_be_tested_is_refused_with_the_way_to_mend_it() {
+    let (site, scheme) = site();
+    harvest(&site, "ours", &teacher(Some(&scheme), 3, 1));
+    answers(&site, "answers.jsonl", &teacher(None, 3, 2));
+    site.log("predictions.jsonl", &[json!({"context": [1, 2], "predicted": [3]})]);
+    site.write("rubbish.ctx", "SHCTXS01 and then nothing of the kind, for as long as a trailer would be and longer");
+    site.write("cut.ctx", "SHCT");
+    for (args, parts) in [
+        (
+            &["closed", "predictions.jsonl", "--harvest", "ours.jsonl"][..],
+            &["answers", "predictions", "radioactivity open"][..],
+        ),
+        (&["open", "answers.jsonl", "--harvest", "ours.jsonl"], &["predictions", "answers", "radioactivity closed"]),
+        (&["closed", "answers.jsonl", "--contexts", "rubbish.ctx"], &["set of contexts", "digest"]),
+        (&["closed", "answers.jsonl", "--contexts", "cut.ctx"], &["set of contexts"]),
+        (&["attribute", "answers.jsonl", "--harvest", "A=ours.jsonl", "--harvest", "A=ours.jsonl"], &["A twice"]),
+    ] {
+        asked(&site, args[0], &args[1..]).refused(parts);
+    }
+    // Bad rows are counted, and the rest is tested.
+    site.write(
+        "mixed.jsonl",
+        format!("{{\"prompt\":\"a\",\"response\":\"{}\"}}\nnot json\n{{\"x\":1}}\n", words(&[1, 2, 3, 4])),
+    );
+    let found = asked(&site, "closed", &["mixed.jsonl", "--harvest", "ours.jsonl"]).ok().json();
+    assert_eq!(
+        (&found["input"]["pieces"], found["input"]["bad_rows"].as_object().map(serde_json::Map::len)),
+        (&json!(1), Some(2))
+    );
+    assert_eq!(found["tests"][0]["verdict"], "Inconclusive");
+}
