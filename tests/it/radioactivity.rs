@@ -32,7 +32,7 @@ fn site() -> (Site, GreenList) {
         "k.toml",
         format!(
             "id = \"mark\"\nscheme = \"green-list\"\ndialect = \"native\"\nvocab_size = {VOCAB}\nkey = \"{}\"\nsalt = \"{}\"\n\
-             context_width = 2\nratio = 0.25\nbias = 3.0\n",
+             context_width = 2\ngreenlist_ratio = 0.25\nbias = 3.0\n",
             "07".repeat(32),
             "01".repeat(32)
         ),
@@ -64,6 +64,9 @@ fn asked(site: &Site, what: &str, more: &[&str]) -> Run {
         vec!["radioactivity", what, "--key-file", "k.toml", "--tokenizer", "tokenizer.json", "--format", "json"];
     args.extend(["--decoys", "50"]);
     args.extend(more);
+    if !more.contains(&"--format") {
+        args.extend(["--format", "json"]);
+    }
     site.run(&args)
 }
 
