@@ -60,8 +60,7 @@ fn answers(site: &Site, name: &str, texts: &[Text]) {
 }
 
 fn asked(site: &Site, what: &str, more: &[&str]) -> Run {
-    let mut args =
-        vec!["radioactivity", what, "--key-file", "k.toml", "--tokenizer", "tokenizer.json", "--format", "json"];
+    let mut args = vec!["radioactivity", what, "--key-file", "k.toml", "--tokenizer", "tokenizer.json"];
     args.extend(["--decoys", "50"]);
     args.extend(more);
     if !more.contains(&"--format") {
