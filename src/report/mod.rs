@@ -14,6 +14,7 @@ pub mod escape;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod recipe;
 pub mod ring;
 #[cfg(test)]
 mod sample;

@@ -141,7 +141,7 @@ fn each_native_scheme_is_planted_and_found_and_the_json_is_as_promised() {
         key(&site, "other.toml", scheme);
         let args = ["t.jsonl", "--key-file", "other.toml"];
         let report = detect(&site, "k.toml", &args).ok().json();
-        assert_eq!(keys(&report), ["input", "parameters", "results", "schema", "statements", "stillhunt"]);
+        assert_eq!(keys(&report), ["input", "parameters", "recipe", "results", "schema", "statements", "stillhunt"]);
         let (found, other) = (&report["results"][0], &report["results"][1]);
         assert_eq!(found["verdict"], "Marked", "{scheme}: {found}");
         assert_eq!(other["verdict"], "Inconclusive", "{scheme}: {other}");
