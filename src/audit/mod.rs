@@ -19,6 +19,7 @@ use crate::family::judge::RULE_VERSION;
 use crate::ids::{Field, Level};
 use crate::log::{self, Format};
 use crate::report::Counts;
+use crate::store::custody::{Act, ActInput};
 use crate::store::families::{Family, Fragment, Kind, Link};
 use crate::store::input::{self, Input};
 use crate::store::key::AccountKey;
@@ -106,6 +107,7 @@ pub fn audit(
     }
     if counts.rows_kept == 0 {
         drop((ingest, night));
+        writer.witness(witnessed(config, &done));
         let last = writer.store.nights().last().map_or(0, |night| night.night);
         writer.record(|db| record_inputs(db, &done, last))?;
         return Ok(Audited { counts, quarantine: path, night: None });
@@ -142,6 +144,7 @@ pub fn audit(
     merged.extend(families.merged_files);
     merged.extend(fragments.merged_files);
     drop(view);
+    writer.witness(witnessed(config, &done));
     writer.commit(night, &merged, |db| {
         let f = &finished;
         db.execute(
@@ -213,6 +216,18 @@ pub fn audit(
         progress.note(&format!("the days were not read for rings: {error}; the next audit begins with them"));
     }
     Ok(Audited { counts, quarantine: path, night: Some(number) })
+}
+
+/// What the chain of custody is told: the logs that were read, before what the configuration says that was read beside them.
+fn witnessed(config: &AuditConfig, done: &[Done]) -> Option<Act> {
+    let mut act = config.act.clone()?;
+    let name = |done: &Done| Path::new(&done.name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let logs = done.iter().map(|log| ActInput { role: "log".into(), name: name(log), blake3: log.digest.clone() });
+    let logs: Vec<ActInput> = logs.collect();
+    let places = (0..logs.len()).map(|i| format!("{{input:{}}}", act.inputs.len() + i));
+    act.arguments.splice(0..0, places.collect::<Vec<String>>());
+    act.inputs.extend(logs);
+    Some(act)
 }
 
 /// What the night made and changed of families and fragments, for look-ups.

@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Plant watermarks and test text for them
     #[command(subcommand)]
     Watermark(super::watermark_args::WatermarkCommand),
+    /// Signed bundles of results that a third party verifies and replays
+    #[command(subcommand)]
+    Evidence(super::evidence_args::EvidenceCommand),
     /// Write a seeded log with its truth
     Simulate(Simulate),
 }

@@ -4,6 +4,9 @@ mod alerts;
 mod args;
 mod calibrate;
 mod config;
+mod custody;
+mod evidence;
+mod evidence_args;
 mod forget;
 mod format;
 mod health;
@@ -53,6 +56,7 @@ fn run(command: Command) -> crate::error::Result<Option<u8>> {
         Command::Store(args) => lookups::store(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Watermark(command) => watermark::run(&command),
+        Command::Evidence(command) => evidence::run(&command),
     };
     ran.map(|()| None)
 }

@@ -36,21 +36,44 @@ pub struct Replayable {
 }
 
 /// Every command that may be replayed. A new one needs a line here and an arm in `cli::evidence`, and nothing else.
-pub const REPLAYABLE: &[Replayable] = &[Replayable {
-    command: &["watermark", "detect"],
+pub const REPLAYABLE: &[Replayable] = &[
+    Replayable {
+        command: &["watermark", "detect"],
+        values: &[
+            "paths",
+            "vocab-size",
+            "bos-token-id",
+            "eos-token-id",
+            "alpha",
+            "strength",
+            "decoys",
+            "decoy-windows",
+            "seed",
+            "max-row-bytes",
+        ],
+        files: &["key-file", "root", "tokenizer", "model-config"],
+        alone: true,
+    },
+    // Rings of the store that the steps make.
+    Replayable { command: &["ring"], values: &["ring"], files: &["key"], alone: false },
+];
+
+/// Commands that make a store; they are replayed into an empty one that is thrown away.
+pub const STEPS: &[Replayable] = &[Replayable {
+    command: &["audit"],
     values: &[
-        "paths",
-        "vocab-size",
-        "bos-token-id",
-        "eos-token-id",
-        "alpha",
-        "strength",
-        "decoys",
-        "decoy-windows",
         "seed",
-        "max-row-bytes",
+        "expected-neighbours",
+        "threshold",
+        "fragment-accounts",
+        "fragment-nights",
+        "compared-nights",
+        "max-bad-share",
+        "map",
+        "default-time",
+        "day-starts",
     ],
-    files: &["key-file", "root", "tokenizer", "model-config"],
+    files: &["known"],
     alone: true,
 }];
 
@@ -211,7 +234,8 @@ impl Recipe {
     /// `Input` when the recipe names a command or a flag that may not be replayed, or an input has no digest or no ordinary name.
     pub fn check(&self) -> Result<()> {
         let paths: Vec<PathBuf> = self.inputs.iter().map(|input| PathBuf::from(format!("/{}", input.name))).collect();
-        self.argv(&paths).map(|_| ())
+        self.argv(&paths)?;
+        (0..self.steps.len()).try_for_each(|step| self.step_argv(step, &paths).map(|_| ()))
     }
 
     /// The command line of a replay, where `paths` are the files that were found for the inputs, in their order.
@@ -229,15 +253,39 @@ impl Recipe {
                 return Err(refused(message));
             }
         }
-        argv(&self.command, &self.arguments, paths)
+        argv(REPLAYABLE, &self.command, &self.arguments, paths)
+    }
+
+    /// The command line of a step.
+    /// # Errors
+    /// As [`Recipe::check`].
+    pub fn step_argv(&self, step: usize, paths: &[PathBuf]) -> Result<Vec<OsString>> {
+        let of = self.steps.get(step).filter(|_| self.steps.len() <= MOST);
+        let of = of.ok_or_else(|| refused(format!("expected at most {MOST} steps of the recipe")))?;
+        argv(STEPS, &of.command, &of.arguments, paths)
+    }
+
+    /// Adds a step with inputs of its own, which its arguments number from 0.
+    pub fn add_step(&mut self, command: &[&str], arguments: &[String], inputs: impl IntoIterator<Item = RecipeInput>) {
+        let before = self.inputs.len();
+        let moved = |argument: &String| {
+            let (head, value) = argument.split_once('=').map_or(("", argument.as_str()), |(head, value)| (head, value));
+            let equals = if head.is_empty() { "" } else { "=" };
+            placeholder(value).map_or(argument.clone(), |n| format!("{head}{equals}{{input:{}}}", n + before))
+        };
+        self.steps.push(Step {
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            arguments: arguments.iter().map(moved).collect(),
+        });
+        self.inputs.extend(inputs);
     }
 }
 
 /// A command line with files in the place of placeholders.
-fn argv(command: &[String], arguments: &[String], paths: &[PathBuf]) -> Result<Vec<OsString>> {
-    let known = REPLAYABLE.iter().find(|known| known.command.iter().eq(command.iter()));
+fn argv(list: &[Replayable], command: &[String], arguments: &[String], paths: &[PathBuf]) -> Result<Vec<OsString>> {
+    let known = list.iter().find(|known| known.command.iter().eq(command.iter()));
     let known = known.ok_or_else(|| {
-        let all: Vec<String> = REPLAYABLE.iter().map(|known| known.command.join(" ")).collect();
+        let all: Vec<String> = list.iter().map(|known| known.command.join(" ")).collect();
         refused(format!("expected a command that may be replayed, got {:?}", command.join(" ")))
             .hint(format!("these may be: {}", all.join(", ")))
     })?;
