@@ -55,6 +55,8 @@ pub struct Audited {
 struct Done {
     name: String,
     digest: Option<String>,
+    /// It was read before, so there is nothing to record of it.
+    known: bool,
     tally: Tally,
     by_reason: BTreeMap<String, u64>,
 }
@@ -302,7 +304,7 @@ fn read(
             [digest],
             |row| row.get::<_, i64>(0),
         )?;
-        let twice = done.iter().find(|d| d.digest.as_ref() == Some(digest) && d.tally.quarantined == 0);
+        let twice = done.iter().find(|d| d.digest.as_ref() == Some(digest) && d.tally.quarantined == 0 && !d.known);
         let known = known.first().map(|rows| rows.unsigned_abs()).or_else(|| twice.map(|d| d.tally.read()));
         // A log with bad rows is read again: this time a default or a map may stand for what was missing.
         if let Some(known) = known {
@@ -310,6 +312,13 @@ fn read(
             counts.rows_read += known;
             counts.rows_known += known;
             progress.note(&format!("{name}: read before, nothing new"));
+            done.push(Done {
+                name,
+                digest: Some(digest.clone()),
+                known: true,
+                tally: Tally::default(),
+                by_reason: BTreeMap::new(),
+            });
             progress.advance(0, position.fetch_add(bytes, Ordering::Relaxed) + bytes);
             return Ok(());
         }
@@ -351,7 +360,13 @@ fn read(
     }
     // A log that was rotated while it was read is not recorded as read: the next run finds what is new in it.
     let now = input.digest()?.map(|(digest, _)| digest.to_string());
-    done.push(Done { name, digest: digest.filter(|before| now.as_ref() == Some(before)), tally, by_reason });
+    done.push(Done {
+        name,
+        digest: digest.filter(|before| now.as_ref() == Some(before)),
+        known: false,
+        tally,
+        by_reason,
+    });
     Ok(())
 }
 
@@ -380,7 +395,7 @@ fn record_inputs(db: &rusqlite::Transaction<'_>, done: &[Done], night: u32) -> r
              rows_known = MAX(0, excluded.rows_known - rows_kept), rows_quarantined = excluded.rows_quarantined,
              quarantined_by_reason = excluded.quarantined_by_reason",
     )?;
-    for input in done {
+    for input in done.iter().filter(|input| !input.known) {
         let t = input.tally;
         let reasons = serde_json::to_string(&input.by_reason).unwrap_or_else(|_| "{}".into());
         insert.execute(rusqlite::params![

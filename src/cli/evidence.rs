@@ -251,6 +251,8 @@ fn rings_recipe(store: &Store, ids: &[String]) -> Result<std::result::Result<Rec
     });
     for row in custody::rows(store)? {
         match row.command.as_str() {
+            // An audit of nothing left the store as it was.
+            "audit" if row.inputs.iter().all(|input| input.role != "log") => {}
             "audit" => {
                 let input = |of: &custody::ActInput| RecipeInput {
                     role: of.role.clone(),

@@ -3,7 +3,7 @@
 //! The header of each entry is a function of name and length (no owner, no time, mode 0644), and a reader compares all 512 bytes of it with what the
 //! writer would have written. So a link, a directory, another owner, an absolute path, `..` or a name that comes twice is no case of its
 //! own: it is another header, and refused. Weakness: an archive that somebody packed anew with tar is refused too; unpack it and verify
-//! the directory. Guarantee: any bytes give files or an error, within [`MOST_BYTES`] and a window of 128 MiB.
+//! the directory. A byte of zstd's own framing may change and the files be the same; it is the files that are checked. Guarantee: any bytes give files or an error, within [`MOST_BYTES`] and a window of 128 MiB.
 
 use super::{Failure, Files, MOST_BYTES, MOST_FILES, is_name};
 use std::io::Read as _;

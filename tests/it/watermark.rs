@@ -39,7 +39,7 @@ fn root(site: &Site) {
     private(site, "root.toml", &format!("root_key = \"{}\"\n", blake3::hash(b"root").to_hex()));
 }
 
-fn private(site: &Site, name: &str, text: &str) {
+pub(crate) fn private(site: &Site, name: &str, text: &str) {
     site.write(name, text);
     std::fs::set_permissions(site.path(name), std::fs::Permissions::from_mode(0o600)).expect("set");
 }
@@ -61,7 +61,7 @@ fn result(run: Run) -> Value {
 }
 
 /// A site with a key of `scheme` in `k.toml` and 400 planted tokens in `t.jsonl`.
-fn marked(scheme: &str) -> Site {
+pub(crate) fn marked(scheme: &str) -> Site {
     let site = Site::new();
     key(&site, "k.toml", scheme);
     logits(&site, "l.npy", 400, 1);
