@@ -193,9 +193,13 @@ impl Draft {
     ) {
         let place = format!("{{input:{}}}", self.recipe.inputs.len());
         self.recipe.arguments.push(flag.map_or(place.clone(), |flag| format!("--{flag}={place}")));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !is_plain_name(&name) {
+            self.missing = Some(format!("the name of the {role} has characters that a replay does not take"));
+        }
         self.recipe.inputs.push(RecipeInput {
             role: role.to_owned(),
-            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            name,
             blake3: digest.map(|digest| digest.to_string()),
             commitment: commitment.map(|commitment| commitment.to_string()),
             bytes,

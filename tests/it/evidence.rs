@@ -221,7 +221,8 @@ fn what_cannot_be_replayed_says_so() {
 fn keys_that_follow_from_a_root_are_replayed_with_the_root() {
     let site = with_result();
     site.run(&["watermark", "keygen", "root.toml", "--root"]).ok();
-    let vocab = "scheme = \"gumbel\"\nvocab_size = 600\nroot = \"root.toml\"\npath = \"a/m/c-{1..2}\"\n";
+    let vocab =
+        "scheme = \"gumbel\"\ndialect = \"native\"\nvocab_size = 600\nroot = \"root.toml\"\npath = \"a/m/c-{1..2}\"\n";
     super::watermark::private(&site, "range.toml", vocab);
     let args = ["watermark", "detect", "t.jsonl", "--key-file", "range.toml", "--format", "json", "--decoys", "20"];
     site.write("r.json", site.run(&args).ok().out);
