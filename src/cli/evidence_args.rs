@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvidenceCommand {
-    /// Make a key that signs bundles; its public part goes to standard output
+    /// Make a key that signs bundles; its public part goes to standard output (openssl pkey -in KEY -pubout prints it again)
     Keygen {
         /// The new key file (PEM), mode 0600; one that is there is never overwritten
         #[arg(long, value_name = "KEY")]

@@ -47,6 +47,10 @@ enum Block {
 
 use Block::{Code, Heading, List, Small, Table, Text, Title};
 
+/// What a word beside a test means.
+const SCALE: &str = "The words are those of the ENFSI scale, read at the e-value ½ p^(−½) of the adjusted p. Under the null an e-value reaches x with a \
+    probability of at most 1/x. It understates a small p, and it is no ratio of likelihoods against a named alternative.";
+
 /// Rows of a table, characters of a cell.
 const MOST: [usize; 2] = [200, 300];
 
@@ -186,6 +190,7 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
         "adjusted_log10_p",
         "m_tests",
         "decoys.n",
+        "decoys.uniformity_p",
         "power",
         "verdict",
     ];
@@ -204,22 +209,30 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
         "log10 p, adjusted",
         "tests adjusted for",
         "decoys",
+        "p that the decoys are uniform",
         "power",
         "verdict",
         "in words",
     ];
+    let rule = |test: &Json| test.at("rule").map(|rule| format!("{}: {}", cell(test.at(key)), cell(Some(rule))));
+    let rules: Vec<String> = of.iter().take(MOST[0]).filter_map(rule).collect();
     let counted = of.iter().filter_map(|test| test.at("m_tests")).map(|m| cell(Some(m))).next();
-    vec![
+    let mut out = vec![
         Small("Number of tests".into()),
         Text(format!(
-            "{} tests are in this result; each p is adjusted for {} (Holm).",
+            "Tests in this result: {}. Each p is adjusted for {} tests (Holm). Tests that somebody ran and that are in no result are not adjusted for.",
             of.len(),
-            counted.unwrap_or_else(|| "a number that the result does not state".into())
+            counted.unwrap_or_else(|| "a number that the result does not state of".into())
         )),
         Small("What was found".into()),
         Table(head.to_vec(), of.iter().take(MOST[0]).map(row).collect()),
-        Text("The words are those of the ENFSI scale for an e-value, ½ p^(−½) of the adjusted p, which understates: what was observed is at least so many times more probable if the null is false than if it is true.".into()),
-    ]
+        Text(SCALE.into()),
+    ];
+    if !rules.is_empty() {
+        out.push(Text("The rule that gave each verdict:".into()));
+        out.push(List(rules));
+    }
+    out
 }
 
 fn attribution(value: &Json) -> Vec<Block> {
@@ -241,6 +254,7 @@ fn attribution(value: &Json) -> Vec<Block> {
         )),
         Small("What was found".into()),
         Table(head, of.iter().take(MOST[0]).map(row).collect()),
+        Text(SCALE.into()),
     ]
 }
 
@@ -254,7 +268,7 @@ fn rings(value: &Json) -> Vec<Block> {
     let mut out = vec![
         Small("Number of tests".into()),
         Text(format!(
-            "{} groups were proposed, each before the text that tests it was read; {} are under test. e-BH over all groups proposed on a day: at most a share of {} of those confirmed is expected to be false. Innocent affinity up to φ0 = {} is allowed for.",
+            "{} groups were proposed, each tested only by text that did not propose it (of later days, or of the other half of that day); {} are under test. e-BH over all groups proposed on a day: at most a share of {} of those confirmed is expected to be false. Innocent affinity up to φ0 = {} is allowed for.",
             number("proposed"),
             number("tested"),
             number("q"),

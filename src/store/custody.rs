@@ -189,7 +189,7 @@ pub fn rows(store: &Store) -> Result<Vec<CustodyRow>> {
 pub(crate) fn rows_of(db: &Connection) -> rusqlite::Result<Vec<CustodyRow>> {
     let query =
         "SELECT row, time, author, command, arguments, inputs, result, previous, head FROM custody ORDER BY row";
-    db.prepare(query)?.query_map([], |row| read(row))?.collect()
+    db.prepare(query)?.query_map([], read)?.collect()
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<CustodyRow> {
@@ -270,7 +270,7 @@ mod tests {
                 command: "audit".into(),
                 arguments: vec!["{input:0}".into(), format!("--seed={i}")],
                 inputs: vec![ActInput { role: "log".into(), name: "a.jsonl".into(), blake3: Some("00".repeat(32)) }],
-                result: (i % 2 == 0).then(|| Digest([i as u8; 32])),
+                result: (i % 2 == 0).then_some(Digest([i as u8; 32])),
             };
             append(&db, &act).unwrap();
         }
