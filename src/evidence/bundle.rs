@@ -168,23 +168,20 @@ pub struct Given {
 }
 
 impl Given {
-    /// A result as a command printed it, which carries its own recipe.
+    /// A result as a command printed it, which carries its own recipe. One that may not be replayed is left out, with the reason.
     /// # Errors
-    /// `Input` when it is no JSON object, or its recipe may not be replayed.
+    /// `Input` when it is no JSON object.
     pub fn of_result(bytes: Vec<u8>) -> Result<Self> {
         let mut value = Json::parse(&bytes)?;
-        let recipe = match value.take("recipe") {
-            Some(Json::Map(fields)) => {
-                let recipe: Recipe = serde_json::from_str(&Json::Map(fields).write())
-                    .map_err(|cause| wrong(format!("expected a recipe: {cause}")))?;
-                recipe.check()?;
-                Ok(recipe)
-            }
-            _ => Err("the result carries no recipe".to_owned()),
-        };
         if !matches!(value, Json::Map(_)) {
             return Err(wrong("expected a result as a JSON object, got something else"));
         }
+        let recipe = match value.take("recipe") {
+            Some(of @ Json::Map(_)) => serde_json::from_str::<Recipe>(&of.write())
+                .map_err(|cause| format!("its recipe has another form: {cause}"))
+                .and_then(|recipe| recipe.check().map(|()| recipe).map_err(|error| error.to_string())),
+            _ => Err("the result carries no recipe".to_owned()),
+        };
         Ok(Self { bytes, recipe })
     }
 }
