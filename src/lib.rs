@@ -19,7 +19,7 @@
 //! | 4 | [`family`], [`detect`] |
 //! | 5 | [`ring`], [`radioactivity`] |
 //! | 6 | [`report`] |
-//! | 7 | [`stored`], [`simulate`] |
+//! | 7 | [`stored`], [`simulate`], [`evidence`] |
 //! | 8 | [`audit`], [`lookup`], [`upkeep`] |
 //! | 9 | [`cli`] |
 //!
@@ -36,6 +36,7 @@ pub mod cli;
 pub mod detect;
 pub mod embed;
 pub mod error;
+pub mod evidence;
 pub mod exchange;
 pub mod family;
 pub mod ids;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The layer table of ARCHITECTURE.md: a module uses lower rows only, and row-mates do not know each other.
-const LAYERS: [(u8, &str); 22] = [
+const LAYERS: [(u8, &str); 23] = [
     (0, "ids"),
     (1, "error"),
     (1, "exchange"),
@@ -28,6 +28,7 @@ const LAYERS: [(u8, &str); 22] = [
     (6, "report"),
     (7, "stored"),
     (7, "simulate"),
+    (7, "evidence"),
     (8, "audit"),
     (8, "lookup"),
     (8, "upkeep"),

@@ -20,6 +20,7 @@ use crate::family::judge::RULE_VERSION;
 use crate::ids::{Field, Level};
 use crate::log::{self, Format};
 use crate::report::Counts;
+use crate::store::custody::{Act, ActInput};
 use crate::store::families::{Family, Fragment, Kind, Link};
 use crate::store::input::{self, Input};
 use crate::store::key::AccountKey;
@@ -55,6 +56,8 @@ pub struct Audited {
 struct Done {
     name: String,
     digest: Option<String>,
+    /// It was read before, so there is nothing to record of it.
+    known: bool,
     tally: Tally,
     by_reason: BTreeMap<String, u64>,
 }
@@ -107,6 +110,7 @@ pub fn audit(
     }
     if counts.rows_kept == 0 {
         drop((ingest, night));
+        writer.witness(witnessed(config, &done));
         let last = writer.store.nights().last().map_or(0, |night| night.night);
         writer.record(|db| record_inputs(db, &done, last))?;
         return Ok(Audited { counts, quarantine: path, night: None });
@@ -143,6 +147,7 @@ pub fn audit(
     merged.extend(families.merged_files);
     merged.extend(fragments.merged_files);
     drop(view);
+    writer.witness(witnessed(config, &done));
     writer.commit(night, &merged, |db| {
         let f = &finished;
         db.execute(
@@ -214,6 +219,18 @@ pub fn audit(
         progress.note(&format!("the days were not read for rings: {error}; the next audit begins with them"));
     }
     Ok(Audited { counts, quarantine: path, night: Some(number) })
+}
+
+/// What the chain of custody is told: the logs that were read, before what the configuration says that was read beside them.
+fn witnessed(config: &AuditConfig, done: &[Done]) -> Option<Act> {
+    let mut act = config.act.clone()?;
+    let name = |done: &Done| Path::new(&done.name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let logs = done.iter().map(|log| ActInput { role: "log".into(), name: name(log), blake3: log.digest.clone() });
+    let logs: Vec<ActInput> = logs.collect();
+    let places = (0..logs.len()).map(|i| format!("{{input:{}}}", act.inputs.len() + i));
+    act.arguments.splice(0..0, places.collect::<Vec<String>>());
+    act.inputs.extend(logs);
+    Some(act)
 }
 
 /// What the night made and changed of families and fragments, for look-ups.
@@ -288,7 +305,7 @@ fn read(
             [digest],
             |row| row.get::<_, i64>(0),
         )?;
-        let twice = done.iter().find(|d| d.digest.as_ref() == Some(digest) && d.tally.quarantined == 0);
+        let twice = done.iter().find(|d| d.digest.as_ref() == Some(digest) && d.tally.quarantined == 0 && !d.known);
         let known = known.first().map(|rows| rows.unsigned_abs()).or_else(|| twice.map(|d| d.tally.read()));
         // A log with bad rows is read again: this time a default or a map may stand for what was missing.
         if let Some(known) = known {
@@ -296,6 +313,13 @@ fn read(
             counts.rows_read += known;
             counts.rows_known += known;
             progress.note(&format!("{name}: read before, nothing new"));
+            done.push(Done {
+                name,
+                digest: Some(digest.clone()),
+                known: true,
+                tally: Tally::default(),
+                by_reason: BTreeMap::new(),
+            });
             progress.advance(0, position.fetch_add(bytes, Ordering::Relaxed) + bytes);
             return Ok(());
         }
@@ -329,7 +353,13 @@ fn read(
     }
     // A log that was rotated while it was read is not recorded as read: the next run finds what is new in it.
     let now = input.digest()?.map(|(digest, _)| digest.to_string());
-    done.push(Done { name, digest: digest.filter(|before| now.as_ref() == Some(before)), tally, by_reason });
+    done.push(Done {
+        name,
+        digest: digest.filter(|before| now.as_ref() == Some(before)),
+        known: false,
+        tally,
+        by_reason,
+    });
     Ok(())
 }
 
@@ -358,7 +388,7 @@ fn record_inputs(db: &rusqlite::Transaction<'_>, done: &[Done], night: u32) -> r
              rows_known = MAX(0, excluded.rows_known - rows_kept), rows_quarantined = excluded.rows_quarantined,
              quarantined_by_reason = excluded.quarantined_by_reason",
     )?;
-    for input in done {
+    for input in done.iter().filter(|input| !input.known) {
         let t = input.tally;
         let reasons = serde_json::to_string(&input.by_reason).unwrap_or_else(|_| "{}".into());
         insert.execute(rusqlite::params![

@@ -138,6 +138,7 @@ pub fn detect(
         },
         results,
         statements: Statements::default(),
+        recipe: None,
     })
 }
 

@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Ask whether a model was trained on text that we served, and on whose
     #[command(subcommand)]
     Radioactivity(super::radioactivity_args::RadioactivityCommand),
+    /// Signed bundles of results that a third party verifies and replays
+    #[command(subcommand)]
+    Evidence(super::evidence_args::EvidenceCommand),
     /// Write a seeded log with its truth
     Simulate(Simulate),
 }

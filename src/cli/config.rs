@@ -2,12 +2,14 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::args::{Audit, Common};
+use super::custody;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Time;
 use crate::log::{ColumnMap, LogConfig, parse_time};
 use crate::ring::RingConfig;
-use crate::store::files::read_bounded;
+use crate::store::custody::{Act, ActInput};
+use crate::store::files::{digest_file, read_bounded};
 use crate::store::key::AccountKey;
 use crate::stored::{AuditConfig, FragmentConfig, KnownSource, KnownWhat};
 use serde::Deserialize;
@@ -104,7 +106,7 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
     let starts = args.day_starts.as_deref().or(file.day_starts.as_deref()).map(day_starts).transpose()?;
     let nights = args.fragment_nights.or(file.fragment_nights).unwrap_or(default.fragments.nights);
     let accounts = args.fragment_accounts.or(file.fragment_accounts).unwrap_or(default.fragments.least_accounts);
-    Ok(AuditConfig {
+    let mut config = AuditConfig {
         rings: starts.map(|day_starts| RingConfig { day_starts, ..RingConfig::default() }),
         fragments: FragmentConfig {
             least_accounts: accounts.max(2),
@@ -113,8 +115,8 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
             ..default.fragments
         },
         log: LogConfig {
-            map: args.map.as_deref().map(str::parse).transpose()?.or(file.map),
-            default_account: args.default_account.clone().or(file.default_account),
+            map: args.map.as_deref().map(str::parse).transpose()?.or(file.map.clone()),
+            default_account: args.default_account.clone().or(file.default_account.clone()),
             default_time: time.map(moment).transpose()?,
             batch_rows: args.batch_rows.or(file.batch_rows).unwrap_or(default.log.batch_rows).clamp(1, 1 << 20),
             max_row_bytes: file.max_row_bytes.unwrap_or(default.log.max_row_bytes).max(1024),
@@ -132,7 +134,41 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
         threshold: threshold.map(|t| range("threshold", t, 0.5, 2.5)).transpose()?,
         model_name: args.common.model.as_ref().map_or_else(|| default.model_name, |dir| dir.display().to_string()),
         holder: format!("process {}", std::process::id()),
-    })
+        act: None,
+    };
+    config.act = Some(act(args, &file, &config)?);
+    Ok(config)
+}
+
+/// What the chain of custody is told of an audit: what decides its outcome, as a step of a recipe has it.
+fn act(args: &Audit, file: &Settings, config: &AuditConfig) -> Result<Act> {
+    let mut arguments = vec![
+        format!("--seed={}", config.seed),
+        format!("--expected-neighbours={}", config.expected_neighbours),
+        format!("--fragment-accounts={}", config.fragments.least_accounts),
+        format!("--fragment-nights={}", config.fragments.nights),
+        format!("--compared-nights={}", config.compared_nights),
+        format!("--max-bad-share={}", config.max_bad_share),
+    ];
+    let mut value = |flag: &str, value: Option<&str>| arguments.extend(value.map(|value| format!("--{flag}={value}")));
+    value("threshold", config.threshold.map(|threshold| threshold.to_string()).as_deref());
+    value("map", config.log.map.as_ref().map(ToString::to_string).as_deref());
+    value("default-time", args.default_time.as_deref().or(file.default_time.as_deref()));
+    value("day-starts", args.day_starts.as_deref().or(file.day_starts.as_deref()));
+    // These are told of and not kept: a name of an account, and what is no flag. A replay then says that it cannot be.
+    value("default-account", config.log.default_account.as_ref().map(|_| "not kept"));
+    value("model", args.common.model.as_ref().map(|_| "not kept"));
+    let default = LogConfig::default();
+    let bounds = |of: &LogConfig| (of.max_row_bytes, of.max_row_values, of.max_log_bytes);
+    value("limits", (bounds(&config.log) != bounds(&default)).then_some("of a configuration file"));
+    let mut inputs = Vec::new();
+    for path in args.known.iter().chain(file.known.iter().flatten()) {
+        arguments.push(format!("--known={{input:{}}}", inputs.len()));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let blake3 = Some(digest_file(path)?.0.to_string());
+        inputs.push(ActInput { role: "known".into(), name, blake3 });
+    }
+    Ok(Act { inputs, ..custody::act(None, "audit", arguments)? })
 }
 
 /// Largest file of known texts.

@@ -3,8 +3,9 @@
 use super::args::{Common, StoreCommand};
 use super::format::{Format, only};
 use super::progress::Meter;
-use super::{config, print};
+use super::{config, custody, print};
 use crate::error::Result;
+use crate::store::custody::By;
 use crate::upkeep;
 use crate::upkeep::{Compacted, Forget, Forgotten, Upgraded};
 
@@ -22,21 +23,26 @@ pub(crate) fn run(command: &StoreCommand) -> Result<()> {
                 (Some(account), _) => Forget::Account(config::account(&common, account)?),
                 (None, before) => Forget::Before(config::moment(before.as_deref().unwrap_or_default())?),
             };
-            let done = upkeep::forget(store, &what, &holder, &meter);
+            // The name of a forgotten account is forgotten here, too.
+            let told = before.as_ref().map_or("--account".to_owned(), |before| format!("--before={before}"));
+            let act = custody::act(None, "store forget", vec![told])?;
+            let done = upkeep::forget(store, &what, By { name: &holder, act: Some(act) }, &meter);
             meter.end();
             let done = done?;
             if *format == Format::Json { print::json(&done) } else { print::out(&forgotten(&done)) }
         }
         StoreCommand::Compact { store, format } => {
             only(*format, &[Format::Text, Format::Json])?;
-            let done = upkeep::compact(store, &holder, &meter);
+            let act = custody::act(None, "store compact", Vec::new())?;
+            let done = upkeep::compact(store, By { name: &holder, act: Some(act) }, &meter);
             meter.end();
             let done = done?;
             if *format == Format::Json { print::json(&done) } else { print::out(&compacted(&done)) }
         }
         StoreCommand::Upgrade { store, format } => {
             only(*format, &[Format::Text, Format::Json])?;
-            let done = upkeep::upgrade(store, &holder, &meter);
+            let act = custody::act(None, "store upgrade", Vec::new())?;
+            let done = upkeep::upgrade(store, By { name: &holder, act: Some(act) }, &meter);
             meter.end();
             let done = done?;
             if *format == Format::Json { print::json(&done) } else { print::out(&upgraded(&done)) }

@@ -4,6 +4,9 @@ mod alerts;
 mod args;
 mod calibrate;
 mod config;
+mod custody;
+mod evidence;
+mod evidence_args;
 mod forget;
 mod format;
 mod health;
@@ -57,6 +60,7 @@ fn run(command: Command) -> crate::error::Result<Option<u8>> {
         Command::Watermark(command) => watermark::run(&command),
         Command::Contexts(command) => radioactivity::contexts(&command),
         Command::Radioactivity(command) => radioactivity::radioactivity(&command),
+        Command::Evidence(command) => evidence::run(&command),
     };
     ran.map(|()| None)
 }

@@ -3,10 +3,11 @@
 use super::args::{Origin, RegistryCommand};
 use super::format::{Format, only};
 use super::rings::name_of;
-use super::{alerts, config, print};
+use super::{config, custody, print};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::store::Store;
+use crate::store::custody::By;
 use crate::stored::KnownWhat;
 use crate::stored::registry::{Kind, What};
 use crate::upkeep::{Registration, Said, register, unregister};
@@ -76,7 +77,8 @@ pub(crate) fn run(command: &RegistryCommand) -> Result<()> {
             print::out(if out.is_empty() { "nothing to suggest\n" } else { &out })
         }
         RegistryCommand::Remove { name, store } => {
-            let removed = unregister(store, name, &holder())?;
+            let act = custody::act(None, "registry remove", Vec::new())?;
+            let removed = unregister(store, name, By { name: &holder(), act: Some(act) })?;
             print::out(&format!("removed {removed} entries\n"))
         }
     }
@@ -88,13 +90,15 @@ fn holder() -> String {
 
 fn add(what: Vec<(String, What)>, origin: &Origin) -> Result<()> {
     let author = name_of(&origin.author);
-    let said = Said { author: &author, time: alerts::now()? };
+    let told = vec![format!("--kind={}", origin.kind.word()), format!("--entries={}", what.len())];
+    let act = custody::act(Some(&author), "registry add", told)?;
+    let said = Said { author: &author, time: act.time };
     let new = Registration {
         kind: origin.kind,
         what,
         provenance: origin.provenance.clone(),
         public_since: origin.since.as_deref().map(config::moment).transpose()?,
     };
-    let added = register(&origin.common.store, new, &said, &holder())?;
+    let added = register(&origin.common.store, new, &said, By { name: &holder(), act: Some(act) })?;
     print::out(&format!("added {added} entries; the next audit reads them\n"))
 }

@@ -4,7 +4,7 @@
 use super::args::{self, Author, RingCommand, ShownRing};
 use super::format::{Format, only};
 use super::lookups::opened;
-use super::{alerts, config, print, threads};
+use super::{config, custody, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
@@ -12,6 +12,7 @@ use crate::report::ring::{Disposition, PastRing, Ring, RingsMeta, verbal};
 use crate::ring::placebo::{Dealing, Realised};
 use crate::stats::proportion_interval;
 use crate::store::Store;
+use crate::store::custody::By;
 use crate::store::files::read_bounded;
 use crate::upkeep::{self, Said};
 use std::path::Path;
@@ -36,12 +37,17 @@ pub(super) fn name_of(author: &Author) -> String {
 /// What people say of rings.
 fn said(command: &RingCommand) -> Result<()> {
     let holder = format!("process {}", std::process::id());
-    let note = |store: &Path, ring: &str, what, author: &Author| {
+    let note = |store: &Path, ring: &str, what: (&str, Option<Disposition>), author: &Author| {
         let open = Store::open(store)?;
         let listed = lookup::rings(&open)?.0;
         known(&listed.into_iter().chain(lookup::past_rings(&open)?).collect::<Vec<Ring>>(), ring)?;
         let author = name_of(author);
-        upkeep::note(store, ring, what, &Said { author: &author, time: alerts::now()? }, &holder)
+        let command = if what.1.is_some() { "ring dispose" } else { "ring note" };
+        let verdict = what.1.map(|verdict| format!("--verdict={}", verdict.word()));
+        let arguments = [Some(format!("--ring={ring}")), verdict].into_iter().flatten().collect();
+        let act = custody::act(Some(&author), command, arguments)?;
+        let by = By { name: &holder, act: Some(act.clone()) };
+        upkeep::note(store, ring, what, &Said { author: &author, time: act.time }, by)
     };
     match command {
         RingCommand::Note { ring, text, author, store } => note(store, ring, (text, None), author),
@@ -66,7 +72,8 @@ fn said(command: &RingCommand) -> Result<()> {
             let text = String::from_utf8_lossy(&bytes);
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
             let accounts = lines.map(|line| config::account(common, line)).collect::<Result<Vec<_>>>()?;
-            let drawn = upkeep::propose(&common.store, &accounts, &holder)?;
+            let act = custody::act(None, "ring propose", vec![format!("--accounts={}", accounts.len())])?;
+            let drawn = upkeep::propose(&common.store, &accounts, By { name: &holder, act: Some(act) })?;
             if *format == Format::Json {
                 return print::json(&drawn);
             }
@@ -134,6 +141,22 @@ fn show(args: &ShownRing) -> Result<()> {
         return print::json(&page);
     }
     print::out(&if args.ring == "list" { table(&rings, &meta) } else { page(&rings[0], &meta) })
+}
+
+/// Rings by name, as JSON has them.
+pub(super) fn chosen(store: &Store, ids: &[String], with_members: bool) -> Result<serde_json::Value> {
+    let (mut all, meta) = lookup::rings(store)?;
+    all.extend(lookup::past_rings(store)?);
+    let mut rings = Vec::new();
+    for id in ids {
+        known(&all, id)?;
+        rings.extend(all.iter().find(|ring| ring.id == *id));
+    }
+    let mut page = serde_json::json!({ "schema": 1, "rings": rings, "rings_meta": meta });
+    if let Some(ring) = rings.first().filter(|_| with_members) {
+        page["members"] = serde_json::json!(ring.members);
+    }
+    Ok(page)
 }
 
 /// Since when a ring is not listed any more, and why.

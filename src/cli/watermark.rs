@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;
 use crate::log::LogConfig;
 use crate::report::escape::csv_cell;
-use crate::report::watermark as report;
+use crate::report::recipe::{Draft, Recipe};
+use crate::report::watermark::{self as report, WatermarkReport};
 use crate::store::files::{create_output, read_bounded, write_private};
 use crate::store::input::{Input, expand, open_file};
 use crate::store::key::{SecretText, random_bytes, read_secret, write_secret};
@@ -23,8 +24,9 @@ use crate::watermark::keys::{self, Given, Key, LONGEST_FILE, TreeKey};
 use crate::watermark::sample::Sampling;
 use crate::watermark::{Null, PAD};
 use ndarray_npy::ReadNpyExt as _;
+use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(command: &WatermarkCommand) -> Result<()> {
     match command {
@@ -275,7 +277,58 @@ pub(super) fn told_apart(tokenizer: &Tokenizer, tests: &[Test]) {
     }
 }
 
-fn detect(args: &Detect) -> Result<()> {
+/// What decides the numbers of a test, and where they were read.
+fn recipe(args: &Detect, inputs: &[Input]) -> Result<Option<Recipe>> {
+    let mut draft = Draft::new(&["watermark", "detect"]);
+    for input in inputs {
+        draft.file(None, "suspect", Path::new(&input.name()))?;
+    }
+    let mut roots: BTreeSet<PathBuf> = args.root.iter().cloned().collect();
+    for path in &args.key_file {
+        let secret = secret(path)?;
+        let root = keys::root_of(secret.text())?;
+        let commitment = keys::commitment(secret.text()).ok();
+        if commitment.is_none() && (root.is_some() || args.paths.is_some()) {
+            // Such a file says where its key is, and holds none.
+            draft.file(Some("key-file"), "key", path)?;
+        } else {
+            draft.secret("key-file", "key", path, commitment);
+        }
+        if args.root.is_none() {
+            roots.extend(root.map(|root| path.parent().unwrap_or(Path::new(".")).join(root)));
+        }
+    }
+    match roots.iter().collect::<Vec<_>>().as_slice() {
+        [] => {}
+        [root] => draft.secret("root", "root", root, keys::commitment(secret(root)?.text()).ok()),
+        several => draft.cannot(format!("its keys follow from {} root keys", several.len())),
+    }
+    for (flag, file) in [("tokenizer", &args.tokenizer), ("model-config", &args.model_config)] {
+        if let Some(path) = file {
+            draft.file(Some(flag), flag, path)?;
+        }
+    }
+    draft.optional("paths", args.paths.as_ref());
+    draft.optional("vocab-size", args.vocab_size);
+    draft.optional("bos-token-id", args.bos_token_id);
+    draft.optional("eos-token-id", args.eos_token_id);
+    draft.value("alpha", args.alpha);
+    draft.value("strength", args.strength);
+    draft.value("decoys", args.decoys);
+    draft.value("decoy-windows", args.decoy_windows);
+    draft.value("seed", args.seed);
+    draft.value("max-row-bytes", args.max_row_bytes);
+    Ok(match draft.finish() {
+        Ok(recipe) => Some(recipe),
+        Err(why) => {
+            print::say(&format!("the result carries no recipe, so nobody can replay it: {why}"));
+            None
+        }
+    })
+}
+
+/// Runs the tests. The report has a recipe where `args` ask for JSON.
+pub(super) fn tested(args: &Detect) -> Result<WatermarkReport> {
     threads(args.threads)?;
     if !matches!(args.format, Format::Text | Format::Json | Format::Md) {
         return Err(config("expected --format text, json or md"));
@@ -326,7 +379,7 @@ fn detect(args: &Detect) -> Result<()> {
         }
     };
     meter.end();
-    let found = outcome?;
+    let mut found = outcome?;
     trace.map(Trace::end).transpose()?;
     if let Some(path) = &args.chart {
         write_private(path, report::chart(&found).as_bytes())?;
@@ -335,6 +388,14 @@ fn detect(args: &Detect) -> Result<()> {
     if bad > 0 {
         print::say(&format!("{bad} bad rows were left out"));
     }
+    if args.format == Format::Json {
+        found.recipe = recipe(args, &inputs)?;
+    }
+    Ok(found)
+}
+
+fn detect(args: &Detect) -> Result<()> {
+    let found = tested(args)?;
     print::out(&match args.format {
         Format::Json => report::json(&found),
         Format::Md => report::write_markdown(&found),

@@ -15,6 +15,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod radioactivity;
+pub mod recipe;
 pub mod ring;
 #[cfg(test)]
 mod sample;

@@ -4,6 +4,7 @@
 //! show. Names of keys and files are escaped for each medium. Guarantee: no form holds a key.
 
 use super::escape::{Lines, grouped, html, markdown, terminal};
+use super::recipe::Recipe;
 use crate::detect::{Finding, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,6 +24,8 @@ pub struct WatermarkReport {
     pub results: Vec<Finding>,
     /// What holds for all of them.
     pub statements: Statements,
+    /// How it was made; none where it cannot be made again.
+    pub recipe: Option<Recipe>,
 }
 
 /// What was read.

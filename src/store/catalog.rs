@@ -2,6 +2,7 @@
 //!
 //! Investigators may read it with any SQLite. Weakness: WAL needs a local file system, so a network mount is refused.
 
+use super::custody::{self, Act};
 use super::digests;
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags};
@@ -44,6 +45,8 @@ pub(super) fn failed(cause: rusqlite::Error) -> Error {
 /// A connection to the catalog.
 pub struct Catalog {
     db: Connection,
+    /// What the next commit tells the chain of custody.
+    act: Option<Act>,
     /// Keeps writers out while a database is read as it lies.
     _still: Option<File>,
 }
@@ -96,7 +99,7 @@ impl Catalog {
                 db = Connection::open_with_flags(as_it_lies(path), flags).map_err(failed)?;
             }
         }
-        let catalog = Self { db, _still: still };
+        let catalog = Self { db, act: None, _still: still };
         let format = catalog.meta("format").map_err(|error| {
             error
                 .at("table meta")
@@ -146,7 +149,18 @@ impl Catalog {
     ) -> Result<()> {
         let transaction = self.db.transaction().map_err(failed)?;
         change(&transaction).and_then(|()| digests::write(&transaction)).map_err(failed)?;
-        transaction.commit().map_err(failed)
+        if let Some(act) = &self.act {
+            custody::append(&transaction, act).map_err(failed)?;
+            digests::write_one(&transaction, custody::NAME).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)?;
+        self.act = None;
+        Ok(())
+    }
+
+    /// What the next commit tells the chain of custody.
+    pub(crate) fn witness(&mut self, act: Option<Act>) {
+        self.act = act;
     }
 
     /// Writes the database again without its free pages, and empties its log; `false` where a reader of an older commit

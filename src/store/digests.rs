@@ -83,6 +83,13 @@ pub(crate) fn write(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Writes the digest of one table anew, where it changed after those of all were written.
+pub(crate) fn write_one(db: &Connection, table: &str) -> rusqlite::Result<()> {
+    let sql: String = db.query_row("SELECT sql FROM sqlite_schema WHERE name = ?1", [table], |row| row.get(0))?;
+    let Digested { n_rows, blake3 } = digest(db, table, &sql)?;
+    db.execute("INSERT OR REPLACE INTO digests VALUES (?1, ?2, ?3)", (table, n_rows, blake3)).map(|_| ())
+}
+
 /// Every table that is not as the last commit left it, with what is wrong.
 pub(crate) fn damage(db: &Connection) -> Vec<(String, String)> {
     let tables = match tables(db) {

@@ -154,6 +154,13 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Length of a file.
+/// # Errors
+/// `Io` when it cannot be asked.
+pub fn length(path: &Path) -> Result<u64> {
+    fs::metadata(path).map(|found| found.len()).map_err(|cause| Error::io("read", path, &cause))
+}
+
 /// Bytes of all files below a directory.
 #[must_use]
 pub fn bytes_below(dir: &Path) -> u64 {

@@ -28,7 +28,13 @@ impl AccountKey {
     /// What the store may know of it: a digest under another context, as 64 hex digits.
     #[must_use]
     pub fn commitment(&self) -> String {
-        blake3::Hash::from(blake3::derive_key("stillhunt 2026 account key commitment", &self.0)).to_hex().to_string()
+        Self::commitment_of(&self.0)
+    }
+
+    /// The commitment to the key of these bytes.
+    #[must_use]
+    pub fn commitment_of(key: &[u8; 32]) -> String {
+        blake3::Hash::from(blake3::derive_key("stillhunt 2026 account key commitment", key)).to_hex().to_string()
     }
 
     /// The key that names families: derived, so that the same account key names them alike in every store.

@@ -15,6 +15,7 @@
 pub mod backup;
 pub mod catalog;
 pub mod contexts;
+pub mod custody;
 mod digests;
 pub mod facts;
 pub mod families;
@@ -31,6 +32,7 @@ pub mod spill;
 pub mod tables;
 pub mod texts;
 pub mod tiers;
+pub mod tree;
 pub mod uses;
 pub mod verify;
 
@@ -417,6 +419,11 @@ impl Writer {
         })?;
         // Merged files stay until the next writer sweeps them, so that a reader of the commit before can still map them.
         self.store.refresh()
+    }
+
+    /// What the next commit does, for the chain of custody: its row stands in the same transaction.
+    pub fn witness(&mut self, act: Option<custody::Act>) {
+        self.store.catalog.witness(act);
     }
 
     /// One transaction that adds no night.

@@ -8,6 +8,7 @@ use crate::ids::Digest;
 use crate::log::LogConfig;
 use crate::ring::RingConfig;
 use crate::store::Store;
+use crate::store::custody::Act;
 
 /// How a night is audited.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct AuditConfig {
     pub model_name: String,
     /// Names this writer to a second one.
     pub holder: String,
+    /// What the chain of custody is to be told; the audit adds what it read.
+    pub act: Option<Act>,
 }
 
 impl Default for AuditConfig {
@@ -56,6 +59,7 @@ impl Default for AuditConfig {
             rings: None,
             model_name: "shipped".into(),
             holder: "another stillhunt".into(),
+            act: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::error::Result;
 use crate::index::{self, Segment};
+use crate::store::custody::By;
 use crate::store::keys::{self, KeyTable};
 use crate::store::rewrite::Purpose;
 use crate::store::{Named, Store, Writer};
@@ -31,11 +32,12 @@ pub struct Compacted {
 /// Merges key tables and index segments of the store at `dir`, rewrites its catalog, removes what no commit names.
 /// # Errors
 /// `Store` when another writer holds it, or it is damaged; `Io`. The store is then as it was.
-pub fn compact(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Compacted> {
+pub fn compact<'a>(dir: &Path, by: impl Into<By<'a>>, progress: &dyn Progress) -> Result<Compacted> {
     let mut out = Compacted { schema: 1, ..Compacted::default() };
     Store::open(dir)?;
     let before = crate::store::files::bytes_below(dir);
-    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let by = by.into();
+    let (mut writer, _) = Writer::open(dir, by.name, &[])?;
     let files = writer.store.files().len() as u64;
     let mut rewrite = writer.rewrite()?;
     progress.stage("merge", None);
@@ -59,6 +61,7 @@ pub fn compact(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Comp
         older.iter().for_each(|file| rewrite.drop_file(file));
     }
     progress.stage("commit", None);
+    writer.witness(by.act);
     writer.commit_rewrite(rewrite, Purpose::Compact, |_| Ok(()))?;
     progress.stage("remove", None);
     if !writer.finish()?.1 {

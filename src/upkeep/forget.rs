@@ -12,6 +12,7 @@ use super::erase;
 use super::plan::Plan;
 use crate::error::Result;
 use crate::ids::{FamilyId, Field, Level};
+use crate::store::custody::By;
 use crate::store::postings::Posting;
 use crate::store::rewrite::Purpose;
 use crate::store::{Store, Writer};
@@ -67,13 +68,14 @@ pub struct LostEvidence {
     pub gone: bool,
 }
 
-/// Forgets exchanges of the store at `dir`. `holder` names this writer to a second one.
+/// Forgets exchanges of the store at `dir`. `by` names this writer to a second one, and to the chain of custody.
 /// # Errors
 /// `Input` when the store has no such account; `Store` when another writer holds it, or it is damaged; `Io`. Before the
 /// commit the store is then as it was; behind it, the next writer ends the work.
-pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) -> Result<Forgotten> {
+pub fn forget<'a>(dir: &Path, what: &Forget, by: impl Into<By<'a>>, progress: &dyn Progress) -> Result<Forgotten> {
     Store::open(dir)?;
-    let (mut writer, swept) = Writer::open(dir, holder, &[])?;
+    let by = by.into();
+    let (mut writer, swept) = Writer::open(dir, by.name, &[])?;
     let mut out = Forgotten { schema: 1, ..Forgotten::default() };
     if writer.finished_earlier {
         out.notes.push("took away what an earlier run had left behind its commit".into());
@@ -101,6 +103,7 @@ pub fn forget(dir: &Path, what: &Forget, holder: &str, progress: &dyn Progress) 
     out.files = rewrite.len() as u64;
     let ids: BTreeSet<FamilyId> = plan.families.led_anew.keys().map(|&f| view.families[f as usize].id()).collect();
     drop(view);
+    writer.witness(by.act);
     writer.commit_rewrite(rewrite, Purpose::Forget, |db| {
         gone.iter().try_for_each(|&account| registry::forget(db, account))?;
         plan.record(db).and_then(|()| standing::forget(db))

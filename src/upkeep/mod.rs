@@ -16,5 +16,5 @@ pub use doomed::Forget;
 pub use forget::{Forgotten, LostEvidence, forget};
 pub use measure::{Measured, calibrate_store, lengths, record_calibration};
 pub use registry::{Registration, register, unregister};
-pub use rings::{Drawn, Said, alerted, note, propose, unsaid};
+pub use rings::{Drawn, Said, alerted, note, propose, unsaid, witness};
 pub use upgrade::{Upgraded, upgrade};

@@ -3,6 +3,7 @@
 use super::rings::Said;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Time;
+use crate::store::custody::By;
 use crate::store::{Store, Writer};
 use crate::stored::registry::{self, Entry, Kind, What};
 use std::collections::HashSet;
@@ -29,7 +30,7 @@ pub struct Registration {
 /// # Errors
 /// `Input` when nothing is given, a name is empty or too long, or an account is registered as something else than a gateway; `Store` when another
 /// writer holds the store.
-pub fn register(dir: &Path, new: Registration, said: &Said<'_>, holder: &str) -> Result<u64> {
+pub fn register<'a>(dir: &Path, new: Registration, said: &Said<'_>, by: impl Into<By<'a>>) -> Result<u64> {
     let refuse = |what: String| Err(Error::new(ErrorKind::Input, what));
     if new.what.is_empty() {
         return refuse("expected something to register, got nothing".into());
@@ -48,7 +49,8 @@ pub fn register(dir: &Path, new: Registration, said: &Said<'_>, holder: &str) ->
         }
     }
     Store::open(dir)?;
-    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let by = by.into();
+    let (mut writer, _) = Writer::open(dir, by.name, &[])?;
     let before = registry::entries(&writer.store)?;
     let mut there: HashSet<(Kind, What)> = before.iter().map(|entry| (entry.kind, entry.what.clone())).collect();
     let Registration { kind, what, provenance, public_since } = new;
@@ -60,6 +62,7 @@ pub fn register(dir: &Path, new: Registration, said: &Said<'_>, holder: &str) ->
     if before.len() + entries.len() > MOST {
         return refuse(format!("expected at most {MOST} entries of the registry"));
     }
+    writer.witness(by.act);
     registry::add(&mut writer, &entries)?;
     Ok(entries.len() as u64)
 }
@@ -67,9 +70,11 @@ pub fn register(dir: &Path, new: Registration, said: &Said<'_>, holder: &str) ->
 /// Removes all entries of a name from the registry of the store at `dir`; returns how many.
 /// # Errors
 /// `Input` when there is none; `Store` when another writer holds the store.
-pub fn unregister(dir: &Path, name: &str, holder: &str) -> Result<u64> {
+pub fn unregister<'a>(dir: &Path, name: &str, by: impl Into<By<'a>>) -> Result<u64> {
     Store::open(dir)?;
-    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let by = by.into();
+    let (mut writer, _) = Writer::open(dir, by.name, &[])?;
+    writer.witness(by.act);
     match registry::remove(&mut writer, name)? {
         0 => Err(Error::new(ErrorKind::Input, format!("expected a name of the registry, got {name:?}"))
             .hint("stillhunt registry list shows them")),

@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest, Time};
 use crate::report::ring::Disposition;
+use crate::store::custody::By;
 use crate::store::{Store, Writer};
 use crate::stored::rings::{Event, Kind, draw, events, say};
 use serde::Serialize;
@@ -40,12 +41,12 @@ pub struct Drawn {
 /// Notes something about a ring; with a disposition, the analyst's verdict too.
 /// # Errors
 /// `Input` when a text is empty or too long; `Store` when another writer holds the store, or it is damaged.
-pub fn note(
+pub fn note<'a>(
     dir: &Path,
     ring: &str,
     (text, disposition): (&str, Option<Disposition>),
     said: &Said<'_>,
-    holder: &str,
+    by: impl Into<By<'a>>,
 ) -> Result<()> {
     for (what, text, longest) in [("note", text, LONGEST[0]), ("author", said.author, LONGEST[1])] {
         let may_be_empty = what == "note" && disposition.is_some();
@@ -55,7 +56,8 @@ pub fn note(
         }
     }
     Store::open(dir)?;
-    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let by = by.into();
+    let (mut writer, _) = Writer::open(dir, by.name, &[])?;
     let event = |kind, value: &str| Event {
         ring: ring.to_owned(),
         time: said.time,
@@ -65,15 +67,28 @@ pub fn note(
     };
     let verdict = disposition.map(|disposition| event(Kind::Disposition, disposition.word()));
     let note = (!text.trim().is_empty()).then(|| event(Kind::Note, text));
+    writer.witness(by.act);
     say(&mut writer, &verdict.into_iter().chain(note).collect::<Vec<Event>>())
+}
+
+/// Adds what `by` did to the chain of custody of the store at `dir`, and changes nothing else.
+/// # Errors
+/// `Store` when another writer holds the store, or the catalog cannot be written.
+pub fn witness<'a>(dir: &Path, by: impl Into<By<'a>>) -> Result<()> {
+    let by = by.into();
+    Store::open(dir)?;
+    let (mut writer, _) = Writer::open(dir, by.name, &[])?;
+    writer.witness(by.act);
+    writer.record(|_| Ok(()))
 }
 
 /// Freezes a set of accounts: every later day tests it, and until one confirms it, it is a guess.
 /// # Errors
 /// `Input` when the store knows fewer than three of the accounts, or no day was read yet; `Store` when another writer holds it.
-pub fn propose(dir: &Path, accounts: &[AccountId], holder: &str) -> Result<Drawn> {
+pub fn propose<'a>(dir: &Path, accounts: &[AccountId], by: impl Into<By<'a>>) -> Result<Drawn> {
     Store::open(dir)?;
-    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let by = by.into();
+    let (mut writer, _) = Writer::open(dir, by.name, &[])?;
     let all: Vec<(u32, String)> =
         writer.store.catalog().all("SELECT account, id FROM accounts", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let numbers: BTreeMap<String, u32> = all.into_iter().map(|(number, id)| (id, number)).collect();
@@ -82,6 +97,7 @@ pub fn propose(dir: &Path, accounts: &[AccountId], holder: &str) -> Result<Drawn
     known.sort_unstable();
     known.dedup();
     let n = known.len() as u64;
+    writer.witness(by.act);
     let (day, frozen) = draw(&mut writer, known)?;
     Ok(Drawn { schema: 1, accounts: n, unknown: accounts.len() as u64 - n, day: i64::from(day), frozen })
 }

@@ -8,6 +8,7 @@
 //! it was before the commit it was at, and the next one does the rest.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::custody::By;
 use crate::store::members::{Holder, Member, each_of_table};
 use crate::store::spill::Gather;
 use crate::store::{FORMAT, Named, Store, Writer, sorted};
@@ -33,9 +34,11 @@ pub struct Upgraded {
 /// Brings the store at `dir` to today's format.
 /// # Errors
 /// `Store` when another writer holds it, it has no night, or it is damaged; `Io`.
-pub fn upgrade(dir: &Path, holder: &str, progress: &dyn Progress) -> Result<Upgraded> {
+pub fn upgrade<'a>(dir: &Path, by: impl Into<By<'a>>, progress: &dyn Progress) -> Result<Upgraded> {
     Store::open(dir)?;
-    let (mut writer, _) = Writer::open(dir, holder, &[])?;
+    let by = by.into();
+    let (mut writer, _) = Writer::open(dir, by.name, &[])?;
+    writer.witness(by.act);
     let format = |store: &Store| -> Result<u32> {
         Ok(store.catalog().meta("format")?.and_then(|format| format.parse().ok()).unwrap_or_default())
     };

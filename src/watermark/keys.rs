@@ -223,6 +223,14 @@ fn open(table: toml::Table, id: String) -> Result<Key> {
     Ok(Key { id, about, opened, parameters })
 }
 
+/// The root key file that a key file names.
+///
+/// # Errors
+/// `Config` when the file is not TOML.
+pub fn root_of(text: &str) -> Result<Option<String>> {
+    Ok(parse(text)?.get("root").and_then(toml::Value::as_str).map(str::to_owned))
+}
+
 /// The commitment to a key file: see the module's page.
 ///
 /// # Errors

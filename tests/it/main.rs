@@ -10,6 +10,7 @@ mod bombs;
 mod commands;
 mod damage;
 mod data;
+mod evidence;
 mod faults;
 mod forget;
 mod forget_play;

@@ -39,7 +39,7 @@ fn root(site: &Site) {
     private(site, "root.toml", &format!("root_key = \"{}\"\n", blake3::hash(b"root").to_hex()));
 }
 
-fn private(site: &Site, name: &str, text: &str) {
+pub(crate) fn private(site: &Site, name: &str, text: &str) {
     site.write(name, text);
     std::fs::set_permissions(site.path(name), std::fs::Permissions::from_mode(0o600)).expect("set");
 }
@@ -61,7 +61,7 @@ fn result(run: Run) -> Value {
 }
 
 /// A site with a key of `scheme` in `k.toml` and 400 planted tokens in `t.jsonl`.
-fn marked(scheme: &str) -> Site {
+pub(crate) fn marked(scheme: &str) -> Site {
     let site = Site::new();
     key(&site, "k.toml", scheme);
     logits(&site, "l.npy", 400, 1);
@@ -141,7 +141,7 @@ fn each_native_scheme_is_planted_and_found_and_the_json_is_as_promised() {
         key(&site, "other.toml", scheme);
         let args = ["t.jsonl", "--key-file", "other.toml"];
         let report = detect(&site, "k.toml", &args).ok().json();
-        assert_eq!(keys(&report), ["input", "parameters", "results", "schema", "statements", "stillhunt"]);
+        assert_eq!(keys(&report), ["input", "parameters", "recipe", "results", "schema", "statements", "stillhunt"]);
         let (found, other) = (&report["results"][0], &report["results"][1]);
         assert_eq!(found["verdict"], "Marked", "{scheme}: {found}");
         assert_eq!(other["verdict"], "Inconclusive", "{scheme}: {other}");
