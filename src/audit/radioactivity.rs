@@ -406,7 +406,9 @@ fn read_clean(mode: Mode, packings: &[Packing], question: &Question<'_>, progres
     let one = |input: &Input| {
         let mut summary = Summary::default();
         let (read, _) = read_all(std::slice::from_ref(input), Some(mode), packings, question, &mut summary, progress)?;
-        Ok((input.name(), read))
+        // A control is told by the last part of its name: the directories are another machine's.
+        let name = input.name();
+        Ok((name.rsplit('/').next().unwrap_or(&name).to_owned(), read))
     };
     question.clean.iter().map(one).collect()
 }

@@ -7,8 +7,9 @@
 use super::args::{Cli, Command, Common};
 use super::evidence_args::{Bundle, EvidenceCommand, Replay};
 use super::format::{Format, only};
+use super::radioactivity_args::RadioactivityCommand;
 use super::watermark_args::WatermarkCommand;
-use super::{config, custody as acts, print, rings, threads, watermark};
+use super::{config, custody as acts, print, radioactivity, rings, threads, watermark};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::accounts::Openings;
 use crate::evidence::bundle::{self, Given, Making, Stated};
@@ -19,6 +20,7 @@ use crate::evidence::verify::{Verified, unverified, verify};
 use crate::evidence::{Failure, Files, MOST_BYTES, MOST_FILES, REPORT, archive};
 use crate::ids::AccountId;
 use crate::report::escape::{Lines, terminal};
+use crate::report::radioactivity::{self as traces, Mode};
 use crate::report::recipe::{Recipe, RecipeInput};
 use crate::report::watermark as marks;
 use crate::store::Store;
@@ -492,6 +494,15 @@ fn again(recipe: &Recipe, expected: &Json, dirs: &[PathBuf]) -> Result<Json> {
     if recipe.command != ["ring"] {
         let json = match parsed(argv)? {
             Command::Watermark(WatermarkCommand::Detect(args)) => marks::json(&watermark::tested(&args)?),
+            Command::Radioactivity(RadioactivityCommand::Closed(args)) => {
+                traces::json(&radioactivity::asked(Mode::Closed, &args)?)
+            }
+            Command::Radioactivity(RadioactivityCommand::Open(args)) => {
+                traces::json(&radioactivity::asked(Mode::Open, &args)?)
+            }
+            Command::Radioactivity(RadioactivityCommand::Attribute(args)) => {
+                traces::json(&radioactivity::attributed(&args)?)
+            }
             _ => return Err(wrong("expected a command that may be replayed, got another")),
         };
         return Json::parse(json.as_bytes());

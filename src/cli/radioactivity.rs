@@ -5,7 +5,7 @@ use super::args::Common;
 use super::format::{Format, only};
 use super::progress::Meter;
 use super::radioactivity_args::{Ask, Attribute, Build, ContextsCommand, RadioactivityCommand, Room, Rules, Sets};
-use super::watermark::{between, config as wrong, keys, root, told_apart};
+use super::watermark::{between, config as wrong, keys, root, tell_keys, told_apart, told_recipe};
 use super::{config, print, threads};
 use crate::audit::radioactivity::{self as flow, Combine, Harvest, Parties, Question, Reader, Set};
 use crate::audit::watermark::tests as tests_of;
@@ -16,7 +16,8 @@ use crate::ids::AccountId;
 use crate::log::LogConfig;
 use crate::lookup;
 use crate::radioactivity::{Config, Served};
-use crate::report::radioactivity::{self as report, Mode};
+use crate::report::radioactivity::{self as report, Attribution, Mode, Radioactivity};
+use crate::report::recipe::Draft;
 use crate::store::Store;
 use crate::store::contexts::Contexts;
 use crate::store::files::{create_output, read_bounded};
@@ -289,8 +290,59 @@ impl Asked {
     }
 }
 
-fn ask(mode: Mode, args: &Ask) -> Result<()> {
+/// What all questions tell of themselves.
+fn draft(command: &str, suspect: &[Input], rules: &Rules) -> Result<Draft> {
+    let mut draft = Draft::new(&["radioactivity", command]);
+    for input in suspect {
+        draft.file(None, "suspect", Path::new(&input.name()))?;
+    }
+    tell_keys(&mut draft, &rules.key_file, rules.root.as_ref(), rules.paths.as_ref())?;
+    if let Some(path) = &rules.tokenizer {
+        draft.file(Some("tokenizer"), "tokenizer", path)?;
+    }
+    for input in if rules.control.is_empty() { Vec::new() } else { expand(&rules.control, &|_| true)? } {
+        draft.file(Some("control"), "control", Path::new(&input.name()))?;
+    }
+    draft.optional("vocab-size", rules.vocab_size);
+    draft.value("top", rules.top);
+    draft.value("alpha", rules.alpha);
+    draft.value("strength", rules.strength);
+    draft.value("decoys", rules.decoys);
+    draft.value("decoy-windows", rules.decoy_windows);
+    draft.value("seed", rules.seed);
+    draft.value("max-row-bytes", rules.room.max_row_bytes);
+    Ok(draft)
+}
+
+/// Tells harvests: a replay takes one file for each.
+fn tell_harvests(draft: &mut Draft, harvests: &[(String, Vec<Input>)]) -> Result<()> {
+    for (name, logs) in harvests {
+        match logs.as_slice() {
+            [log] => draft.named("harvest", name, "harvest", Path::new(&log.name()))?,
+            several => draft.cannot(format!("the harvest {name} has {} files", several.len())),
+        }
+    }
+    Ok(())
+}
+
+/// Runs the tests of `closed` or `open`. The report has a recipe where `args` ask for JSON.
+pub(super) fn asked(mode: Mode, args: &Ask) -> Result<Radioactivity> {
     let asked = Asked::new(&args.rules)?;
+    let harvests = all_named(&args.harvest)?;
+    let inputs = expand(&args.suspect, &|_| true)?;
+    let recipe = if args.rules.format == Format::Json {
+        let mut draft = draft(if mode == Mode::Closed { "closed" } else { "open" }, &inputs, &args.rules)?;
+        for path in &args.contexts {
+            draft.file(Some("contexts"), "contexts", path)?;
+        }
+        tell_harvests(&mut draft, &harvests)?;
+        if args.unsupervised {
+            draft.plain("unsupervised");
+        }
+        told_recipe(draft)
+    } else {
+        None
+    };
     let mut sets = Vec::new();
     for path in &args.contexts {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -299,37 +351,41 @@ fn ask(mode: Mode, args: &Ask) -> Result<()> {
         if let (Some(ours), Some(theirs)) = (&ours, &set.facts().tokenizer)
             && ours != theirs
         {
-            let message = format!(
-                "{}: expected contexts of the tokenizer {}, got contexts of {}",
-                path.display(),
-                &ours[..16],
-                &theirs[..theirs.len().min(16)]
-            );
+            let (ours, theirs) = (&ours[..16], theirs.get(..16).unwrap_or(theirs));
+            let message =
+                format!("{}: expected contexts of the tokenizer {ours}, got contexts of {theirs}", path.display());
             return Err(
                 Error::new(ErrorKind::Input, message).hint("give the tokenizer.json that the set was built with")
             );
         }
         sets.push(Set::Ready(Served { name, set }));
     }
-    sets.extend(all_named(&args.harvest)?.into_iter().map(|(name, logs)| Set::Harvest(name, logs)));
+    sets.extend(harvests.into_iter().map(|(name, logs)| Set::Harvest(name, logs)));
     if sets.is_empty() || args.unsupervised {
         sets.push(Set::Everything);
     }
-    let inputs = expand(&args.suspect, &|_| true)?;
     let meter = Meter::new();
     let found = flow::ask(mode, &inputs, &sets, &asked.question(args.rules.top), &meter);
     meter.end();
-    let found = found?;
-    match args.rules.format {
-        Format::Json => print::json(&found),
-        Format::Md => print::out(&report::write_markdown(&found)),
-        _ => print::out(&report::text(&found)),
-    }
+    Ok(Radioactivity { recipe, ..found? })
 }
 
-fn attribute(args: &Attribute) -> Result<()> {
+fn ask(mode: Mode, args: &Ask) -> Result<()> {
+    let found = asked(mode, args)?;
+    print::out(&match args.rules.format {
+        Format::Json => report::json(&found),
+        Format::Md => report::write_markdown(&found),
+        _ => report::text(&found),
+    })
+}
+
+/// Runs the tests of `attribute`. The report has a recipe where `args` ask for JSON.
+pub(super) fn attributed(args: &Attribute) -> Result<Attribution> {
     let asked = Asked::new(&args.rules)?;
+    let inputs = expand(&args.suspect, &|_| true)?;
     let store = args.store.as_deref().map(Store::open).transpose()?;
+    let mut recipe = draft("attribute", &inputs, &args.rules)?;
+    recipe.value("decoy-rings", args.decoy_rings);
     let parties = match &store {
         Some(store) => {
             let rings = ring_accounts(store, &args.rings)?;
@@ -337,21 +393,31 @@ fn attribute(args: &Attribute) -> Result<()> {
                 return Err(Error::new(ErrorKind::Input, "expected rings in the store, found none")
                     .hint("stillhunt ring list shows them; --harvest NAME=FILE asks about logs in place of rings"));
             }
+            recipe.cannot("it stands on a store; with --harvest NAME=FILE it would stand on files");
             Parties::Stored(store, rings)
         }
         None => {
             let served = if args.served.is_empty() { Vec::new() } else { expand(&args.served, &|_| true)? };
-            Parties::Logs(all_named(&args.harvest)?, served)
+            let harvests = all_named(&args.harvest)?;
+            tell_harvests(&mut recipe, &harvests)?;
+            for log in &served {
+                recipe.file(Some("served"), "served", Path::new(&log.name()))?;
+            }
+            Parties::Logs(harvests, served)
         }
     };
-    let inputs = expand(&args.suspect, &|_| true)?;
+    let recipe = if args.rules.format == Format::Json { told_recipe(recipe) } else { None };
     let meter = Meter::new();
     let found = flow::attribute(&inputs, &parties, args.decoy_rings, &asked.question(args.rules.top), &meter);
     meter.end();
-    let found = found?;
-    match args.rules.format {
-        Format::Json => print::json(&found),
-        Format::Md => print::out(&report::attribution_markdown(&found)),
-        _ => print::out(&report::attribution_text(&found)),
-    }
+    Ok(Attribution { recipe, ..found? })
+}
+
+fn attribute(args: &Attribute) -> Result<()> {
+    let found = attributed(args)?;
+    print::out(&match args.rules.format {
+        Format::Json => report::json(&found),
+        Format::Md => report::attribution_markdown(&found),
+        _ => report::attribution_text(&found),
+    })
 }

@@ -277,38 +277,60 @@ pub(super) fn told_apart(tokenizer: &Tokenizer, tests: &[Test]) {
     }
 }
 
+/// Tells the files of keys, and the root that they follow from.
+pub(super) fn tell_keys(
+    draft: &mut Draft,
+    files: &[PathBuf],
+    root: Option<&PathBuf>,
+    paths: Option<&String>,
+) -> Result<()> {
+    let mut roots: BTreeSet<PathBuf> = root.into_iter().cloned().collect();
+    for path in files {
+        let secret = secret(path)?;
+        let of_key = keys::root_of(secret.text())?;
+        let commitment = keys::commitment(secret.text()).ok();
+        if commitment.is_none() && (of_key.is_some() || paths.is_some()) {
+            // Such a file says where its key is, and holds none.
+            draft.file(Some("key-file"), "key", path)?;
+        } else {
+            draft.secret("key-file", "key", path, commitment);
+        }
+        if root.is_none() {
+            roots.extend(of_key.map(|root| path.parent().unwrap_or(Path::new(".")).join(root)));
+        }
+    }
+    match roots.iter().collect::<Vec<_>>().as_slice() {
+        [] => {}
+        [root] => draft.secret("root", "root", root, keys::commitment(self::secret(root)?.text()).ok()),
+        several => draft.cannot(format!("its keys follow from {} root keys", several.len())),
+    }
+    draft.optional("paths", paths);
+    Ok(())
+}
+
+/// The recipe; where there can be none, that is said.
+pub(super) fn told_recipe(draft: Draft) -> Option<Recipe> {
+    match draft.finish() {
+        Ok(recipe) => Some(recipe),
+        Err(why) => {
+            print::say(&format!("the result carries no recipe, so nobody can replay it: {why}"));
+            None
+        }
+    }
+}
+
 /// What decides the numbers of a test, and where they were read.
 fn recipe(args: &Detect, inputs: &[Input]) -> Result<Option<Recipe>> {
     let mut draft = Draft::new(&["watermark", "detect"]);
     for input in inputs {
         draft.file(None, "suspect", Path::new(&input.name()))?;
     }
-    let mut roots: BTreeSet<PathBuf> = args.root.iter().cloned().collect();
-    for path in &args.key_file {
-        let secret = secret(path)?;
-        let root = keys::root_of(secret.text())?;
-        let commitment = keys::commitment(secret.text()).ok();
-        if commitment.is_none() && (root.is_some() || args.paths.is_some()) {
-            // Such a file says where its key is, and holds none.
-            draft.file(Some("key-file"), "key", path)?;
-        } else {
-            draft.secret("key-file", "key", path, commitment);
-        }
-        if args.root.is_none() {
-            roots.extend(root.map(|root| path.parent().unwrap_or(Path::new(".")).join(root)));
-        }
-    }
-    match roots.iter().collect::<Vec<_>>().as_slice() {
-        [] => {}
-        [root] => draft.secret("root", "root", root, keys::commitment(secret(root)?.text()).ok()),
-        several => draft.cannot(format!("its keys follow from {} root keys", several.len())),
-    }
+    tell_keys(&mut draft, &args.key_file, args.root.as_ref(), args.paths.as_ref())?;
     for (flag, file) in [("tokenizer", &args.tokenizer), ("model-config", &args.model_config)] {
         if let Some(path) = file {
             draft.file(Some(flag), flag, path)?;
         }
     }
-    draft.optional("paths", args.paths.as_ref());
     draft.optional("vocab-size", args.vocab_size);
     draft.optional("bos-token-id", args.bos_token_id);
     draft.optional("eos-token-id", args.eos_token_id);
@@ -318,13 +340,7 @@ fn recipe(args: &Detect, inputs: &[Input]) -> Result<Option<Recipe>> {
     draft.value("decoy-windows", args.decoy_windows);
     draft.value("seed", args.seed);
     draft.value("max-row-bytes", args.max_row_bytes);
-    Ok(match draft.finish() {
-        Ok(recipe) => Some(recipe),
-        Err(why) => {
-            print::say(&format!("the result carries no recipe, so nobody can replay it: {why}"));
-            None
-        }
-    })
+    Ok(told_recipe(draft))
 }
 
 /// Runs the tests. The report has a recipe where `args` ask for JSON.

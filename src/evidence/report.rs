@@ -83,7 +83,7 @@ const WATERMARK: Kind = Kind {
 const RADIOACTIVITY: Kind = Kind {
     name: "Tests of a model for traces of marked training text",
     null: "The suspect model's choices in the served contexts do not depend on the key. Probabilities are over the draw of the key.",
-    controls: "Decoy keys on the same contexts, and a control under the true key (human text, or a model that never saw the served text). A result without its controls is Inconclusive.",
+    controls: "Decoy keys on the same contexts, and controls under the true key: the suspect's own tokens dealt to other contexts and, where it was given, text of people or of a model that never saw the served text. A result without a control that could have shown what the suspect shows is Inconclusive.",
     sensitivity: "How many units were scored stands beside each test. Few of them cannot show a small share of training text.",
     limits: &[
         "A verdict other than Marked does not show that the model was not trained on the text: dilution, paraphrase and later training hide it.",
@@ -190,7 +190,7 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
         "adjusted_log10_p",
         "m_tests",
         "decoys.n",
-        "decoys.uniformity_p",
+        if list == "tests" { "decoys.ks_p" } else { "decoys.uniformity_p" },
         "power",
         "verdict",
     ];

@@ -4,6 +4,7 @@
 //! Names of keys, rings and files are escaped for each medium. Guarantee: no form holds a key or a served text.
 
 use super::escape::{Lines, grouped, markdown, terminal};
+use super::recipe::Recipe;
 use super::watermark::FileSummary;
 use crate::detect::p_value::Kind;
 use crate::ids::Digest;
@@ -135,6 +136,9 @@ pub struct Radioactivity {
     pub tests: Vec<Finding>,
     /// What holds for all of them.
     pub statements: Statements,
+    /// How it was made; none where it cannot be made again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
 }
 
 impl Radioactivity {
@@ -157,6 +161,7 @@ impl Radioactivity {
             parameters: Parameters::new(config, tokenizer, "Holm over keys, sets and payloads"),
             tests,
             statements: STATEMENTS,
+            recipe: None,
         }
     }
 }
@@ -202,6 +207,9 @@ pub struct Attribution {
     pub keys: Vec<KeyControls>,
     /// What holds for all of them.
     pub statements: Statements,
+    /// How it was made; none where it cannot be made again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
 }
 
 impl Attribution {
@@ -232,6 +240,7 @@ impl Attribution {
             decoys,
             keys,
             statements: STATEMENTS,
+            recipe: None,
         }
     }
 }
@@ -268,6 +277,12 @@ fn control(control: &Control) -> String {
         control.rate,
         control.log10_p
     )
+}
+
+/// A report as indented JSON, with a line feed at its end.
+#[must_use]
+pub fn json(report: &impl Serialize) -> String {
+    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
 }
 
 /// The tests for a terminal.

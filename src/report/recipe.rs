@@ -31,6 +31,10 @@ pub struct Replayable {
     pub values: &'static [&'static str],
     /// Flags that take an input file.
     pub files: &'static [&'static str],
+    /// Flags that take an input file with a name of its own before it: `--harvest=NAME={input:0}`.
+    pub named: &'static [&'static str],
+    /// Flags without a value.
+    pub plain: &'static [&'static str],
     /// Whether input files may stand alone.
     pub alone: bool,
 }
@@ -52,10 +56,22 @@ pub const REPLAYABLE: &[Replayable] = &[
             "max-row-bytes",
         ],
         files: &["key-file", "root", "tokenizer", "model-config"],
+        named: &[],
+        plain: &[],
+        alone: true,
+    },
+    asked(&["radioactivity", "closed"]),
+    asked(&["radioactivity", "open"]),
+    Replayable {
+        command: &["radioactivity", "attribute"],
+        values: ASKED,
+        files: &["key-file", "root", "tokenizer", "control", "served"],
+        named: &["harvest"],
+        plain: &[],
         alone: true,
     },
     // Rings of the store that the steps make.
-    Replayable { command: &["ring"], values: &["ring"], files: &["key"], alone: false },
+    Replayable { command: &["ring"], values: &["ring"], files: &["key"], named: &[], plain: &[], alone: false },
 ];
 
 /// Commands that make a store; they are replayed into an empty one that is thrown away.
@@ -74,8 +90,36 @@ pub const STEPS: &[Replayable] = &[Replayable {
         "day-starts",
     ],
     files: &["known"],
+    named: &[],
+    plain: &[],
     alone: true,
 }];
+
+/// Flags with a value of the commands that ask about a model.
+const ASKED: &[&str] = &[
+    "paths",
+    "vocab-size",
+    "top",
+    "alpha",
+    "strength",
+    "decoys",
+    "decoy-windows",
+    "decoy-rings",
+    "seed",
+    "max-row-bytes",
+];
+
+/// A command that tests one suspect.
+const fn asked(command: &'static [&'static str]) -> Replayable {
+    Replayable {
+        command,
+        values: ASKED,
+        files: &["key-file", "root", "tokenizer", "control", "contexts"],
+        named: &["harvest"],
+        plain: &["unsupervised"],
+        alone: true,
+    }
+}
 
 /// How a result was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +212,21 @@ impl Draft {
         let (digest, bytes) = digest_file(path)?;
         self.input(flag, role, path, (Some(digest), None), Some(bytes));
         Ok(())
+    }
+
+    /// Adds a flag without a value.
+    pub fn plain(&mut self, flag: &str) {
+        self.recipe.arguments.push(format!("--{flag}"));
+    }
+
+    /// Adds `--flag=name=` and an input file, as [`Draft::file`] does.
+    /// # Errors
+    /// `Io` when it cannot be read.
+    pub fn named(&mut self, flag: &str, name: &str, role: &str, path: &Path) -> Result<()> {
+        if !is_plain_name(name) {
+            self.missing = Some(format!("the name of the {role} has characters that a replay does not take"));
+        }
+        self.file(Some(&format!("{flag}={name}")), role, path)
     }
 
     /// Adds the file of a key by its commitment. One without leaves the result without a recipe.
@@ -273,7 +332,8 @@ impl Recipe {
     pub fn add_step(&mut self, command: &[&str], arguments: &[String], inputs: impl IntoIterator<Item = RecipeInput>) {
         let before = self.inputs.len();
         let moved = |argument: &String| {
-            let (head, value) = argument.split_once('=').map_or(("", argument.as_str()), |(head, value)| (head, value));
+            let (head, value) =
+                argument.rsplit_once('=').map_or(("", argument.as_str()), |(head, value)| (head, value));
             let equals = if head.is_empty() { "" } else { "=" };
             placeholder(value).map_or(argument.clone(), |n| format!("{head}{equals}{{input:{}}}", n + before))
         };
@@ -304,6 +364,10 @@ fn argv(list: &[Replayable], command: &[String], arguments: &[String], paths: &[
         if argument.len() > LONGEST[0] || argument.chars().any(char::is_control) {
             return Err(wrong());
         }
+        if argument.strip_prefix("--").is_some_and(|flag| known.plain.contains(&flag)) {
+            out.push(argument.into());
+            continue;
+        }
         let Some((flag, value)) = argument.strip_prefix("--").and_then(|rest| rest.split_once('=')) else {
             out.push(path(argument).filter(|_| known.alone).ok_or_else(wrong)?.into());
             continue;
@@ -311,6 +375,11 @@ fn argv(list: &[Replayable], command: &[String], arguments: &[String], paths: &[
         if known.files.contains(&flag) {
             let mut word = OsString::from(format!("--{flag}="));
             word.push(path(value).ok_or_else(wrong)?);
+            out.push(word);
+        } else if known.named.contains(&flag) {
+            let (name, file) = value.rsplit_once('=').filter(|(name, _)| is_plain_name(name)).ok_or_else(wrong)?;
+            let mut word = OsString::from(format!("--{flag}={name}="));
+            word.push(path(file).ok_or_else(wrong)?);
             out.push(word);
         } else if known.values.contains(&flag) {
             out.push(argument.into());
@@ -352,11 +421,14 @@ mod tests {
         let words: Vec<_> = argv.iter().map(|word| word.to_str().unwrap()).collect();
         let expected = ["stillhunt", "watermark", "detect", "/x/a.jsonl", "--key-file=/y/k.toml", "--alpha=0.000001"];
         assert_eq!(words, expected);
+        let made = recipe(&["radioactivity", "open"], &["--harvest=A={input:0}", "--unsupervised"]);
+        let argv = made.argv(&["/x/a=1.jsonl".into(), "/y/k.toml".into()]).unwrap();
+        assert_eq!(argv[3..], ["--harvest=A=/x/a=1.jsonl", "--unsupervised"]);
     }
 
     #[test]
     fn nothing_that_writes_or_names_a_path_is_replayed() {
-        let bad: [(&[&str], &str); 16] = [
+        let bad: [(&[&str], &str); 20] = [
             (&["audit"], "{input:0}"),
             (&["watermark"], "{input:0}"),
             (&["watermark", "keygen"], "{input:0}"),
@@ -373,6 +445,10 @@ mod tests {
             (&DETECT, "--"),
             (&DETECT, "{input:00000000000000000000000}"),
             (&DETECT, "--alpha"),
+            (&DETECT, "--unsupervised"),
+            (&["radioactivity", "closed"], "--harvest=../x={input:0}"),
+            (&["radioactivity", "closed"], "--harvest=A=/etc/passwd"),
+            (&["radioactivity", "attribute"], "--store={input:0}"),
         ];
         for (command, argument) in bad {
             assert!(recipe(command, &[argument]).check().is_err(), "{command:?} {argument}");

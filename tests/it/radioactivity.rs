@@ -268,3 +268,59 @@ fn what_cannot_be_tested_is_refused_with_the_way_to_mend_it() {
     );
     assert_eq!(found["tests"][0]["verdict"], "Inconclusive");
 }
+
+#[test]
+fn a_third_party_verifies_and_replays_what_was_found() {
+    let (site, scheme) = site();
+    let served = teacher(Some(&scheme), 120, 1);
+    harvest(&site, "A", &served);
+    harvest(&site, "B", &teacher(Some(&scheme), 60, 2));
+    answers(&site, "suspect.jsonl", &student(&served, 60, 3));
+    answers(&site, "clean.jsonl", &teacher(None, 60, 4));
+    site.run(&[
+        "contexts",
+        "build",
+        "--harvest",
+        "A.jsonl",
+        "--tokenizer",
+        "tokenizer.json",
+        "--key-file",
+        "k.toml",
+        "--out",
+        "a.ctx",
+    ])
+    .ok();
+    let closed =
+        asked(&site, "closed", &["suspect.jsonl", "--contexts", "a.ctx", "--control", "clean.jsonl", "--unsupervised"])
+            .ok();
+    site.write("closed.json", &closed.out);
+    let named = ["suspect.jsonl", "--harvest", "A=A.jsonl", "--harvest", "B=B.jsonl", "--decoy-rings", "200"];
+    site.write("rings.json", asked(&site, "attribute", &named).ok().out);
+    let public = site.run(&["evidence", "keygen", "--out", "sign.pem"]).ok();
+    site.write("public.pem", public.out);
+    site.run(&["evidence", "bundle", "closed.json", "rings.json", "--out", "bundle", "--sign", "sign.pem"]).ok();
+    site.run(&["evidence", "verify", "bundle", "--public", "public.pem"]).ok();
+    // The inputs lie elsewhere under other names.
+    std::fs::create_dir(site.path("inputs")).expect("made");
+    let inputs = ["suspect.jsonl", "A.jsonl", "B.jsonl", "a.ctx", "clean.jsonl", "k.toml", "tokenizer.json"];
+    for (i, name) in inputs.iter().enumerate() {
+        std::fs::copy(site.path(name), site.path("inputs").join(format!("file-{i}"))).expect("copied");
+    }
+    for threads in ["1", "2"] {
+        let told = site.run(&["evidence", "replay", "bundle", "--inputs", "inputs", "--threads", threads]).ok();
+        assert_eq!(told.out.matches("every number is the same").count(), 2, "{}", told.out);
+    }
+    // A number that is not what the inputs give is named.
+    let lie = closed.out.replacen("\"scored\": ", "\"scored\": 1", 1);
+    site.write("lie.json", lie);
+    site.run(&["evidence", "bundle", "lie.json", "--out", "lying", "--sign", "sign.pem"]).ok();
+    site.run(&["evidence", "replay", "lying", "--inputs", "inputs"]).refused(&["step: replay:", "/tests/0/scored"]);
+    let report = site.read("bundle/report.md");
+    for part in
+        ["traces of marked training text", "Attribution to rings", "Number of tests", "no probability", "Marked"]
+    {
+        let found =
+            report.contains(part) || part == "no probability" && report.contains("not state a probability of guilt");
+        assert!(found, "{part} in {report}");
+    }
+}
