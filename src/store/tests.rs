@@ -234,3 +234,36 @@ fn a_commit_in_doubt_does_not_come_back_without_its_files() {
     assert!(damage(&left).is_empty(), "{:?}", damage(&left));
     assert_eq!(Store::open(&left).unwrap().nights().len(), 1, "it never was");
 }
+
+/// A row of the chain of custody stands exactly where its commit does.
+#[test]
+fn an_act_and_its_row_are_one_commit() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path();
+    let (mut writer, _) = open(root);
+    let act = custody::Act {
+        author: "somebody".into(),
+        time: crate::ids::Time::new(1).unwrap(),
+        command: "audit".into(),
+        arguments: Vec::new(),
+        inputs: Vec::new(),
+        result: None,
+    };
+    let rows = || custody::rows(&Store::open(root).unwrap()).unwrap();
+    writer.witness(Some(act.clone()));
+    assert!(writer.record(|_| Err(rusqlite::Error::InvalidQuery)).is_err());
+    assert_eq!(rows(), [], "what did not happen has no row");
+    night(&mut writer, "one");
+    let first = rows();
+    assert_eq!((first.len(), first[0].command.as_str()), (1, "audit"));
+    night(&mut writer, "two");
+    assert_eq!(rows(), first, "a commit that nobody announced has none");
+    writer.witness(Some(act));
+    writer.record(|_| Ok(())).unwrap();
+    drop(writer);
+    assert_eq!(rows().len(), 2);
+    assert_ne!(rows()[1].result, first[0].result, "the result is what the catalog then held");
+    assert_eq!(custody::faults(&rows()), Vec::<String>::new());
+    assert_eq!(damage(root), Vec::<String>::new(), "the table has its digest like any other");
+    open(root);
+}
