@@ -8,7 +8,7 @@ use super::{alerts, config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
-use crate::report::ring::{Disposition, PastRing, Ring, RingsMeta, verbal};
+use crate::report::ring::{Disposition, PastRing, Ring, RingsMeta, verbal, without_words};
 use crate::ring::placebo::{Dealing, Realised};
 use crate::stats::proportion_interval;
 use crate::store::Store;
@@ -217,6 +217,10 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
             "  {}: {} of {of} accounts have one value; p 10^{:.1}\n",
             shared.attribute, shared.accounts, shared.log10_p
         );
+    }
+    out += &format!("\nits rung {}\nwhere one thing is changed in a test\n", without_words(&ring.without));
+    for of in &ring.sensitivity {
+        out += &format!("  {}\n", of.words());
     }
     out += "\ninnocent explanations\n";
     for answer in &ring.provenance {

@@ -7,6 +7,7 @@ mod opened;
 mod provenance;
 mod registry;
 mod rings;
+mod sensitivity;
 mod summary;
 
 pub use filter::SimilarQuery;

@@ -1,6 +1,7 @@
 //! The rings of a store, as reports show them.
 
 use super::provenance::Battery;
+use super::sensitivity::{Known, log10_e_of, sensitivity};
 use crate::embed::Model;
 use crate::error::Result;
 use crate::ids::{AccountId, Digest, FamilyId};
@@ -14,7 +15,7 @@ use crate::ring::member::at_level;
 use crate::ring::placebo::{Dealing, PLANTED, RUNS, Realised, realised};
 use crate::ring::unite::DRAWN;
 use crate::ring::walk::HORIZONS;
-use crate::stats::{ln_e_of_p, proportion_interval};
+use crate::stats::proportion_interval;
 use crate::store::Store;
 use crate::store::sorted::equal;
 use crate::store::uses::OfAccount;
@@ -24,9 +25,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Streams of evidence, as reports name them.
 const STREAMS: [&str; 5] = ["co-use", "composition", "interchangeability", "load-evenness", "simultaneity"];
-/// Decimal logarithm of the e-value of a stream that counts towards the rung: twenty.
-const LEAST_LOG10_E: f64 = 1.301_029_995_663_981;
-
 /// Levels of the lists of members: expected share of false ones.
 const LEVELS: [f64; 2] = [0.01, 0.05];
 
@@ -166,7 +164,7 @@ impl<'a> Shown<'a> {
         let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
         let id = called(ring.name);
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
-        let log10 = |ln_p: f64| Some(ln_e_of_p(ln_p) / std::f64::consts::LN_10);
+        let log10 = |ln_p: f64| Some(log10_e_of(ln_p));
         let requests = requests(self.store, &on_list, &of_ring)?;
         let provenance = self.battery.answers(ring, in_common, &on_list, requests);
         let explained = provenance.iter().any(|answer| answer.explains == Some(true));
@@ -179,15 +177,12 @@ impl<'a> Shown<'a> {
                 (Route::Persistent, vec![interchangeable, ("load-evenness", log10(streams.ln_p_even))])
             }
         };
+        let confirming: Vec<&'static str> = of_streams.iter().map(|(name, _)| *name).collect();
         of_streams.push(("composition", of_composition));
         of_streams.push(("simultaneity", in_common.timing.and_then(|timing| log10(timing.ln_p))));
-        // Two streams that know nothing of each other, each at e ≥ 20.
-        let strong = of_streams.iter().filter(|(_, log10_e)| log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E));
-        let rung = match (explained, provenance[0].explains) {
-            (false, _) if strong.count() >= 2 => Rung::SecondStream,
-            (false, Some(_)) => Rung::Provenance,
-            _ => Rung::Chance,
-        };
+        let registry = provenance[0].explains.is_some();
+        let known = Known { streams: &of_streams, confirming: &confirming, explained, registry };
+        let (rung, without) = (known.rung(None).unwrap_or(Rung::Chance), known.without_each());
         let streams = STREAMS.map(|name| (name, of_streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e)));
         let streams = streams.into_iter().collect();
         let of_attribute = |&(place, ln_p, sharing): &(u8, f64, u32)| Shared {
@@ -212,6 +207,8 @@ impl<'a> Shown<'a> {
             requests,
             families,
             streams,
+            without,
+            sensitivity: sensitivity(ring, in_common),
             uses: drawn(ring, listed[1], &|family| self.family_id(family)),
             tested_accounts: composition.map_or(0, |of| u64::from(of.accounts)),
             in_common: shared,

@@ -147,6 +147,10 @@ pub struct Ring {
     pub families: Vec<RingFamily>,
     /// Evidence by stream, decimal logarithm of an e-value each, none where the route does not ask it; never combined.
     pub streams: BTreeMap<&'static str, Option<f64>>,
+    /// The rung that it would have without each stream that was asked; none where it would not be confirmed.
+    pub without: BTreeMap<&'static str, Option<Rung>>,
+    /// What is left of its streams where something in their tests is changed.
+    pub sensitivity: Vec<Sensitivity>,
     /// Which of the first members used which of the first families: places in both lists.
     #[serde(skip)]
     pub uses: Vec<(u8, u8)>,
@@ -190,6 +194,58 @@ pub struct Shared {
     pub log10_p: f64,
     /// Accounts with the value that most of them have.
     pub accounts: u64,
+}
+
+/// What is left of a stream where something in its test is changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sensitivity {
+    /// The stream.
+    pub stream: &'static str,
+    /// What is changed, a name of [`CHANGES`].
+    pub change: &'static str,
+    /// Decimal logarithm of the e-value; none where it could not be asked.
+    pub log10_e: Option<f64>,
+    /// Of `co-use`, whether the ring would still be confirmed; of others, whether the e-value is twenty or more, which counts towards the rung.
+    pub stands: Option<bool>,
+}
+
+/// Changes of tests, with what each is in words.
+pub const CHANGES: [(&str, &str); 8] = [
+    ("top-text-dropped", "without the text that says most on each day"),
+    ("no-interests", "with a null that does not know what accounts asked before"),
+    ("coarser-neighbourhoods", "with sixteen large neighbourhoods of text"),
+    ("busiest-account-dropped", "without the account that shares most (already so in the test)"),
+    ("no-registration-day", "without the day of registration"),
+    ("any-plan", "against accounts of any plan"),
+    ("bins-of-1-hour", "moved within 1 hour in place of 4"),
+    ("bins-of-8-hours", "moved within 8 hours in place of 4"),
+];
+
+impl Sensitivity {
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let (stream, change) = (self.stream, CHANGES.iter().find(|(name, _)| *name == self.change));
+        let change = change.map_or(self.change, |(_, words)| words);
+        let stands = match (self.stream, self.stands) {
+            (_, None) => "not asked".to_owned(),
+            ("co-use", Some(true)) => "still confirmed".to_owned(),
+            ("co-use", Some(false)) => "not confirmed".to_owned(),
+            (_, Some(true)) => "counts".to_owned(),
+            (_, Some(false)) => "too little to count".to_owned(),
+        };
+        let log10_e = self.log10_e.map(|log10_e| format!(", log10 E {log10_e:.1}")).unwrap_or_default();
+        format!("{stream} {change}: {stands}{log10_e}")
+    }
+}
+
+/// The rung of a ring without each of its streams, in words.
+#[must_use]
+pub fn without_words(without: &BTreeMap<&'static str, Option<Rung>>) -> String {
+    let of = |(stream, rung): (&&str, &Option<Rung>)| {
+        format!("without {stream}: {}", rung.map_or("not confirmed", Rung::word))
+    };
+    without.iter().map(of).collect::<Vec<_>>().join("; ")
 }
 
 /// A family that a ring shared on a day.

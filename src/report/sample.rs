@@ -1,7 +1,9 @@
 //! A made-up report for tests: every kind of list filled, long and hostile text among it. Numbers come from a seeded
 //! generator, so the page drawn from it is the same each time.
 
-use super::ring::{Explanation, Placebo, Planted, Ring, RingDay, RingFamily, RingsMeta, Route, Rung, Shared};
+use super::ring::{
+    Explanation, Placebo, Planted, Ring, RingDay, RingFamily, RingsMeta, Route, Rung, Sensitivity, Shared,
+};
 use super::{
     Counts, DayCount, Family, FamilyNight, Fragment, Length, ModelCount, Night, Parameters, Part, Place, Removed,
     Report, SCHEMA, Slot, Totals,
@@ -264,6 +266,15 @@ fn ring(family: &Family) -> Ring {
             ("load-evenness", None),
             ("simultaneity", Some(-0.3)),
         ]),
+        without: BTreeMap::from([
+            ("co-use", None),
+            ("composition", Some(Rung::Chance)),
+            ("simultaneity", Some(Rung::Chance)),
+        ]),
+        sensitivity: vec![
+            Sensitivity { stream: "co-use", change: "top-text-dropped", log10_e: Some(1.2), stands: Some(false) },
+            Sensitivity { stream: "composition", change: "any-plan", log10_e: None, stands: None },
+        ],
         uses: (0..40u8)
             .flat_map(|member| (0..6).map(move |family| (member, family)))
             .filter(|(m, f)| (m * 7 + f * 5) % 3 > 0)

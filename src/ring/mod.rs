@@ -5,6 +5,7 @@
 //! family's popularity and their own interests, with innocent affinity up to a factor ([`null`]). Groups are proposed on one day, frozen, and
 //! confirmed on later days, or by that half of the day's texts that did not propose them ([`walk`], [`confirm`], [`propose`]); confirmed groups are put together to rings ([`unite`]) with members ([`member`]).
 //! What the accounts have in common beside their texts ([`composition`]) and whether they use them at the same time ([`timing`]) are streams of their own.
+//! Whether a finding stands where its test is changed is told beside it ([`sensitivity`]).
 //!
 //! This module knows numbers only: accounts, families, neighbourhoods, days. Weakness: by co-use alone an account pool that sends one fixed text every
 //! day cannot be told from an app, and is not found here. Guarantee: nothing is confirmed by data that proposed it; every list states how many
@@ -20,6 +21,7 @@ pub mod null;
 pub mod persistent;
 pub mod placebo;
 pub mod propose;
+pub mod sensitivity;
 pub mod streams;
 #[cfg(test)]
 mod tests;

@@ -86,7 +86,7 @@ impl Planted {
             }
         }
         self.state.interests.clone_from(interests);
-        let state = self.state.with(&planted.in_order(), config, &|_, _| Vec::new());
+        let state = self.state.plainly_with(&planted.in_order(), config, &|_, _| Vec::new());
         self.state = State { interests: Interests::default(), ..state };
         self
     }
@@ -115,7 +115,7 @@ impl Walks {
             state.interests.clone_from(&interests);
             let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
             let day = self::placebo(&innocent, run, &seen);
-            State { interests: Interests::default(), ..state.with(&day, config, subjects) }
+            State { interests: Interests::default(), ..state.plainly_with(&day, config, subjects) }
         };
         // Where a day proposes many groups, one walk tells the error.
         let runs = if real.days.last().is_some_and(|day| day.proposed > MANY) { 1 } else { RUNS };
@@ -210,7 +210,7 @@ pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64,
     let mut real = State::default();
     let mut made = Vec::with_capacity(days.len());
     for day in days {
-        real = real.with(day, config, &|_, _| Vec::new());
+        real = real.plainly_with(day, config, &|_, _| Vec::new());
         made.push(without_found(day, &real));
     }
     let walk = |run: u64| {
@@ -222,7 +222,7 @@ pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64,
                 Dealing::Choices => placebo(day, run, &seen),
                 Dealing::Names => renamed(day, run, &seen),
             };
-            state = state.with(&dealt, config, &|_, _| Vec::new());
+            state = state.plainly_with(&dealt, config, &|_, _| Vec::new());
         }
         state
     };

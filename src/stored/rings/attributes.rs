@@ -6,8 +6,8 @@ use super::days::day_of;
 use crate::error::Result;
 use crate::ids::{Digest, Field, Level};
 use crate::ring::Ring;
-use crate::ring::composition::{Asker, Composition, composition};
-use crate::ring::timing::{Timing, Use, timing};
+use crate::ring::composition::{Asker, Composition, composition, composition_of_any_plan};
+use crate::ring::timing::{OTHER_HOURS, Timing, Use, timing, timing_in_other_intervals};
 use crate::store::postings::{NONE, Posting};
 use crate::store::{Named, Night, Store, tables};
 use crate::stored::view::View;
@@ -36,8 +36,12 @@ const MOST: usize = 64 << 10;
 pub(crate) struct InCommon {
     /// By attribute, where enough is known.
     pub(crate) composition: Option<Composition>,
+    /// The same where accounts of any plan are compared.
+    pub(crate) of_any_plan: Option<Composition>,
     /// How simultaneously they used the ring's texts.
     pub(crate) timing: Option<Timing>,
+    /// The same where uses are moved within intervals of [`OTHER_HOURS`].
+    pub(crate) in_other_intervals: [Option<Timing>; OTHER_HOURS.len()],
     /// Accounts of the commonest organisation, and those whose organisation is known.
     pub(crate) organisation: (u32, u32),
 }
@@ -53,7 +57,14 @@ pub(super) fn in_common((askers, organisations): &Askers, uses: Vec<Use>, ring: 
     own.sort_unstable();
     let commonest = own.chunk_by(|a, b| a == b).map(<[u64]>::len).max().unwrap_or(0);
     let organisation = (commonest as u32, own.len() as u32);
-    InCommon { composition: composition(askers, &ring.frozen, seed), timing: timing(uses, seed), organisation }
+    let in_other_intervals = timing_in_other_intervals(&uses, seed);
+    InCommon {
+        composition: composition(askers, &ring.frozen, seed),
+        of_any_plan: composition_of_any_plan(askers, &ring.frozen, seed),
+        timing: timing(uses, seed),
+        in_other_intervals,
+        organisation,
+    }
 }
 
 /// Exchanges of a day, by the place of the night that holds them.
