@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod sensitivity;
+mod shares;
 mod streams;
 
 /// For days without a text under test.
