@@ -4,6 +4,7 @@
 use super::attributes::InCommon;
 use super::days;
 use super::neighbourhoods::Centres;
+use super::pivot::Pivot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::placebo::{Past, Walks};
 use crate::ring::streams::Streams;
@@ -43,6 +44,10 @@ pub(crate) struct Kept {
     pub(crate) config: RingConfig,
     /// What the first group of a ring has in common, by the ring's name and the day that confirmed it.
     pub(super) compositions: BTreeMap<([u8; 32], i32), InCommon>,
+    /// The day on which each model was first asked, by its number.
+    pub(super) models: BTreeMap<u32, i32>,
+    /// How the first group of a ring took a model up, by the ring's name and the model.
+    pub(super) pivots: BTreeMap<([u8; 32], u32), Pivot>,
 }
 
 /// What look-ups read: small where few rings were found, whatever the days hold.
@@ -72,7 +77,11 @@ impl Found {
         let tested = state.texts.under_test.iter().filter(|text| text.confirmed.is_none());
         let tested = tested.filter_map(|text| Some((text.family, *text.at_horizons.iter().flatten().last()?)));
         let Walks { rings, past, .. } = &kept.current;
-        let in_common = |ring: &Ring| kept.compositions.get(&(ring.name, ring.confirmed)).cloned().unwrap_or_default();
+        let in_common = |ring: &Ring| {
+            let found = kept.compositions.get(&(ring.name, ring.confirmed)).cloned().unwrap_or_default();
+            let own = kept.pivots.range((ring.name, 0)..=(ring.name, u32::MAX));
+            InCommon { pivots: own.map(|(_, pivot)| *pivot).collect(), ..found }
+        };
         Self {
             rings: rings.iter().map(|ring| (ring.clone(), in_common(ring))).collect(),
             past: past.iter().map(|past| (past.clone(), in_common(&past.ring))).collect(),
