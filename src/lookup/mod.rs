@@ -1,6 +1,7 @@
 //! Look-ups: the report and its lists, similar prompts, a family, an account, the export.
 
 mod details;
+mod drift;
 mod filter;
 mod members;
 mod opened;

@@ -14,12 +14,16 @@ use std::collections::BTreeMap;
 /// Decimal logarithm of the e-value of a stream that counts towards the rung: twenty.
 const LEAST_LOG10_E: f64 = 1.301_029_995_663_981;
 
+/// The stream that counts towards no rung: what accounts ask for says what they want, not that they act together.
+pub(super) const FOCUS: &str = "focus";
+
 /// Decimal logarithm of the e-value of a p-value, given as its natural log.
 pub(super) fn log10_e_of(ln_p: f64) -> f64 {
     ln_e_of_p(ln_p) / std::f64::consts::LN_10
 }
 
 /// What the rung of a ring is told by.
+#[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
     /// Streams that were asked, each with the decimal logarithm of its e-value.
     pub(super) streams: &'a [(&'static str, Option<f64>)],
@@ -39,7 +43,7 @@ impl Known<'_> {
         }
         // Two streams that know nothing of each other, each at e ≥ 20.
         let strong = self.streams.iter().filter(|(name, log10_e)| {
-            without != Some(*name) && log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E)
+            *name != FOCUS && without != Some(*name) && log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E)
         });
         Some(match (self.explained, self.registry) {
             (false, _) if strong.count() >= 2 => Rung::SecondStream,
@@ -106,6 +110,9 @@ mod tests {
             without,
             [("co-use", None), ("composition", Some(Rung::Provenance)), ("simultaneity", Some(Rung::SecondStream))]
         );
+        // What accounts ask for raises no rung, however much it says.
+        let focused = [("co-use", Some(40.0)), (super::FOCUS, Some(9.0))];
+        assert_eq!(Known { streams: &focused, ..known }.rung(None), Some(Rung::Provenance));
         // An explanation holds whatever the streams say, and an empty registry excludes nothing.
         assert_eq!(Known { explained: true, ..known }.rung(None), Some(Rung::Chance));
         let known = Known { registry: false, explained: false, ..known };

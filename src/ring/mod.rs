@@ -25,6 +25,7 @@ pub mod placebo;
 pub mod propose;
 pub mod sensitivity;
 pub mod shares;
+pub mod shift;
 pub mod streams;
 #[cfg(test)]
 mod tests;

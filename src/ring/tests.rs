@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 mod sensitivity;
 mod shares;
+mod shift;
 mod streams;
 
 /// For days without a text under test.

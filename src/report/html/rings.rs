@@ -79,6 +79,9 @@ pub(super) fn section(rings: &[Ring], meta: &RingsMeta) -> String {
                 shared.attribute
             );
         }
+        for fact in ring.facts() {
+            let _ = write!(out, "<li>{}</li>", html(&fact));
+        }
         let _ = write!(
             out,
             "</ul><p>Its rung {}. Where one thing is changed in a test:</p><ul>",

@@ -26,7 +26,9 @@ fn ranks_of_shares_are_uniform_under_the_null_also_of_a_plan_with_more() {
         let mut ln_p = Vec::new();
         for seed in 0..400 {
             // Any accounts, or those of the plan that has the property more often.
-            let any = |rng: &mut ChaCha8Rng| if odd { 2 * rng.random_range(0..1_000) + 1 } else { rng.random_range(0..2_000) };
+            let any = |rng: &mut ChaCha8Rng| {
+                if odd { 2 * rng.random_range(0..1_000) + 1 } else { rng.random_range(0..2_000) }
+            };
             let group: BTreeSet<u32> = (0..20).map(|_| any(&mut rng)).collect();
             ln_p.push(shares(&all, &group.into_iter().collect::<Vec<u32>>(), seed).expect("enough accounts").ln_p);
         }
@@ -64,10 +66,13 @@ fn a_fact_is_told_with_how_common_it_is() {
     all.extend((0..40).map(|account| named(1, 1_000 + u64::from(account), account)));
     let group = [10, 11, 12, 13, 14];
     let found = links(&all, &group);
-    assert_eq!(found, [
-        Link { kind: 0, accounts: 5, of: 5, having: 100, known: 100 },
-        Link { kind: 1, accounts: 3, of: 5, having: 4, known: 41 }
-    ]);
+    assert_eq!(
+        found,
+        [
+            Link { kind: 0, accounts: 5, of: 5, having: 100, known: 100 },
+            Link { kind: 1, accounts: 3, of: 5, having: 4, known: 41 }
+        ]
+    );
     // What two strangers share is no link of the group.
     assert!(links(&[named(3, 1, 1), named(3, 1, 2), named(3, 1, 10)], &group).is_empty());
 }

@@ -3,10 +3,10 @@
 use super::super::known::SINGLE;
 use super::super::standing::family_key;
 use super::days::day_of;
-use crate::error::Result;
-use crate::ids::{Digest, Field, Level};
 use super::focus::Focus;
 use super::pivot::Pivot;
+use crate::error::Result;
+use crate::ids::{Digest, Field, Level};
 use crate::ring::Ring;
 use crate::ring::composition::{Asker, Composition, composition, composition_of_any_plan};
 use crate::ring::links::{Link, links};
@@ -127,14 +127,15 @@ pub(super) fn exchanges(store: &Store, view: &View, day: i32, day_starts: i32) -
     postings((store, view), day, day_starts).flat_map(|(_, own)| own).copied().collect()
 }
 
-/// Families that two accounts of a ring's first group ever used.
-pub(super) fn shared_families(store: &Store, ring: &Ring) -> Result<BTreeSet<u64>> {
+/// Families that two accounts of a ring's first group used until the end of the day that confirmed it.
+pub(super) fn shared_families(store: &Store, ring: &Ring, day_starts: i32) -> Result<BTreeSet<u64>> {
     let mut all: Vec<(u64, u32)> = Vec::new();
     for file in store.of_kind("uses-by-account") {
         let uses: Sorted<_, crate::store::uses::OfAccount> = store.read(file, Sorted::open)?;
         for &account in &ring.frozen {
             let own = equal(uses.all(), |used: &crate::store::uses::OfAccount| used.account.cmp(&account));
-            all.extend(own.iter().map(|used| (used.family, account)));
+            let own = own.iter().filter(|used| day_of(used.first, day_starts) <= ring.confirmed);
+            all.extend(own.map(|used| (used.family, account)));
         }
     }
     all.sort_unstable();

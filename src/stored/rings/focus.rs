@@ -78,7 +78,9 @@ pub(super) fn focus(
     let is_own = |posting: &Posting| group.binary_search(&posting.account).is_ok();
     // Whole accounts, so that shares are those of what they ask.
     let mut of_account: BTreeMap<u32, usize> = BTreeMap::new();
-    day.iter().filter(|posting| !is_own(posting)).for_each(|posting| *of_account.entry(posting.account).or_default() += 1);
+    day.iter()
+        .filter(|posting| !is_own(posting))
+        .for_each(|posting| *of_account.entry(posting.account).or_default() += 1);
     let mut order: Vec<(Digest, u32, usize)> = of_account
         .into_iter()
         .map(|(account, n)| (Digest::of(&[&seed.to_le_bytes()[..], &account.to_le_bytes()].concat()), account, n))
@@ -90,7 +92,8 @@ pub(super) fn focus(
         Some(account)
     };
     let chosen: BTreeSet<u32> = order.into_iter().map_while(within).collect();
-    let looked: Vec<&Posting> = day.iter().filter(|posting| is_own(posting) || chosen.contains(&posting.account)).collect();
+    let looked: Vec<&Posting> =
+        day.iter().filter(|posting| is_own(posting) || chosen.contains(&posting.account)).collect();
     let mut prompts: Vec<u32> = looked.iter().map(|posting| posting.prompt).collect();
     prompts.sort_unstable();
     prompts.dedup();

@@ -60,6 +60,8 @@ pub(crate) struct Found {
     pub(crate) days: Vec<DayRecord>,
     /// Groups that placebo walks confirmed, and those that they tested.
     pub(crate) placebo: (u64, u64),
+    /// Mean of the e-values of their tests; none without one.
+    pub(crate) placebo_e: Option<f64>,
     /// Accounts of a planted campaign, and how many of them are listed at a level of 1%.
     pub(crate) planted: (u64, u64),
     pub(crate) late: u64,
@@ -87,6 +89,7 @@ impl Found {
             past: past.iter().map(|past| (past.clone(), in_common(&past.ring))).collect(),
             days: state.days.clone(),
             placebo,
+            placebo_e: kept.current.mean_e(),
             planted,
             late: kept.late,
             config: kept.config,

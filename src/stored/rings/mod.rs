@@ -20,7 +20,7 @@ mod walk;
 pub(crate) use attributes::{ATTRIBUTES, InCommon, LINKS};
 pub(crate) use events::{Event, Kind, events, say};
 pub(crate) use kept::{forget, found};
-pub(crate) use pivot::ln_p as pivot_ln_p;
+pub(crate) use pivot::{Pivot, ln_p as pivot_ln_p};
 
 use super::standing::Standings;
 use super::view::View;
@@ -33,7 +33,6 @@ use crate::ring::{Day, Ring, RingConfig};
 use crate::store::postings::Posting;
 use crate::store::{Store, Writer};
 use attributes::Askers;
-use pivot::Pivot;
 use kept::{FOUND, KIND, Kept, kept, write};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +90,7 @@ fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
                         empty.insert(attributes::exchanges(store, view, ring.confirmed, day_starts))
                     }
                 };
-                let shared = attributes::shared_families(store, ring)?;
+                let shared = attributes::shared_families(store, ring, day_starts)?;
                 let seed = attributes::seed_of(ring);
                 let focus = focus::focus(view, exchanges, &ring.frozen, &shared, &askers.plans, seed);
                 attributes::InCommon { focus: Some(focus), ..found }
@@ -102,7 +101,7 @@ fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
     Ok(())
 }
 
-/// Asks once of each ring how its first group took up each model that was new while it was listed, when the first days of the model are over.
+/// Asks once of each ring how its first group took up each model that was new within four weeks of it, when the first days of the model are over.
 fn follow(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
     let state = &kept.current.real;
     let (Some(oldest), Some(newest)) = (state.days.first().map(|day| day.day), state.through()) else { return Ok(()) };
@@ -111,9 +110,10 @@ fn follow(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
     let past: BTreeSet<[u8; 32]> = kept.current.past.iter().map(|past| past.ring.name).collect();
     kept.pivots.retain(|(name, _), _| names.contains(name) || past.contains(name));
     for (model, day) in pivot::launches(&kept.models, oldest, newest) {
-        let is_near = |ring: &Ring| ring.proposed - KEPT < day;
+        let is_near = |ring: &Ring| ring.proposed - KEPT < day && day <= ring.confirmed + KEPT;
         let new = |ring: &&Ring| is_near(ring) && !kept.pivots.contains_key(&(ring.name, model));
-        let rings: Vec<&Ring> = kept.current.rings.iter().filter(new).collect();
+        let past = kept.current.past.iter().map(|past| &past.ring);
+        let rings: Vec<&Ring> = kept.current.rings.iter().chain(past).filter(new).collect();
         if rings.is_empty() {
             continue;
         }

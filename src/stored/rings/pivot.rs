@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_pool_that_moves_at_once_is_told() {
-        let posting = |account: u32, model| Posting { prompt: 0, row: 0, time: 0, account, system: NONE, model, zero: 0 };
+        let posting =
+            |account: u32, model| Posting { prompt: 0, row: 0, time: 0, account, system: NONE, model, zero: 0 };
         // Each account asks ten times; of most one request goes to the new model, of the pool nine, and one names no model.
         let mut all = Vec::new();
         for account in 0..400 {
