@@ -236,6 +236,10 @@ pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64,
         real = real.plainly_with(day, config, &|_, _| Vec::new());
         made.push(without_found(day, &real));
     }
+    if dealing == Dealing::Dates {
+        // A ring's first days come on later ones, so whoever is found on any day is left out of all.
+        made = days.iter().map(|day| without_found(day, &real)).collect();
+    }
     let walk = |run: u64| {
         let mut state = State::default();
         if dealing == Dealing::Dates {
