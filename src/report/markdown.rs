@@ -64,7 +64,9 @@ pub fn write(report: &Report) -> String {
         let falls = ring.sensitivity.iter().filter(|of| of.stream == "co-use" && of.stands == Some(false));
         let falls: Vec<String> = falls.map(|of| of.words()).collect();
         let falls = if falls.is_empty() { String::new() } else { format!("; {}", falls.join("; ")) };
-        format!("- {} {}{falls}\n", ring.id, without_words(&ring.without))
+        let facts: String =
+            ring.facts().iter().map(|fact| format!("  - {}\n", markdown(&clip(fact, NOTE_CHARS)))).collect();
+        format!("- {} {}{falls}\n{facts}", ring.id, without_words(&ring.without))
     };
     section(&mut out, "What the rings hang on", report.rings.iter().take(MOST_FAMILIES).map(hangs));
     section(&mut out, "Notes", report.notes.iter().map(|note| format!("- {}\n", markdown(&clip(note, NOTE_CHARS)))));
