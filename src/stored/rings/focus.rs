@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 /// Bytes of a prompt in which phrases are looked for.
 const MOST_BYTES: usize = 16 << 10;
 /// Requests of a day that are looked at beside those of the group; of more, those of some accounts, chosen by digest.
-const MOST_REQUESTS: usize = 40_000;
+const MOST_REQUESTS: usize = 10_000;
 
 /// The file of phrases.
 #[derive(Deserialize)]
