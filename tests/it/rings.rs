@@ -225,7 +225,7 @@ fn what_accounts_have_in_common_beside_their_texts_is_a_stream_of_its_own() {
             let card = if is_own { number % 6 } else { number };
             // A new model appears on the second day: the pool goes to it at once, of the others some do.
             let day = log.trim_start_matches("night-").trim_end_matches(".jsonl");
-            let moves = day != "0" && (is_own || number % 10 == 0);
+            let moves = day != "0" && (is_own || number.is_multiple_of(10));
             row["model"] = json!(if moves { "m-new" } else { "m-old" });
             if is_own {
                 row["prompt"] = json!(format!("{} and think step by step", row["prompt"].as_str().expect("a prompt")));

@@ -21,7 +21,7 @@ fn days(rng: &mut ChaCha8Rng) -> Vec<Day> {
         }
         let mut today = world.day(day, &shared, rng);
         // Some accounts have days off.
-        let is_off = |account: u32| (account + day as u32) % 5 == 0;
+        let is_off = |account: u32| (account + day as u32).is_multiple_of(5);
         today.requests.retain(|r| !is_off(r.account));
         today.new.retain(|choice| !is_off(choice.account));
         used.extend(today.new.iter().copied());
