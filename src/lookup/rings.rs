@@ -198,7 +198,7 @@ impl<'a> Shown<'a> {
         of_streams.push((FOCUS, in_common.focus.and_then(|focus| log10(focus.others?.ln_p))));
         let registry = provenance[0].explains.is_some();
         let known = Known { streams: &of_streams, confirming: &confirming, explained, registry };
-        let (rung, without) = (known.rung(None).unwrap_or(Rung::Chance), known.without_each());
+        let (rung, without) = (known.rung(None).unwrap_or(Rung::Chance), known.without_each(&STREAMS));
         let streams = STREAMS.map(|name| (name, of_streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e)));
         let streams = streams.into_iter().collect();
         let of_attribute = |&(place, ln_p, sharing): &(u8, f64, u32)| Shared {

@@ -3,7 +3,7 @@
 //! The idea: a finding that hangs on one choice of whoever built the test is worth less than one that does not, so each choice is changed by itself and what comes of it
 //! is printed beside the finding. Weakness: changes are told one at a time, not in pairs. Guarantee: every ring has the same rows, also those that could not be asked.
 
-use crate::report::ring::{Rung, Sensitivity};
+use crate::report::ring::{NOT_CONFIRMED, Rung, Sensitivity};
 use crate::ring::sensitivity::Change;
 use crate::ring::timing::OTHER_HOURS;
 use crate::ring::{Ring, Route};
@@ -52,10 +52,11 @@ impl Known<'_> {
         })
     }
 
-    /// The rung without each of the streams that were asked.
-    pub(super) fn without_each(&self) -> BTreeMap<&'static str, Option<Rung>> {
-        let asked = self.streams.iter().filter(|(_, log10_e)| log10_e.is_some());
-        asked.map(|(name, _)| (*name, self.rung(Some(name)))).collect()
+    /// The rung without each of these streams, in a word; none of one that was not asked.
+    pub(super) fn without_each(&self, all: &[&'static str]) -> BTreeMap<&'static str, Option<&'static str>> {
+        let is_asked = |name: &str| self.streams.iter().any(|(of, log10_e)| *of == name && log10_e.is_some());
+        let without = |name: &str| is_asked(name).then(|| self.rung(Some(name)).map_or(NOT_CONFIRMED, Rung::word));
+        all.iter().map(|&name| (name, without(name))).collect()
     }
 }
 
@@ -105,11 +106,9 @@ mod tests {
             [("co-use", Some(40.0)), ("composition", Some(1.4)), ("simultaneity", Some(0.2)), ("pivot", None)];
         let known = Known { streams: &streams, confirming: &["co-use"], explained: false, registry: true };
         assert_eq!(known.rung(None), Some(Rung::SecondStream));
-        let without: Vec<_> = known.without_each().into_iter().collect();
-        assert_eq!(
-            without,
-            [("co-use", None), ("composition", Some(Rung::Provenance)), ("simultaneity", Some(Rung::SecondStream))]
-        );
+        let names = ["co-use", "composition", "simultaneity", "pivot", "load-evenness"];
+        let without: Vec<Option<&str>> = names.map(|name| known.without_each(&names)[name]).to_vec();
+        assert_eq!(without, [Some("not-confirmed"), Some("provenance"), Some("second-stream"), None, None]);
         // What accounts ask for raises no rung, however much it says.
         let focused = [("co-use", Some(40.0)), (super::FOCUS, Some(9.0))];
         assert_eq!(Known { streams: &focused, ..known }.rung(None), Some(Rung::Provenance));

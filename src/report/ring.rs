@@ -147,8 +147,8 @@ pub struct Ring {
     pub families: Vec<RingFamily>,
     /// Evidence by stream, decimal logarithm of an e-value each, none where the route does not ask it; never combined.
     pub streams: BTreeMap<&'static str, Option<f64>>,
-    /// The rung that it would have without each stream that was asked; none where it would not be confirmed.
-    pub without: BTreeMap<&'static str, Option<Rung>>,
+    /// The rung that it would have without each stream, in a word, [`NOT_CONFIRMED`] where it would be no ring; none where the stream was not asked.
+    pub without: BTreeMap<&'static str, Option<&'static str>>,
     /// What is left of its streams where something in their tests is changed.
     pub sensitivity: Vec<Sensitivity>,
     /// Whether its first group's requests want reasoning written out or answers graded; none where that was not asked.
@@ -327,13 +327,15 @@ impl Sensitivity {
     }
 }
 
-/// The rung of a ring without each of its streams, in words.
+/// What a ring would be without the stream that confirms it.
+pub const NOT_CONFIRMED: &str = "not-confirmed";
+
+/// The rung of a ring without each stream that was asked, in words.
 #[must_use]
-pub fn without_words(without: &BTreeMap<&'static str, Option<Rung>>) -> String {
-    let of = |(stream, rung): (&&str, &Option<Rung>)| {
-        format!("without {stream}: {}", rung.map_or("not confirmed", Rung::word))
-    };
-    without.iter().map(of).collect::<Vec<_>>().join("; ")
+pub fn without_words(without: &BTreeMap<&'static str, Option<&'static str>>) -> String {
+    let asked = without.iter().filter_map(|(stream, rung)| Some((*stream, (*rung)?)));
+    let word = |rung| if rung == NOT_CONFIRMED { "not confirmed" } else { rung };
+    asked.map(|(stream, rung)| format!("without {stream}: {}", word(rung))).collect::<Vec<_>>().join("; ")
 }
 
 /// A family that a ring shared on a day.

@@ -270,9 +270,13 @@ fn ring(family: &Family) -> Ring {
             ("simultaneity", Some(-0.3)),
         ]),
         without: BTreeMap::from([
-            ("co-use", None),
-            ("composition", Some(Rung::Chance)),
-            ("simultaneity", Some(Rung::Chance)),
+            ("co-use", Some("not-confirmed")),
+            ("composition", Some("chance")),
+            ("focus", Some("second-stream")),
+            ("interchangeability", None),
+            ("load-evenness", None),
+            ("pivot", Some("second-stream")),
+            ("simultaneity", Some("chance")),
         ]),
         sensitivity: vec![
             Sensitivity { stream: "co-use", change: "top-text-dropped", log10_e: Some(1.2), stands: Some(false) },
