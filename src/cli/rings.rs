@@ -8,7 +8,7 @@ use super::{config, custody, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup;
 use crate::report::date_of;
-use crate::report::ring::{Disposition, PastRing, Ring, RingsMeta, verbal};
+use crate::report::ring::{Disposition, PastRing, Ring, RingsMeta, verbal, without_words};
 use crate::ring::placebo::{Dealing, Realised};
 use crate::stats::proportion_interval;
 use crate::store::Store;
@@ -93,6 +93,7 @@ fn in_words(of: &Realised) -> String {
     let dealing = match of.dealing {
         Dealing::Choices => "who chose what is dealt anew within each neighbourhood of text",
         Dealing::Names => "accounts change names on each day, in each half of its texts",
+        Dealing::Dates => "the days of each account change places among each other",
     };
     let (low, high) = proportion_interval(of.lists_with, of.lists, 0.95);
     format!(
@@ -240,6 +241,13 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
             "  {}: {} of {of} accounts have one value; p 10^{:.1}\n",
             shared.attribute, shared.accounts, shared.log10_p
         );
+    }
+    for fact in ring.facts() {
+        out += &format!("  {}\n", print::line(&fact, 400));
+    }
+    out += &format!("\nits rung {}\nwhere one thing is changed in a test\n", without_words(&ring.without));
+    for of in &ring.sensitivity {
+        out += &format!("  {}\n", of.words());
     }
     out += "\ninnocent explanations\n";
     for answer in &ring.provenance {

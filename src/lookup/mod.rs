@@ -1,12 +1,14 @@
 //! Look-ups: the report and its lists, similar prompts, a family, an account, the export.
 
 mod details;
+mod drift;
 mod filter;
 mod members;
 mod opened;
 mod provenance;
 mod registry;
 mod rings;
+mod sensitivity;
 mod summary;
 
 pub use filter::SimilarQuery;

@@ -36,7 +36,9 @@ impl Battery {
 
     /// The answers for a ring with these listed members and requests.
     pub(super) fn answers(&self, ring: &Ring, in_common: &InCommon, listed: &[u32], requests: u64) -> Vec<Explanation> {
-        vec![self.text(ring), self.gateway(listed), organisation(in_common), burst(ring), monitor(ring, requests)]
+        let agency = agency(in_common);
+        let people = [self.text(ring), self.gateway(listed), organisation(in_common), agency];
+        people.into_iter().chain([burst(ring), monitor(ring, requests), automation(in_common)]).collect()
     }
 
     /// An app, a software kit, a course, a benchmark, a published prompt.
@@ -88,6 +90,32 @@ fn organisation(in_common: &InCommon) -> Explanation {
     Explanation { explanation, explains: Some(same >= 2 && 2 * same >= known), found }
 }
 
+/// An agency that acts for many customers: accounts that the provider knows to be managed by one.
+fn agency(in_common: &InCommon) -> Explanation {
+    let explanation = "agency";
+    let (same, known) = in_common.agency;
+    if known == 0 {
+        let found = "the log names no agency, partner or reseller".to_owned();
+        return Explanation { explanation, explains: None, found };
+    }
+    let tested = in_common.composition.as_ref().map_or(known, |of| of.accounts.max(known));
+    let found = format!("{same} of {tested} accounts of the first group are managed by one agency");
+    Explanation { explanation, explains: Some(same >= 2 && 2 * same >= tested), found }
+}
+
+/// Continuous integration: accounts that the provider knows to be run by programs, whatever client they name.
+fn automation(in_common: &InCommon) -> Explanation {
+    let explanation = "automation";
+    let (automated, known) = in_common.automated;
+    if known == 0 {
+        let found = "the log does not say which accounts are run by continuous integration".to_owned();
+        return Explanation { explanation, explains: None, found };
+    }
+    let tested = in_common.composition.as_ref().map_or(known, |of| of.accounts.max(known));
+    let found = format!("{automated} of {tested} accounts of the first group are run by programs");
+    Explanation { explanation, explains: Some(automated >= 2 && 2 * automated >= tested), found }
+}
+
 /// A class, a hackathon, an event: all is shared within two days.
 fn burst(ring: &Ring) -> Explanation {
     let explanation = "class-or-event";
@@ -111,4 +139,20 @@ fn monitor(ring: &Ring, requests: u64) -> Explanation {
     let each = requests as f64 / uses.max(1) as f64;
     let found = format!("{each:.1} requests for each first use of a text");
     Explanation { explanation, explains: Some(each >= REPEATED), found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{agency, automation};
+    use crate::stored::rings::InCommon;
+
+    #[test]
+    fn an_agency_and_programs_explain_where_the_provider_says_so_of_most() {
+        let of = |agency, automated| InCommon { agency, automated, ..InCommon::default() };
+        let explains = |of: &InCommon| (agency(of).explains, automation(of).explains);
+        assert_eq!(explains(&of((0, 0), (0, 0))), (None, None));
+        assert_eq!(explains(&of((12, 20), (0, 20))), (Some(true), Some(false)));
+        assert_eq!(explains(&of((9, 20), (10, 20))), (Some(false), Some(true)));
+        assert!(automation(&of((0, 0), (10, 20))).found.contains("10 of 20"));
+    }
 }

@@ -1,32 +1,32 @@
 //! The rings of a store, as reports show them.
 
+use super::drift::{NO_E_VALUES, alarms};
 use super::provenance::Battery;
+use super::sensitivity::{FOCUS, Known, log10_e_of, sensitivity};
 use crate::embed::Model;
 use crate::error::Result;
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::ring::{
-    Disposition, Note, PastRing, Placebo, Planted, Ring, RingDay, RingFamily, RingMember, RingOf, RingsMeta, Route,
-    Rung, Shared,
+    Disposition, Focus, Link, Note, PastRing, Pivot, Placebo, Planted, Ring, RingDay, RingFamily, RingMember, RingOf,
+    RingsMeta, Route, Rung, Shared,
 };
 use crate::ring;
 use crate::ring::confirm::AFFINITIES;
 use crate::ring::member::at_level;
-use crate::ring::placebo::{Dealing, PLANTED, RUNS, Realised, realised};
+use crate::ring::placebo::{Dealing, JUDGED, PLANTED, RUNS, Realised, realised};
 use crate::ring::unite::DRAWN;
 use crate::ring::walk::HORIZONS;
-use crate::stats::{ln_e_of_p, proportion_interval};
+use crate::stats::proportion_interval;
 use crate::store::Store;
 use crate::store::sorted::equal;
 use crate::store::uses::OfAccount;
-use crate::stored::rings::{ATTRIBUTES, Event, InCommon, Kind, days, events, found};
+use crate::stored::rings::{ATTRIBUTES, Event, InCommon, Kind, LINKS, days, events, found, pivot_ln_p};
 use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Streams of evidence, as reports name them.
-const STREAMS: [&str; 5] = ["co-use", "composition", "interchangeability", "load-evenness", "simultaneity"];
-/// Decimal logarithm of the e-value of a stream that counts towards the rung: twenty.
-const LEAST_LOG10_E: f64 = 1.301_029_995_663_981;
-
+const STREAMS: [&str; 7] =
+    ["co-use", "composition", "focus", "interchangeability", "load-evenness", "pivot", "simultaneity"];
 /// Levels of the lists of members: expected share of false ones.
 const LEVELS: [f64; 2] = [0.01, 0.05];
 
@@ -60,14 +60,19 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
     });
     let (rejected, tested) = kept.placebo;
     let upper = proportion_interval(rejected, tested, 0.95).1;
-    let valid = upper <= kept.config.q;
-    let why = match (valid, tested) {
-        (true, _) => String::new(),
+    let (within, no_e_values) = (upper <= kept.config.q, kept.placebo_e.is_some_and(|mean| mean >= NO_E_VALUES));
+    let valid = within && !no_e_values;
+    let why = match (within, tested) {
         (false, 0) => "no placebo was tested for a day yet".to_owned(),
         (false, _) => format!(
-            "placebo runs confirmed {rejected} of {tested} groups, which does not exclude a share above {}%",
+            "placebo runs of the last {JUDGED} days confirmed {rejected} of {tested} groups, which does not exclude a share above {}%",
             100.0 * kept.config.q
         ),
+        (true, _) if no_e_values => format!(
+            "the e-values of placebo runs of the last {JUDGED} days have a mean of {:.0}, which e-values reach in one case of twenty at most",
+            kept.placebo_e.unwrap_or_default()
+        ),
+        (true, _) => String::new(),
     };
     let meta = RingsMeta {
         proposed: kept.days.iter().map(|day| day.proposed).sum(),
@@ -75,7 +80,7 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         q: kept.config.q,
         phi0: AFFINITIES[0],
         horizon: HORIZONS.map(i64::from).to_vec(),
-        placebo: Placebo { runs: RUNS, rejected, tested, upper },
+        placebo: Placebo { runs: RUNS, rejected, tested, upper, mean_e: kept.placebo_e },
         planted: Planted {
             accounts: kept.planted.0,
             texts: PLANTED.1,
@@ -84,6 +89,7 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         },
         valid,
         why,
+        alarms: alarms(&kept.days, kept.placebo_e, kept.planted),
         days: days.collect(),
         past: past.collect(),
         late: kept.late,
@@ -120,6 +126,7 @@ struct Shown<'a> {
     standings: Option<Standings>,
     said: Vec<Event>,
     battery: Battery,
+    models: BTreeMap<u32, String>,
 }
 
 impl<'a> Shown<'a> {
@@ -130,6 +137,11 @@ impl<'a> Shown<'a> {
             standings: Standings::open_kept(store)?,
             said: events(store)?,
             battery: Battery::open(store)?,
+            models: store
+                .catalog()
+                .all("SELECT model, name FROM models", [], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .into_iter()
+                .collect(),
         })
     }
 
@@ -166,7 +178,7 @@ impl<'a> Shown<'a> {
         let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
         let id = called(ring.name);
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
-        let log10 = |ln_p: f64| Some(ln_e_of_p(ln_p) / std::f64::consts::LN_10);
+        let log10 = |ln_p: f64| Some(log10_e_of(ln_p));
         let requests = requests(self.store, &on_list, &of_ring)?;
         let provenance = self.battery.answers(ring, in_common, &on_list, requests);
         let explained = provenance.iter().any(|answer| answer.explains == Some(true));
@@ -179,15 +191,14 @@ impl<'a> Shown<'a> {
                 (Route::Persistent, vec![interchangeable, ("load-evenness", log10(streams.ln_p_even))])
             }
         };
+        let confirming: Vec<&'static str> = of_streams.iter().map(|(name, _)| *name).collect();
         of_streams.push(("composition", of_composition));
         of_streams.push(("simultaneity", in_common.timing.and_then(|timing| log10(timing.ln_p))));
-        // Two streams that know nothing of each other, each at e ≥ 20.
-        let strong = of_streams.iter().filter(|(_, log10_e)| log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E));
-        let rung = match (explained, provenance[0].explains) {
-            (false, _) if strong.count() >= 2 => Rung::SecondStream,
-            (false, Some(_)) => Rung::Provenance,
-            _ => Rung::Chance,
-        };
+        of_streams.push(("pivot", pivot_ln_p(&in_common.pivots).and_then(log10)));
+        of_streams.push((FOCUS, in_common.focus.and_then(|focus| log10(focus.others?.ln_p))));
+        let registry = provenance[0].explains.is_some();
+        let known = Known { streams: &of_streams, confirming: &confirming, explained, registry };
+        let (rung, without) = (known.rung(None).unwrap_or(Rung::Chance), known.without_each(&STREAMS));
         let streams = STREAMS.map(|name| (name, of_streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e)));
         let streams = streams.into_iter().collect();
         let of_attribute = |&(place, ln_p, sharing): &(u8, f64, u32)| Shared {
@@ -197,6 +208,32 @@ impl<'a> Shown<'a> {
         };
         let shared = composition.map(|of| of.attributes.iter().map(of_attribute).collect()).unwrap_or_default();
         let (disposition, notes) = judged(&self.said, &id);
+        let of_pivot = |of: &crate::stored::rings::Pivot| {
+            let shares = of.shares?;
+            Some(Pivot {
+                model: self.models.get(&of.model).cloned().unwrap_or_default(),
+                first: i64::from(of.day),
+                accounts: u64::from(shares.accounts),
+                share: shares.share,
+                of_others: shares.of_others,
+                log10_p: shares.ln_p / std::f64::consts::LN_10,
+            })
+        };
+        let focus = in_common.focus.map(|focus| Focus {
+            accounts: focus.others.map_or(0, |of| u64::from(of.accounts)),
+            share: focus.others.map(|of| of.share),
+            of_others: focus.others.map(|of| of.of_others),
+            log10_p: focus.others.map(|of| of.ln_p / std::f64::consts::LN_10),
+            shared_requests: u64::from(focus.shared.1),
+            shared_focused: u64::from(focus.shared.0),
+        });
+        let links = in_common.links.iter().map(|link| Link {
+            link: LINKS.get(usize::from(link.kind)).copied().unwrap_or_default(),
+            accounts: u64::from(link.accounts),
+            of: u64::from(link.of),
+            having: u64::from(link.having),
+            known: u64::from(link.known),
+        });
         Ok(Ring {
             disposition,
             notes,
@@ -212,6 +249,11 @@ impl<'a> Shown<'a> {
             requests,
             families,
             streams,
+            without,
+            sensitivity: sensitivity(ring, in_common),
+            focus,
+            pivots: in_common.pivots.iter().filter_map(of_pivot).collect(),
+            links: links.collect(),
             uses: drawn(ring, listed[1], &|family| self.family_id(family)),
             tested_accounts: composition.map_or(0, |of| u64::from(of.accounts)),
             in_common: shared,
@@ -226,9 +268,9 @@ impl<'a> Shown<'a> {
 /// Walks through the days of a store without their coordination, made so in each way.
 /// # Errors
 /// `Store` when it is damaged.
-pub fn placebo(store: &Store, model: &Model, walks: u64, seed: u64) -> Result<[Realised; 2]> {
+pub fn placebo(store: &Store, model: &Model, walks: u64, seed: u64) -> Result<[Realised; 3]> {
     let (days, config) = days(store, model)?;
-    Ok([Dealing::Choices, Dealing::Names].map(|dealing| realised(&days, &config, dealing, walks, seed)))
+    Ok([Dealing::Choices, Dealing::Names, Dealing::Dates].map(|dealing| realised(&days, &config, dealing, walks, seed)))
 }
 
 /// Who used what, of members on the list and families that the store still names, by their places there.

@@ -5,7 +5,7 @@
 //! link or become markup.
 
 use super::escape::{clip, grouped, markdown};
-use super::ring::Ring;
+use super::ring::{Ring, without_words};
 use super::{Family, Length, Report};
 use crate::ids::Time;
 use std::fmt::Write as _;
@@ -60,6 +60,15 @@ pub fn write(report: &Report) -> String {
     let table = (!report.rings.is_empty()).then(|| head.to_owned()).into_iter();
     let rings = table.chain(report.rings.iter().take(MOST_FAMILIES).map(row));
     section(&mut out, "Rings", rings.chain([format!("\n{}\n", report.rings_meta.words())]));
+    let hangs = |ring: &Ring| {
+        let falls = ring.sensitivity.iter().filter(|of| of.stream == "co-use" && of.stands == Some(false));
+        let falls: Vec<String> = falls.map(|of| of.words()).collect();
+        let falls = if falls.is_empty() { String::new() } else { format!("; {}", falls.join("; ")) };
+        let facts: String =
+            ring.facts().iter().map(|fact| format!("  - {}\n", markdown(&clip(fact, NOTE_CHARS)))).collect();
+        format!("- {} {}{falls}\n{facts}", ring.id, without_words(&ring.without))
+    };
+    section(&mut out, "What the rings hang on", report.rings.iter().take(MOST_FAMILIES).map(hangs));
     section(&mut out, "Notes", report.notes.iter().map(|note| format!("- {}\n", markdown(&clip(note, NOTE_CHARS)))));
     families(&mut out, "Leading families", &report.families, MOST_FAMILIES);
     let left = report.families_total.saturating_sub(report.families.len().min(MOST_FAMILIES) as u64);

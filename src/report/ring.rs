@@ -87,7 +87,7 @@ impl Disposition {
 /// An innocent explanation of a ring, and what its test found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// Which one: `registered-text`, `gateway`, `one-organisation`, `class-or-event`, `monitoring`.
+    /// Which one: `registered-text`, `gateway`, `one-organisation`, `agency`, `class-or-event`, `monitoring`, `automation`.
     pub explanation: &'static str,
     /// Whether it explains the ring; none where it could not be tested.
     pub explains: Option<bool>,
@@ -147,6 +147,16 @@ pub struct Ring {
     pub families: Vec<RingFamily>,
     /// Evidence by stream, decimal logarithm of an e-value each, none where the route does not ask it; never combined.
     pub streams: BTreeMap<&'static str, Option<f64>>,
+    /// The rung that it would have without each stream, in a word, [`NOT_CONFIRMED`] where it would be no ring; none where the stream was not asked.
+    pub without: BTreeMap<&'static str, Option<&'static str>>,
+    /// What is left of its streams where something in their tests is changed.
+    pub sensitivity: Vec<Sensitivity>,
+    /// Whether its first group's requests want reasoning written out or answers graded; none where that was not asked.
+    pub focus: Option<Focus>,
+    /// How its first group took up models that were new.
+    pub pivots: Vec<Pivot>,
+    /// What accounts of its first group share for a fact.
+    pub links: Vec<Link>,
     /// Which of the first members used which of the first families: places in both lists.
     #[serde(skip)]
     pub uses: Vec<(u8, u8)>,
@@ -190,6 +200,142 @@ pub struct Shared {
     pub log10_p: f64,
     /// Accounts with the value that most of them have.
     pub accounts: u64,
+}
+
+/// What is left of a stream where something in its test is changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sensitivity {
+    /// The stream.
+    pub stream: &'static str,
+    /// What is changed, a name of [`CHANGES`].
+    pub change: &'static str,
+    /// Decimal logarithm of the e-value; none where it could not be asked.
+    pub log10_e: Option<f64>,
+    /// Of `co-use`, whether the ring would still be confirmed; of others, whether the e-value is twenty or more, which counts towards the rung.
+    pub stands: Option<bool>,
+}
+
+/// What a ring's first group asks for, on the day that confirmed it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Focus {
+    /// Accounts that were compared.
+    pub accounts: u64,
+    /// Mean share of their requests with the focus, of those in no family that two of them used; none where they are too few.
+    pub share: Option<f64>,
+    /// The same of all other accounts.
+    pub of_others: Option<f64>,
+    /// Decimal logarithm of the p-value of the share: its rank among draws of accounts of the same plan that ask as much.
+    pub log10_p: Option<f64>,
+    /// Requests of the group in families that two of its accounts used; no test is made of them.
+    pub shared_requests: u64,
+    /// Those of them with the focus.
+    pub shared_focused: u64,
+}
+
+/// How a ring's first group took up a model in its first days.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pivot {
+    /// The model, as logs name it.
+    pub model: String,
+    /// Its first day.
+    #[serde(serialize_with = "date")]
+    pub first: i64,
+    /// Accounts that were compared.
+    pub accounts: u64,
+    /// Mean share of their requests that went to it.
+    pub share: f64,
+    /// The same of all other accounts.
+    pub of_others: f64,
+    /// Decimal logarithm of the p-value of the share, for this model alone.
+    pub log10_p: f64,
+}
+
+/// A value that accounts share for a fact: no p-value, and no rung rests on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// What it is: `payment`, `client`, `address`, `end-user`.
+    pub link: &'static str,
+    /// Accounts of the first group that have the value which says most.
+    pub accounts: u64,
+    /// Accounts of the first group that name any value.
+    pub of: u64,
+    /// All accounts of the day that have it.
+    pub having: u64,
+    /// All accounts of the day that name any value.
+    pub known: u64,
+}
+
+/// Characters of a model's name that are shown.
+const MODEL_CHARS: usize = 40;
+
+impl Ring {
+    /// What focus, pivots and links say, in words: a line each.
+    #[must_use]
+    pub fn facts(&self) -> Vec<String> {
+        let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+        let mut out = Vec::new();
+        if let Some(focus) = &self.focus {
+            let (shared, focused) = (focus.shared_requests, focus.shared_focused);
+            out.push(format!(
+                "{focused} of {shared} requests in texts that they share want reasoning or grades: said, not tested"
+            ));
+            if let (Some(share), Some(others), Some(log10_p)) = (focus.share, focus.of_others, focus.log10_p) {
+                let (n, share, others) = (focus.accounts, percent(share), percent(others));
+                out.push(format!("of what else {n} accounts ask, {share} does (others: {others}; p 10^{log10_p:.1}); this raises no rung"));
+            }
+        }
+        for pivot in &self.pivots {
+            let (share, others) = (percent(pivot.share), percent(pivot.of_others));
+            let model: String = pivot.model.chars().take(MODEL_CHARS).collect();
+            let (n, log10_p, first) = (pivot.accounts, pivot.log10_p, super::date_of(pivot.first));
+            out.push(format!("{n} accounts sent {share} of their requests to model {model:?}, new on {first} (others: {others}; p 10^{log10_p:.1})"));
+        }
+        for Link { link, accounts, of, having, known } in &self.links {
+            out.push(format!("{accounts} of {of} accounts have one {link}, as have {having} of all {known}: a fact, without a p-value"));
+        }
+        out
+    }
+}
+
+/// Changes of tests, with what each is in words.
+pub const CHANGES: [(&str, &str); 8] = [
+    ("top-text-dropped", "without the text that says most on each day"),
+    ("no-interests", "with a null that does not know what accounts asked before"),
+    ("coarser-neighbourhoods", "with sixteen large neighbourhoods of text"),
+    ("busiest-account-dropped", "without the account that shares most (already so in the test)"),
+    ("no-registration-day", "without the day of registration"),
+    ("any-plan", "against accounts of any plan"),
+    ("bins-of-1-hour", "moved within 1 hour in place of 4"),
+    ("bins-of-8-hours", "moved within 8 hours in place of 4"),
+];
+
+impl Sensitivity {
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let (stream, change) = (self.stream, CHANGES.iter().find(|(name, _)| *name == self.change));
+        let change = change.map_or(self.change, |(_, words)| words);
+        let stands = match (self.stream, self.stands) {
+            (_, None) => "not asked".to_owned(),
+            ("co-use", Some(true)) => "still confirmed".to_owned(),
+            ("co-use", Some(false)) => "not confirmed".to_owned(),
+            (_, Some(true)) => "counts".to_owned(),
+            (_, Some(false)) => "too little to count".to_owned(),
+        };
+        let log10_e = self.log10_e.map(|log10_e| format!(", log10 E {log10_e:.1}")).unwrap_or_default();
+        format!("{stream} {change}: {stands}{log10_e}")
+    }
+}
+
+/// What a ring would be without the stream that confirms it.
+pub const NOT_CONFIRMED: &str = "not-confirmed";
+
+/// The rung of a ring without each stream that was asked, in words.
+#[must_use]
+pub fn without_words(without: &BTreeMap<&'static str, Option<&'static str>>) -> String {
+    let asked = without.iter().filter_map(|(stream, rung)| Some((*stream, (*rung)?)));
+    let word = |rung| if rung == NOT_CONFIRMED { "not confirmed" } else { rung };
+    asked.map(|(stream, rung)| format!("without {stream}: {}", word(rung))).collect::<Vec<_>>().join("; ")
 }
 
 /// A family that a ring shared on a day.
@@ -257,6 +403,8 @@ pub struct RingsMeta {
     pub valid: bool,
     /// Why not.
     pub why: String,
+    /// What the newest day has that the four weeks before it had not, in words.
+    pub alarms: Vec<String>,
     /// The days that were read, newest last.
     pub days: Vec<RingDay>,
     /// Rings that left the list.
@@ -281,7 +429,7 @@ impl RingsMeta {
             100.0 * self.q
         );
         let placebo = format!(
-            "{} placebo walks, where who chose what was dealt anew, confirmed {} of {} groups (at most {:.2}% at 95%). ",
+            "{} placebo walks, where who chose what was dealt anew, confirmed {} of {} groups of the last four weeks (at most {:.2}% at 95%). ",
             self.placebo.runs,
             self.placebo.rejected,
             self.placebo.tested,
@@ -292,8 +440,9 @@ impl RingsMeta {
             self.planted.accounts, self.planted.each, self.planted.texts, self.planted.found
         );
         let valid = if self.valid { String::new() } else { format!("This list is not valid: {}. ", self.why) };
+        let alarms: String = self.alarms.iter().map(|alarm| format!("Alarm: {alarm}. ")).collect();
         format!(
-            "{groups}{null}{placebo}{planted}{valid}A ring is a finding about coordination as modelled, no probability of guilt: a class, an app without a \
+            "{groups}{null}{placebo}{planted}{valid}{alarms}A ring is a finding about coordination as modelled, no probability of guilt: a class, an app without a \
              registration or a shared exercise can act together innocently."
         )
     }
@@ -334,6 +483,8 @@ pub struct Placebo {
     pub tested: u64,
     /// Upper end of the 95% interval of the share of groups that a run confirms.
     pub upper: f64,
+    /// Mean of the e-values of their tests, one at most under the null; none without a test.
+    pub mean_e: Option<f64>,
 }
 
 /// A campaign that is planted in a copy of the days, never shown to anybody.

@@ -1,7 +1,10 @@
 //! A made-up report for tests: every kind of list filled, long and hostile text among it. Numbers come from a seeded
 //! generator, so the page drawn from it is the same each time.
 
-use super::ring::{Explanation, Placebo, Planted, Ring, RingDay, RingFamily, RingsMeta, Route, Rung, Shared};
+use super::ring::{
+    Explanation, Focus, Link, Pivot, Placebo, Planted, Ring, RingDay, RingFamily, RingsMeta, Route, Rung, Sensitivity,
+    Shared,
+};
 use super::{
     Counts, DayCount, Family, FamilyNight, Fragment, Length, ModelCount, Night, Parameters, Part, Place, Removed,
     Report, SCHEMA, Slot, Totals,
@@ -260,10 +263,42 @@ fn ring(family: &Family) -> Ring {
         streams: BTreeMap::from([
             ("co-use", Some(61.5)),
             ("composition", Some(1.7)),
+            ("focus", Some(1.7)),
             ("interchangeability", None),
             ("load-evenness", None),
+            ("pivot", Some(0.9)),
             ("simultaneity", Some(-0.3)),
         ]),
+        without: BTreeMap::from([
+            ("co-use", Some("not-confirmed")),
+            ("composition", Some("chance")),
+            ("focus", Some("second-stream")),
+            ("interchangeability", None),
+            ("load-evenness", None),
+            ("pivot", Some("second-stream")),
+            ("simultaneity", Some("chance")),
+        ]),
+        sensitivity: vec![
+            Sensitivity { stream: "co-use", change: "top-text-dropped", log10_e: Some(1.2), stands: Some(false) },
+            Sensitivity { stream: "composition", change: "any-plan", log10_e: None, stands: None },
+        ],
+        focus: Some(Focus {
+            accounts: 50,
+            share: Some(0.31),
+            of_others: Some(0.04),
+            log10_p: Some(-4.0),
+            shared_requests: 212,
+            shared_focused: 180,
+        }),
+        pivots: vec![Pivot {
+            model: "m<2>".to_owned(),
+            first: 20_520,
+            accounts: 48,
+            share: 0.9,
+            of_others: 0.2,
+            log10_p: -2.5,
+        }],
+        links: vec![Link { link: "payment", accounts: 17, of: 52, having: 18, known: 9_000 }],
         uses: (0..40u8)
             .flat_map(|member| (0..6).map(move |family| (member, family)))
             .filter(|(m, f)| (m * 7 + f * 5) % 3 > 0)
@@ -301,10 +336,11 @@ fn rings_meta() -> RingsMeta {
         q: 0.01,
         phi0: 5.0,
         horizon: vec![0, 1, 3, 7, 28],
-        placebo: Placebo { runs: 3, rejected: 0, tested: 3_612, upper: 0.001 },
+        placebo: Placebo { runs: 3, rejected: 0, tested: 3_612, upper: 0.001, mean_e: Some(0.2) },
         planted: Planted { accounts: 30, texts: 20, each: 5.0, found: 29 },
         valid: true,
         why: String::new(),
+        alarms: vec!["7 groups were not proposed, since a day proposes a bounded number".to_owned()],
         days: vec![day(20_519), day(20_520), day(20_521)],
         past: Vec::new(),
         late: 12,

@@ -6,7 +6,7 @@
 //! asked once, of the accounts of the first confirmed group, which were frozen before. Weakness: what the log does not say is not seen, and an operator who buys
 //! apart looks like anybody; people of one company share a card honestly. Guarantee: the same seed gives the same p.
 
-use super::streams::ln_rank;
+use super::streams::{MOST_DRAWS, ln_rank_of};
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -39,6 +39,8 @@ pub struct Composition {
 
 /// Fewest accounts of which this can be told.
 const LEAST: usize = 3;
+/// Draws where the test is changed: enough to reach an e-value of 20.
+pub(super) const DRAWS_OF_CHANGES: u32 = 1_999;
 /// Others, nearest in requests, that may stand in the place of an account.
 const NEAREST: usize = 200;
 /// How often an account that is drawn already is drawn again.
@@ -47,6 +49,17 @@ const AGAIN: usize = 8;
 /// Tests a group, whose accounts are sorted, among all askers of a day; none where too little is known.
 #[must_use]
 pub fn composition(askers: &[Asker], group: &[u32], seed: u64) -> Option<Composition> {
+    among(askers, group, seed, MOST_DRAWS)
+}
+
+/// The same where accounts of any plan stand in for each other: what is left of the finding without the strata.
+#[must_use]
+pub fn composition_of_any_plan(askers: &[Asker], group: &[u32], seed: u64) -> Option<Composition> {
+    let of_any: Vec<Asker> = askers.iter().map(|asker| Asker { plan: None, ..asker.clone() }).collect();
+    among(&of_any, group, seed, DRAWS_OF_CHANGES)
+}
+
+fn among(askers: &[Asker], group: &[u32], seed: u64, most_draws: u32) -> Option<Composition> {
     let is_own = |asker: &&Asker| group.binary_search(&asker.account).is_ok();
     let own: Vec<&Asker> = askers.iter().filter(is_own).collect();
     let mut others: Vec<&Asker> = askers.iter().filter(|asker| !is_own(asker)).collect();
@@ -77,7 +90,7 @@ pub fn composition(askers: &[Asker], group: &[u32], seed: u64) -> Option<Composi
         let (seen, most) = shared(&mut own.iter().filter_map(|asker| value(asker)).collect());
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ place as u64);
         let (mut values, mut drawn) = (Vec::with_capacity(own.len()), BTreeSet::new());
-        let ln_p = ln_rank(|| {
+        let ln_p = ln_rank_of(most_draws, || {
             values.clear();
             drawn.clear();
             for near in &nearest {
@@ -95,9 +108,23 @@ pub fn composition(askers: &[Asker], group: &[u32], seed: u64) -> Option<Composi
         Some((place as u8, ln_p, most))
     };
     let attributes: Vec<(u8, f64, u32)> = (0..attributes).filter_map(of_attribute).collect();
-    let least = attributes.iter().map(|(_, ln_p, _)| *ln_p).reduce(f64::min)?;
-    let ln_p = (least + libm::log(attributes.len() as f64)).min(0.0);
+    let ln_p = of_all(&attributes)?;
     Some(Composition { accounts: own.len() as u32, ln_p, attributes })
+}
+
+/// ln p of the attribute that is shared most, times the number of attributes.
+fn of_all(attributes: &[(u8, f64, u32)]) -> Option<f64> {
+    let least = attributes.iter().map(|(_, ln_p, _)| *ln_p).reduce(f64::min)?;
+    Some((least + libm::log(attributes.len() as f64)).min(0.0))
+}
+
+impl Composition {
+    /// ln p without one of the attributes, given by its place; none where no other is known.
+    #[must_use]
+    pub fn ln_p_without(&self, place: u8) -> Option<f64> {
+        let others: Vec<(u8, f64, u32)> = self.attributes.iter().copied().filter(|of| of.0 != place).collect();
+        of_all(&others)
+    }
 }
 
 /// The others of an account's plan that ask about as much, of `others` sorted by plan and requests; any others where its plan has few.

@@ -101,15 +101,26 @@ impl<'a> Prepared<'a> {
     /// others get the least that it can be.
     #[must_use]
     pub fn ln_e(&self, group: &[u32]) -> LnE {
-        let all = self.ln_e_of(group);
+        self.ln_e_and_without_top(group, AFFINITIES.len()).0
+    }
+
+    /// The same at the first affinity alone.
+    pub(super) fn ln_e_first(&self, group: &[u32]) -> f64 {
+        self.ln_e_and_without_top(group, 1).0[0]
+    }
+
+    /// The same at so many affinities; and at the first without the family that says most.
+    pub(super) fn ln_e_and_without_top(&self, group: &[u32], affinities: usize) -> (LnE, f64) {
+        let (all, top) = self.ln_e_of(group, affinities);
         // Evidence that rests on one account and whoever is with it is of two: it must stand without the one that shares most.
         match self.busiest(group) {
             Some(busiest) if all[0] > 0.0 => {
                 let others: Vec<u32> = group.iter().copied().filter(|&place| place != busiest).collect();
-                let without = self.ln_e_of(&others);
-                std::array::from_fn(|i| all[i].min(without[i]))
+                let (without, top_without) = self.ln_e_of(&others, affinities);
+                let least = std::array::from_fn(|i| all[i].min(without[i]));
+                (least, (all[0] - top).min(without[0] - top_without))
             }
-            _ => all,
+            _ => (all, all[0] - top),
         }
     }
 
@@ -121,22 +132,28 @@ impl<'a> Prepared<'a> {
         group.iter().copied().max_by_key(|place| (n(place), std::cmp::Reverse(*place)))
     }
 
-    fn ln_e_of(&self, group: &[u32]) -> LnE {
+    /// ln E at so many affinities, the least that it can be at the others, and what the family that says most adds to the first.
+    fn ln_e_of(&self, group: &[u32], affinities: usize) -> (LnE, f64) {
         let k = self.n_families as f64;
         if group.is_empty() || k == 0.0 {
-            return [0.0; AFFINITIES.len()];
+            return ([0.0; AFFINITIES.len()], 0.0);
         }
         let shared = shared(&self.chosen_by, group);
         let sums = Sums::new(self.null, group);
         let odds = (group.len() * shared.len() <= MOST_EXACT).then(|| self.odds(group, &shared));
         let mut out = [k * libm::log1p(-self.epsilon); AFFINITIES.len()];
-        for (ln_e, phi) in out.iter_mut().zip(AFFINITIES) {
-            *ln_e = self.ln_e_at(phi, group.len(), &shared, &sums, odds.as_deref());
-            if *ln_e <= 0.0 {
+        let mut most = 0.0;
+        for (place, phi) in AFFINITIES.into_iter().take(affinities).enumerate() {
+            let (ln_e, top) = self.ln_e_at(phi, group.len(), &shared, &sums, odds.as_deref());
+            out[place] = ln_e;
+            if place == 0 {
+                most = top;
+            }
+            if ln_e <= 0.0 {
                 break;
             }
         }
-        out
+        (out, most)
     }
 
     /// Odds of the accounts of a group, family after family; 0 where the account used it before and so takes no part.
@@ -163,8 +180,8 @@ impl<'a> Prepared<'a> {
         out
     }
 
-    /// The same at one affinity.
-    fn ln_e_at(&self, phi: f64, n: usize, shared: &[Shared], sums: &Sums, odds: Option<&[f64]>) -> f64 {
+    /// The same at one affinity; and what the family that says most adds to it.
+    fn ln_e_at(&self, phi: f64, n: usize, shared: &[Shared], sums: &Sums, odds: Option<&[f64]>) -> (f64, f64) {
         // Of families that nobody of the group chose, or one account, which counts as nobody: ∏ (1 + φ o) / (1 + c φ o) is at least exp(−x), x = (c − 1) φ Σ o, and ln(1 − ε u) at least
         // u ln(1 − ε), where u, the mean of 1 − exp(−x), is at most that of min(1, x).
         let unseen = |x: f64| LIFTS.iter().map(|c| ((c - 1.0) * phi * x).min(1.0)).sum::<f64>() / LIFTS.len() as f64;
@@ -177,7 +194,7 @@ impl<'a> Prepared<'a> {
                 missed += (whole as f64 + factor * behind[whole]) / LIFTS.len() as f64;
             }
         }
-        let (mut ln, mut product) = (0.0, 1.0f64);
+        let (mut ln, mut product, mut top) = (0.0, 1.0f64, 0.0f64);
         for (i, shared) in shared.iter().enumerate() {
             let family = &self.null.families[shared.family as usize];
             let sum = sums.of(family.neighbourhood) * family.popularity;
@@ -187,13 +204,17 @@ impl<'a> Prepared<'a> {
                 None => LIFTS.map(|c| libm::exp(f64::from(shared.chosen) * libm::log(c) - (c - 1.0) * phi * sum)),
             };
             let mean = ratios.iter().sum::<f64>() / LIFTS.len() as f64;
-            product *= (1.0 - self.epsilon + self.epsilon * mean).min(MOST);
+            let factor = (1.0 - self.epsilon + self.epsilon * mean).min(MOST);
+            top = top.max(factor);
+            product *= factor;
             if !(1e-200..1e200).contains(&product) {
                 ln += libm::log(product);
                 product = 1.0;
             }
         }
-        ln + libm::log(product) + missed.max(0.0) * libm::log1p(-self.epsilon)
+        // Without it nobody chose that family, which is worth 1 − ε at least.
+        let of_top = if top > 0.0 { libm::log(top) - libm::log1p(-self.epsilon) } else { 0.0 };
+        (ln + libm::log(product) + missed.max(0.0) * libm::log1p(-self.epsilon), of_top)
     }
 }
 

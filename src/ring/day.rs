@@ -70,6 +70,8 @@ pub struct Day {
     pub wide: Vec<u64>,
     /// Requests of the texts that are under test, sorted.
     pub sent: Vec<Sent>,
+    /// The large neighbourhood that each neighbourhood lies in, by its number; empty where that is not known, and all are one.
+    pub large: Vec<u16>,
 }
 
 impl Day {
@@ -92,6 +94,20 @@ impl Day {
     #[must_use]
     pub fn half(&self, family: u64) -> u8 {
         half(self.day, family, self.neighbourhood(family))
+    }
+
+    /// The same choices and requests with other neighbourhoods in place of these, and nothing of texts under test.
+    #[must_use]
+    pub(super) fn moved(&self, to: &dyn Fn(u16) -> u16) -> Self {
+        Self {
+            day: self.day,
+            new: self.new.clone(),
+            before: self.before.clone(),
+            neighbourhoods: self.neighbourhoods.iter().map(|&(family, of)| (family, to(of))).collect(),
+            requests: self.requests.iter().map(|r| Requests { neighbourhood: to(r.neighbourhood), ..*r }).collect(),
+            ..Self::default()
+        }
+        .in_order()
     }
 
     /// Sorts what must be in order and drops what is said twice.

@@ -39,6 +39,17 @@ impl Interests {
         Self { past: past.filter(|(.., weight)| *weight >= LEAST).collect(), day: day.day }
     }
 
+    /// The same past under other neighbourhoods in place of these.
+    #[must_use]
+    pub(super) fn moved(&self, to: &dyn Fn(u16) -> u16) -> Self {
+        let mut past: Vec<(u32, u16, f32)> = self.past.iter().map(|&(a, n, w)| (a, to(n), w)).collect();
+        past.sort_by_key(|&(account, neighbourhood, _)| (account, neighbourhood));
+        let past = past
+            .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+            .map(|same| (same[0].0, same[0].1, same.iter().map(|(.., weight)| weight).sum::<f32>()));
+        Self { past: past.collect(), day: self.day }
+    }
+
     /// Leaves out accounts.
     pub fn retain(&mut self, keep: &dyn Fn(u32) -> bool) {
         self.past.retain(|(account, ..)| keep(*account));

@@ -4,7 +4,9 @@
 //! of a group use for the first time on one day ([`day`]), measured against a null in which accounts choose independently given their activity, the
 //! family's popularity and their own interests, with innocent affinity up to a factor ([`null`]). Groups are proposed on one day, frozen, and
 //! confirmed on later days, or by that half of the day's texts that did not propose them ([`walk`], [`confirm`], [`propose`]); confirmed groups are put together to rings ([`unite`]) with members ([`member`]).
-//! What the accounts have in common beside their texts ([`composition`]) and whether they use them at the same time ([`timing`]) are streams of their own.
+//! What the accounts have in common beside their texts ([`composition`]) and whether they use them at the same time ([`timing`]) are streams of their own, and so is which
+//! share of their requests has a property ([`shares`]); what they share for a fact is counted ([`links`]).
+//! Whether a finding stands where its test is changed is told beside it ([`sensitivity`]).
 //!
 //! This module knows numbers only: accounts, families, neighbourhoods, days. Weakness: by co-use alone an account pool that sends one fixed text every
 //! day cannot be told from an app, and is not found here. Guarantee: nothing is confirmed by data that proposed it; every list states how many
@@ -15,11 +17,15 @@ pub mod confirm;
 pub mod day;
 pub mod interests;
 pub mod leiden;
+pub mod links;
 pub mod member;
 pub mod null;
 pub mod persistent;
 pub mod placebo;
 pub mod propose;
+pub mod sensitivity;
+pub mod shares;
+pub mod shift;
 pub mod streams;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@
 use super::day::{Choice, Day, EVERYWHERE, Requests, Subjects, half};
 use super::interests::Interests;
 use super::member::at_level;
+use super::shift::shifted;
 use super::unite::{Ring, rings};
 use super::walk::{RingConfig, State};
 use crate::ids::Digest;
@@ -22,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Placebo walks beside the true one.
 pub const RUNS: u64 = 3;
+/// Days whose placebos say whether a list is valid: what the null did last year says nothing of today's traffic.
+pub const JUDGED: i32 = 28;
 /// The true walk and its placebos.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Walks {
@@ -86,7 +89,7 @@ impl Planted {
             }
         }
         self.state.interests.clone_from(interests);
-        let state = self.state.with(&planted.in_order(), config, &|_, _| Vec::new());
+        let state = self.state.plainly_with(&planted.in_order(), config, &|_, _| Vec::new());
         self.state = State { interests: Interests::default(), ..state };
         self
     }
@@ -115,7 +118,7 @@ impl Walks {
             state.interests.clone_from(&interests);
             let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
             let day = self::placebo(&innocent, run, &seen);
-            State { interests: Interests::default(), ..state.with(&day, config, subjects) }
+            State { interests: Interests::default(), ..state.plainly_with(&day, config, subjects) }
         };
         // Where a day proposes many groups, one walk tells the error.
         let runs = if real.days.last().is_some_and(|day| day.proposed > MANY) { 1 } else { RUNS };
@@ -157,15 +160,32 @@ impl Walks {
         self.past.iter_mut().for_each(|past| past.ring.forget(is_gone));
     }
 
-    /// Groups that the placebos confirmed, and those that they tested for a day at least.
+    /// Groups of the last [`JUDGED`] days that the placebos confirmed, and those that they tested for a day at least.
     #[must_use]
     pub fn false_of_tested(&self) -> (u64, u64) {
-        let confirmed = self.placebo.iter().flat_map(|state| &state.groups).filter(|group| group.confirmed.is_some());
+        let since = self.judged_since();
+        let groups = self.placebo.iter().flat_map(|state| &state.groups).filter(|group| group.day > since);
+        let confirmed = groups.filter(|group| group.confirmed.is_some());
         let tested = self.placebo.iter().flat_map(|state| {
             let newest = state.through();
-            state.days.iter().filter(move |day| Some(day.day) != newest).map(|day| day.proposed)
+            let days = state.days.iter().filter(move |day| day.day > since && Some(day.day) != newest);
+            days.map(|day| day.proposed)
         });
         (confirmed.count() as u64, tested.sum())
+    }
+
+    /// The mean of the e-values of the placebos' tests of the last [`JUDGED`] days, which is one at most under the null; none without a test.
+    #[must_use]
+    pub fn mean_e(&self) -> Option<f64> {
+        let since = self.judged_since();
+        let days = self.placebo.iter().flat_map(|state| &state.days).filter(|day| day.day > since);
+        let (sum, tests) = days.fold((0.0, 0u64), |(sum, tests), day| (sum + day.sum_e, tests + day.tests));
+        (tests > 0).then(|| (sum / tests as f64).min(f64::MAX))
+    }
+
+    /// The day after which the placebos judge.
+    fn judged_since(&self) -> i32 {
+        self.real.through().unwrap_or_default().saturating_sub(JUDGED)
     }
 }
 
@@ -178,6 +198,9 @@ pub enum Dealing {
     /// Accounts change names among each other, on each day and in each half of its texts anew: what is asked and chosen together stays, who does
     /// so does not last. Accounts of confirmed groups are left out.
     Names,
+    /// Each account's days change places among each other, by a number of its own ([`super::shift`]): habits stay, and who is there on which date; what accounts do on the same day
+    /// goes. Accounts of confirmed groups are left out.
+    Dates,
 }
 
 /// What many walks through days without coordination confirmed. Coordination that the true walk does not find, as that of two accounts, stays in these days in part,
@@ -210,19 +233,28 @@ pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64,
     let mut real = State::default();
     let mut made = Vec::with_capacity(days.len());
     for day in days {
-        real = real.with(day, config, &|_, _| Vec::new());
+        real = real.plainly_with(day, config, &|_, _| Vec::new());
         made.push(without_found(day, &real));
+    }
+    if dealing == Dealing::Dates {
+        // A ring's first days come on later ones, so whoever is found on any day is left out of all.
+        made = days.iter().map(|day| without_found(day, &real)).collect();
     }
     let walk = |run: u64| {
         let mut state = State::default();
+        if dealing == Dealing::Dates {
+            let days = shifted(&made, seed.wrapping_mul(1 << 20).wrapping_add(run));
+            return days.iter().fold(state, |state, day| state.plainly_with(day, config, &|_, _| Vec::new()));
+        }
         for day in &made {
             let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
             let run = seed.wrapping_mul(1 << 20).wrapping_add(run);
             let dealt = match dealing {
                 Dealing::Choices => placebo(day, run, &seen),
-                Dealing::Names => renamed(day, run, &seen),
+                // Dates are no matter of one day.
+                Dealing::Names | Dealing::Dates => renamed(day, run, &seen),
             };
-            state = state.with(&dealt, config, &|_, _| Vec::new());
+            state = state.plainly_with(&dealt, config, &|_, _| Vec::new());
         }
         state
     };

@@ -47,7 +47,7 @@ pub const LEAST_ACCOUNTS: usize = 20;
 /// Accounts of a text that are looked at.
 const MOST_ACCOUNTS: usize = 300;
 /// Draws, where few are as extreme as what was seen.
-const MOST_DRAWS: u32 = 99_999;
+pub(super) const MOST_DRAWS: u32 = 99_999;
 /// Draws as extreme as what was seen, after which it is clear that nothing is special.
 const ENOUGH: u32 = 20;
 
@@ -159,7 +159,7 @@ fn choose(list: &mut Vec<u16>, n: usize, rng: &mut ChaCha8Rng) {
 
 /// ln p of what was seen by its rank among draws: `is_as_extreme` draws once. Stops early where it is clearly nothing special, which keeps it exact
 /// (Besag and Clifford 1991, section 2).
-pub(super) fn ln_rank(is_as_extreme: impl FnMut() -> bool) -> f64 {
+fn ln_rank(is_as_extreme: impl FnMut() -> bool) -> f64 {
     ln_rank_of(MOST_DRAWS, is_as_extreme)
 }
 

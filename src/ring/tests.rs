@@ -13,6 +13,9 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod sensitivity;
+mod shares;
+mod shift;
 mod streams;
 
 /// For days without a text under test.

@@ -5,6 +5,7 @@
 //! knows only when. Weakness: a lesson, a broadcast or a breaking event makes innocent people simultaneous too; a queue that waits at random is not seen.
 //! Guarantee: the same seed gives the same p.
 
+use super::composition::DRAWS_OF_CHANGES;
 use super::streams::ln_rank_of;
 use rand::Rng as _;
 use rand::SeedableRng as _;
@@ -46,7 +47,20 @@ const MOST_DRAWS: u32 = 9_999;
 
 /// Tests first uses of texts by the accounts of a group on a day, each text and account once; none where they are too few.
 #[must_use]
-pub fn timing(mut uses: Vec<Use>, seed: u64) -> Option<Timing> {
+pub fn timing(uses: Vec<Use>, seed: u64) -> Option<Timing> {
+    within(uses, seed, INTERVAL, MOST_DRAWS)
+}
+
+/// Hours of the intervals of [`timing_in_other_intervals`]: shorter ones leave less to chance, longer ones more to the rhythm of the day.
+pub const OTHER_HOURS: [u8; 2] = [1, 8];
+
+/// The same where uses are moved within other intervals.
+#[must_use]
+pub fn timing_in_other_intervals(uses: &[Use], seed: u64) -> [Option<Timing>; OTHER_HOURS.len()] {
+    OTHER_HOURS.map(|hours| within(uses.to_vec(), seed, i64::from(hours) * 3_600_000_000, DRAWS_OF_CHANGES))
+}
+
+fn within(mut uses: Vec<Use>, seed: u64, interval: i64, most_draws: u32) -> Option<Timing> {
     uses.sort_unstable();
     uses.truncate(MOST_USES);
     if uses.len() < LEAST_USES {
@@ -56,10 +70,10 @@ pub fn timing(mut uses: Vec<Use>, seed: u64) -> Option<Timing> {
     let seen = pairs(&uses);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut moved = uses.clone();
-    let ln_p = ln_rank_of(MOST_DRAWS, || {
+    let ln_p = ln_rank_of(most_draws, || {
         moved.copy_from_slice(&uses);
         for (moved, own) in moved.iter_mut().zip(&uses) {
-            moved.time = own.time.div_euclid(INTERVAL) * INTERVAL + rng.random_range(0..INTERVAL);
+            moved.time = own.time.div_euclid(interval) * interval + rng.random_range(0..interval);
         }
         moved.chunk_by_mut(|a, b| a.family == b.family).for_each(<[Use]>::sort_unstable);
         pairs(&moved) >= seen

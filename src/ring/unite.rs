@@ -14,6 +14,7 @@ use super::leiden::{Quality, communities};
 use super::member::{Evidence, Member, Proposed, common, members};
 use super::persistent::Persistent;
 use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
+use super::sensitivity::{CHANGES, Changed};
 use super::streams::Streams;
 use super::walk::{Group, State};
 use crate::ids::Digest;
@@ -58,6 +59,8 @@ pub struct Ring {
     pub families: Vec<(i32, u64, u32, u32)>,
     /// Which of the first [`DRAWN`] members used which of the first [`DRAWN`] families first on its day: places of both.
     pub uses: Vec<(u8, u8)>,
+    /// What becomes of it where the test is changed; empty on the second route.
+    pub changes: Vec<Changed>,
 }
 
 impl Ring {
@@ -178,6 +181,7 @@ fn persistent(text: &Persistent) -> Option<Ring> {
         members: text.accounts.iter().map(member).collect(),
         families: vec![(confirmed, text.family, n, n)],
         uses: Vec::new(),
+        changes: Vec::new(),
     })
 }
 
@@ -315,6 +319,11 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
     }
     families.sort_by_key(|&(day, family, own, _)| (std::cmp::Reverse(own), day, family));
     let uses = uses(&state.evidence, &members, &families);
+    let changed = |(place, &change): (usize, &_)| Changed {
+        change,
+        ln_e: groups.iter().map(|group| group.ln_changed(place)).fold(f64::NEG_INFINITY, f64::max),
+        stands: groups.iter().any(|group| group.confirmed.is_some() && group.otherwise.stands[place]),
+    };
     Ring {
         route: Route::CoUse,
         name,
@@ -329,6 +338,7 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
         members,
         families,
         uses,
+        changes: CHANGES.iter().enumerate().map(changed).collect(),
     }
 }
 

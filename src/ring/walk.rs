@@ -11,9 +11,10 @@ use super::confirm::{AFFINITIES, LnE, Prepared};
 use super::day::{Choice, Day, Subjects};
 use super::interests::Interests;
 use super::member::{self, Evidence};
-use super::null::Null;
+use super::null::{Fitted, Null};
 use super::persistent::Texts;
 use super::propose::{Proposal, Reason, WINDOW, propose};
+use super::sensitivity::{CHANGES, OfEach, Otherwise, nulls};
 use crate::ids::Digest;
 use crate::stats::{e_bh, ln_mean};
 use rayon::prelude::*;
@@ -64,13 +65,16 @@ pub struct Group {
     pub survives: Option<u8>,
     /// The day on which it was first confirmed.
     pub confirmed: Option<i32>,
+    /// Its evidence where the test is changed.
+    pub otherwise: Otherwise,
 }
 
 impl Group {
     fn frozen(day: i32, half: Option<u8>, proposal: Proposal) -> Self {
         let Proposal { reason, accounts } = proposal;
         let ln_e = [0.0; AFFINITIES.len()];
-        Self { day, half, reason, accounts, ln_e, at_horizons: Vec::new(), survives: None, confirmed: None }
+        let (at_horizons, otherwise) = (Vec::new(), Otherwise::default());
+        Self { day, half, reason, accounts, ln_e, at_horizons, survives: None, confirmed: None, otherwise }
     }
 
     /// Whether it is confirmed and speaks for a ring on a day.
@@ -93,6 +97,7 @@ impl Group {
         let horizons = self.horizons();
         while self.at_horizons.len() < horizons.len() && self.day + horizons[self.at_horizons.len()] <= day {
             self.at_horizons.push(self.ln_e);
+            self.otherwise.at_horizons.push(self.otherwise.ln_e);
         }
     }
 
@@ -102,6 +107,17 @@ impl Group {
         let mut at = [f64::NEG_INFINITY; HORIZONS.len()];
         self.at_horizons.iter().zip(&mut at).for_each(|(ln_e, at)| *at = ln_e[affinity]);
         ln_mean(&at[..self.horizons().len()])
+    }
+
+    /// The same at the first affinity, under a change of the test that is given by its place in [`CHANGES`].
+    #[must_use]
+    pub fn ln_changed(&self, change: usize) -> f64 {
+        self.otherwise.ln_decisive(change, self.horizons().len())
+    }
+
+    /// Whether it has evidence so far, or is tested to its last day whatever it has.
+    fn has_evidence(&self) -> bool {
+        self.ln_e[0] > 0.0 || self.confirmed.is_some() || self.reason == Reason::Analyst
     }
 }
 
@@ -158,18 +174,29 @@ impl State {
 
     /// Reads a day, which must be later than all before; `subjects` is asked about prompts of texts under test, those of days before too.
     #[must_use]
-    pub fn with(mut self, day: &Day, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
+    pub fn with(self, day: &Day, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
+        let others = nulls(day, &self.interests);
+        self.step(day, Some(&others), config, subjects)
+    }
+
+    /// The same, where nobody asks whether a finding stands under changes.
+    #[must_use]
+    pub(super) fn plainly_with(self, day: &Day, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
+        self.step(day, None, config, subjects)
+    }
+
+    /// Reads a day; `others` are the nulls of [`nulls`].
+    fn step(mut self, day: &Day, others: Option<&[Null; 2]>, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
         let null = Null::fit(day, self.interests.of(day));
-        let of_tests = self.confirm(day.day, &null);
+        let of_tests = self.confirm(day.day, &null, others);
         let days: BTreeSet<i32> = self.groups.iter().map(|group| group.day).collect();
         days.into_iter().for_each(|of| self.choose(of, day.day, config));
         self.recent.retain(|(of, _)| *of > day.day - WINDOW);
         self.recent.extend(day.new.iter().map(|&choice| (day.day, choice)));
         // What the days so far speak against is dropped, and may be proposed again: a night tests what is new and what has evidence.
-        let has_evidence = |group: &Group| group.ln_e[0] > 0.0 || group.reason == Reason::Analyst;
-        let stays = |group: &Group| has_evidence(group) && group.day + KEPT > day.day;
+        let stays = |group: &Group| group.has_evidence() && group.day + KEPT > day.day;
         self.groups.retain(|group| group.confirmed.is_some() || stays(group));
-        let (groups, cut) = self.propose(day, &null);
+        let (groups, cut) = self.propose(day, &null, others);
         let (frozen, proposed) = (digest(day.day, &groups).0, groups.len() as u64);
         let of_halves = groups.iter().filter(|group| group.half.is_some()).map(|group| libm::exp(group.ln_e[0]));
         let e: Vec<f64> = of_tests.iter().copied().chain(of_halves).collect();
@@ -234,15 +261,20 @@ impl State {
     }
 
     /// Multiplies the evidence of groups by that of a day; returns the e-values of the day at the first affinity.
-    fn confirm(&mut self, day: i32, null: &Null) -> Vec<f64> {
+    fn confirm(&mut self, day: i32, null: &Null, others: Option<&[Null; 2]>) -> Vec<f64> {
         let prepared = Prepared::new(null);
+        let others = others.map(|others| others.each_ref().map(Prepared::new));
         let open: Vec<&mut Group> =
             self.groups.iter_mut().filter(|group| group.day < day && group.day + KEPT >= day).collect();
         let test = |group: &mut Group| {
             // Days without a log between two of them reach horizons too.
             group.reach(day - 1);
-            let of_day = prepared.ln_e(&places(null, &group.accounts));
+            let places = places(null, &group.accounts);
+            let (of_day, without_top) = prepared.ln_e_and_without_top(&places, AFFINITIES.len());
             group.ln_e.iter_mut().zip(of_day).for_each(|(all, of_day)| *all += of_day);
+            if let Some(others) = others.as_ref().filter(|_| group.has_evidence()) {
+                group.otherwise.add(changed(without_top, others, &places));
+            }
             group.reach(day);
             libm::exp(of_day[0])
         };
@@ -270,6 +302,17 @@ impl State {
                 }
             }
         }
+        // The same choice under each change: told of groups that are confirmed.
+        if cohort.iter().all(|&i| self.groups[i].confirmed.is_none()) {
+            return;
+        }
+        for change in 0..CHANGES.len() {
+            let mut ln_e: Vec<f64> = cohort.iter().map(|&i| self.groups[i].ln_changed(change)).collect();
+            ln_e.resize(proposed.max(cohort.len()), f64::NEG_INFINITY);
+            for (&i, rejected) in cohort.iter().zip(e_bh(&ln_e, config.q)) {
+                self.groups[i].otherwise.stands[change] |= rejected;
+            }
+        }
     }
 
     /// Keeps what tells members of confirmed groups: who chose which family that accounts of such groups share.
@@ -284,7 +327,7 @@ impl State {
 
     /// What a day proposes that is not under test already: from all of its texts for later days to test, and from each half of them for the
     /// other half and later days. Accounts of no past have used nothing before, so the first day is not halved.
-    fn propose(&self, day: &Day, null: &Null) -> (Vec<Group>, u64) {
+    fn propose(&self, day: &Day, null: &Null, others: Option<&[Null; 2]>) -> (Vec<Group>, u64) {
         let (mut out, mut cut) = (Vec::new(), 0);
         let halves = if self.days.is_empty() { &[None][..] } else { &[None, Some(0), Some(1)] };
         for &half in halves {
@@ -294,9 +337,16 @@ impl State {
             let mut groups: Vec<Group> =
                 proposals.into_iter().map(|proposal| Group::frozen(day.day, half, proposal)).collect();
             if half.is_some() {
-                let prepared = Prepared::with(null, &|family| !of(family.family));
+                let counts = |family: &Fitted| !of(family.family);
+                let prepared = Prepared::with(null, &counts);
+                let others = others.map(|others| others.each_ref().map(|null: &Null| Prepared::with(null, &counts)));
                 groups.par_iter_mut().for_each(|group| {
-                    group.ln_e = prepared.ln_e(&places(null, &group.accounts));
+                    let places = places(null, &group.accounts);
+                    let (of_half, without_top) = prepared.ln_e_and_without_top(&places, AFFINITIES.len());
+                    group.ln_e = of_half;
+                    if let Some(others) = others.as_ref().filter(|_| group.has_evidence()) {
+                        group.otherwise.add(changed(without_top, others, &places));
+                    }
                     group.reach(day.day);
                 });
             }
@@ -326,6 +376,11 @@ impl State {
         groups.retain(|group| !open.contains(group.accounts.as_slice()));
         (groups, proposals.cut)
     }
+}
+
+/// ln E of a day under each change; accounts have the same places in every null of a day.
+fn changed(without_top: f64, others: &[Prepared<'_>; 2], places: &[u32]) -> OfEach {
+    [without_top, others[0].ln_e_first(places), others[1].ln_e_first(places)]
 }
 
 /// Places of accounts among those of a day.

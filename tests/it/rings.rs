@@ -141,6 +141,7 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
     let family = ring["families"][0]["family_id"].as_str().expect("a family");
     assert!(site.run(&["family", family, "--store", "store"]).ok().out.contains(&format!("ring {id}")));
 
+    what_it_hangs_on_is_told(ring, &page);
     what_analysts_say_is_kept(&site, id);
 
     let placebo = ["ring", "placebo", "--walks", "4", "--store", "store", "--format", "json"];
@@ -151,6 +152,8 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
         assert_eq!((&of["dealing"], &of["walks"], &of["lists"]), (&json!(dealing), &json!(4), &json!(20)), "{of}");
         assert!(of["lists_with"] == 0 && of["tests"].as_u64() > Some(100) && of["mean_e"].as_f64() < Some(1.0), "{of}");
     }
+    let dates = &walked["placebo"][2];
+    assert!(dates["dealing"] == "dates" && dates["walks"] == 4 && dates["lists_with"] == 0, "{dates}");
 
     // What is forgotten is in no list any more; what was concluded stays.
     site.run(&["store", "forget", "--account", "person-21", "--store", "store", "--key", "key"]).ok();
@@ -158,6 +161,26 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
     assert!(!left.contains("person-21"));
     assert!(left.len() + 1 >= found.len(), "{left:?}");
     site.run(&["store", "verify", "--store", "store"]).ok();
+}
+
+fn what_it_hangs_on_is_told(ring: &Value, page: &str) {
+    // Without the stream that confirms there is no ring; the log names no payment, so composition is not asked.
+    assert_eq!(ring["without"]["co-use"], "not-confirmed", "{ring}");
+    assert!(ring["without"]["composition"].is_null() && ring["without"]["simultaneity"] == "chance", "{ring}");
+    let of = |change: &str| -> Value {
+        let all = ring["sensitivity"].as_array().expect("changes");
+        all.iter().find(|of| of["change"] == change).expect("the change").clone()
+    };
+    for change in ["top-text-dropped", "no-interests", "coarser-neighbourhoods", "busiest-account-dropped"] {
+        let of = of(change);
+        assert!(of["stream"] == "co-use" && of["stands"] == true && of["log10_e"].as_f64() > Some(2.0), "{of}");
+    }
+    assert_eq!(of("any-plan")["stands"], Value::Null);
+    assert!(
+        of("bins-of-1-hour")["stands"] == false && of("bins-of-8-hours")["stands"] == false,
+        "at random times: {ring}"
+    );
+    assert!(page.contains("without co-use: not confirmed") && page.contains("still confirmed"), "{page}");
 }
 
 fn what_analysts_say_is_kept(site: &Site, id: &str) {
@@ -198,7 +221,15 @@ fn what_accounts_have_in_common_beside_their_texts_is_a_stream_of_its_own() {
         for row in rows.iter_mut() {
             let name = row["account"].as_str().expect("a name").to_owned();
             let number: usize = name.trim_start_matches("person-").parse().expect("a number");
-            let card = if POOL.contains(&number) { number % 6 } else { number };
+            let is_own = POOL.contains(&number);
+            let card = if is_own { number % 6 } else { number };
+            // A new model appears on the second day: the pool goes to it at once, of the others some do.
+            let day = log.trim_start_matches("night-").trim_end_matches(".jsonl");
+            let moves = day != "0" && (is_own || number.is_multiple_of(10));
+            row["model"] = json!(if moves { "m-new" } else { "m-old" });
+            if is_own {
+                row["prompt"] = json!(format!("{} and think step by step", row["prompt"].as_str().expect("a prompt")));
+            }
             row["attributes"] =
                 json!({ "payment": format!("card-{card}"), "asn": 64_500 + number % 40, "tier": "plus" });
         }
@@ -215,6 +246,23 @@ fn what_accounts_have_in_common_beside_their_texts_is_a_stream_of_its_own() {
     assert!(shared[0]["log10_p"].as_f64() < Some(-4.0) && shared[1]["log10_p"].as_f64() > Some(-2.0), "{ring}");
     let page = site.run(&["ring", ring["id"].as_str().expect("a name"), "--store", "store"]).ok().out;
     assert!(page.contains("payment: ") && page.contains("one-organisation not tested"), "{page}");
+    // Cards are a fact as well, with how common each is.
+    let link = &ring["links"][0];
+    assert!(link["link"] == "payment" && link["accounts"].as_u64() >= Some(2), "{ring}");
+    assert!(link["having"].as_u64() <= Some(6) && link["known"].as_u64() > Some(900), "{ring}");
+    assert!(page.contains("have one payment") && page.contains("a fact, without a p-value"), "{page}");
+    // All that the pool asks wants reasoning, also what it does not share; it moves to the new model as one.
+    let focus = &ring["focus"];
+    assert!(
+        focus["shared_requests"].as_u64() > Some(50) && focus["shared_focused"] == focus["shared_requests"],
+        "{ring}"
+    );
+    assert!(focus["share"] == 1.0 && focus["of_others"].as_f64() < Some(0.1), "{ring}");
+    assert!(ring["streams"]["focus"].as_f64() > Some(1.31) && ring["streams"]["pivot"].as_f64() > Some(1.31), "{ring}");
+    let pivot = &ring["pivots"][0];
+    assert!(pivot["model"] == "m-new" && pivot["share"] == 1.0 && pivot["of_others"].as_f64() < Some(0.3), "{ring}");
+    // Without its cards the ring has its moves as a second stream; what it asks for would not be one.
+    assert_eq!(ring["without"]["composition"], "second-stream", "{ring}");
     // The same accounts, who say that they are one company.
     for (log, rows) in logs.iter().zip(&mut nights) {
         rows.iter_mut().for_each(|row| row["attributes"]["organization"] = json!("Acme"));

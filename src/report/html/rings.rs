@@ -3,7 +3,7 @@
 use super::prose::count;
 use crate::report::date_of as day_of;
 use crate::report::escape::{grouped, html};
-use crate::report::ring::{Ring, RingsMeta, verbal};
+use crate::report::ring::{Ring, RingsMeta, verbal, without_words};
 use std::fmt::Write as _;
 
 /// Rings on the page.
@@ -78,6 +78,17 @@ pub(super) fn section(rings: &[Ring], meta: &RingsMeta) -> String {
                 "<li>{}: {accounts} of {of} accounts have one value; log₁₀ p {log10_p:.1}</li>",
                 shared.attribute
             );
+        }
+        for fact in ring.facts() {
+            let _ = write!(out, "<li>{}</li>", html(&fact));
+        }
+        let _ = write!(
+            out,
+            "</ul><p>Its rung {}. Where one thing is changed in a test:</p><ul>",
+            without_words(&ring.without)
+        );
+        for of in ring.sensitivity.iter().filter(|of| of.stands.is_some()) {
+            let _ = write!(out, "<li>{}</li>", html(&of.words()));
         }
         out.push_str("</ul><p>Innocent explanations:</p><ul>");
         for answer in &ring.provenance {

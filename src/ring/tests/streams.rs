@@ -55,7 +55,7 @@ fn ranks_among_draws_are_uniform_under_the_null() {
 }
 
 /// Accounts with a plan of two, a card of their own, and a client of five of which one is had by half.
-fn askers(n: u32, rng: &mut ChaCha8Rng) -> Vec<Asker> {
+pub(super) fn askers(n: u32, rng: &mut ChaCha8Rng) -> Vec<Asker> {
     let asker = |account| Asker {
         account,
         requests: rng.random_range(1..50),

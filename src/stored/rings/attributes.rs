@@ -3,12 +3,16 @@
 use super::super::known::SINGLE;
 use super::super::standing::family_key;
 use super::days::day_of;
+use super::focus::Focus;
+use super::pivot::Pivot;
 use crate::error::Result;
 use crate::ids::{Digest, Field, Level};
 use crate::ring::Ring;
-use crate::ring::composition::{Asker, Composition, composition};
-use crate::ring::timing::{Timing, Use, timing};
+use crate::ring::composition::{Asker, Composition, composition, composition_of_any_plan};
+use crate::ring::links::{Link, links};
+use crate::ring::timing::{OTHER_HOURS, Timing, Use, timing, timing_in_other_intervals};
 use crate::store::postings::{NONE, Posting};
+use crate::store::sorted::{Sorted, equal};
 use crate::store::{Named, Night, Store, tables};
 use crate::stored::view::View;
 use arrow_array::cast::AsArray;
@@ -28,32 +32,115 @@ pub(crate) const ATTRIBUTES: [(&str, &[&str]); 5] = [
 const PLAN: [&str; 2] = ["tier", "plan"];
 /// Names of the organisation, which explains accounts that act together.
 const ORGANISATION: [&str; 3] = ["organization", "organisation", "org_id"];
+/// Names of an address of the client, or of a digest of it.
+const ADDRESS: [&str; 5] = ["address", "ip", "ip_hash", "client_ip", "client_address"];
+/// Names of what the provider knows of automation: a truth value, or what runs it.
+const AUTOMATION: [&str; 3] = ["automation", "ci", "pipeline"];
+/// Values of these that say that there is none.
+const NO: [&str; 5] = ["false", "0", "no", "none", "off"];
+/// Names of an agency that acts for its customers.
+const AGENCY: [&str; 4] = ["agency", "partner", "reseller", "managed_by"];
+/// Place of automation among all that is read, with agency, organisation and plan behind it.
+const AUTOMATED: usize = ATTRIBUTES.len() + 1;
+/// What may be a link, as reports name it; and its place among all that is read.
+pub(crate) const LINKS: [&str; 4] = ["payment", "client", "address", "end-user"];
+const LINKED: [usize; LINKS.len()] = [0, 2, ATTRIBUTES.len(), AUTOMATED + 4];
 /// Bytes of a cell that are read.
 const MOST: usize = 64 << 10;
+/// Values of an attribute that are kept of an account.
+const MOST_VALUES: usize = 32;
 
 /// What the first group of a ring has in common beside its texts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct InCommon {
     /// By attribute, where enough is known.
     pub(crate) composition: Option<Composition>,
+    /// The same where accounts of any plan are compared.
+    pub(crate) of_any_plan: Option<Composition>,
     /// How simultaneously they used the ring's texts.
     pub(crate) timing: Option<Timing>,
+    /// The same where uses are moved within intervals of [`OTHER_HOURS`].
+    pub(crate) in_other_intervals: [Option<Timing>; OTHER_HOURS.len()],
     /// Accounts of the commonest organisation, and those whose organisation is known.
     pub(crate) organisation: (u32, u32),
+    /// The same of agencies.
+    pub(crate) agency: (u32, u32),
+    /// Accounts that are automated, and those of which that is known.
+    pub(crate) automated: (u32, u32),
+    /// Values that they share for a fact, of the kinds [`LINKS`].
+    pub(crate) links: Vec<Link>,
+    /// What they are after.
+    pub(crate) focus: Option<Focus>,
+    /// How they took new models up.
+    pub(crate) pivots: Vec<Pivot>,
 }
 
-/// Accounts that were active on a day, with their organisation.
-pub(super) type Askers = (Vec<Asker>, Vec<(u32, u64)>);
+/// Accounts that were active on a day, and what the log says of them.
+#[derive(Debug, Default)]
+pub(super) struct Askers {
+    askers: Vec<Asker>,
+    organisations: Vec<(u32, u64)>,
+    agencies: Vec<(u32, u64)>,
+    /// 0 where it is said that there is no automation.
+    automated: Vec<(u32, u64)>,
+    named: Vec<crate::ring::links::Named>,
+    /// Plans, by account.
+    pub(super) plans: BTreeMap<u32, u64>,
+}
 
 /// What a ring's first group has in common, among the askers of the day that confirmed it and in its own uses of the ring's texts on that day.
-pub(super) fn in_common((askers, organisations): &Askers, uses: Vec<Use>, ring: &Ring) -> InCommon {
-    let seed = u64::from_le_bytes(ring.name[..8].try_into().unwrap_or_default());
-    let own = organisations.iter().filter(|(account, _)| ring.frozen.binary_search(account).is_ok());
-    let mut own: Vec<u64> = own.map(|(_, organisation)| *organisation).collect();
-    own.sort_unstable();
-    let commonest = own.chunk_by(|a, b| a == b).map(<[u64]>::len).max().unwrap_or(0);
-    let organisation = (commonest as u32, own.len() as u32);
-    InCommon { composition: composition(askers, &ring.frozen, seed), timing: timing(uses, seed), organisation }
+pub(super) fn in_common(of_day: &Askers, uses: Vec<Use>, ring: &Ring) -> InCommon {
+    let (seed, askers) = (seed_of(ring), &of_day.askers);
+    let own = |values: &[(u32, u64)]| -> Vec<u64> {
+        let own = values.iter().filter(|(account, _)| ring.frozen.binary_search(account).is_ok());
+        own.map(|(_, value)| *value).collect()
+    };
+    let commonest = |values: &[(u32, u64)]| {
+        let mut own = own(values);
+        own.sort_unstable();
+        let commonest = own.chunk_by(|a, b| a == b).map(<[u64]>::len).max().unwrap_or(0);
+        (commonest as u32, own.len() as u32)
+    };
+    let automated = own(&of_day.automated);
+    let in_other_intervals = timing_in_other_intervals(&uses, seed);
+    InCommon {
+        composition: composition(askers, &ring.frozen, seed),
+        of_any_plan: composition_of_any_plan(askers, &ring.frozen, seed),
+        timing: timing(uses, seed),
+        in_other_intervals,
+        organisation: commonest(&of_day.organisations),
+        agency: commonest(&of_day.agencies),
+        automated: (automated.iter().filter(|value| **value != 0).count() as u32, automated.len() as u32),
+        links: links(&of_day.named, &ring.frozen),
+        focus: None,
+        pivots: Vec::new(),
+    }
+}
+
+/// The seed of what is drawn for a ring.
+pub(super) fn seed_of(ring: &Ring) -> u64 {
+    u64::from_le_bytes(ring.name[..8].try_into().unwrap_or_default())
+}
+
+/// All exchanges of a day.
+pub(super) fn exchanges(store: &Store, view: &View, day: i32, day_starts: i32) -> Vec<Posting> {
+    postings((store, view), day, day_starts).flat_map(|(_, own)| own).copied().collect()
+}
+
+/// Families that two accounts of a ring's first group used until the end of the day that confirmed it.
+pub(super) fn shared_families(store: &Store, ring: &Ring, day_starts: i32) -> Result<BTreeSet<u64>> {
+    let mut all: Vec<(u64, u32)> = Vec::new();
+    for file in store.of_kind("uses-by-account") {
+        let uses: Sorted<_, crate::store::uses::OfAccount> = store.read(file, Sorted::open)?;
+        for &account in &ring.frozen {
+            let own = equal(uses.all(), |used: &crate::store::uses::OfAccount| used.account.cmp(&account));
+            let own = own.iter().filter(|used| day_of(used.first, day_starts) <= ring.confirmed);
+            all.extend(own.map(|used| (used.family, account)));
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(all.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() >= 2).map(|same| same[0].0).collect())
 }
 
 /// Exchanges of a day, by the place of the night that holds them.
@@ -92,12 +179,15 @@ pub(super) fn uses(store: &Store, view: &View, ring: &Ring, day_starts: i32) -> 
     first.into_iter().map(|((family, account), time)| Use { family, time, account }).collect()
 }
 
+/// Of one account: its requests, and how often it had which value of each attribute, with its end users last.
+type OfAccount = (u32, Vec<BTreeMap<u64, u32>>);
+
 /// The askers of a day.
 pub(super) fn of_day(store: &Store, view: &View, day: i32, day_starts: i32) -> Result<Askers> {
+    let own = ATTRIBUTES.iter().map(|(_, names)| *names);
     let names: Vec<&[&str]> =
-        ATTRIBUTES.iter().map(|(_, names)| *names).chain([&ORGANISATION[..], &PLAN[..]]).collect();
-    // For each account: requests, and how often it had which value of each attribute.
-    let mut of_account: BTreeMap<u32, (u32, Vec<BTreeMap<u64, u32>>)> = BTreeMap::new();
+        own.chain([&ADDRESS[..], &AUTOMATION[..], &AGENCY[..], &ORGANISATION[..], &PLAN[..]]).collect();
+    let mut of_account: BTreeMap<u32, OfAccount> = BTreeMap::new();
     let files: Vec<&Named> = store.of_kind("rows").collect();
     for (at, own) in postings((store, view), day, day_starts) {
         let Some(file) = files.get(at) else { continue };
@@ -109,45 +199,67 @@ pub(super) fn of_day(store: &Store, view: &View, day: i32, day_starts: i32) -> R
         }
         let wanted: Vec<u32> = rows.iter().map(|(row, _)| *row).collect();
         let mut accounts = rows.iter().map(|(_, account)| *account);
-        for batch in tables::read(&store.path(file), &["attributes"], Some(&wanted))? {
-            for (cell, account) in batch?.column(0).as_string::<i32>().iter().zip(accounts.by_ref()) {
+        for batch in tables::read(&store.path(file), &["end_user", "attributes"], Some(&wanted))? {
+            let batch = batch?;
+            let (users, cells) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            for ((user, cell), account) in users.iter().zip(cells).zip(accounts.by_ref()) {
                 let (requests, values) =
-                    of_account.entry(account).or_insert_with(|| (0, vec![BTreeMap::new(); names.len()]));
+                    of_account.entry(account).or_insert_with(|| (0, vec![BTreeMap::new(); names.len() + 1]));
                 *requests += 1;
+                let mut note = |place: usize, value: u64| {
+                    if values[place].len() < MOST_VALUES || values[place].contains_key(&value) {
+                        *values[place].entry(value).or_default() += 1;
+                    }
+                };
+                if let Some(user) = user.filter(|user| !user.trim().is_empty() && user.len() <= MOST) {
+                    note(names.len(), digest(user.trim()));
+                }
                 let cell = cell.filter(|cell| cell.len() <= MOST);
                 let Some(Value::Object(object)) = cell.and_then(|cell| serde_json::from_str(cell).ok()) else {
                     continue;
                 };
-                for (names, values) in names.iter().zip(values) {
-                    if let Some(value) = value(&object, names) {
-                        *values.entry(value).or_default() += 1;
-                    }
+                for (place, names) in names.iter().enumerate() {
+                    let Some(text) = value(&object, names) else { continue };
+                    let is_no = place == AUTOMATED && NO.iter().any(|no| text.eq_ignore_ascii_case(no));
+                    note(place, if is_no { 0 } else { digest(&text) });
                 }
             }
         }
     }
-    let (mut askers, mut organisations) = (Vec::new(), Vec::new());
+    let mut out = Askers::default();
     for (account, (requests, values)) in of_account {
+        for (kind, place) in (0u8..).zip(LINKED) {
+            let named = values[place].keys().map(|&value| crate::ring::links::Named { kind, value, account });
+            out.named.extend(named);
+        }
         // The value that it has most often.
         let commonest = |values: &BTreeMap<u64, u32>| {
             values.iter().max_by_key(|(value, n)| (**n, std::cmp::Reverse(**value))).map(|(value, _)| *value)
         };
         let mut values: Vec<Option<u64>> = values.iter().map(commonest).collect();
-        let plan = values.pop().flatten();
-        organisations.extend(values.pop().flatten().map(|organisation| (account, organisation)));
-        askers.push(Asker { account, requests, plan, values });
+        let of = |place: usize| values[place].map(|value| (account, value));
+        out.automated.extend(of(AUTOMATED));
+        out.agencies.extend(of(AUTOMATED + 1));
+        out.organisations.extend(of(AUTOMATED + 2));
+        let plan = values[AUTOMATED + 3];
+        out.plans.extend(plan.map(|plan| (account, plan)));
+        values.truncate(ATTRIBUTES.len());
+        out.askers.push(Asker { account, requests, plan, values });
     }
-    Ok((askers, organisations))
+    Ok(out)
 }
 
-/// A digest of the value of the first of these names that an object has: of a text, number or truth value, of nothing else.
-fn value(object: &Map<String, Value>, names: &[&str]) -> Option<u64> {
+/// The value of the first of these names that an object has, as a text: of a text, number or truth value, of nothing else.
+fn value(object: &Map<String, Value>, names: &[&str]) -> Option<String> {
     let of = |name: &&str| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-    let text = match names.iter().find_map(of)? {
-        Value::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(truth) => truth.to_string(),
-        _ => return None,
-    };
-    Some(u64::from_le_bytes(Digest::of(text.as_bytes()).0[..8].try_into().unwrap_or_default()))
+    match names.iter().find_map(of)? {
+        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+fn digest(text: &str) -> u64 {
+    u64::from_le_bytes(Digest::of(text.as_bytes()).0[..8].try_into().unwrap_or_default())
 }

@@ -103,7 +103,7 @@ impl Reader<'_> {
         let families: Vec<Option<Head>> = prompts.par_iter().map(|&prompt| self.family(prompt)).collect();
         let family = |prompt: u32| prompts.binary_search(&prompt).ok().and_then(|i| families[i].as_ref());
         let mut heads: HashMap<u64, &Head> = HashMap::new();
-        let mut out = Day { day, wide, sent, ..Day::default() };
+        let mut out = Day { day, wide, sent, large: near.large.clone(), ..Day::default() };
         let mut places: Vec<(u64, u16)> = Vec::new();
         let mut chosen: Vec<Choice> = Vec::new();
         for posting in postings {

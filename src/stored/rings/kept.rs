@@ -4,6 +4,7 @@
 use super::attributes::InCommon;
 use super::days;
 use super::neighbourhoods::Centres;
+use super::pivot::Pivot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::placebo::{Past, Walks};
 use crate::ring::streams::Streams;
@@ -17,14 +18,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-const MAGIC: &[u8; 8] = b"SHRINGS3";
+const MAGIC: &[u8; 8] = b"SHRINGS4";
 /// How files of older forms begin: all days are read again.
-const OLDER: [&[u8; 8]; 3] = [b"SHRINGS1", b"SHRINGS2", b"SHRFOUN1"];
+const OLDER: [&[u8; 8]; 5] = [b"SHRINGS1", b"SHRINGS2", b"SHRINGS3", b"SHRFOUN1", b"SHRFOUN2"];
 /// Kind of the file.
 pub(super) const KIND: &str = "rings";
 
 /// How the file of what was found begins, and its kind.
-const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN2";
+const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN3";
 pub(super) const FOUND: &str = "rings-found";
 
 /// What is kept.
@@ -43,6 +44,10 @@ pub(crate) struct Kept {
     pub(crate) config: RingConfig,
     /// What the first group of a ring has in common, by the ring's name and the day that confirmed it.
     pub(super) compositions: BTreeMap<([u8; 32], i32), InCommon>,
+    /// The day on which each model was first asked, by its number.
+    pub(super) models: BTreeMap<u32, i32>,
+    /// How the first group of a ring took a model up, by the ring's name and the model.
+    pub(super) pivots: BTreeMap<([u8; 32], u32), Pivot>,
 }
 
 /// What look-ups read: small where few rings were found, whatever the days hold.
@@ -55,6 +60,8 @@ pub(crate) struct Found {
     pub(crate) days: Vec<DayRecord>,
     /// Groups that placebo walks confirmed, and those that they tested.
     pub(crate) placebo: (u64, u64),
+    /// Mean of the e-values of their tests; none without one.
+    pub(crate) placebo_e: Option<f64>,
     /// Accounts of a planted campaign, and how many of them are listed at a level of 1%.
     pub(crate) planted: (u64, u64),
     pub(crate) late: u64,
@@ -72,12 +79,17 @@ impl Found {
         let tested = state.texts.under_test.iter().filter(|text| text.confirmed.is_none());
         let tested = tested.filter_map(|text| Some((text.family, *text.at_horizons.iter().flatten().last()?)));
         let Walks { rings, past, .. } = &kept.current;
-        let in_common = |ring: &Ring| kept.compositions.get(&(ring.name, ring.confirmed)).cloned().unwrap_or_default();
+        let in_common = |ring: &Ring| {
+            let found = kept.compositions.get(&(ring.name, ring.confirmed)).cloned().unwrap_or_default();
+            let own = kept.pivots.range((ring.name, 0)..=(ring.name, u32::MAX));
+            InCommon { pivots: own.map(|(_, pivot)| *pivot).collect(), ..found }
+        };
         Self {
             rings: rings.iter().map(|ring| (ring.clone(), in_common(ring))).collect(),
             past: past.iter().map(|past| (past.clone(), in_common(&past.ring))).collect(),
             days: state.days.clone(),
             placebo,
+            placebo_e: kept.current.mean_e(),
             planted,
             late: kept.late,
             config: kept.config,

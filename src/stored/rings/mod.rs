@@ -10,14 +10,17 @@
 mod attributes;
 mod days;
 mod events;
+mod focus;
 mod kept;
 mod neighbourhoods;
+mod pivot;
 mod subjects;
 mod walk;
 
-pub(crate) use attributes::{ATTRIBUTES, InCommon};
+pub(crate) use attributes::{ATTRIBUTES, InCommon, LINKS};
 pub(crate) use events::{Event, Kind, events, say};
 pub(crate) use kept::{forget, found};
+pub(crate) use pivot::{Pivot, ln_p as pivot_ln_p};
 
 use super::standing::Standings;
 use super::view::View;
@@ -25,12 +28,14 @@ use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;
 use crate::ring::propose::LEAST_ACCOUNTS;
-use crate::ring::{Day, RingConfig};
+use crate::ring::walk::KEPT;
+use crate::ring::{Day, Ring, RingConfig};
+use crate::store::postings::Posting;
 use crate::store::{Store, Writer};
 use attributes::Askers;
 use kept::{FOUND, KIND, Kept, kept, write};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the days of the nights that were added since, in a commit of its own; without a configuration as before.
 /// # Errors
@@ -51,6 +56,7 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig
     let mut kept = Kept { night: newest, config, ..before };
     walk::read((store, &view), model, &standings, since, &mut kept, &mut walk::walk_on)?;
     compose(store, &view, &mut kept)?;
+    follow(store, &view, &mut kept)?;
     drop((view, standings));
     commit(writer, &kept)
 }
@@ -62,6 +68,7 @@ fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
     // The newest day may have gone on.
     before.retain(|(_, day), _| Some(*day) != newest);
     let mut askers: BTreeMap<i32, Askers> = BTreeMap::new();
+    let mut exchanges: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
     let past = kept.current.past.iter().map(|past| &past.ring);
     for ring in kept.current.rings.iter().chain(past) {
         let of = (ring.name, ring.confirmed);
@@ -74,11 +81,51 @@ fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
                         empty.insert(attributes::of_day(store, view, ring.confirmed, kept.config.day_starts)?)
                     }
                 };
-                let uses = attributes::uses(store, view, ring, kept.config.day_starts);
-                attributes::in_common(askers, uses, ring)
+                let day_starts = kept.config.day_starts;
+                let uses = attributes::uses(store, view, ring, day_starts);
+                let found = attributes::in_common(askers, uses, ring);
+                let exchanges = match exchanges.entry(ring.confirmed) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(empty) => {
+                        empty.insert(attributes::exchanges(store, view, ring.confirmed, day_starts))
+                    }
+                };
+                let shared = attributes::shared_families(store, ring, day_starts)?;
+                let seed = attributes::seed_of(ring);
+                let focus = focus::focus(view, exchanges, &ring.frozen, &shared, &askers.plans, seed);
+                attributes::InCommon { focus: Some(focus), ..found }
             }
         };
         kept.compositions.insert(of, found);
+    }
+    Ok(())
+}
+
+/// Asks once of each ring how its first group took up each model that was new within four weeks of it, when the first days of the model are over.
+fn follow(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
+    let state = &kept.current.real;
+    let (Some(oldest), Some(newest)) = (state.days.first().map(|day| day.day), state.through()) else { return Ok(()) };
+    let day_starts = kept.config.day_starts;
+    let names: BTreeSet<[u8; 32]> = kept.current.rings.iter().map(|ring| ring.name).collect();
+    let past: BTreeSet<[u8; 32]> = kept.current.past.iter().map(|past| past.ring.name).collect();
+    kept.pivots.retain(|(name, _), _| names.contains(name) || past.contains(name));
+    for (model, day) in pivot::launches(&kept.models, oldest, newest) {
+        let is_near = |ring: &Ring| ring.proposed - KEPT < day && day <= ring.confirmed + KEPT;
+        let new = |ring: &&Ring| is_near(ring) && !kept.pivots.contains_key(&(ring.name, model));
+        let past = kept.current.past.iter().map(|past| &past.ring);
+        let rings: Vec<&Ring> = kept.current.rings.iter().chain(past).filter(new).collect();
+        if rings.is_empty() {
+            continue;
+        }
+        let plans = attributes::of_day(store, view, day, day_starts)?.plans;
+        let postings: Vec<Posting> =
+            (day..day + pivot::DAYS).flat_map(|day| attributes::exchanges(store, view, day, day_starts)).collect();
+        let counts = pivot::counts(&postings, model, &plans);
+        let found: Vec<([u8; 32], Pivot)> = rings
+            .into_iter()
+            .map(|ring| (ring.name, pivot::pivot((model, day), &counts, &ring.frozen, attributes::seed_of(ring))))
+            .collect();
+        kept.pivots.extend(found.into_iter().map(|(name, pivot)| ((name, model), pivot)));
     }
     Ok(())
 }

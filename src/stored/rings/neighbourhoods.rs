@@ -17,6 +17,8 @@ use std::collections::HashMap;
 const MOST_CENTRES: usize = 256;
 /// Prompts for each centre.
 const PER_CENTRE: usize = 20;
+/// Large neighbourhoods, of which each holds some of the others; fewer where there are few.
+const MOST_LARGE: usize = 16;
 /// Prompts that are looked up at a time.
 const CHUNK: usize = 4096;
 
@@ -47,13 +49,21 @@ pub(super) struct Neighbourhoods {
     seed: u64,
     known: HashMap<u32, u16>,
     vectors: Vectors,
+    /// The large neighbourhood of each.
+    pub(super) large: Vec<u16>,
 }
 
 impl Neighbourhoods {
     pub(super) fn open(store: &Store) -> Result<Self> {
         let segments = segments(store, "whole")?;
         let dim = segments.first().map_or(0, Segment::dim);
-        Ok(Self { segments, seed: super::super::seed(store)?, known: HashMap::new(), vectors: Vectors::new(dim) })
+        Ok(Self {
+            segments,
+            seed: super::super::seed(store)?,
+            known: HashMap::new(),
+            vectors: Vectors::new(dim),
+            large: Vec::new(),
+        })
     }
 
     /// Finds those of a day's prompts, which are sorted. Returns whether the centres were trained anew.
@@ -76,11 +86,24 @@ impl Neighbourhoods {
                 self.known.clear();
             }
         }
-        self.vectors = centres.vectors();
+        if is_new || self.large.is_empty() {
+            self.vectors = centres.vectors();
+            self.large = self.large_ones();
+        }
         let new: Vec<u32> = prompts.iter().copied().filter(|prompt| !self.known.contains_key(prompt)).collect();
         let found: Vec<Vec<(u32, u16)>> = new.par_chunks(CHUNK).map(|chunk| self.nearest(chunk)).collect();
         self.known.extend(found.into_iter().flatten());
         is_new
+    }
+
+    /// The large neighbourhood of each centre: the nearest of a few that are trained on the centres themselves.
+    fn large_ones(&self) -> Vec<u16> {
+        let n = (self.vectors.len() / 4).min(MOST_LARGE);
+        if n == 0 {
+            return Vec::new();
+        }
+        let near = nearest_leaders(&self.vectors, &train_leaders(&self.vectors, n, self.seed), 1);
+        near.iter().map(|near| near.first().map_or(EVERYWHERE, |near| near.id as u16)).collect()
     }
 
     /// Those of prompts of any day, which are sorted; [`EVERYWHERE`] for one that has no vector.

@@ -10,7 +10,7 @@ use super::subjects;
 use crate::embed::Model;
 use crate::error::Result;
 use crate::ring::{Day, Subjects};
-use crate::store::postings::Posting;
+use crate::store::postings::{NONE, Posting};
 use crate::store::uses::Uses;
 use crate::store::{Night, Store};
 use std::collections::BTreeMap;
@@ -79,6 +79,9 @@ pub(super) fn read(
     }
     let mut neighbourhoods = Neighbourhoods::open(store)?;
     for (day, postings) in by_day {
+        for posting in postings.iter().filter(|posting| posting.model != NONE) {
+            kept.models.entry(posting.model).or_insert(day);
+        }
         let mut prompts: Vec<u32> = postings.iter().map(|posting| posting.prompt).collect();
         prompts.sort_unstable();
         prompts.dedup();
