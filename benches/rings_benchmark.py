@@ -4,7 +4,7 @@
 
 PLAN is `campaigns` (data/plans/benchmark.toml; each campaign is weak, middle or strong in turn, so that a world has all three), `evasions`
 (data/plans/evasions.toml; every second evasion in turn, its knob at three strengths in turn) or `innocent` (the first without its campaigns). TEXTS is a file of
-prompts in place of the grammars. What the plan calls registered is given to the audit as known. What each world gave is a line of WORK/PLAN.jsonl (with DAYS
+prompts in place of the grammars. What the plan calls registered is in the registry before the first night. What each world gave is a line of WORK/PLAN.jsonl (with DAYS
 or TEXTS in its name); a seed that stands there is not done again, so a run that was stopped goes on, and the tables are of all lines. Needs Python 3.11.
 """
 import collections
@@ -113,9 +113,14 @@ def one(seed):
     open(f"{work}/plan.toml", "w").write(toml(plan))
     more = ["--texts", texts] if texts else []
     run("simulate", "--plan", f"{work}/plan.toml", "--out", world, "--seed", str(seed), *more)
-    known = [word for path in sorted(glob.glob(f"{world}/registry-*.jsonl")) for word in ("--known", path)]
+    # An audit of nothing makes the store, so that the registry is there before the first night.
+    os.makedirs(f"{work}/nothing", exist_ok=True)
+    run("audit", f"{work}/nothing", "--allow-empty", "--store", store, "--key", key)
+    for path in sorted(glob.glob(f"{world}/registry-*.jsonl")):
+        kind = pathlib.Path(path).stem.removeprefix("registry-")
+        run("registry", "import", path, "--kind", kind, "--store", store, "--key", key)
     logs = [f"{world}/logs/night-{night + 1}.jsonl" for night in range(days)]
-    run("audit", *logs, "--store", store, "--key", key, *known)
+    run("audit", *logs, "--store", store, "--key", key, "--timings", f"{work}/timings.json")
 
     account_of, day_of = {}, {}
     for night, log in enumerate(logs):
@@ -131,6 +136,7 @@ def one(seed):
             by_day[row["campaign"]][day_of[row["exchange_id"]]] += 1
         if row["group"]:
             groups[account].add(row["group"])
+    # Whoever's transcripts were bought is innocent.
     planted = {account for name, own in sent.items() if name != "c12-bought" for account in own}
     # Members are of any family; an account that is in none has no pseudonym here, and cannot be listed either.
     name_of = {}
@@ -146,14 +152,20 @@ def one(seed):
         night_of[account] = min(night, night_of.get(account, night))
     meta = json.loads(run("ring", "list", "--store", store, "--format", "json"))["rings_meta"]
 
-    def of_innocents(accounts):
-        counts = collections.Counter()
-        for account in accounts:
-            counts.update(groups[account] or {"background"})
-        return counts
-
-    wrong = {ring: own - planted for ring, own in rings.items()}
-    false = {ring: of_innocents(own) for ring, own in wrong.items() if 2 * len(own) > len(rings[ring])}
+    made_of = []
+    for ring, own in rings.items():
+        wrong = own - planted
+        of_groups = collections.Counter(name for account in wrong for name in groups[account] or {"background"})
+        of_campaigns = {name: len(members & own) for name, members in sent.items() if len(members & own) >= 3 and name != "c12-bought"}
+        # What the ring is of: where most are innocent the group that most of them share, which is what brought them together.
+        cause = of_groups.most_common(1)[0][0] if 2 * len(wrong) > len(own) else "campaign"
+        made_of.append({"of": cause, "size": len(own), "wrong": len(wrong), "groups": of_groups, "campaigns": of_campaigns, "rung": rungs[ring], "route": routes[ring]})
+    # An innocent counts for the worst ring that it is in: one that is mostly innocent before one of a campaign.
+    blamed = {}
+    for ring, one_ring in zip(rings, made_of):
+        for account in rings[ring] - planted:
+            if blamed.get(account, "campaign") == "campaign":
+                blamed[account] = one_ring["of"]
     campaigns = {}
     for name, own in sent.items():
         listed = own & set(night_of)
@@ -175,14 +187,16 @@ def one(seed):
     return {
         "seed": seed,
         "exchanges": len(account_of),
+        "registry": True,
         "campaigns": campaigns,
         "listed": len(listed),
         "right": len(listed & planted),
         "rings": len(rings),
-        "mixed": sum(len({name for name, own in sent.items() if len(own & members) >= 3}) > 1 for members in rings.values()),
-        "false": [{"of": counts.most_common(1)[0][0], "size": len(rings[ring]), "rung": rungs[ring], "route": routes[ring]} for ring, counts in false.items()],
-        "innocents": of_innocents(listed - planted),
+        "made_of": made_of,
+        "innocents": collections.Counter(blamed.values()),
+        "framed": sum(any(name.startswith("framed") for name in groups[account]) for account in set(night_of) - planted),
         "groups": collections.Counter(name for own in groups.values() for name in own),
+        "cpu": {stage["stage"]: round(stage["cpu_s"], 2) for stage in json.load(open(f"{work}/timings.json"))["stages"]},
         "valid": meta["valid"],
         "proposed": meta["proposed"],
         "placebo": meta["placebo"],
@@ -205,7 +219,7 @@ def main():
             with open(path, "a") as out:
                 out.write(json.dumps(world) + "\n")
             found = sum(2 * own["listed"] >= own["accounts"] for own in world["campaigns"].values())
-            print(f"seed {seed}: {world['exchanges']} exchanges, {found} of {len(world['campaigns'])} campaigns, listed {world['listed']}, right {world['right']}, false rings {world['false']}", file=sys.stderr, flush=True)
+            print(f"seed {seed}: {world['exchanges']} exchanges, {found} of {len(world['campaigns'])} campaigns, listed {world['listed']}, right {world['right']}, false rings {[(ring['of'], ring['size'], ring['route']) for ring in world['made_of'] if ring['of'] != 'campaign']}", file=sys.stderr, flush=True)
     cells = collections.defaultdict(list)
     for world in done:
         for campaign, own in world["campaigns"].items():
@@ -222,20 +236,28 @@ def main():
         when = f"{quantile(nights, 0.5):.0f}" if nights else "–"
         how_much = f"{sum(served) / len(served):.2f}" if served else "–"
         print(f"| {campaign} | {strength} | {len(worlds)} | {spread(recalls)} | {when} | {how_much} | {len(worlds) - len(nights)} |")
-    groups = sorted({group for world in done for group in world["groups"]} | {"background"})
-    print("\n| innocent group | accounts of a world | listed, mean | middle 95% | rings mostly of it, all worlds | of these at `second-stream` |\n|" + "---|" * 6)
+    groups = sorted({group for world in done for group in world["groups"]} | {"background", "campaign"})
+    print("\n| innocent group | accounts of a world | listed by it, mean | middle 95% | rings mostly of it, all worlds: co-use | persistent | of these at `second-stream` |\n|" + "---|" * 7)
     for group in groups:
         sizes = [world["groups"].get(group, 0) for world in done]
         listed = [world["innocents"].get(group, 0) for world in done]
-        false = [ring for world in done for ring in world["false"] if ring["of"] == group]
-        size = f"{max(sizes)}" if group != "background" else "the others"
+        false = [ring for world in done for ring in world["made_of"] if ring["of"] == group]
+        if group in ("background", "campaign"):
+            size, name = "the others", {"background": "none of them", "campaign": "in rings that are mostly a campaign's"}[group]
+        else:
+            size, name = f"{max(sizes)}", group
+        routes = [sum(ring["route"] == route for ring in false) for route in ("co-use", "persistent")]
         second = sum(ring["rung"] == "second-stream" for ring in false)
-        print(f"| {group} | {size} | {spread(listed)} | {len(false)} | {second} |")
+        cells = [*routes, second] if group != "campaign" else ["", "", ""]
+        print(f"| {name} | {size} | {spread(listed)} | {' | '.join(map(str, cells))} |")
     right = [world["right"] / world["listed"] for world in done if world["listed"]]
     if right:
         print(f"\naccounts listed that are right: {sum(right) / len(right):.3f} ({quantile(right, 0.025):.3f} to {quantile(right, 0.975):.3f})")
-    false = [len(world["false"]) for world in done]
-    print(f"rings: {sum(world['rings'] for world in done)}, mostly innocent {sum(false)} in {sum(n > 0 for n in false)} of {len(done)} worlds; rings with several campaigns {sum(world['mixed'] for world in done)}")
+    false = [sum(ring["of"] != "campaign" for ring in world["made_of"]) for world in done]
+    mixed = sum(len(ring["campaigns"]) > 1 for world in done for ring in world["made_of"])
+    print(f"rings: {sum(world['rings'] for world in done)}, mostly innocent {sum(false)} in {sum(n > 0 for n in false)} of {len(done)} worlds; with several campaigns {mixed}")
+    cpu = [world["cpu"]["rings"] for world in done]
+    print(f"CPU-seconds of the stage of rings: {min(cpu):.1f} to {max(cpu):.1f}, of all stages {min(sum(world['cpu'].values()) for world in done):.1f} to {max(sum(world['cpu'].values()) for world in done):.1f}")
     print(f"lists that were valid: {sum(world['valid'] for world in done)} of {len(done)}; exchanges of a world {min(world['exchanges'] for world in done):,} to {max(world['exchanges'] for world in done):,}")
 
 

@@ -1,6 +1,6 @@
 """What the statistics of rings cost as accounts grow: one night after a night that proposed groups.
 
-    rings_growth.py STILLHUNT KEY WORK ACCOUNTS…       each of so many accounts, ten exchanges an account and night, two nights
+    rings_growth.py STILLHUNT KEY WORK ACCOUNTS…       of so many accounts each, four exchanges an account and night, two nights
 
 Worlds of `simulate`, one work queue of 40 accounts for every 3,000. The two nights are audited one after another; of the second are shown all
 CPU-seconds, those of the stage of rings, and the most memory of the process's own (anonymous pages, looked at every 50 ms) in that stage and in all.
@@ -46,7 +46,7 @@ print("| accounts | exchanges of the night | rings, CPU-s | all, CPU-s | memory 
 for accounts in sizes:
     for path in (f"{work}/world", f"{work}/store"):
         shutil.rmtree(path, ignore_errors=True)
-    size = ["--accounts", str(accounts), "--exchanges", str(20 * accounts), "--days", "2", "--seed", "9"]
+    size = ["--accounts", str(accounts), "--exchanges", str(8 * accounts), "--days", "2", "--seed", "9"]
     queues = ["--queue-campaigns", str(max(1, accounts // 3000))]
     subprocess.run([program, "simulate", "--out", f"{work}/world", *size, *queues], check=True, stdout=subprocess.DEVNULL)
     audit(f"{work}/world/logs/night-1.jsonl")

@@ -157,7 +157,8 @@ def main():
         totals["trolls that share three families"].append(len(able) / max(1, len(of_trolls)))
         totals["innocent accounts listed"].append(sum(wrong.values()))
         totals["rings mostly innocent"].append(innocent)
-        totals["members that are right"].append(len(listed) / max(1, len(night_of)))
+        if night_of:
+            totals["accounts listed that are right, of weeks with any"].append(len(listed) / len(night_of))
         totals["list valid"].append(valid)
         totals["delays"] += delays
     delays = totals.pop("delays")

@@ -150,7 +150,10 @@ fn summary(report: &Report, dir: Option<&Path>, night: Option<u32>) -> String {
 pub(crate) fn simulate(args: &Simulate) -> Result<()> {
     let mut settings = match &args.plan {
         Some(path) => SimulateConfig::planned(args.seed, read_plan(path, args)?),
-        None => SimulateConfig { days: args.days.unwrap_or(3), ..SimulateConfig::sized(args.seed, args.exchanges.unwrap_or(20_000)) },
+        None => SimulateConfig {
+            days: args.days.unwrap_or(3),
+            ..SimulateConfig::sized(args.seed, args.exchanges.unwrap_or(20_000))
+        },
     };
     settings.accounts = args.accounts.unwrap_or(settings.accounts);
     settings.campaigns = args.campaigns.unwrap_or(settings.campaigns);

@@ -125,13 +125,7 @@ pub(super) fn accounts(config: &SimulateConfig, source: &Source<'_>, sizes: &[u3
 }
 
 /// One account by its number, before a campaign gives it anything.
-pub(super) fn account(
-    config: &SimulateConfig,
-    source: &Source<'_>,
-    number: u64,
-    class: Class,
-    quota: u64,
-) -> Account {
+pub(super) fn account(config: &SimulateConfig, source: &Source<'_>, number: u64, class: Class, quota: u64) -> Account {
     let rng = &mut stream(config.seed, "account", number, 0);
     let regions = cumulate(REGIONS.iter().map(|region| region.2));
     let (region, zone, _, network) = REGIONS[weighted(rng, &regions)];

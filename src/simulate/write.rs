@@ -6,8 +6,8 @@
 use super::accounts::{Account, REGIONS};
 use super::draw::{below, chance, opaque, pick, stream};
 use super::edits::{self, Edit};
-use super::planned::Asked;
 use super::grammar::{AppTask, tables};
+use super::planned::Asked;
 use super::record::{Record, What};
 use super::{Summary, World};
 use crate::error::{Error, ErrorKind, Result};

@@ -260,10 +260,8 @@ fn a_plan_is_planted_with_its_truth_by_exchange_and_by_account() {
     let truth = site.read("benchmark/truth.csv");
     assert_eq!(truth.lines().next(), Some("exchange_id,account,class,campaign,app,seed_id,edit,group"));
     let accounts = site.read("benchmark/accounts.csv");
-    let of_account: BTreeMap<&str, Vec<&str>> = accounts
-        .lines()
-        .map(|row| (row.split(',').next().expect("an account"), row.split(',').collect()))
-        .collect();
+    let of_account: BTreeMap<&str, Vec<&str>> =
+        accounts.lines().map(|row| (row.split(',').next().expect("an account"), row.split(',').collect())).collect();
     // Whoever sends for a campaign or a group is of it, by the truth of accounts.
     for row in truth.lines().skip(1) {
         let cells: Vec<&str> = row.split(',').collect();
@@ -273,7 +271,9 @@ fn a_plan_is_planted_with_its_truth_by_exchange_and_by_account() {
         }
     }
     let registered = site.read("benchmark/registry-app.jsonl");
-    assert!(registered.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["text"].is_string())));
+    assert!(
+        registered.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["text"].is_string()))
+    );
     let log = site.read("benchmark/logs/night-3.jsonl");
     let row: Value = serde_json::from_str(log.lines().next().expect("a row")).expect("JSON");
     assert!(row["attributes"]["registered"].as_str().is_some_and(|date| date.len() == 10), "{row}");

@@ -11,15 +11,16 @@
 //! only. Guarantees: a world without a plan is what it was before there were any; the same plan, texts and seed give the same bytes; memory is 32 bytes
 //! for each exchange, some 300 for each account and 20 for each distinct prompt, whatever the texts are.
 
+mod benign;
 mod knobs;
 mod schedule;
 #[cfg(test)]
 mod tests;
 mod texts;
 
+pub use benign::{BenignKind, BenignPlan};
 pub use knobs::{
-    Background, BenignKind, BenignPlan, CampaignKind, CampaignPlan, Client, Encoding, Hours, MOST_PLAN_BYTES, Network,
-    Plan, RewrittenBy,
+    Background, CampaignKind, CampaignPlan, Client, Encoding, Hours, MOST_PLAN_BYTES, Network, Plan, RewrittenBy,
 };
 pub(super) use schedule::Scene;
 pub(super) use texts::Asked;

@@ -112,7 +112,8 @@ impl Campaign {
                 }
             };
             for account in active {
-                let load = log_normal(&mut stream(seed, "planned-load", number.into(), account.into()), 1.0, plan.uneven);
+                let load =
+                    log_normal(&mut stream(seed, "planned-load", number.into(), account.into()), 1.0, plan.uneven);
                 let rate = plan.rate * ramp * load;
                 let n = often(rate, rng);
                 handed(scene, account, n, Part::Whole, rng);

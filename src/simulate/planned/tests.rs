@@ -163,7 +163,9 @@ fn a_search_tries_another_technique_each_time_and_then_uses_three() {
 
 #[test]
 fn a_hydra_is_mostly_somebodys_own() {
-    for (knobs, wanted) in [("kind = 'hydra'", 0.9), ("kind = 'hydra'\nmix = 0.75", 0.75), ("kind = 'queue'\nmix = 0", 0.0)] {
+    for (knobs, wanted) in
+        [("kind = 'hydra'", 0.9), ("kind = 'hydra'\nmix = 0.75", 0.75), ("kind = 'queue'\nmix = 0", 0.0)]
+    {
         let sent = campaign(6, &format!("{knobs}\naccounts = 20\nrate = 3"));
         let all: Vec<&Sent> = sent.iter().filter(|sent| sent.fact[2] == "campaign").collect();
         let innocent = share(&all, |sent| sent.fact[3].is_empty());
@@ -173,7 +175,8 @@ fn a_hydra_is_mostly_somebodys_own() {
 
 #[test]
 fn a_second_pool_takes_over_when_the_first_is_banned() {
-    let sent = campaign(7, "kind = 'failover'\naccounts = 40\nban_after = 2\nlag = 1\ncarry = 0.5\ntasks = 10\nrate = 5");
+    let sent =
+        campaign(7, "kind = 'failover'\naccounts = 40\nban_after = 2\nlag = 1\ncarry = 0.5\ntasks = 10\nrate = 5");
     let own = of(&sent);
     let on = |days: std::ops::Range<usize>| {
         own.iter().copied().filter(|sent| days.contains(&sent.day())).collect::<Vec<_>>()
@@ -267,9 +270,7 @@ fn parts_roles_subjects_and_times_follow_the_knobs() {
     // Texts of one interest: the task of a frame of its topic.
     let narrow = campaign(11, "kind = 'queue'\naccounts = 10\ntasks = 30\nsubjects = 1\nrate = 30");
     let wide = campaign(11, "kind = 'queue'\naccounts = 10\ntasks = 30\nrate = 30");
-    let words = |sent: &[Sent]| {
-        of(sent).iter().flat_map(|sent| sent.prompt().split(' ')).collect::<HashSet<_>>().len()
-    };
+    let words = |sent: &[Sent]| of(sent).iter().flat_map(|sent| sent.prompt().split(' ')).collect::<HashSet<_>>().len();
     assert!(words(&narrow) * 10 < words(&wide) * 9, "{} {}", words(&narrow), words(&wide));
 }
 
@@ -287,12 +288,16 @@ fn what_hides_a_text_hides_as_much_as_asked() {
     assert!((share_lost - 0.4).abs() < 0.07, "{share_lost}");
     assert!(of(&lost).iter().all(|sent| (sent.prompt() == whole[&sent.fact[5]]) == (sent.edit() == "none")));
     let each = |sent: &[Sent]| {
-        by_task(&of(sent)).values().map(|own| own.iter().map(|sent| sent.prompt()).collect::<HashSet<_>>().len()).sum::<usize>()
+        by_task(&of(sent))
+            .values()
+            .map(|own| own.iter().map(|sent| sent.prompt()).collect::<HashSet<_>>().len())
+            .sum::<usize>()
     };
     let rewritten = with("rounds = 3");
     assert!(each(&rewritten) * 10 > of(&rewritten).len() * 8, "{} of {}", each(&rewritten), of(&rewritten).len());
     // An account's wording of its template is one for all its requests.
-    let wording = campaign(12, "kind = 'template'\naccounts = 10\nrate = 5\nrounds = 1\nrewritten_by = 'account'\nedited = 0");
+    let wording =
+        campaign(12, "kind = 'template'\naccounts = 10\nrate = 5\nrounds = 1\nrewritten_by = 'account'\nedited = 0");
     let mut heads: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
     for sent in of(&wording) {
         heads.entry(sent.account()).or_default().insert(sent.prompt().split("\n\n").next().expect("a text"));
@@ -389,7 +394,8 @@ fn camouflage_canaries_imitation_and_framing_are_in_the_truth() {
 #[test]
 fn a_public_set_is_the_same_for_a_campaign_and_a_benchmark() {
     let both = "[[benign]]\nname = 'lab'\nkind = 'benchmark'\nset = 'open'\naccounts = 6\ntexts = 30\nrate = 30\n";
-    let sent = drawn(15, &format!("{both}[[campaign]]\nname = 'c'\nkind = 'queue'\nset = 'open'\ntasks = 6\nedited = 0"));
+    let sent =
+        drawn(15, &format!("{both}[[campaign]]\nname = 'c'\nkind = 'queue'\nset = 'open'\ntasks = 6\nedited = 0"));
     let set: HashSet<&str> = sent.iter().filter(|sent| sent.fact[7] == "lab").map(Sent::prompt).collect();
     assert!((28..=30).contains(&set.len()));
     assert!(of(&sent).iter().all(|sent| set.contains(sent.prompt())));
@@ -475,7 +481,9 @@ fn the_truth_by_account_and_the_registry_say_what_is_planned() {
     world.write_accounts(&mut out).expect("written");
     let rows = String::from_utf8(out).expect("UTF-8");
     let count = |column: usize, name: &str| {
-        rows.lines().filter(|row| row.split(',').nth(column).is_some_and(|cell| cell.split(';').any(|own| own == name))).count()
+        rows.lines()
+            .filter(|row| row.split(',').nth(column).is_some_and(|cell| cell.split(';').any(|own| own == name)))
+            .count()
     };
     assert_eq!(rows.lines().count(), 1 + 200 + 10 + 2);
     assert_eq!((count(2, "c"), count(2, "sold"), count(4, "c")), (10, 4, 3));
@@ -511,7 +519,9 @@ fn what_a_plan_must_not_say_is_refused_by_name() {
             Err(said) => assert!(!wanted.is_empty() && said.contains(wanted), "{table}: {said}"),
         }
     }
-    let crowd = Plan::from_toml("[world]\naccounts = 100\nexchanges = 500\n[[benign]]\nname = 'x'\nkind = 'class'\naccounts = 500");
+    let crowd = Plan::from_toml(
+        "[world]\naccounts = 100\nexchanges = 500\n[[benign]]\nname = 'x'\nkind = 'class'\naccounts = 500",
+    );
     let config = SimulateConfig::planned(1, crowd.expect("a plan"));
     let refused = World::new(&config, &Texts::Grammar).err().expect("too few people").to_string();
     assert!(refused.contains("at least 500 organic people for x"), "{refused}");

@@ -256,7 +256,8 @@ impl Campaign {
             first.take().map(Cow::Owned).or_else(other)
         };
         if matches!(plan.kind, CampaignKind::Template | CampaignKind::Rubric) {
-            let fixed = if edits.is_empty() { fixed.to_owned() } else { plant(fixed, &mut || None, 0.9, edits, rng).text };
+            let fixed =
+                if edits.is_empty() { fixed.to_owned() } else { plant(fixed, &mut || None, 0.9, edits, rng).text };
             let wanted = (fixed.chars().count() as f64 * (1.0 / plan.share() - 1.0)) as usize;
             let mut slots = String::new();
             while slots.chars().count() < wanted {
@@ -376,7 +377,8 @@ impl Group {
         let (text, edit) = match self.plan.kind {
             BenignKind::App => {
                 let own = &self.apps[item as usize % self.apps.len()];
-                let interest = if account.interests.is_empty() { source.interest(rng) } else { pick(rng, &account.interests) };
+                let interest =
+                    if account.interests.is_empty() { source.interest(rng) } else { pick(rng, &account.interests) };
                 let rank = below(rng, source.size(interest).max(1) as usize) as u32;
                 app = Some(own);
                 let about_own = chance(rng, self.plan.own_subjects);
@@ -391,8 +393,11 @@ impl Group {
                 let interests: Vec<u32> = (0..2).map(|_| source.interest(of_person)).collect();
                 let interest = pick(rng, &interests);
                 let popular = chance(rng, 0.3);
-                let rank =
-                    if popular { source.popular(interest, rng) } else { below(rng, source.size(interest).max(1) as usize) as u32 };
+                let rank = if popular {
+                    source.popular(interest, rng)
+                } else {
+                    below(rng, source.size(interest).max(1) as usize) as u32
+                };
                 (source.text(interest, rank).into_owned(), "")
             }
             BenignKind::Retry => {
