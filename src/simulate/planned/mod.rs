@@ -40,7 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const FIRST_APP: u32 = 1 << 20;
 /// Days before the world's first within which organic accounts were registered.
 const OLDEST: i64 = 730;
-/// Models of a service before and behind a launch.
+/// The model that is launched.
 const NEWEST: &str = "orion-next";
 
 /// Everything that is planted.

@@ -4,7 +4,6 @@ use super::super::tests::{facts, rows, text, world};
 use super::super::{SimulateConfig, Texts, World};
 use super::*;
 use serde_json::Value;
-use std::collections::HashSet;
 
 /// One exchange of a planned world: the log's row and the truth's cells.
 struct Sent {
@@ -63,7 +62,7 @@ fn benign(seed: u64, knobs: &str) -> Vec<Sent> {
     drawn(seed, &format!("[[benign]]\nname = 'c'\n{knobs}"))
 }
 
-fn accounts<'a>(sent: impl IntoIterator<Item = &'a &'a Sent>) -> HashSet<&'a str> {
+fn accounts<'a>(sent: impl IntoIterator<Item = &'a &'a Sent>) -> BTreeSet<&'a str> {
     sent.into_iter().map(|sent| sent.account()).collect()
 }
 
@@ -139,7 +138,7 @@ fn fixed_texts_have_their_share_and_stand_where_their_kind_says() {
     // A dispatcher deals subjects to all; people ask what interests them.
     let spread = |knobs: &str| {
         let sent = campaign(4, &format!("kind = 'template'\naccounts = 6\nrate = 30\nedited = 0\n{knobs}"));
-        let words: HashSet<(String, String)> = of(&sent)
+        let words: BTreeSet<(String, String)> = of(&sent)
             .iter()
             .flat_map(|sent| sent.prompt().split(' ').skip(60).map(|word| (sent.account().to_owned(), word.to_owned())))
             .collect();
@@ -210,7 +209,7 @@ fn rerouted_and_bought_leave_no_text() {
     assert_eq!(by_task(&own).len(), own.len());
     let harness = own[0].row["system"].as_str().expect("a harness");
     assert!(own.iter().all(|sent| sent.row["system"] == harness));
-    let distinct: HashSet<&str> = own.iter().map(|sent| sent.prompt()).collect();
+    let distinct: BTreeSet<&str> = own.iter().map(|sent| sent.prompt()).collect();
     assert!(distinct.len() * 100 > own.len() * 97);
     let bare = campaign(9, "kind = 'rerouting'\naccounts = 15\nharness = false");
     assert!(of(&bare).iter().all(|sent| sent.row["system"].is_null()));
@@ -249,11 +248,11 @@ fn who_is_active_and_how_much_follows_the_knobs() {
 
 #[test]
 fn parts_roles_subjects_and_times_follow_the_knobs() {
-    let sent = campaign(11, "kind = 'queue'\naccounts = 30\nrate = 4\ntasks = 8\nshards = 3\nedited = 0");
+    let sent = campaign(11, "kind = 'queue'\naccounts = 30\nrate = 8\ntasks = 8\nshards = 3\nedited = 0");
     let own = of(&sent);
     let tasks = by_task(&own);
     assert_eq!(tasks.len(), 3 * 8 * 5);
-    assert!(tasks.values().all(|copies| accounts(copies).len() <= 10));
+    assert!(tasks.values().all(|copies| accounts(copies).len() == 10));
     let sent = campaign(11, "kind = 'queue'\naccounts = 30\nroles = 3\nedited = 0");
     let own = of(&sent);
     let of_role = share(&own, |sent| sent.edit() == "role");
@@ -265,12 +264,13 @@ fn parts_roles_subjects_and_times_follow_the_knobs() {
         let times = copies.iter().map(|sent| sent.second());
         assert!(times.clone().max().expect("copies") - times.min().expect("copies") <= 300);
     }
-    let hours: HashSet<i64> = own.iter().map(|sent| sent.second().rem_euclid(86_400) / 3_600).collect();
+    let hours: BTreeSet<i64> = own.iter().map(|sent| sent.second().rem_euclid(86_400) / 3_600).collect();
     assert!(hours.len() <= 10, "{hours:?}");
     // Texts of one interest: the task of a frame of its topic.
     let narrow = campaign(11, "kind = 'queue'\naccounts = 10\ntasks = 30\nsubjects = 1\nrate = 30");
     let wide = campaign(11, "kind = 'queue'\naccounts = 10\ntasks = 30\nrate = 30");
-    let words = |sent: &[Sent]| of(sent).iter().flat_map(|sent| sent.prompt().split(' ')).collect::<HashSet<_>>().len();
+    let words =
+        |sent: &[Sent]| of(sent).iter().flat_map(|sent| sent.prompt().split(' ')).collect::<BTreeSet<_>>().len();
     assert!(words(&narrow) * 10 < words(&wide) * 9, "{} {}", words(&narrow), words(&wide));
 }
 
@@ -290,7 +290,7 @@ fn what_hides_a_text_hides_as_much_as_asked() {
     let each = |sent: &[Sent]| {
         by_task(&of(sent))
             .values()
-            .map(|own| own.iter().map(|sent| sent.prompt()).collect::<HashSet<_>>().len())
+            .map(|own| own.iter().map(|sent| sent.prompt()).collect::<BTreeSet<_>>().len())
             .sum::<usize>()
     };
     let rewritten = with("rounds = 3");
@@ -298,17 +298,18 @@ fn what_hides_a_text_hides_as_much_as_asked() {
     // An account's wording of its template is one for all its requests.
     let wording =
         campaign(12, "kind = 'template'\naccounts = 10\nrate = 5\nrounds = 1\nrewritten_by = 'account'\nedited = 0");
-    let mut heads: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+    let mut heads: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for sent in of(&wording) {
         heads.entry(sent.account()).or_default().insert(sent.prompt().split("\n\n").next().expect("a text"));
     }
-    assert!(heads.values().all(|own| own.len() == 1) && heads.values().flatten().collect::<HashSet<_>>().len() > 2);
+    assert!(heads.values().all(|own| own.len() == 1) && heads.values().flatten().collect::<BTreeSet<_>>().len() > 2);
     let padded = with("padding = 3");
     for sent in of(&padded) {
         let (own, all) = (whole[&sent.fact[5]].chars().count(), sent.prompt().chars().count());
         assert!(sent.prompt().contains(&whole[&sent.fact[5]]) && all > 3 * own, "{own} of {all}");
     }
-    let edited = with("edited = 1\nedits = ['homoglyph']\nstrength = 1");
+    let hidden = "edited = 1\nedits = ['homoglyph']\nstrength = 1";
+    let edited = campaign(12, &format!("kind = 'queue'\naccounts = 20\ntasks = 10\nrate = 6\n{hidden}"));
     assert!(share(&of(&edited), |sent| sent.edit() == "homoglyph") > 0.95);
 }
 
@@ -341,7 +342,7 @@ fn requests_are_cut_and_encoded() {
 #[test]
 fn accounts_look_as_the_operator_equips_them() {
     let values = |sent: &[Sent], name: &str| {
-        of(sent).iter().map(|sent| sent.attribute(name).map(str::to_owned)).collect::<HashSet<_>>()
+        of(sent).iter().map(|sent| sent.attribute(name).map(str::to_owned)).collect::<BTreeSet<_>>()
     };
     let base = "kind = 'queue'\naccounts = 30\n";
     let usual = campaign(13, base);
@@ -352,11 +353,11 @@ fn accounts_look_as_the_operator_equips_them() {
         13,
         &format!("{base}payments = 0\nclient = 'stripped'\nnetwork = 'datacenter'\nregistered_within = 0"),
     );
-    assert!(values(&hidden, "payment").len() > 20 && values(&hidden, "client") == HashSet::from([None]));
+    assert!(values(&hidden, "payment").len() > 20 && values(&hidden, "client") == BTreeSet::from([None]));
     assert!(values(&hidden, "region").len() == 1 && values(&hidden, "registered").len() > 20);
     let own = campaign(13, &format!("{base}client = 'own'\nnetwork = 'own'"));
     assert!(values(&own, "client").len() > 3);
-    let mut regions: BTreeMap<&str, HashSet<Option<&str>>> = BTreeMap::new();
+    let mut regions: BTreeMap<&str, BTreeSet<Option<&str>>> = BTreeMap::new();
     of(&own).iter().for_each(|sent| {
         regions.entry(sent.account()).or_default().insert(sent.attribute("region"));
     });
@@ -375,14 +376,14 @@ fn camouflage_canaries_imitation_and_framing_are_in_the_truth() {
     assert_eq!(mixed("camouflage = 3"), (700, 400, 0));
     assert_eq!(mixed("canaries = 2"), (600, 600, 200));
     let golds = campaign(14, &format!("{base}canaries = 2"));
-    let gold: HashSet<&str> =
+    let gold: BTreeSet<&str> =
         of(&golds).iter().filter(|sent| sent.edit() == "canary").map(|sent| sent.prompt()).collect();
     assert_eq!(gold.len(), 2, "the same test questions every day");
     let framed = campaign(14, "kind = 'queue'\naccounts = 60\nedited = 0\nframed = 12\nframed_tasks = 5");
     let innocent: Vec<&Sent> = framed.iter().filter(|sent| sent.fact[7] == "framed-by-c").collect();
     assert_eq!((innocent.len(), accounts(&innocent).len()), (60, 12));
     assert!(innocent.iter().all(|sent| sent.fact[3].is_empty() && sent.fact[2] != "campaign"));
-    let tasks: HashSet<&str> = of(&framed).iter().map(|sent| sent.prompt()).collect();
+    let tasks: BTreeSet<&str> = of(&framed).iter().map(|sent| sent.prompt()).collect();
     assert!(innocent.iter().all(|sent| tasks.contains(sent.prompt())));
     let app = "[[benign]]\nname = 'app'\nkind = 'app'\n[[campaign]]\nname = 'c'\nimitates = 'app'\n";
     let sent = drawn(14, &format!("{app}{base}"));
@@ -396,7 +397,7 @@ fn a_public_set_is_the_same_for_a_campaign_and_a_benchmark() {
     let both = "[[benign]]\nname = 'lab'\nkind = 'benchmark'\nset = 'open'\naccounts = 6\ntexts = 30\nrate = 30\n";
     let sent =
         drawn(15, &format!("{both}[[campaign]]\nname = 'c'\nkind = 'queue'\nset = 'open'\ntasks = 6\nedited = 0"));
-    let set: HashSet<&str> = sent.iter().filter(|sent| sent.fact[7] == "lab").map(Sent::prompt).collect();
+    let set: BTreeSet<&str> = sent.iter().filter(|sent| sent.fact[7] == "lab").map(Sent::prompt).collect();
     assert!((28..=30).contains(&set.len()));
     assert!(of(&sent).iter().all(|sent| set.contains(sent.prompt())));
 }
@@ -447,7 +448,7 @@ fn innocent_groups_do_what_their_kind_says() {
     let quote = |sent: &Sent| sent.prompt().rsplit('"').nth(1).map(str::to_owned);
     for copies in by_task(&own).values() {
         assert!(copies.iter().all(|sent| quote(sent) == quote(copies[0])), "one headline a story");
-        assert!(copies.iter().map(|sent| sent.prompt()).collect::<HashSet<_>>().len() * 10 > copies.len() * 9);
+        assert!(copies.iter().map(|sent| sent.prompt()).collect::<BTreeSet<_>>().len() * 10 > copies.len() * 9);
     }
 }
 
@@ -455,11 +456,11 @@ fn innocent_groups_do_what_their_kind_says() {
 fn gateways_agencies_and_retries_are_told_apart() {
     let sent = benign(17, "kind = 'gateway'\naccounts = 2\nrate = 80\nusers = 50\nuneven = 0");
     let own = of(&sent);
-    let users: HashSet<&str> = own.iter().map(|sent| sent.row["end_user"].as_str().expect("a user")).collect();
+    let users: BTreeSet<&str> = own.iter().map(|sent| sent.row["end_user"].as_str().expect("a user")).collect();
     assert!(own.len() == 800 && users.len() > 60 && accounts(&own).len() == 2);
     let sent = benign(17, "kind = 'agency'\naccounts = 6\ntexts = 10\nrate = 5");
     let own = of(&sent);
-    let organisations: HashSet<Option<&str>> = own.iter().map(|sent| sent.attribute("organisation")).collect();
+    let organisations: BTreeSet<Option<&str>> = own.iter().map(|sent| sent.attribute("organisation")).collect();
     assert!(organisations.len() == 1 && !organisations.contains(&None));
     assert!(by_task(&own).values().any(|copies| accounts(copies).len() >= 2));
     let sent = benign(17, "kind = 'retry'\naccounts = 10\nrate = 1");
@@ -489,9 +490,9 @@ fn the_truth_by_account_and_the_registry_say_what_is_planned() {
     assert_eq!((count(2, "c"), count(2, "sold"), count(4, "c")), (10, 4, 3));
     assert_eq!((count(3, "app"), count(3, "gate"), count(3, "other")), (30, 2, 30));
     let registry = world.registry();
-    let of_kind = |kind: &str| registry.iter().filter(|[own, ..]| own == kind).map(|[.., what]| what.as_str());
-    assert_eq!((of_kind("app").count(), of_kind("gateway").count(), registry.len()), (3, 2, 5));
-    assert!(of_kind("gateway").all(|account| rows.contains(account)));
+    let of_kind = |kind: &str| registry.iter().filter(|[own, ..]| own == kind).count();
+    assert_eq!((of_kind("app"), of_kind("gateway"), registry.len()), (3, 2, 5));
+    assert!(registry.iter().all(|[kind, _, what]| kind != "gateway" || rows.contains(what)));
 }
 
 #[test]
