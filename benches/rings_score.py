@@ -12,6 +12,14 @@ import sys
 INNOCENT = ("organic", "app", "class", "irc", "framed")
 
 
+def quantile(values, share):
+    """The value below which this share of the values lies, between neighbours by a straight line."""
+    values = sorted(values)
+    at = share * (len(values) - 1)
+    low = int(at)
+    return values[low] + (at - low) * (values[min(low + 1, len(values) - 1)] - values[low])
+
+
 def score(program, store, world, key):
     """What was found, by label: accounts and how many of them are listed; members, how many are right; what each ring is made of."""
     labels, account_of = collections.defaultdict(set), {}

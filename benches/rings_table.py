@@ -12,18 +12,11 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from rings_score import score
+from rings_score import quantile, score
 
 data, program, key, work, plan, first, last = sys.argv[1:8]
 here = pathlib.Path(__file__).parent
 recalls, precision, innocent, valid = {}, [], [], 0
-
-
-def quantile(values, share):
-    values = sorted(values)
-    at = share * (len(values) - 1)
-    low = int(at)
-    return values[low] + (at - low) * (values[min(low + 1, len(values) - 1)] - values[low])
 
 
 def line(name, values):

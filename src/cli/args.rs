@@ -554,15 +554,19 @@ pub(crate) struct Simulate {
     /// Directory for logs/night-1.jsonl … (or one logs/log.jsonl) and truth.csv
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Exchanges
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
-    pub(crate) exchanges: u64,
-    /// Accounts [default: a tenth of the exchanges]
+    /// Exchanges [default: 20000, or those of the plan's background]
+    #[arg(long, value_name = "N")]
+    pub(crate) exchanges: Option<u64>,
+    /// Accounts [default: a tenth of the exchanges, or those of the plan's background]
     #[arg(long, value_name = "N")]
     pub(crate) accounts: Option<u32>,
-    /// Days, one log each
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(crate) days: u32,
+    /// Days, one log each [default: 3, or those of the plan]
+    #[arg(long, value_name = "N")]
+    pub(crate) days: Option<u32>,
+    /// Plant what this TOML file says: campaigns, innocent groups that act alike, and their evasions; the truth by account goes to accounts.csv, what the
+    /// plan calls registered to registry-KIND.jsonl. Two plans are in data/plans; for example --plan data/plans/benchmark.toml
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["campaigns", "large_campaign", "campaign_share", "fragment_campaigns", "queue_campaigns"])]
+    pub(crate) plan: Option<PathBuf>,
     /// Campaigns, at most 100,000 [default: one for 3,500 exchanges]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(..=100_000))]
     pub(crate) campaigns: Option<u32>,

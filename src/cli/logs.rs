@@ -11,11 +11,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
 use crate::lookup;
 use crate::report::{self, Report};
-use crate::simulate::{FragmentConfig, FragmentEdit, QueueConfig, SimulateConfig, Summary};
+use crate::simulate::{FragmentConfig, FragmentEdit, MOST_PLAN_BYTES, Plan, QueueConfig, SimulateConfig, Summary};
 use crate::simulate::{TextForm, Texts, World, texts_from_lines, texts_from_parquet};
-use crate::store::files::{create_output, private_dir, write_private};
+use crate::store::files::{create_output, private_dir, read_bounded, write_private};
 use crate::store::input::{self, Input};
 use crate::stored::Progress as _;
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -147,8 +148,13 @@ fn summary(report: &Report, dir: Option<&Path>, night: Option<u32>) -> String {
 }
 
 pub(crate) fn simulate(args: &Simulate) -> Result<()> {
-    let mut settings = SimulateConfig::sized(args.seed, args.exchanges);
-    settings.days = args.days;
+    let mut settings = match &args.plan {
+        Some(path) => SimulateConfig::planned(args.seed, read_plan(path, args)?),
+        None => SimulateConfig {
+            days: args.days.unwrap_or(3),
+            ..SimulateConfig::sized(args.seed, args.exchanges.unwrap_or(20_000))
+        },
+    };
     settings.accounts = args.accounts.unwrap_or(settings.accounts);
     settings.campaigns = args.campaigns.unwrap_or(settings.campaigns);
     settings.large_campaign = args.large_campaign.unwrap_or(settings.large_campaign);
@@ -183,6 +189,12 @@ pub(crate) fn simulate(args: &Simulate) -> Result<()> {
         world.write_fragments(&mut out)?;
         out.end()?;
     }
+    if args.plan.is_some() {
+        let mut out = Sink::new(&args.out.join(format!("accounts.csv{ending}")), args.compress)?;
+        world.write_accounts(&mut out)?;
+        out.end()?;
+        write_registry(&world, &args.out)?;
+    }
     let mut summary = Summary::default();
     let mut all =
         args.one_log.then(|| Sink::new(&logs.join(format!("log.jsonl{ending}")), args.compress)).transpose()?;
@@ -202,6 +214,31 @@ pub(crate) fn simulate(args: &Simulate) -> Result<()> {
     }
     truth.end()?;
     print::json(&serde_json::json!({ "config": settings, "summary": summary }))
+}
+
+/// The plan, with the sizes that the command line asks for.
+fn read_plan(path: &Path, args: &Simulate) -> Result<Plan> {
+    let bytes = read_bounded(path, MOST_PLAN_BYTES)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|cause| Error::new(ErrorKind::Config, format!("expected UTF-8 in {}, got {cause}", path.display())))?;
+    let mut plan = Plan::from_toml(&text).map_err(|error| error.at(path.display().to_string()))?;
+    plan.world.exchanges = args.exchanges.unwrap_or(plan.world.exchanges);
+    plan.world.days = args.days.unwrap_or(plan.world.days);
+    Ok(plan)
+}
+
+/// Writes what the plan says is registered: texts to a file of each kind, the accounts of gateways to one of their own.
+fn write_registry(world: &World<'_>, out: &Path) -> Result<()> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for [kind, name, what] in world.registry() {
+        let gateway = kind == "gateway";
+        let file = if gateway { "registry-gateways.csv".to_owned() } else { format!("registry-{kind}.jsonl") };
+        let line = serde_json::json!({ "name": name, "text": what });
+        let line = if gateway { format!("{name},{what}\n") } else { format!("{line}\n") };
+        let header = if gateway { "name,account\n" } else { "" };
+        *files.entry(file).or_insert_with(|| header.to_owned()) += &line;
+    }
+    files.iter().try_for_each(|(file, lines)| write_private(&out.join(file), lines.as_bytes()))
 }
 
 fn read_texts(path: &Path) -> Result<Texts> {

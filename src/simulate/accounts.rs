@@ -59,6 +59,10 @@ pub(super) struct Account {
     pub(super) payment: String,
     pub(super) tier: &'static str,
     pub(super) model: &'static str,
+    /// The day on which it was registered, in days since the epoch; only in worlds with a plan.
+    pub(super) registered: Option<i64>,
+    /// The organisation that it says it belongs to.
+    pub(super) organisation: Option<String>,
 }
 
 /// Regions: name, hours from UTC, weight, first network number of its providers.
@@ -80,7 +84,7 @@ pub(super) const REGIONS: &[(&str, i64, f64, u32)] = &[
 
 const MODELS: &[&str] = &["orion-large", "orion-large", "orion-small", "orion-small", "orion-small", "orion-code"];
 const PEOPLE_CLIENTS: &[&str] = &["web", "web", "web", "ios", "ios", "android", "android", "desktop"];
-const API_CLIENTS: &[&str] =
+pub(super) const API_CLIENTS: &[&str] =
     &["python-sdk/1.42", "python-sdk/1.40", "node-sdk/2.8", "go-sdk/0.9", "java-sdk/1.3", "curl"];
 
 /// The campaigns' sizes: log-normal with median 5 between the configured bounds, and first the large one.
@@ -120,7 +124,8 @@ pub(super) fn accounts(config: &SimulateConfig, source: &Source<'_>, sizes: &[u3
     (0..).zip(quotas).map(|(number, (class, quota))| account(config, source, number, class, quota)).collect()
 }
 
-fn account(config: &SimulateConfig, source: &Source<'_>, number: u64, class: Class, quota: u64) -> Account {
+/// One account by its number, before a campaign gives it anything.
+pub(super) fn account(config: &SimulateConfig, source: &Source<'_>, number: u64, class: Class, quota: u64) -> Account {
     let rng = &mut stream(config.seed, "account", number, 0);
     let regions = cumulate(REGIONS.iter().map(|region| region.2));
     let (region, zone, _, network) = REGIONS[weighted(rng, &regions)];
@@ -155,6 +160,8 @@ fn account(config: &SimulateConfig, source: &Source<'_>, number: u64, class: Cla
         ),
         tier: pick(rng, if api { &["team", "enterprise", "pay-as-you-go"] } else { &["free", "free", "plus", "team"] }),
         model: pick(rng, MODELS),
+        registered: None,
+        organisation: None,
     }
 }
 

@@ -9,9 +9,11 @@
 use super::draw::{below, between, chance, pick, shuffle};
 use super::grammar::tables;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 /// How a prompt was changed from its seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Edit {
     /// Rare words and numbers replaced, as if a template's slots were filled anew.
     Slot,
@@ -30,8 +32,10 @@ pub enum Edit {
     /// Cut to 70% of its words.
     Trunc70,
     /// Half its length of unrelated text behind.
+    #[serde(rename = "pad1.5x")]
     Pad15,
     /// Twice its length of unrelated text around.
+    #[serde(rename = "pad3x")]
     Pad3,
     /// Sentences in another order.
     Reorder,

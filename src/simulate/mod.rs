@@ -4,6 +4,7 @@
 //! rates, sessions, day and night, bursts of programs, stock phrases, one template behind many accounts, a prompt that goes
 //! round for an hour. Into it come campaigns of a few accounts each, which hide their prompts among innocent ones and edit
 //! them, and, where they are asked for, campaigns that put one fragment into many different requests. The truth file says of each exchange which account class sent it and which campaign, seed and edit are behind it.
+//! What else is to be planted, and how it evades, a plan says ([`Plan`]): the worlds of the benchmark of rings.
 //! Prompts come from grammars written for this project (`data/grammar`) or from any texts that the user gives.
 //!
 //! Weakness: a grammar repeats itself more than people do, responses are about nothing, and whoever tunes a threshold on a
@@ -18,6 +19,7 @@ mod edits;
 mod fragment;
 mod grammar;
 mod plan;
+mod planned;
 mod plant;
 mod queue;
 mod record;
@@ -31,6 +33,10 @@ mod tests;
 pub use edits::Edit;
 pub use fragment::{FragmentConfig, fragment_text, fragment_texts};
 pub use grammar::{PublishedFragment, published_fragments};
+pub use planned::{
+    Background, BenignKind, BenignPlan, CampaignKind, CampaignPlan, Client, Encoding, Hours, MOST_PLAN_BYTES, Network,
+    Plan, RewrittenBy,
+};
 pub use plant::{FragmentEdit, Place, Planted, with_fragment};
 pub use queue::QueueConfig;
 pub use texts::{TextForm, texts_from_lines, texts_from_parquet};
@@ -73,6 +79,9 @@ pub struct SimulateConfig {
     pub fragments: FragmentConfig,
     /// Campaigns that hand new tasks to many accounts every day (default none).
     pub queues: QueueConfig,
+    /// What else is planted (default nothing). Its `world` says nothing here: the numbers above hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
 }
 
 impl SimulateConfig {
@@ -106,7 +115,16 @@ impl SimulateConfig {
             repeats: 0.4,
             fragments: FragmentConfig::default(),
             queues: QueueConfig::default(),
+            plan: None,
         }
+    }
+
+    /// A world as a plan asks for it: its background, and what it plants.
+    #[must_use]
+    pub fn planned(seed: u64, plan: Plan) -> Self {
+        let Background { exchanges, accounts, days, apps, copies, repeats } = plan.world;
+        let none = Self { campaigns: 0, large_campaign: 0, ..Self::sized(seed, exchanges) };
+        Self { accounts, days, apps, copies, repeats, plan: Some(plan), ..none }
     }
 }
 
@@ -140,6 +158,9 @@ pub struct Summary {
     pub by_class: BTreeMap<String, u64>,
     /// Exchanges of each campaign (without the innocent ones of its accounts), by its name in the truth.
     pub by_campaign: BTreeMap<String, u64>,
+    /// Exchanges of each innocent group of a plan, by its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_group: BTreeMap<String, u64>,
     /// Exchanges by edit, as the truth names it; unedited organic ones are not in here.
     pub by_edit: BTreeMap<String, u64>,
     /// Distinct prompts, byte for byte.
@@ -161,19 +182,21 @@ impl Summary {
         &mut self,
         record: &record::Record,
         account: &accounts::Account,
-        prompt: &str,
-        fact: &write::Fact,
+        asked: &planned::Asked<'_>,
         bytes: usize,
     ) {
         self.exchanges += 1;
         *self.by_class.entry(account.class.word().to_owned()).or_default() += 1;
-        if let Some(campaign) = fact.campaign {
-            *self.by_campaign.entry(format!("campaign-{campaign}")).or_default() += 1;
+        for (counts, name) in [
+            (&mut self.by_campaign, &asked.campaign),
+            (&mut self.by_group, &asked.group),
+            (&mut self.by_edit, &asked.edit),
+        ] {
+            if !name.is_empty() {
+                *counts.entry(name.clone()).or_default() += 1;
+            }
         }
-        if !fact.edit.is_empty() {
-            *self.by_edit.entry(fact.edit.clone()).or_default() += 1;
-        }
-        self.seen.prompts.insert(Digest::of(prompt.as_bytes()).short());
+        self.seen.prompts.insert(Digest::of(asked.prompt.as_bytes()).short());
         self.seen.accounts.insert(record.account);
         self.distinct_prompts = self.seen.prompts.len() as u64;
         self.accounts = self.seen.accounts.len() as u64;
@@ -189,6 +212,7 @@ pub struct World<'a> {
     apps: Vec<write::App>,
     campaigns: Vec<campaign::Campaign>,
     fragments: Vec<fragment::FragmentCampaign>,
+    planned: Option<planned::Planned>,
     events: Vec<plan::Event>,
     records: Vec<record::Record>,
     /// Where each night begins among the records; one more than there are nights.
@@ -229,12 +253,16 @@ impl<'a> World<'a> {
             })
             .collect();
         let apps = (0..config.apps).map(|number| write::App::new(config.seed, number, &source)).collect();
-        let (records, events) = plan::plan(config, &source, &accounts, (&campaigns, &fragments, &queues));
+        let planned = config.plan.as_ref();
+        let planned = planned.map(|plan| planned::Planned::new(config, plan, &source, &mut accounts)).transpose()?;
+        let of_config = (&campaigns[..], &fragments[..], &queues[..]);
+        let (records, events) = plan::plan(config, &source, &accounts, of_config, planned.as_ref());
         let start = config.start.micros();
         let nights = (0..=i64::from(config.days))
             .map(|day| records.partition_point(|record| record.time < start + day * record::DAY))
             .collect();
-        Ok(Self { config: config.clone(), source, accounts, apps, campaigns, fragments, events, records, nights })
+        let config = config.clone();
+        Ok(Self { config, source, accounts, apps, campaigns, fragments, planned, events, records, nights })
     }
 
     /// How many nights' logs it has.
@@ -275,7 +303,29 @@ impl<'a> World<'a> {
     /// # Errors
     /// `Io` when it cannot be written.
     pub fn write_truth_header(&self, truth: &mut dyn Write) -> Result<()> {
-        write::header(truth)
+        if self.planned.is_some() { write::planned_header(truth) } else { write::header(truth) }
+    }
+
+    /// Writes the truth by account as CSV with the columns account, class, campaigns, groups and framed_by (names with `;` between them), one row an
+    /// account that the world has. Only a world with a plan has anything to say here.
+    /// # Errors
+    /// `Io` when it cannot be written.
+    pub fn write_accounts(&self, out: &mut dyn Write) -> Result<()> {
+        let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the accounts: {cause}"));
+        out.write_all(b"account,class,campaigns,groups,framed_by\n").map_err(failed)?;
+        let memberships = self.planned.as_ref().map(|planned| planned.memberships(self.accounts.len()));
+        for (account, [campaigns, groups, framed]) in self.accounts.iter().zip(memberships.into_iter().flatten()) {
+            let row = format!("{},{},{campaigns},{groups},{framed}\n", account.name, account.class.word());
+            out.write_all(row.as_bytes()).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// What a plan says is registered: the kind in the registry, the group's name, and a text, or the account of a gateway.
+    #[must_use]
+    pub fn registry(&self) -> Vec<[String; 3]> {
+        let planned = self.planned.as_ref();
+        planned.map(|planned| planned.registry(&self.config, &self.source, &self.accounts)).unwrap_or_default()
     }
 
     /// Writes one night's log and its rows of the truth, and adds them to `summary`.

@@ -11,6 +11,7 @@ use super::accounts::{Account, Class, people};
 use super::campaign::Campaign;
 use super::draw::{below, between, chance, cumulate, gamma_cv, geometric, log_normal, shuffle, stream, zipf};
 use super::fragment::FragmentCampaign;
+use super::planned::{Planned, Scene};
 use super::queue::QueueCampaign;
 use super::record::{DAY, HOUR, Record, SECOND, Span, What};
 use super::source::{POPULAR, Source, TEXT_ZIPF};
@@ -61,7 +62,8 @@ impl<'s, 'a> Deck<'s, 'a> {
         (interest, below(rng, size as usize) as u32)
     }
 
-    fn text(&mut self, account: &Account, rng: &mut ChaCha8Rng) -> What {
+    /// What an account asks of its own accord.
+    pub(super) fn text(&mut self, account: &Account, rng: &mut ChaCha8Rng) -> What {
         let (interest, rank) = self.draw(account, rng, self.repeats);
         What::Text { interest, rank, app: account.app.is_some() && chance(rng, 0.6) }
     }
@@ -119,6 +121,7 @@ pub(super) fn plan(
     source: &Source<'_>,
     accounts: &[Account],
     (campaigns, fragments, queues): (&[Campaign], &[FragmentCampaign], &[QueueCampaign]),
+    planned: Option<&Planned>,
 ) -> (Vec<Record>, Vec<Event>) {
     let span = Span::new(config);
     let mut left: Vec<u64> = accounts.iter().map(|account| account.quota).collect();
@@ -147,6 +150,11 @@ pub(super) fn plan(
         } else {
             sessions(number, account, span, &days, n, &mut deck, &mut conversation, rng, &mut records);
         }
+    }
+    if let Some(planned) = planned {
+        let mut scene = Scene { config, source, accounts, span, deck, conversation, records };
+        planned.plan(&mut scene);
+        records = scene.records;
     }
     // The sort is stable and the records before it are in a fixed order, so ties do not depend on anything else.
     records.sort_by_key(|record| record.time);

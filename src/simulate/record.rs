@@ -23,6 +23,21 @@ pub(super) enum What {
     Fragment { campaign: u32 },
     /// A copy of a task of a work-queue campaign, whose number counts among those only.
     Queue { campaign: u32, item: u32 },
+    /// What a plan has planted: of a campaign, or behind those of a group, one of its texts.
+    Planned { group: u32, item: u32, part: Part },
+}
+
+/// Which part of a planned request an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// One of the messages into which it was cut.
+    Chunk(u8),
+    /// A test question in place of a task.
+    Canary,
+    /// All of it, which somebody made an innocent account send.
+    Framed,
 }
 
 /// One exchange to be.

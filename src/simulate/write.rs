@@ -7,6 +7,7 @@ use super::accounts::{Account, REGIONS};
 use super::draw::{below, chance, opaque, pick, stream};
 use super::edits::{self, Edit};
 use super::grammar::{AppTask, tables};
+use super::planned::Asked;
 use super::record::{Record, What};
 use super::{Summary, World};
 use crate::error::{Error, ErrorKind, Result};
@@ -34,6 +35,37 @@ impl App {
         let task = source.grammar.fill(frame, rng);
         Self { name, system, task, input }
     }
+
+    /// Templates of one app: the first one's name and system prompt for all.
+    pub(super) fn of_one(mut apps: Vec<Self>) -> Vec<Self> {
+        if let Some((first, others)) = apps.split_first_mut() {
+            for app in others {
+                (app.name, app.system) = (first.name.clone(), first.system.clone());
+            }
+        }
+        apps
+    }
+
+    /// Its words around those of a user.
+    pub(super) fn around(&self, input: &str) -> String {
+        self.task.replacen("«input»", input, 1)
+    }
+
+    /// What stands in its slot.
+    pub(super) fn input(&self) -> &'static str {
+        self.input
+    }
+
+    /// Its system prompt.
+    pub(super) fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// The longest stretch of its words.
+    pub(super) fn fixed(&self) -> String {
+        let longest = self.task.split("«input»").max_by_key(|part| part.len());
+        longest.unwrap_or_default().trim().to_owned()
+    }
 }
 
 #[derive(Serialize)]
@@ -58,22 +90,29 @@ struct Attributes<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<&'a str>,
     asn: u32,
+    #[serde(skip_serializing_if = "is_nothing")]
     client: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation: Option<&'a str>,
     payment: &'a str,
     region: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registered: Option<String>,
     tier: &'a str,
 }
 
-/// What the truth says of one exchange.
-pub(super) struct Fact {
-    pub(super) campaign: Option<u32>,
-    seed: String,
-    pub(super) edit: String,
+fn is_nothing(text: &&str) -> bool {
+    text.is_empty()
 }
 
 /// Writes the header of the truth.
 pub(super) fn header(truth: &mut dyn Write) -> Result<()> {
     put(truth, b"exchange_id,account,class,campaign,app,seed_id,edit\n")
+}
+
+/// Writes the header of the truth of a world with a plan.
+pub(super) fn planned_header(truth: &mut dyn Write) -> Result<()> {
+    put(truth, b"exchange_id,account,class,campaign,app,seed_id,edit,group\n")
 }
 
 fn put(out: &mut dyn Write, bytes: &[u8]) -> Result<()> {
@@ -91,10 +130,19 @@ impl World<'_> {
     ) -> Result<()> {
         let (seed, record) = (self.config.seed, &self.records[position]);
         let account = &self.accounts[record.account as usize];
-        let rng = &mut stream(seed, "exchange", position as u64, 0);
-        let (prompt, fact, app) = self.prompt(record, account, rng);
+        let rng = &mut match &self.planned {
+            // Rows move with what is planted; what an account asks at a moment does not.
+            Some(_) => stream(seed, "exchange of", record.account.into(), record.time as u64),
+            None => stream(seed, "exchange", position as u64, 0),
+        };
+        let mut asked = self.prompt(record, account, rng);
+        let planned = self.planned.as_ref();
+        if let Some(buyer) = planned.and_then(|planned| planned.buyer(seed, record.account, position)) {
+            (asked.campaign, asked.edit) = (buyer.to_owned(), "bought".to_owned());
+        }
+        let app = asked.app;
         let (mut region, mut asn) = (account.region, account.asn);
-        if record_is_proxied(record, account) {
+        if self.is_proxied(record, account) {
             // A campaign's traffic comes through rented addresses that change.
             let (name, _, _, network) = pick(rng, REGIONS);
             (region, asn) = (name, network + 15 + below(rng, 5) as u32);
@@ -102,18 +150,21 @@ impl World<'_> {
         let id = format!("x{}", opaque(seed, "exchange", position as u64, 16));
         let response = self.source.grammar.fill(pick(rng, &tables().small_talk.responses), rng);
         let many_users = account.class == super::accounts::Class::Api && account.app.is_some();
+        let user = match asked.user {
+            Some(user) => Some(user),
+            None => many_users.then(|| super::draw::zipf(rng, 2_000, 0.7)),
+        };
         let line = Line {
             id: &id,
             account: &account.name,
-            end_user: many_users.then(|| {
-                let user = super::draw::zipf(rng, 2_000, 0.7);
-                format!("u{}", opaque(seed, &account.name, user.into(), 8))
-            }),
+            end_user: user.map(|user| format!("u{}", opaque(seed, &account.name, user.into(), 8))),
             time: Time::new(record.time)
                 .ok_or_else(|| Error::new(ErrorKind::Config, "expected days up to the year 9999, got later ones"))?,
-            model: account.model,
-            prompt: &prompt,
-            system: app.map(|app| app.system.as_str()),
+            model: planned
+                .and_then(|planned| planned.model(seed, record.account, record.time))
+                .unwrap_or(account.model),
+            prompt: &asked.prompt,
+            system: asked.system.or(app.map(|app| app.system.as_str())),
             response: &response,
             conversation: (record.conversation > 0)
                 .then(|| format!("c{}", opaque(seed, "conversation", record.conversation.into(), 12))),
@@ -121,8 +172,10 @@ impl World<'_> {
                 app: app.map(|app| app.name.as_str()),
                 asn,
                 client: account.client,
+                organisation: account.organisation.as_deref(),
                 payment: &account.payment,
                 region,
+                registered: account.registered.map(|day| date(day * super::record::DAY)),
                 tier: account.tier,
             },
         };
@@ -130,40 +183,37 @@ impl World<'_> {
             .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot write an exchange as JSON: {cause}")))?;
         bytes.push(b'\n');
         put(log, &bytes)?;
-        let campaign = fact.campaign.map(|number| format!("campaign-{number}")).unwrap_or_default();
+        let Asked { campaign, seed, edit, group, .. } = &asked;
         let app_name = app.map_or("", |app| app.name.as_str());
         let class = account.class.word();
-        let row = format!("{id},{},{class},{campaign},{app_name},{},{}\n", account.name, fact.seed, fact.edit);
+        let group = if planned.is_some() { format!(",{group}") } else { String::new() };
+        let row = format!("{id},{},{class},{campaign},{app_name},{seed},{edit}{group}\n", account.name);
         put(truth, row.as_bytes())?;
-        summary.count(record, account, &prompt, &fact, bytes.len());
+        summary.count(record, account, &asked, bytes.len());
         Ok(())
     }
 
-    /// The prompt, what is true of it, and the app it came through.
-    fn prompt(
-        &self,
-        record: &Record,
-        account: &Account,
-        rng: &mut rand_chacha::ChaCha8Rng,
-    ) -> (Cow<'_, str>, Fact, Option<&App>) {
-        let none = |seed: String| Fact { campaign: None, seed, edit: String::new() };
+    /// The prompt and what is true of it.
+    fn prompt(&self, record: &Record, account: &Account, rng: &mut rand_chacha::ChaCha8Rng) -> Asked<'_> {
         let own_app = account.app.map(|app| &self.apps[app as usize]);
+        let campaign = |number: usize| format!("campaign-{number}");
+        let borrowed = |text| Cow::Borrowed(text);
         match record.what {
             What::Stock(rank) => {
-                (Cow::Borrowed(super::source::Source::stock(rank)), none(format!("stock-{rank}")), own_app)
+                Asked::plain(borrowed(super::source::Source::stock(rank)), format!("stock-{rank}"), own_app)
             }
             What::FollowUp(rank) => {
                 let text = self.source.follow_up(rank).unwrap_or_else(|| "continue".to_owned());
-                (Cow::Owned(text), none(format!("follow-up-{rank}")), own_app)
+                Asked::plain(Cow::Owned(text), format!("follow-up-{rank}"), own_app)
             }
             What::Text { interest, rank, app: true } if own_app.is_some() => {
                 let number = account.app.unwrap_or_default();
                 let app = &self.apps[number as usize];
-                let text = app.task.replacen("«input»", &self.source.input(app.input, interest, rank), 1);
-                (Cow::Owned(text), none(format!("app-{number}")), own_app)
+                let text = app.around(&self.source.input(app.input, interest, rank));
+                Asked::plain(Cow::Owned(text), format!("app-{number}"), own_app)
             }
             What::Text { interest, rank, .. } => {
-                (self.source.text(interest, rank), none(format!("text-{interest}-{rank}")), own_app)
+                Asked::plain(self.source.text(interest, rank), format!("text-{interest}-{rank}"), own_app)
             }
             What::Event(number) => {
                 let event = &self.events[number as usize];
@@ -174,36 +224,47 @@ impl World<'_> {
                 let changed = edited.then(|| edits::apply(kind, &event.text, 0.3, "", rng)).flatten();
                 let edit = if changed.is_some() { kind.word() } else { "none" };
                 let name = if event.exercise { "exercise" } else { "trend" };
-                let fact = Fact { campaign: None, seed: format!("{name}-{number}"), edit: edit.to_owned() };
-                (changed.map_or(Cow::Borrowed(event.text.as_str()), Cow::Owned), fact, None)
+                let text = changed.map_or(borrowed(event.text.as_str()), Cow::Owned);
+                Asked { edit: edit.to_owned(), ..Asked::plain(text, format!("{name}-{number}"), None) }
             }
-            What::Campaign { campaign, item } => {
-                let plan = &self.campaigns[campaign as usize];
-                let (which, text, edit) = plan.text(self.config.seed, campaign, item, &self.source, rng);
-                let fact = Fact { campaign: Some(campaign), seed: format!("campaign-{campaign}-seed-{which}"), edit };
-                (Cow::Owned(text), fact, None)
+            What::Campaign { campaign: number, item } => {
+                let plan = &self.campaigns[number as usize];
+                let (which, text, edit) = plan.text(self.config.seed, number, item, &self.source, rng);
+                let name = campaign(number as usize);
+                Asked::plain(Cow::Owned(text), format!("{name}-seed-{which}"), None).of(name, edit)
             }
-            What::Fragment { campaign } => {
-                let plan = &self.fragments[campaign as usize];
+            What::Fragment { campaign: number } => {
+                let plan = &self.fragments[number as usize];
                 let planted = plan.prompt(&self.config.fragments, account, &self.source, rng);
-                let number = self.campaigns.len() as u32 + campaign;
-                let seed = format!("campaign-{number}-seed-0");
-                let fact = Fact { campaign: Some(number), seed, edit: planted.edit() };
-                (Cow::Owned(planted.text), fact, None)
+                let name = campaign(self.campaigns.len() + number as usize);
+                let edit = planted.edit();
+                Asked::plain(Cow::Owned(planted.text), format!("{name}-seed-0"), None).of(name, edit)
             }
-            What::Queue { campaign, item } => {
-                let (text, edit) = super::queue::copy(self.config.seed, (campaign, item), &self.source, rng);
-                let number = (self.campaigns.len() + self.fragments.len()) as u32 + campaign;
-                let seed = format!("campaign-{number}-seed-{item}");
-                (Cow::Owned(text), Fact { campaign: Some(number), seed, edit: edit.to_owned() }, None)
+            What::Queue { campaign: number, item } => {
+                let (text, edit) = super::queue::copy(self.config.seed, (number, item), &self.source, rng);
+                let name = campaign(self.campaigns.len() + self.fragments.len() + number as usize);
+                Asked::plain(Cow::Owned(text), format!("{name}-seed-{item}"), None).of(name, edit.to_owned())
             }
+            What::Planned { group, item, part } => match &self.planned {
+                Some(planned) => {
+                    planned.ask(self.config.seed, (record, account), (group, item, part), &self.source, rng)
+                }
+                None => Asked::plain(borrowed("…"), String::new(), None),
+            },
+        }
+    }
+
+    /// Whether the exchange came through a campaign's proxies: its own prompts always, its innocent ones too, for an account
+    /// that changed its address only when it misbehaves would be easy to find.
+    fn is_proxied(&self, record: &Record, account: &Account) -> bool {
+        match &self.planned {
+            Some(planned) if account.quota == 0 => planned.is_proxied(record.account),
+            _ => account.class == super::accounts::Class::Campaign,
         }
     }
 }
 
-/// Whether the exchange came through a campaign's proxies: its own prompts always, its innocent ones too, for an account
-/// that changed its address only when it misbehaves would be easy to find.
-fn record_is_proxied(record: &Record, account: &Account) -> bool {
-    matches!(record.what, What::Campaign { .. } | What::Fragment { .. } | What::Queue { .. })
-        || account.class == super::accounts::Class::Campaign
+/// The date of a moment in microseconds, in UTC.
+fn date(micros: i64) -> String {
+    Time::new(micros).map(|time| time.to_string().chars().take(10).collect()).unwrap_or_default()
 }

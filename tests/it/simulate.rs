@@ -237,3 +237,59 @@ fn fragment_flags_out_of_range_are_refused() {
         site.run(&["simulate", "--out", "x", flag, value]).refused(&[wanted]);
     }
 }
+
+#[test]
+fn a_plan_is_planted_with_its_truth_by_exchange_and_by_account() {
+    let site = Site::new();
+    let plans = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/plans");
+    for name in ["benchmark", "evasions"] {
+        let path = plans.join(format!("{name}.toml")).display().to_string();
+        let told = site.run(&["simulate", "--out", name, "--plan", &path, "--exchanges", "5000"]).ok().json();
+        let plan: toml::Table = std::fs::read_to_string(&path).expect("a plan").parse().expect("TOML");
+        for table in plan["campaign"].as_array().expect("campaigns") {
+            let name = table["name"].as_str().expect("a name");
+            let sent = told["summary"]["by_campaign"][name].as_u64();
+            assert!(sent > Some(20), "{name}: {sent:?}");
+        }
+        for table in plan["benign"].as_array().expect("groups") {
+            let name = table["name"].as_str().expect("a name");
+            assert!(told["summary"]["by_group"][name].as_u64() > Some(7), "{name}");
+        }
+        assert_eq!(told["config"]["plan"]["world"]["exchanges"], 5000);
+    }
+    let truth = site.read("benchmark/truth.csv");
+    assert_eq!(truth.lines().next(), Some("exchange_id,account,class,campaign,app,seed_id,edit,group"));
+    let accounts = site.read("benchmark/accounts.csv");
+    let of_account: BTreeMap<&str, Vec<&str>> =
+        accounts.lines().map(|row| (row.split(',').next().expect("an account"), row.split(',').collect())).collect();
+    // Whoever sends for a campaign or a group is of it, by the truth of accounts.
+    for row in truth.lines().skip(1) {
+        let cells: Vec<&str> = row.split(',').collect();
+        let own = &of_account[cells[1]];
+        for (cell, column) in [(cells[3], 2), (cells[7], 3)] {
+            assert!(cell.is_empty() || own[column].split(';').any(|name| name == cell), "{row}: {own:?}");
+        }
+    }
+    let registered = site.read("benchmark/registry-app.jsonl");
+    assert!(
+        registered.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["text"].is_string()))
+    );
+    let log = site.read("benchmark/logs/night-3.jsonl");
+    let row: Value = serde_json::from_str(log.lines().next().expect("a row")).expect("JSON");
+    assert!(row["attributes"]["registered"].as_str().is_some_and(|date| date.len() == 10), "{row}");
+    let report = site.audit(&["benchmark/logs/night-1.jsonl", "--known", "benchmark/registry-app.jsonl"]).ok().json();
+    assert_eq!(report["counts"]["rows_quarantined"], 0);
+}
+
+#[test]
+fn a_plan_that_makes_no_sense_is_refused_with_its_name() {
+    let site = Site::new();
+    site.write("unknown.toml", "[[campaign]]\nname = 'x'\nkind = 'queue'\nspeed = 3\n");
+    site.run(&["simulate", "--out", "x", "--plan", "unknown.toml"]).refused(&["unknown.toml", "speed"]);
+    site.write("range.toml", "[[campaign]]\nname = 'x'\nkind = 'queue'\nrate = 0.0\n");
+    site.run(&["simulate", "--out", "x", "--plan", "range.toml"])
+        .refused(&["range.toml", "expected rate of campaign x between 0.01 and 10000, got 0"]);
+    site.run(&["simulate", "--out", "x", "--plan", "missing.toml"]).refused(&["missing.toml"]);
+    site.write("good.toml", "");
+    assert_eq!(site.run(&["simulate", "--out", "x", "--plan", "good.toml", "--queue-campaigns", "2"]).code, 2);
+}
