@@ -38,7 +38,7 @@ impl Battery {
     pub(super) fn answers(&self, ring: &Ring, in_common: &InCommon, listed: &[u32], requests: u64) -> Vec<Explanation> {
         let agency = agency(in_common);
         let people = [self.text(ring), self.gateway(listed), organisation(in_common), agency];
-        people.into_iter().chain([burst(ring), monitor(ring, requests), automation(in_common)]).collect()
+        people.into_iter().chain([burst(ring), monitor(ring, requests), automation(in_common), app(ring)]).collect()
     }
 
     /// An app, a software kit, a course, a benchmark, a published prompt.
@@ -114,6 +114,14 @@ fn automation(in_common: &InCommon) -> Explanation {
     let tested = in_common.composition.as_ref().map_or(known, |of| of.accounts.max(known));
     let found = format!("{automated} of {tested} accounts of the first group are run by programs");
     Explanation { explanation, explains: Some(automated >= 2 && 2 * automated >= tested), found }
+}
+
+/// An app that nobody registered: all that the accounts share is a system prompt, which the app's maker writes and its customers never see.
+fn app(ring: &Ring) -> Explanation {
+    let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
+    let systems = families.iter().filter(|family| level_of(**family).0 == Level::System).count();
+    let found = format!("{systems} of {} families are system prompts", families.len());
+    Explanation { explanation: "unregistered-app", explains: Some(systems == families.len()), found }
 }
 
 /// A class, a hackathon, an event: all is shared within two days.

@@ -87,7 +87,7 @@ impl Disposition {
 /// An innocent explanation of a ring, and what its test found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// Which one: `registered-text`, `gateway`, `one-organisation`, `agency`, `class-or-event`, `monitoring`, `automation`.
+    /// Which one: `registered-text`, `gateway`, `one-organisation`, `agency`, `class-or-event`, `monitoring`, `automation`, `unregistered-app`.
     pub explanation: &'static str,
     /// Whether it explains the ring; none where it could not be tested.
     pub explains: Option<bool>,

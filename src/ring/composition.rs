@@ -66,8 +66,10 @@ fn among(askers: &[Asker], group: &[u32], seed: u64, most_draws: u32) -> Option<
     if own.len() < LEAST || others.len() < 2 * own.len() {
         return None;
     }
-    others.sort_by_key(|asker| (asker.plan, asker.requests, asker.account));
-    let nearest: Vec<&[&Asker]> = own.iter().map(|asker| near(&others, asker, own.len())).collect();
+    others.sort_by_key(|asker| (asker.requests, asker.account));
+    let mut by_plan = others.clone();
+    by_plan.sort_by_key(|asker| asker.plan);
+    let nearest: Vec<&[&Asker]> = own.iter().map(|asker| near(&by_plan, &others, asker, own.len())).collect();
     let attributes = own.iter().map(|asker| asker.values.len()).max().unwrap_or(0);
     let of_attribute = |place: usize| {
         let value = |asker: &Asker| asker.values.get(place).copied().flatten();
@@ -127,13 +129,16 @@ impl Composition {
     }
 }
 
-/// The others of an account's plan that ask about as much, of `others` sorted by plan and requests; any others where its plan has few.
-fn near<'a, 'b>(others: &'b [&'a Asker], asker: &Asker, group: usize) -> &'b [&'a Asker] {
+/// The others of an account's plan that ask as much: those with the very number of requests, and where they are few the nearest below and
+/// above, as many of each (a lopsided window would hold accounts of other habits). Any others where its plan has few; `by_plan` is sorted by plan and
+/// requests, `of_any` by requests.
+fn near<'a, 'b>(by_plan: &'b [&'a Asker], of_any: &'b [&'a Asker], asker: &Asker, group: usize) -> &'b [&'a Asker] {
     let wanted = NEAREST.max(4 * group);
-    let from = others.partition_point(|other| other.plan < asker.plan);
-    let to = others.partition_point(|other| other.plan <= asker.plan);
-    let plan = if to - from >= 2 * group { &others[from..to] } else { others };
-    let at = plan.partition_point(|other| other.requests < asker.requests);
-    let first = at.saturating_sub(wanted / 2).min(plan.len().saturating_sub(wanted));
-    &plan[first..(first + wanted).min(plan.len())]
+    let of_plan = &by_plan[by_plan.partition_point(|other| other.plan < asker.plan)..];
+    let of_plan = &of_plan[..of_plan.partition_point(|other| other.plan == asker.plan)];
+    let from = if of_plan.len() >= 2 * group { of_plan } else { of_any };
+    let low = from.partition_point(|other| other.requests < asker.requests);
+    let high = from.partition_point(|other| other.requests <= asker.requests);
+    let more = wanted.saturating_sub(high - low).div_ceil(2);
+    &from[low.saturating_sub(more)..(high + more).min(from.len())]
 }
