@@ -8,15 +8,18 @@ use crate::ids::{AccountId, Digest};
 use crate::log::{self, LogConfig, Prediction, Said, Tokens, begins_as_lines, read_said, recognise};
 use crate::radioactivity::attribute::{Case, Owners, Ring, attribute as test_rings};
 use crate::radioactivity::evidence::{Evidence, Read};
+use crate::radioactivity::plan::{ranked, windows_needed};
 use crate::radioactivity::{self, Config, Served};
-use crate::report::radioactivity::{Attribution, Input as Summary, Mode, Radioactivity, SetSummary};
+use crate::report::radioactivity::{
+    Attribution, Input as Summary, KeyPlan, Mode, Plan, PlannedPrompt, Radioactivity, SetSummary,
+};
 use crate::report::watermark::FileSummary;
 use crate::store::contexts::{Builder, Contexts, Facts, write};
 use crate::store::input::{Input, is_parquet, open_file, open_stream};
 use crate::store::sorted::merged;
 use crate::store::{Mapped, Store};
 use crate::stored::Progress;
-use crate::stored::served::{Choice, each_response, numbers};
+use crate::stored::served::{Choice, Response, each_response, numbers};
 use crate::token::Tokenizer;
 use ndarray_npy::ReadNpyExt as _;
 use rayon::prelude::*;
@@ -69,15 +72,27 @@ impl Reader<'_> {
         take: &mut dyn FnMut(Vec<(u32, Vec<u32>)>) -> Result<()>,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let mut tokenised = |batch: Vec<(u32, String)>| {
+        let mut tokenised = |batch: Vec<Response>| {
             let n = batch.len() as u64;
-            let of_one = |(account, response)| Ok((account, self.text(response)?));
+            let of_one = |response: Response| Ok((response.account, self.text(response.text)?));
             take(batch.into_par_iter().map(of_one).collect::<Result<_>>()?)?;
             progress.advance(n, 0);
             Ok(())
         };
+        self.responses(harvest, account, false, &mut tokenised, progress)
+    }
+
+    /// Calls `take` with the responses of a harvest, with their prompts where `prompts` says so.
+    fn responses(
+        &self,
+        harvest: &Harvest<'_>,
+        account: &mut dyn FnMut(&str) -> u32,
+        prompts: bool,
+        take: &mut dyn FnMut(Vec<Response>) -> Result<()>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         match harvest {
-            Harvest::Stored(store, choice) => each_response(store, choice, &mut tokenised),
+            Harvest::Stored(store, choice) => each_response(store, choice, prompts, take),
             Harvest::Logs(inputs) => {
                 let position = Arc::new(AtomicU64::new(0));
                 for input in inputs {
@@ -90,9 +105,11 @@ impl Reader<'_> {
                                 continue;
                             };
                             n += 1;
-                            batch.extend(exchange.response.map(|response| (account(&exchange.account), response)));
+                            let Some(text) = exchange.response else { continue };
+                            let prompt = if prompts { exchange.prompt } else { String::new() };
+                            batch.push(Response { account: account(&exchange.account), prompt, text });
                         }
-                        tokenised(batch)
+                        take(batch)
                     })?;
                     if bad > 0 {
                         progress.note(&format!(
@@ -516,6 +533,74 @@ pub fn attribute(
     let (findings, keys) = test_rings(&cases, &rings, decoys, question.config)?;
     let tokenizer = question.reader.tokenizer.map(Tokenizer::digest);
     Ok(Attribution::new(mode, summary, (responses, tokens), question.config, tokenizer, findings, keys))
+}
+
+/// A plan: what a verdict takes, and the prompts that draw most.
+/// # Errors
+/// `Input` when nothing was served or text comes without a tokenizer; `Io`, `Store` when something cannot be read.
+pub fn plan(
+    harvest: &Harvest<'_>,
+    question: &Question<'_>,
+    most_prompts: usize,
+    progress: &dyn Progress,
+) -> Result<Plan> {
+    progress.stage("read", None);
+    let Question { tests, reader, config, .. } = question;
+    let mut keys = Vec::new();
+    let ln_alpha = libm::log(config.alpha / tests.len().max(1) as f64);
+    let mut prompts = Vec::new();
+    for (number, packing) in packings(tests).into_iter().enumerate() {
+        let mut owners = Owners::new(reader.bytes, reader.dir);
+        let (mut texts, mut tokens): (Vec<String>, Vec<u64>) = (Vec::new(), Vec::new());
+        let mut take = |batch: Vec<Response>| {
+            let n = batch.len() as u64;
+            let read = |response: Response| Ok((response.prompt, reader.text(response.text)?));
+            let batch: Vec<(String, Vec<u32>)> = batch.into_par_iter().map(read).collect::<Result<_>>()?;
+            let contexts: Vec<Vec<u128>> = batch.par_iter().map(|(_, ids)| packing.contexts(ids).collect()).collect();
+            for ((prompt, ids), contexts) in batch.into_iter().zip(contexts) {
+                let response = u32::try_from(tokens.len()).map_err(|_| {
+                    Error::new(ErrorKind::Input, "expected at most 2^32 responses in a harvest, got more")
+                })?;
+                owners.add(response, contexts)?;
+                tokens.push(ids.len() as u64);
+                // Prompts are the same for all keys.
+                if number == 0 {
+                    texts.push(prompt);
+                }
+            }
+            progress.advance(n, 0);
+            Ok(())
+        };
+        reader.responses(harvest, &mut |_| 0, number == 0, &mut take, progress)?;
+        if tokens.is_empty() {
+            return Err(Error::new(ErrorKind::Input, "expected responses that were served, found none")
+                .hint("the log must hold responses, and the selection at least one of them"));
+        }
+        let ranked = ranked(&tokens, &owners.finish()?.shared(tokens.len()));
+        let (all, shared) = ranked.iter().fold((0, 0), |(all, shared), of| (all + of.tokens, shared + of.shared));
+        let share = shared as f64 / (all as f64).max(1.0);
+        for test in tests.iter().filter(|test| crate::detect::packing(test.marker.as_ref()) == packing) {
+            let windows = windows_needed(test, config.strength, config.power, ln_alpha);
+            keys.push(KeyPlan {
+                key: test.key_id.clone(),
+                scheme: test.scheme,
+                dialect: test.dialect,
+                served_contexts_a_token: share,
+                windows,
+                tokens: windows.filter(|_| share > 0.0).map(|windows| (windows as f64 / share).ceil() as u64),
+            });
+        }
+        if number == 0 {
+            let mut seen = std::collections::BTreeSet::new();
+            for of in &ranked {
+                if prompts.len() < most_prompts && seen.insert(&texts[of.response]) {
+                    prompts
+                        .push(PlannedPrompt { prompt: texts[of.response].clone(), served_contexts_a_token: of.rate() });
+                }
+            }
+        }
+    }
+    Ok(Plan::new(keys, config, prompts))
 }
 
 /// How sets become one.

@@ -4,7 +4,9 @@
 use super::args::Common;
 use super::format::{Format, only};
 use super::progress::Meter;
-use super::radioactivity_args::{Ask, Attribute, Build, ContextsCommand, RadioactivityCommand, Room, Rules, Sets};
+use super::radioactivity_args::{
+    Ask, Attribute, Build, ContextsCommand, PlanArgs, RadioactivityCommand, Room, Rules, Selection, Sets,
+};
 use super::watermark::{between, config as wrong, keys, root, tell_keys, told_apart, told_recipe};
 use super::{config, print, threads};
 use crate::audit::radioactivity::{self as flow, Combine, Harvest, Parties, Question, Reader, Set};
@@ -12,9 +14,10 @@ use crate::audit::watermark::tests as tests_of;
 use crate::detect::Test;
 use crate::detect::decoys::DecoyConfig;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, Digest};
 use crate::log::LogConfig;
 use crate::lookup;
+use crate::radioactivity::contamination::Calibration;
 use crate::radioactivity::{Config, Served};
 use crate::report::radioactivity::{self as report, Attribution, Mode, Radioactivity};
 use crate::report::recipe::Draft;
@@ -31,6 +34,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest list of accounts.
 const LONGEST_LIST: u64 = 64 << 20;
+/// Longest calibration.
+const LONGEST_CALIBRATION: u64 = 1 << 20;
 /// Longest tokenizer file.
 const LONGEST_TOKENIZER: u64 = 256 << 20;
 
@@ -67,6 +72,7 @@ pub(crate) fn radioactivity(command: &RadioactivityCommand) -> Result<()> {
         RadioactivityCommand::Closed(args) => ask(Mode::Closed, args),
         RadioactivityCommand::Open(args) => ask(Mode::Open, args),
         RadioactivityCommand::Attribute(args) => attribute(args),
+        RadioactivityCommand::Plan(args) => plan(args),
     }
 }
 
@@ -143,7 +149,7 @@ fn ring_accounts(store: &Store, names: &[String]) -> Result<Vec<(String, Vec<Acc
 }
 
 /// The chosen responses of a store, in words and as what they are fixed by.
-fn choice(args: &Build, store: &Store, dir: &Path) -> Result<(Choice, String, String)> {
+fn choice(args: &Selection, store: &Store, dir: &Path) -> Result<(Choice, String, String)> {
     let mut choice = Choice { others: args.others, ..Choice::default() };
     let mut words = Vec::new();
     let mut accounts: Option<BTreeSet<AccountId>> = None;
@@ -152,7 +158,7 @@ fn choice(args: &Build, store: &Store, dir: &Path) -> Result<(Choice, String, St
         accounts.get_or_insert_default().extend(members);
     }
     if let Some(path) = &args.accounts {
-        let common = Common { store: dir.to_owned(), model: None, key: args.key.clone(), threads: args.room.threads };
+        let common = Common { store: dir.to_owned(), model: None, key: args.key.clone(), threads: None };
         let bytes = read_bounded(path, LONGEST_LIST)?;
         let text = String::from_utf8_lossy(&bytes);
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -186,6 +192,41 @@ fn choice(args: &Build, store: &Store, dir: &Path) -> Result<(Choice, String, St
     Ok((choice, selection, fixed))
 }
 
+/// The chosen responses, in words and as what they are fixed by.
+fn chosen<'a>(args: &Selection, store: Option<&'a Store>) -> Result<(Harvest<'a>, String, String)> {
+    match store {
+        Some(store) => {
+            let dir = args.store.as_deref().unwrap_or(Path::new("."));
+            let (choice, selection, fixed) = choice(args, store, dir)?;
+            Ok((Harvest::Stored(store, choice), selection, fixed))
+        }
+        None if args.harvest.is_empty() => Err(wrong("expected --store or --harvest, got neither")),
+        None => {
+            let (mut words, mut fixed, mut logs) = (Vec::new(), String::new(), Vec::new());
+            for (name, of) in all_named(&args.harvest)? {
+                words.push(name);
+                for log in of {
+                    fixed += &log.digest()?.map(|(digest, _)| format!("{digest}\n")).unwrap_or_default();
+                    logs.push(log);
+                }
+            }
+            Ok((Harvest::Logs(logs), format!("all responses of {}", words.join(", ")), fixed))
+        }
+    }
+}
+
+fn plan(args: &PlanArgs) -> Result<()> {
+    only(args.rules.format, &[Format::Text, Format::Json])?;
+    let asked = Asked::new(&args.rules)?;
+    let store = args.selection.store.as_deref().map(Store::open).transpose()?;
+    let (harvest, ..) = chosen(&args.selection, store.as_ref())?;
+    let meter = Meter::new();
+    let plan = flow::plan(&harvest, &asked.question(args.rules.top), args.prompts, &meter);
+    meter.end();
+    let plan = plan?;
+    print::out(&if args.rules.format == Format::Json { report::json(&plan) } else { report::plan_text(&plan) })
+}
+
 fn build(args: &Build) -> Result<()> {
     let readers = Readers::new(&args.room, Some(&args.tokenizer))?;
     let given = Given { vocab_size: args.vocab_size, path: None, root: args.root.as_deref().map(root).transpose()? };
@@ -194,28 +235,8 @@ fn build(args: &Build) -> Result<()> {
     if let Some(tokenizer) = &readers.tokenizer {
         told_apart(tokenizer, &tests[..1]);
     }
-    let mut words = Vec::new();
-    let store = args.store.as_deref().map(Store::open).transpose()?;
-    let (harvest, selection, fixed) = match &store {
-        Some(store) => {
-            let dir = args.store.as_deref().unwrap_or(Path::new("."));
-            let (choice, selection, fixed) = choice(args, store, dir)?;
-            (Harvest::Stored(store, choice), selection, fixed)
-        }
-        None if args.harvest.is_empty() => return Err(wrong("expected --store or --harvest, got neither")),
-        None => {
-            let all = all_named(&args.harvest)?;
-            let mut fixed = String::new();
-            for (name, logs) in &all {
-                words.push(name.clone());
-                for log in logs {
-                    fixed += &log.digest()?.map(|(digest, _)| format!("{digest}\n")).unwrap_or_default();
-                }
-            }
-            let logs = all.into_iter().flat_map(|(_, logs)| logs).collect();
-            (Harvest::Logs(logs), format!("all responses of {}", words.join(", ")), fixed)
-        }
-    };
+    let store = args.selection.store.as_deref().map(Store::open).transpose()?;
+    let (harvest, selection, fixed) = chosen(&args.selection, store.as_ref())?;
     let facts = flow::facts(test, readers.tokenizer.as_ref(), selection, fixed.as_bytes());
     let meter = Meter::new();
     let written =
@@ -339,6 +360,9 @@ pub(super) fn asked(mode: Mode, args: &Ask) -> Result<Radioactivity> {
         if args.unsupervised {
             draft.plain("unsupervised");
         }
+        if let Some(path) = &args.calibration {
+            draft.file(Some("calibration"), "calibration", path)?;
+        }
         told_recipe(draft)
     } else {
         None
@@ -367,7 +391,13 @@ pub(super) fn asked(mode: Mode, args: &Ask) -> Result<Radioactivity> {
     let meter = Meter::new();
     let found = flow::ask(mode, &inputs, &sets, &asked.question(args.rules.top), &meter);
     meter.end();
-    Ok(Radioactivity { recipe, ..found? })
+    let mut found = Radioactivity { recipe, ..found? };
+    if let Some(path) = &args.calibration {
+        let bytes = read_bounded(path, LONGEST_CALIBRATION)?;
+        let by = Calibration::from_json(&bytes).map_err(|error| error.at(path.display()))?;
+        found = found.calibrated(&by, Digest::of(&bytes));
+    }
+    Ok(found)
 }
 
 fn ask(mode: Mode, args: &Ask) -> Result<()> {

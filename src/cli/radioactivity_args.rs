@@ -38,7 +38,7 @@ pub(crate) struct Sets {
 
 /// Where the served responses lie, and which are meant.
 #[derive(Debug, Args)]
-pub(crate) struct Build {
+pub(crate) struct Selection {
     /// Store directory
     #[arg(long, value_name = "DIR", conflicts_with = "harvest")]
     pub(crate) store: Option<PathBuf>,
@@ -66,6 +66,12 @@ pub(crate) struct Build {
     /// A log of served exchanges in place of a store; may be given again
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) harvest: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
     /// tokenizer.json of the served model
     #[arg(long, value_name = "FILE")]
     pub(crate) tokenizer: PathBuf,
@@ -110,6 +116,8 @@ pub(crate) enum RadioactivityCommand {
     Open(Box<Ask>),
     /// Ask on which ring's harvest a model was trained, from its answers or its predictions
     Attribute(Box<Attribute>),
+    /// Before spending: which prompts to ask a suspect, and how many tokens of answers a verdict takes
+    Plan(Box<PlanArgs>),
 }
 
 /// Keys, controls and rules.
@@ -173,6 +181,9 @@ pub(crate) struct Ask {
     /// Also test all windows, served or not (the only test where no set is given)
     #[arg(long)]
     pub(crate) unsupervised: bool,
+    /// Rates by share of the training text, from a distillation of your own (JSON): the share is read off, with an interval
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: Rules,
 }
@@ -197,6 +208,17 @@ pub(crate) struct Attribute {
     /// Decoy rings for each ring: a rank among n is at least 1/(n + 1)
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
     pub(crate) decoy_rings: usize,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// How many prompts
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) prompts: usize,
     #[command(flatten)]
     pub(crate) rules: Rules,
 }

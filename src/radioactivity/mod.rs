@@ -23,8 +23,10 @@
 //! a window); the choice of contexts instead of windows and the controls are ours.
 
 pub mod attribute;
+pub mod contamination;
 pub mod control;
 pub mod evidence;
+pub mod plan;
 
 use crate::detect::decoys::{self, DecoyConfig, Decoys, LOG10_E};
 use crate::detect::p_value::{Kind, Law};

@@ -9,6 +9,7 @@ use super::watermark::FileSummary;
 use crate::detect::p_value::Kind;
 use crate::ids::Digest;
 use crate::radioactivity::attribute::{KeyControls, RingFinding};
+use crate::radioactivity::contamination::Calibration;
 use crate::radioactivity::control::Control;
 use crate::radioactivity::{Config, Finding};
 use crate::store::contexts::Facts;
@@ -117,6 +118,15 @@ const STATEMENTS: Statements = Statements {
     controls: "decoy keys show that the test holds on this text; controls under the true key show that the choice of windows knows nothing of the key",
 };
 
+/// A calibration, by its digest and in its own words.
+#[derive(Clone, Debug, Serialize)]
+pub struct CalibrationSummary {
+    /// BLAKE3 of its file.
+    pub digest: String,
+    /// What was measured.
+    pub about: String,
+}
+
 /// Tests of one suspect. Its JSON names are a format.
 #[derive(Clone, Debug, Serialize)]
 pub struct Radioactivity {
@@ -132,6 +142,8 @@ pub struct Radioactivity {
     pub sets: Vec<SetSummary>,
     /// What the tests were run with.
     pub parameters: Parameters,
+    /// What shares of the training text were read off; none where no calibration was given.
+    pub calibration: Option<CalibrationSummary>,
     /// One for each set and key.
     pub tests: Vec<Finding>,
     /// What holds for all of them.
@@ -142,6 +154,19 @@ pub struct Radioactivity {
 }
 
 impl Radioactivity {
+    /// Reads shares of the training text off a calibration whose file has this digest, for the tests that it is of.
+    #[must_use]
+    pub fn calibrated(mut self, by: &Calibration, digest: Digest) -> Self {
+        let mode = if self.mode == Mode::Closed { "closed" } else { "open" };
+        for finding in &mut self.tests {
+            if by.scheme == finding.scheme && by.mode == mode && finding.set.is_some() {
+                finding.contamination = by.share(finding.interval);
+            }
+        }
+        self.calibration = Some(CalibrationSummary { digest: digest.to_string(), about: by.about.clone() });
+        self
+    }
+
     /// All of it together.
     #[must_use]
     pub fn new(
@@ -159,6 +184,7 @@ impl Radioactivity {
             input,
             sets,
             parameters: Parameters::new(config, tokenizer, "Holm over keys, sets and payloads"),
+            calibration: None,
             tests,
             statements: STATEMENTS,
             recipe: None,
@@ -243,6 +269,83 @@ impl Attribution {
             recipe: None,
         }
     }
+}
+
+/// What a verdict under one key takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyPlan {
+    /// The key's name.
+    pub key: String,
+    /// The scheme.
+    pub scheme: &'static str,
+    /// Whose way of doing it.
+    pub dialect: &'static str,
+    /// Served contexts for each token of an answer, as the harvest's own responses share them.
+    pub served_contexts_a_token: f64,
+    /// Distinct windows in served contexts that the power asks for; none where no number does.
+    pub windows: Option<u64>,
+    /// Tokens of answers that hold so many.
+    pub tokens: Option<u64>,
+}
+
+/// A prompt to ask the suspect.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedPrompt {
+    /// Its text.
+    pub prompt: String,
+    /// Served contexts for each token of its answer.
+    pub served_contexts_a_token: f64,
+}
+
+/// What to ask a suspect, and how much. Its JSON names are a format.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Number of this format.
+    pub schema: u32,
+    /// Assumed strength of the mark in served contexts.
+    pub strength: f64,
+    /// Largest adjusted p of a verdict, over all keys.
+    pub alpha: f64,
+    /// Chance that the windows give it.
+    pub power: f64,
+    /// One for each key.
+    pub keys: Vec<KeyPlan>,
+    /// The harvest's own prompts, the best first.
+    pub prompts: Vec<PlannedPrompt>,
+}
+
+impl Plan {
+    /// All of it together.
+    #[must_use]
+    pub fn new(keys: Vec<KeyPlan>, config: &Config, prompts: Vec<PlannedPrompt>) -> Self {
+        Self { schema: 1, strength: config.strength, alpha: config.alpha, power: config.power, keys, prompts }
+    }
+}
+
+/// The plan for a terminal.
+#[must_use]
+pub fn plan_text(plan: &Plan) -> String {
+    let mut out =
+        format!("for p of at most {:e} with a chance of {} at strength {}:\n", plan.alpha, plan.power, plan.strength);
+    for key in &plan.keys {
+        let number = |n: Option<u64>| n.map_or_else(|| "no number".to_owned(), grouped);
+        let _ = writeln!(
+            out,
+            "  {} ({}) key {}: {} windows in served contexts, some {} tokens of answers ({:.3} served contexts a token)",
+            key.scheme,
+            key.dialect,
+            plain(&key.key),
+            number(key.windows),
+            number(key.tokens),
+            key.served_contexts_a_token
+        );
+    }
+    let _ = writeln!(out, "{} prompts, the best first:", plan.prompts.len());
+    for prompt in &plan.prompts {
+        let text = super::escape::clip(&plain(&prompt.prompt), 100);
+        let _ = writeln!(out, "  {:.3}  {text}", prompt.served_contexts_a_token);
+    }
+    out + "\na plan is a budget and no promise: how much a model learns of a harvest depends on the model\n"
 }
 
 fn plain(text: &str) -> String {
@@ -344,6 +447,9 @@ pub fn text(report: &Radioactivity) -> String {
             let _ = writeln!(out, "  share of the training text: {low:.4} to {high:.4}, by the calibration given");
         }
         let _ = writeln!(out, "  {}", finding.rule);
+    }
+    if let Some(by) = &report.calibration {
+        let _ = writeln!(out, "\ncalibration: {}; a suspect that learns otherwise has another share", plain(&by.about));
     }
     out + &ends(&report.statements)
 }

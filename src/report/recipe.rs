@@ -114,7 +114,7 @@ const fn asked(command: &'static [&'static str]) -> Replayable {
     Replayable {
         command,
         values: ASKED,
-        files: &["key-file", "root", "tokenizer", "control", "contexts"],
+        files: &["key-file", "root", "tokenizer", "control", "contexts", "calibration"],
         named: &["harvest"],
         plain: &["unsupervised"],
         alone: true,

@@ -25,13 +25,24 @@ pub struct Choice {
     pub others: bool,
 }
 
-/// Calls `take` with the responses of each batch: number of the account, text.
+/// A response that was served.
+pub(crate) struct Response {
+    /// Number of the account.
+    pub(crate) account: u32,
+    /// The prompt that drew it; empty where it was not asked for.
+    pub(crate) prompt: String,
+    /// Its text.
+    pub(crate) text: String,
+}
+
+/// Calls `take` with the responses of each batch, with their prompts where `prompts` says so.
 /// # Errors
 /// `Input` when an account is not in the store; `Store` or `Io` when it cannot be read; what `take` fails with.
 pub(crate) fn each_response(
     store: &Store,
     choice: &Choice,
-    take: &mut dyn FnMut(Vec<(u32, String)>) -> Result<()>,
+    prompts: bool,
+    take: &mut dyn FnMut(Vec<Response>) -> Result<()>,
 ) -> Result<()> {
     let accounts: Option<BTreeSet<u32>> = match &choice.accounts {
         None => None,
@@ -55,14 +66,20 @@ pub(crate) fn each_response(
     };
     for (night, file) in store.of_kind("rows").enumerate() {
         let mut row = 0u32;
-        for batch in tables::read(&store.path(file), &["account", "time", "response"], None)? {
+        let columns = ["account", "time", "response", "prompt_text"];
+        for batch in tables::read(&store.path(file), &columns[..if prompts { 4 } else { 3 }], None)? {
             let batch = batch?;
             let of_batch = batch.column(0).as_primitive::<UInt32Type>();
             let times = batch.column(1).as_primitive::<TimestampMicrosecondType>();
             let responses = batch.column(2).as_string::<i32>();
             let chosen = (0..batch.num_rows())
                 .filter(|&i| responses.is_valid(i) && wanted(night, row + i as u32, of_batch.value(i), times.value(i)));
-            take(chosen.map(|i| (of_batch.value(i), responses.value(i).to_owned())).collect())?;
+            let response = |i: usize| Response {
+                account: of_batch.value(i),
+                prompt: if prompts { batch.column(3).as_string::<i32>().value(i).to_owned() } else { String::new() },
+                text: responses.value(i).to_owned(),
+            };
+            take(chosen.map(response).collect())?;
             row += batch.num_rows() as u32;
         }
     }

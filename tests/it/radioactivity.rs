@@ -118,6 +118,17 @@ fn a_student_is_found_by_its_answers_and_by_its_predictions_and_an_innocent_one_
     assert_eq!((&control["kind"], &control["name"]), (&json!("clean"), &json!("innocent.jsonl")));
     assert_eq!(with["tests"][0]["verdict"], "Marked");
 
+    // A share of the training text only by a calibration, and in its words.
+    let points = json!([{"share": 0, "rate": [0.25, 0.25]}, {"share": 1, "rate": [0.9, 0.95]}]);
+    let about = "two points that were made up";
+    let calibration = json!({"schema": 1, "scheme": "green-list", "mode": "closed", "about": about, "points": points});
+    site.write("calibration.json", calibration.to_string());
+    let with = ["guilty.jsonl", "--contexts", "ours.ctx", "--calibration", "calibration.json"];
+    let found = asked(&site, "closed", &with).ok().json();
+    let share: Vec<f64> = serde_json::from_value(found["tests"][0]["contamination"].clone()).expect("an interval");
+    assert!(0.0 < share[0] && share[0] < share[1] && share[1] < 1.0, "{share:?}");
+    assert_eq!(found["calibration"]["about"], about);
+
     // Predictions: what the student says after each served context.
     for (name, learned, expected) in [("guilty", &served, true), ("innocent", &teacher(None, 150, 2), false)] {
         let said = student(learned, 200, 8);
@@ -323,4 +334,34 @@ fn a_third_party_verifies_and_replays_what_was_found() {
             report.contains(part) || part == "no probability" && report.contains("not state a probability of guilt");
         assert!(found, "{part} in {report}");
     }
+}
+
+#[test]
+fn a_plan_ranks_prompts_and_says_what_a_verdict_takes() {
+    let (site, scheme) = site();
+    let served = teacher(Some(&scheme), 60, 1);
+    // The last ten prompts were answered with noise, whose contexts stand nowhere else.
+    let noise: Vec<Text> = (0..10u32)
+        .map(|i| Text { tokens: (0..200u32).map(|j| (i * 211 + j * j * 37 + j) % VOCAB).collect(), prompt: None })
+        .collect();
+    harvest(&site, "ours", &[&served[..], &noise].concat());
+    let ask = |more: &[&str]| {
+        let mut args = vec!["radioactivity", "plan", "--harvest", "ours.jsonl", "--key-file", "k.toml"];
+        args.extend(["--tokenizer", "tokenizer.json", "--prompts", "60", "--format", "json"]);
+        args.extend(more);
+        site.run(&args).ok().json()
+    };
+    let plan = ask(&["--strength", "0.1"]);
+    let key = &plan["keys"][0];
+    let (windows, tokens) = (key["windows"].as_f64().expect("a number"), key["tokens"].as_f64().expect("a number"));
+    assert!((500.0..5000.0).contains(&windows) && tokens > windows, "{key}");
+    let prompts = plan["prompts"].as_array().expect("prompts");
+    let is_noise = |prompt: &Value| {
+        let text = prompt["prompt"].as_str().expect("a text");
+        (60..70).any(|i| text.contains(&format!("number {i} of")))
+    };
+    assert!(prompts.len() == 60 && !prompts.iter().any(is_noise), "{plan:#}");
+    // A mark half as strong takes some four times as many windows.
+    let weaker = ask(&["--strength", "0.05"])["keys"][0]["windows"].as_f64().expect("a number");
+    assert!((3.0..5.0).contains(&(weaker / windows)), "{weaker} and {windows}");
 }

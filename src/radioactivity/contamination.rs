@@ -1,0 +1,110 @@
+//! What share of the training text was ours: the rate in served contexts, read off a stated calibration.
+//!
+//! The idea: in a distillation where the share is known, the rate at which a student says what the key preferred is measured for several shares, over
+//! seeds. A suspect's rate with its interval is held against these bands. Weakness: a calibration is of one scheme, one kind of test and one kind of student; a larger
+//! model, another temperature or another harvest have another curve, so the interval says "if the suspect learns as those students did". Guarantee: no
+//! number without a calibration, and the calibration's own words beside it.
+
+use crate::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+/// The rate at one share, from its lowest to its highest over seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// Share of the training text, 0 to 1.
+    pub share: f64,
+    /// Lowest and highest rate.
+    pub rate: [f64; 2],
+}
+
+/// Rates by share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Number of this format.
+    pub schema: u32,
+    /// The scheme's name.
+    pub scheme: String,
+    /// `closed` or `open`.
+    pub mode: String,
+    /// What was measured: teacher, students, text, seeds.
+    pub about: String,
+    /// By share, ascending, from 0 to 1.
+    pub points: Vec<Point>,
+}
+
+impl Calibration {
+    /// Reads a calibration.
+    /// # Errors
+    /// `Input` when it is none, or its shares do not ascend from 0 to 1.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let wrong = |got: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Input, format!("expected a calibration of shares from 0 to 1, got {got}"))
+        };
+        let found: Self = serde_json::from_slice(bytes).map_err(|cause| wrong(&cause))?;
+        let shares = found.points.windows(2).all(|pair| pair[0].share < pair[1].share);
+        let ends =
+            found.points.first().map(|p| p.share) == Some(0.0) && found.points.last().map(|p| p.share) == Some(1.0);
+        let rates = found.points.iter().all(|p| p.rate[0] <= p.rate[1] && p.rate.iter().all(|rate| rate.is_finite()));
+        if found.schema == 1 && shares && ends && rates { Ok(found) } else { Err(wrong(&"other numbers")) }
+    }
+
+    /// The lowest and the highest share with which a rate between `low` and `high` agrees, in [0, 1]: where the band, drawn straight from point
+    /// to point, meets the interval. None where the rate lies outside of all bands.
+    #[must_use]
+    pub fn share(&self, [low, high]: [f64; 2]) -> Option<[f64; 2]> {
+        let meets = |band: [f64; 2]| band[1] >= low && band[0] <= high;
+        let mut found: Option<[f64; 2]> = None;
+        for pair in self.points.windows(2) {
+            // A thousand steps a piece: finer than any band is narrow.
+            for step in 0..=1000 {
+                let t = f64::from(step) / 1000.0;
+                let between = |a: f64, b: f64| a + (b - a) * t;
+                let band = [0, 1].map(|end| between(pair[0].rate[end], pair[1].rate[end]));
+                if meets(band) {
+                    let share = between(pair[0].share, pair[1].share);
+                    found = Some(found.map_or([share, share], |[least, most]| [least.min(share), most.max(share)]));
+                }
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calibration(points: &str) -> Result<Calibration> {
+        let json = format!(
+            "{{\"schema\": 1, \"scheme\": \"green-list\", \"mode\": \"open\", \"about\": \"a test\", \"points\": [{points}]}}"
+        );
+        Calibration::from_json(json.as_bytes())
+    }
+
+    #[test]
+    fn a_rate_is_read_off_the_bands_it_meets() {
+        let points = r#"{"share": 0, "rate": [0.24, 0.26]}, {"share": 0.5, "rate": [0.44, 0.46]}, {"share": 1, "rate": [0.6, 0.6]}"#;
+        let of = calibration(points).expect("a calibration");
+        // At 0.35 the lower edge 0.24 + 0.4 s reaches 0.36 at .3, the upper edge 0.26 + 0.4 s reaches 0.34 at .2.
+        let [low, high] = of.share([0.34, 0.36]).expect("within");
+        assert!((low - 0.2).abs() < 1e-3 && (high - 0.3).abs() < 1e-3, "{low} {high}");
+        let [low, high] = of.share([0.0, 0.25]).expect("within");
+        assert!(low == 0.0 && (high - 0.025).abs() < 1e-3, "{low} {high}");
+        assert_eq!((of.share([0.7, 0.8]), of.share([0.59, 0.61]).map(|found| found[1])), (None, Some(1.0)));
+    }
+
+    #[test]
+    fn what_is_no_calibration_is_refused() {
+        for points in [
+            "",
+            r#"{"share": 0, "rate": [0.3, 0.2]}, {"share": 1, "rate": [0.6, 0.6]}"#,
+            r#"{"share": 0.1, "rate": [0.2, 0.3]}, {"share": 1, "rate": [0.6, 0.6]}"#,
+            r#"{"share": 0, "rate": [0.2, 0.3]}, {"share": 0, "rate": [0.6, 0.6]}, {"share": 1, "rate": [0.6, 0.6]}"#,
+        ] {
+            assert!(calibration(points).is_err(), "{points}");
+        }
+        assert!(Calibration::from_json(b"[]").is_err());
+    }
+}
