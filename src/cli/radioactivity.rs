@@ -23,7 +23,7 @@ use crate::report::radioactivity::{self as report, Attribution, Mode, Radioactiv
 use crate::report::recipe::Draft;
 use crate::store::Store;
 use crate::store::contexts::Contexts;
-use crate::store::files::{create_output, read_bounded};
+use crate::store::files::{read_bounded, write_whole};
 use crate::store::input::{Input, expand};
 use crate::store::spill::check_dir;
 use crate::stored::served::Choice;
@@ -240,7 +240,7 @@ fn build(args: &Build) -> Result<()> {
     let facts = flow::facts(test, readers.tokenizer.as_ref(), selection, fixed.as_bytes());
     let meter = Meter::new();
     let written =
-        written(&args.out, &mut |out| flow::build(&harvest, test, facts.clone(), readers.reader(), out, &meter));
+        write_whole(&args.out, &mut |out| flow::build(&harvest, test, facts.clone(), readers.reader(), out, &meter));
     meter.end();
     let facts = written?;
     print::out(&format!(
@@ -249,23 +249,10 @@ fn build(args: &Build) -> Result<()> {
     ))
 }
 
-/// Writes a new set; one that is there is written over only when it is whole.
-fn written<T>(path: &Path, write: &mut dyn FnMut(&mut dyn std::io::Write) -> Result<T>) -> Result<T> {
-    let beside = path.with_extension("part");
-    let done = create_output(&beside).and_then(|mut out| write(&mut out));
-    let placed = done.and_then(|done| {
-        std::fs::rename(&beside, path).map(|()| done).map_err(|cause| Error::io("write", path, &cause))
-    });
-    if placed.is_err() {
-        crate::store::files::remove(&beside);
-    }
-    placed
-}
-
 fn combine(args: &Sets, how: Combine) -> Result<()> {
     let open = |path: &PathBuf| Ok((path.display().to_string(), Contexts::open_file(path)?));
     let sets: Vec<_> = args.sets.iter().map(open).collect::<Result<_>>()?;
-    let facts = written(&args.out, &mut |out| flow::combine(&sets, how, out))?;
+    let facts = write_whole(&args.out, &mut |out| flow::combine(&sets, how, out))?;
     print::out(&format!("{} contexts of {} tokens\n", facts.contexts, facts.width))
 }
 

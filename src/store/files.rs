@@ -96,19 +96,29 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 /// # Errors
 /// `Io` when it cannot be written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, &mut |out| out.write_all(bytes).map_err(|cause| Error::io("write", path, &cause)))
+}
+
+/// The same for a file that `write` fills, so that one that is there is replaced only when the new one is whole.
+/// # Errors
+/// `Io` when it cannot be written, and what `write` fails with.
+pub fn write_whole<T>(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> Result<T>) -> Result<T> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
-    let write = || -> io::Result<()> {
-        let mut file = create_private(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+    let failed = |cause: io::Error| Error::io("write", path, &cause);
+    let place = |out: io::BufWriter<File>| -> io::Result<()> {
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         fs::rename(&beside, path)?;
         File::open(above(path))?.sync_all()
     };
-    write().map_err(|cause| {
+    let mut whole = || {
+        let mut out = io::BufWriter::with_capacity(1 << 18, create_private(&beside).map_err(failed)?);
+        let done = write(&mut out)?;
+        place(out).map_err(failed).map(|()| done)
+    };
+    whole().inspect_err(|_| {
         let _ = fs::remove_file(&beside);
-        Error::io("write", path, &cause)
     })
 }
 

@@ -6,7 +6,10 @@ mod small_language;
 use super::{Run, Site};
 use serde_json::{Value, json};
 use small_language::{VOCAB, student, teacher};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 use stillhunt::detect::windows::Text;
 use stillhunt::watermark::native::green_list::GreenList;
 use stillhunt::watermark::sample::{Sampling, draw, softmax};
@@ -347,7 +350,7 @@ fn a_plan_ranks_prompts_and_says_what_a_verdict_takes() {
     harvest(&site, "ours", &[&served[..], &noise].concat());
     let ask = |more: &[&str]| {
         let mut args = vec!["radioactivity", "plan", "--harvest", "ours.jsonl", "--key-file", "k.toml"];
-        args.extend(["--tokenizer", "tokenizer.json", "--prompts", "60", "--format", "json"]);
+        args.extend(["--tokenizer", "tokenizer.json", "--prompts", "30", "--format", "json"]);
         args.extend(more);
         site.run(&args).ok().json()
     };
@@ -360,8 +363,100 @@ fn a_plan_ranks_prompts_and_says_what_a_verdict_takes() {
         let text = prompt["prompt"].as_str().expect("a text");
         (60..70).any(|i| text.contains(&format!("number {i} of")))
     };
-    assert!(prompts.len() == 60 && !prompts.iter().any(is_noise), "{plan:#}");
+    assert!(prompts.len() == 30 && !prompts.iter().any(is_noise), "{plan:#}");
     // A mark half as strong takes some four times as many windows.
     let weaker = ask(&["--strength", "0.05"])["keys"][0]["windows"].as_f64().expect("a number");
     assert!((3.0..5.0).contains(&(weaker / windows)), "{weaker} and {windows}");
+}
+
+/// Python with some packages, or the word "skipped".
+fn python(test: &str, packages: &str) -> Option<String> {
+    let python = std::env::var("STILLHUNT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let has = Command::new(&python).args(["-c", &format!("import {packages}")]).output();
+    if has.is_ok_and(|run| run.status.success()) {
+        return Some(python);
+    }
+    println!("skipped: {test} (python3 with {packages})");
+    None
+}
+
+/// Runs a script of `scripts/predictions` on the log of a site, and tests what it wrote.
+fn predicted(site: &Site, python: &str, script: &str, args: &[&str]) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/predictions").join(script);
+    let mut command = Command::new(python);
+    command.arg(path).args(args).args(["--tokenizer", "tokenizer.json", "--out", "rows.jsonl", "--length", "40"]);
+    let run = command.current_dir(site.path(".")).output().expect("python ran");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    asked(site, "open", &["rows.jsonl", "--harvest", "ours.jsonl"]).ok().json()
+}
+
+#[test]
+fn predictions_of_a_tiny_transformer_are_read() {
+    let Some(python) = python("predictions_of_a_tiny_transformer_are_read", "torch, transformers, tokenizers") else {
+        return;
+    };
+    let (site, scheme) = site();
+    harvest(&site, "ours", &teacher(Some(&scheme), 4, 1));
+    let make = format!(
+        "import torch; from transformers import GPT2Config, GPT2LMHeadModel; torch.manual_seed(1); \
+         GPT2LMHeadModel(GPT2Config(vocab_size={VOCAB}, n_positions=64, n_embd=16, n_layer=1, n_head=2)).save_pretrained('model')"
+    );
+    let made = Command::new(&python).args(["-c", &make]).current_dir(site.path(".")).output().expect("python ran");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let found = predicted(&site, &python, "transformers_predictions.py", &["model", "ours.jsonl"]);
+    // Four responses of 200 tokens in five pieces of 40, of which each has 39 places.
+    assert_eq!(found["input"]["pieces"], 4 * 5 * 39);
+    assert_ne!(found["tests"][0]["verdict"], "Marked");
+    let first = site.read("rows.jsonl").lines().next().map(|line| serde_json::from_str::<Value>(line).expect("a row"));
+    let served = teacher(Some(&scheme), 4, 1);
+    assert_eq!(first.expect("a row")["context"], json!([served[0].tokens[0]]));
+}
+
+#[test]
+fn predictions_of_a_server_are_read() {
+    let Some(python) = python("predictions_of_a_server_are_read", "tokenizers") else { return };
+    let (site, scheme) = site();
+    harvest(&site, "ours", &teacher(Some(&scheme), 2, 1));
+    // A server of vLLM's form: the likeliest token is 7 with rank 1, and the served one is told at its own rank.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", server.local_addr().expect("an address"));
+    let answers = std::thread::spawn(move || {
+        for stream in server.incoming().take(10) {
+            let mut stream = stream.expect("a connection");
+            let mut bytes = Vec::new();
+            let body = loop {
+                let mut chunk = [0; 4096];
+                let n = stream.read(&mut chunk).expect("read");
+                bytes.extend_from_slice(&chunk[..n]);
+                let text = String::from_utf8_lossy(&bytes).to_string();
+                if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                    let length = head
+                        .lines()
+                        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+                    if length.and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| body.len() >= n) {
+                        break body.to_owned();
+                    }
+                }
+            };
+            let asked: Value = serde_json::from_str(&body).expect("JSON");
+            let place = |(i, id): (usize, &Value)| match i {
+                0 => Value::Null,
+                _ => json!({"7": {"logprob": -0.1, "rank": 1}, id.to_string(): {"logprob": -3.0, "rank": 9}}),
+            };
+            let places: Vec<Value> = asked["prompt"].as_array().expect("ids").iter().enumerate().map(place).collect();
+            let answer = json!({"choices": [{"prompt_logprobs": places}]}).to_string();
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len())
+                .expect("written");
+        }
+    });
+    let found = predicted(&site, &python, "vllm_predictions.py", &[&url, "m", "ours.jsonl"]);
+    answers.join().expect("answered");
+    let rows: Vec<Value> =
+        site.read("rows.jsonl").lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
+    // Where token 7 itself was served it has one entry, at its own rank, and gives no row.
+    let texts = teacher(Some(&scheme), 2, 1);
+    let places = texts.iter().flat_map(|text| text.tokens.chunks(40)).flat_map(|piece| &piece[1..]);
+    let expected = places.filter(|token| **token != 7).count();
+    assert_eq!((rows.len(), &found["input"]["pieces"]), (expected, &json!(expected)));
+    assert!(rows.iter().all(|row| row["predicted"] == json!([7])), "{rows:?}");
 }
