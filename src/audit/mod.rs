@@ -3,10 +3,12 @@
 //! A night streams: rows are read in batches, written as they come, and only keys and vectors stay in memory. Nothing is
 //! visible before the one commit at the end; a job that stops earlier leaves the store as it was.
 
+pub mod contexts;
 mod families;
 mod fragments;
 mod ingest;
 mod naming;
+pub mod plan;
 mod printed;
 mod quarantine;
 pub mod radioactivity;

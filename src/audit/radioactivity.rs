@@ -8,16 +8,12 @@ use crate::ids::{AccountId, Digest};
 use crate::log::{self, LogConfig, Prediction, Said, Tokens, begins_as_lines, read_said, recognise};
 use crate::radioactivity::attribute::{Case, Owners, Ring, attribute as test_rings};
 use crate::radioactivity::evidence::{Evidence, Read};
-use crate::radioactivity::plan::{ranked, windows_needed};
 use crate::radioactivity::{self, Config, Served};
-use crate::report::radioactivity::{
-    Attribution, Input as Summary, KeyPlan, Mode, Plan, PlannedPrompt, Radioactivity, SetSummary,
-};
+use crate::report::radioactivity::{Attribution, Input as Summary, Mode, Radioactivity, SetSummary};
 use crate::report::watermark::FileSummary;
-use crate::store::contexts::{Builder, Contexts, Facts, write};
+use crate::store::Store;
+use crate::store::contexts::{Builder, Facts};
 use crate::store::input::{Input, is_parquet, open_file, open_stream};
-use crate::store::sorted::merged;
-use crate::store::{Mapped, Store};
 use crate::stored::Progress;
 use crate::stored::served::{Choice, Response, each_response, numbers};
 use crate::token::Tokenizer;
@@ -60,7 +56,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&self, text: String) -> Result<Vec<u32>> {
+    pub(super) fn text(&self, text: String) -> Result<Vec<u32>> {
         self.ids(Tokens::Text(text))
     }
 
@@ -83,7 +79,7 @@ impl Reader<'_> {
     }
 
     /// Calls `take` with the responses of a harvest, with their prompts where `prompts` says so.
-    fn responses(
+    pub(super) fn responses(
         &self,
         harvest: &Harvest<'_>,
         account: &mut dyn FnMut(&str) -> u32,
@@ -100,9 +96,18 @@ impl Reader<'_> {
                     read_exchanges(input, self.log, &position, &mut |rows| {
                         let mut batch = Vec::with_capacity(rows.len());
                         for row in rows {
-                            let Ok(exchange) = row.result else {
-                                bad += 1;
-                                continue;
+                            let exchange = match row.result {
+                                Ok(exchange) => exchange,
+                                // What is missing of a log may be what others were served.
+                                Err(cut) if CUT.contains(&cut.reason) => {
+                                    let name = input.name();
+                                    let message = format!("{name}: expected a whole log, got: {}", cut.detail);
+                                    return Err(Error::new(ErrorKind::Input, message));
+                                }
+                                Err(_) => {
+                                    bad += 1;
+                                    continue;
+                                }
                             };
                             n += 1;
                             let Some(text) = exchange.response else { continue };
@@ -201,6 +206,9 @@ pub enum Set {
     /// None: every window counts.
     Everything,
 }
+
+/// Bad rows that mean that a log is not whole.
+const CUT: [log::Reason; 3] = [log::Reason::TruncatedInput, log::Reason::UnreadableFile, log::Reason::DamagedRows];
 
 /// What is asked about a suspect.
 pub struct Question<'a> {
@@ -394,7 +402,11 @@ pub fn ask(
             };
             let of_packing: Vec<(String, &Read)> =
                 clean.iter().map(|(name, of)| (name.clone(), &of[&packing])).collect();
-            found.push(radioactivity::test(test, &suspect[&packing], served, &of_packing, question.config)?);
+            let mut of = radioactivity::test(test, &suspect[&packing], served, &of_packing, question.config)?;
+            if mode == Mode::Closed {
+                of.note_copies();
+            }
+            found.push(of);
             progress.advance(1, 0);
         }
     }
@@ -409,7 +421,7 @@ pub fn ask(
     ))
 }
 
-fn packings(tests: &[Test]) -> Vec<Packing> {
+pub(super) fn packings(tests: &[Test]) -> Vec<Packing> {
     let mut out: Vec<Packing> = tests.iter().map(|test| packing(test.marker.as_ref())).collect();
     out.sort_unstable();
     out.dedup();
@@ -423,6 +435,10 @@ fn read_clean(mode: Mode, packings: &[Packing], question: &Question<'_>, progres
     let one = |input: &Input| {
         let mut summary = Summary::default();
         let (read, _) = read_all(std::slice::from_ref(input), Some(mode), packings, question, &mut summary, progress)?;
+        let bad: u64 = summary.bad_rows.values().sum();
+        if bad > 0 {
+            progress.note(&format!("{}: {bad} bad rows of the control were left out", input.name()));
+        }
         // A control is told by the last part of its name: the directories are another machine's.
         let name = input.name();
         Ok((name.rsplit('/').next().unwrap_or(&name).to_owned(), read))
@@ -533,144 +549,4 @@ pub fn attribute(
     let (findings, keys) = test_rings(&cases, &rings, decoys, question.config)?;
     let tokenizer = question.reader.tokenizer.map(Tokenizer::digest);
     Ok(Attribution::new(mode, summary, (responses, tokens), question.config, tokenizer, findings, keys))
-}
-
-/// A plan: what a verdict takes, and the prompts that draw most.
-/// # Errors
-/// `Input` when nothing was served or text comes without a tokenizer; `Io`, `Store` when something cannot be read.
-pub fn plan(
-    harvest: &Harvest<'_>,
-    question: &Question<'_>,
-    most_prompts: usize,
-    progress: &dyn Progress,
-) -> Result<Plan> {
-    progress.stage("read", None);
-    let Question { tests, reader, config, .. } = question;
-    let mut keys = Vec::new();
-    let ln_alpha = libm::log(config.alpha / tests.len().max(1) as f64);
-    let mut prompts = Vec::new();
-    for (number, packing) in packings(tests).into_iter().enumerate() {
-        let mut owners = Owners::new(reader.bytes, reader.dir);
-        let (mut texts, mut tokens): (Vec<String>, Vec<u64>) = (Vec::new(), Vec::new());
-        let mut take = |batch: Vec<Response>| {
-            let n = batch.len() as u64;
-            let read = |response: Response| Ok((response.prompt, reader.text(response.text)?));
-            let batch: Vec<(String, Vec<u32>)> = batch.into_par_iter().map(read).collect::<Result<_>>()?;
-            let contexts: Vec<Vec<u128>> = batch.par_iter().map(|(_, ids)| packing.contexts(ids).collect()).collect();
-            for ((prompt, ids), contexts) in batch.into_iter().zip(contexts) {
-                let response = u32::try_from(tokens.len()).map_err(|_| {
-                    Error::new(ErrorKind::Input, "expected at most 2^32 responses in a harvest, got more")
-                })?;
-                owners.add(response, contexts)?;
-                tokens.push(ids.len() as u64);
-                // Prompts are the same for all keys.
-                if number == 0 {
-                    texts.push(prompt);
-                }
-            }
-            progress.advance(n, 0);
-            Ok(())
-        };
-        reader.responses(harvest, &mut |_| 0, number == 0, &mut take, progress)?;
-        if tokens.is_empty() {
-            return Err(Error::new(ErrorKind::Input, "expected responses that were served, found none")
-                .hint("the log must hold responses, and the selection at least one of them"));
-        }
-        let ranked = ranked(&tokens, &owners.finish()?.shared(tokens.len()));
-        let (all, shared) = ranked.iter().fold((0, 0), |(all, shared), of| (all + of.tokens, shared + of.shared));
-        let share = shared as f64 / (all as f64).max(1.0);
-        for test in tests.iter().filter(|test| crate::detect::packing(test.marker.as_ref()) == packing) {
-            let windows = windows_needed(test, config.strength, config.power, ln_alpha);
-            keys.push(KeyPlan {
-                key: test.key_id.clone(),
-                scheme: test.scheme,
-                dialect: test.dialect,
-                served_contexts_a_token: share,
-                windows,
-                tokens: windows.filter(|_| share > 0.0).map(|windows| (windows as f64 / share).ceil() as u64),
-            });
-        }
-        if number == 0 {
-            let mut seen = std::collections::BTreeSet::new();
-            for of in &ranked {
-                if prompts.len() < most_prompts && seen.insert(&texts[of.response]) {
-                    prompts
-                        .push(PlannedPrompt { prompt: texts[of.response].clone(), served_contexts_a_token: of.rate() });
-                }
-            }
-        }
-    }
-    Ok(Plan::new(keys, config, prompts))
-}
-
-/// How sets become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Combine {
-    /// What any of them has.
-    Union,
-    /// What all of them have.
-    Intersect,
-    /// What the first has and no other.
-    Subtract,
-}
-
-impl Combine {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Union => "union",
-            Self::Intersect => "intersection",
-            Self::Subtract => "difference",
-        }
-    }
-}
-
-/// Combines sets into one, in a stream.
-/// # Errors
-/// `Input` when the sets hold contexts of different kinds; `Io` when `out` fails.
-pub fn combine(sets: &[(String, Contexts<Mapped>)], how: Combine, out: &mut dyn Write) -> Result<Facts> {
-    let Some(((first_name, first), others)) = sets.split_first() else {
-        return Err(Error::new(ErrorKind::Config, "expected sets of contexts, got none"));
-    };
-    let kind = |facts: &Facts| (facts.width, facts.vocab, facts.tokenizer.clone());
-    if let Some((name, other)) = others.iter().find(|(_, other)| kind(other.facts()) != kind(first.facts())) {
-        let told = |facts: &Facts| {
-            let tokenizer = facts.tokenizer.as_deref().map_or("none", |digest| &digest[..digest.len().min(16)]);
-            format!("contexts of {} tokens of {} (tokenizer {tokenizer})", facts.width, facts.vocab)
-        };
-        let (expected, got) = (told(first.facts()), told(other.facts()));
-        return Err(Error::new(
-            ErrorKind::Input,
-            format!("{name}: expected {expected}, as {first_name} has, got {got}"),
-        ));
-    }
-    let word = how.word();
-    let digests: Vec<String> = sets.iter().map(|(_, set)| set.digest().to_string()).collect();
-    let of: Vec<String> = sets.iter().map(|(_, set)| format!("({})", set.facts().selection)).collect();
-    let facts = Facts {
-        selection: format!("{word} of {}", of.join(", ")),
-        selection_digest: Digest::of(format!("{word}\n{}", digests.join("\n")).as_bytes()).to_string(),
-        responses: sets.iter().map(|(_, set)| set.facts().responses).sum(),
-        tokens: sets.iter().map(|(_, set)| set.facts().tokens).sum(),
-        ..first.facts().clone()
-    };
-    // Equal contexts come in the order of the sets.
-    let mut all = merged(sets.iter().map(|(_, set)| set.iter()).collect()).peekable();
-    let next = || {
-        loop {
-            let (from, context) = all.next()?;
-            let mut holders = 1;
-            while all.next_if(|(_, next)| *next == context).is_some() {
-                holders += 1;
-            }
-            let keep = match how {
-                Combine::Union => true,
-                Combine::Intersect => holders == sets.len(),
-                Combine::Subtract => from == 0 && holders == 1,
-            };
-            if keep {
-                return Some(context);
-            }
-        }
-    };
-    write(std::iter::from_fn(next), facts, out)
 }

@@ -9,7 +9,9 @@ use super::radioactivity_args::{
 };
 use super::watermark::{between, config as wrong, keys, root, tell_keys, told_apart, told_recipe};
 use super::{config, print, threads};
-use crate::audit::radioactivity::{self as flow, Combine, Harvest, Parties, Question, Reader, Set};
+use crate::audit::contexts::{Combine, combine as combined};
+use crate::audit::plan::plan as planned;
+use crate::audit::radioactivity::{self as flow, Harvest, Parties, Question, Reader, Set};
 use crate::audit::watermark::tests as tests_of;
 use crate::detect::Test;
 use crate::detect::decoys::DecoyConfig;
@@ -26,6 +28,7 @@ use crate::store::contexts::Contexts;
 use crate::store::files::{read_bounded, write_whole};
 use crate::store::input::{Input, expand};
 use crate::store::spill::check_dir;
+use crate::store::tree::absent;
 use crate::stored::served::Choice;
 use crate::token::Tokenizer;
 use crate::watermark::keys::Given;
@@ -221,13 +224,14 @@ fn plan(args: &PlanArgs) -> Result<()> {
     let store = args.selection.store.as_deref().map(Store::open).transpose()?;
     let (harvest, ..) = chosen(&args.selection, store.as_ref())?;
     let meter = Meter::new();
-    let plan = flow::plan(&harvest, &asked.question(args.rules.top), args.prompts, &meter);
+    let plan = planned(&harvest, &asked.question(args.rules.top), args.prompts, &meter);
     meter.end();
     let plan = plan?;
     print::out(&if args.rules.format == Format::Json { report::json(&plan) } else { report::plan_text(&plan) })
 }
 
 fn build(args: &Build) -> Result<()> {
+    absent(&args.out)?;
     let readers = Readers::new(&args.room, Some(&args.tokenizer))?;
     let given = Given { vocab_size: args.vocab_size, path: None, root: args.root.as_deref().map(root).transpose()? };
     let tests = tests_of(keys(&args.key_file, &given)?);
@@ -250,9 +254,10 @@ fn build(args: &Build) -> Result<()> {
 }
 
 fn combine(args: &Sets, how: Combine) -> Result<()> {
+    absent(&args.out)?;
     let open = |path: &PathBuf| Ok((path.display().to_string(), Contexts::open_file(path)?));
     let sets: Vec<_> = args.sets.iter().map(open).collect::<Result<_>>()?;
-    let facts = write_whole(&args.out, &mut |out| flow::combine(&sets, how, out))?;
+    let facts = write_whole(&args.out, &mut |out| combined(&sets, how, out))?;
     print::out(&format!("{} contexts of {} tokens\n", facts.contexts, facts.width))
 }
 
@@ -382,6 +387,14 @@ pub(super) fn asked(mode: Mode, args: &Ask) -> Result<Radioactivity> {
     if let Some(path) = &args.calibration {
         let bytes = read_bounded(path, LONGEST_CALIBRATION)?;
         let by = Calibration::from_json(&bytes).map_err(|error| error.at(path.display()))?;
+        let word = if mode == Mode::Closed { "closed" } else { "open" };
+        if by.mode != word || !asked.tests.iter().any(|test| test.scheme == by.scheme) {
+            let message = format!(
+                "expected a calibration of these schemes and of {word}, got one of {} and {}",
+                by.scheme, by.mode
+            );
+            return Err(Error::new(ErrorKind::Input, message).at(path.display()));
+        }
         found = found.calibrated(&by, Digest::of(&bytes));
     }
     Ok(found)
@@ -425,9 +438,17 @@ pub(super) fn attributed(args: &Attribute) -> Result<Attribution> {
     };
     let recipe = if args.rules.format == Format::Json { told_recipe(recipe) } else { None };
     let meter = Meter::new();
+    let alone = store.is_none() && args.served.is_empty();
     let found = flow::attribute(&inputs, &parties, args.decoy_rings, &asked.question(args.rules.top), &meter);
     meter.end();
-    Ok(Attribution { recipe, ..found? })
+    let mut found = Attribution { recipe, ..found? };
+    if alone {
+        found.notes.push(
+            "nobody said what others were served (--served), so contexts are exclusive among these harvests only"
+                .to_owned(),
+        );
+    }
+    Ok(found)
 }
 
 fn attribute(args: &Attribute) -> Result<()> {

@@ -31,7 +31,7 @@ pub(crate) struct Sets {
     /// Sets of the same tokenizer, vocabulary and length of context
     #[arg(value_name = "SET", required = true, num_args = 2..)]
     pub(crate) sets: Vec<PathBuf>,
-    /// The new set
+    /// The new set; one that is there is never written over
     #[arg(long, value_name = "SET")]
     pub(crate) out: PathBuf,
 }
@@ -43,25 +43,25 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "DIR", conflicts_with = "harvest")]
     pub(crate) store: Option<PathBuf>,
     /// Responses to the accounts of this ring, on its list at 1%; may be given again
-    #[arg(long, value_name = "ID", requires = "store")]
+    #[arg(long, value_name = "ID", requires = "store", conflicts_with = "harvest")]
     pub(crate) ring: Vec<String>,
     /// Responses to the exchanges of this family; may be given again
-    #[arg(long, value_name = "ID", requires = "store")]
+    #[arg(long, value_name = "ID", requires = "store", conflicts_with = "harvest")]
     pub(crate) family: Vec<String>,
     /// Responses to these accounts: a file with one a line, pseudonym or name
-    #[arg(long, value_name = "FILE", requires = "store")]
+    #[arg(long, value_name = "FILE", requires = "store", conflicts_with = "harvest")]
     pub(crate) accounts: Option<PathBuf>,
     /// Responses from this moment on, for example 2026-11-21T00:00:00Z
-    #[arg(long, value_name = "TIME", requires = "store")]
+    #[arg(long, value_name = "TIME", requires = "store", conflicts_with = "harvest")]
     pub(crate) from: Option<String>,
     /// Responses before this moment
-    #[arg(long, value_name = "TIME", requires = "store")]
+    #[arg(long, value_name = "TIME", requires = "store", conflicts_with = "harvest")]
     pub(crate) to: Option<String>,
     /// All responses of that time except those to the rings, families and accounts named
-    #[arg(long, requires = "store")]
+    #[arg(long, requires = "store", conflicts_with = "harvest")]
     pub(crate) others: bool,
     /// Account key, where accounts are given by name
-    #[arg(long, value_name = "FILE", requires = "store")]
+    #[arg(long, value_name = "FILE", requires = "store", conflicts_with = "harvest")]
     pub(crate) key: Option<PathBuf>,
     /// A log of served exchanges in place of a store; may be given again
     #[arg(long, value_name = "[NAME=]FILE")]
@@ -84,7 +84,7 @@ pub(crate) struct Build {
     /// Width of the model's logits, in place of the key file's vocab_size
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(2..=1 << 24))]
     pub(crate) vocab_size: Option<u32>,
-    /// The new set
+    /// The new set; one that is there is never written over
     #[arg(long, value_name = "SET")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -197,7 +197,7 @@ pub(crate) struct Attribute {
     #[arg(long, value_name = "DIR", required_unless_present = "harvest", conflicts_with = "harvest")]
     pub(crate) store: Option<PathBuf>,
     /// Rings of the store, by name [default: all that it shows]
-    #[arg(long, value_name = "ID,…", value_delimiter = ',', requires = "store")]
+    #[arg(long, value_name = "ID,…", value_delimiter = ',', requires = "store", conflicts_with = "harvest")]
     pub(crate) rings: Vec<String>,
     /// A ring's harvest in place of a store: a log of served exchanges; may be given again
     #[arg(long, value_name = "NAME=FILE")]

@@ -99,7 +99,7 @@ const RADIOACTIVITY: Kind = Kind {
 const ATTRIBUTION: Kind = Kind {
     name: "Attribution to rings",
     null: "The suspect model's choices in the contexts that were served to one ring alone do not depend on the key.",
-    controls: "Decoy rings of like size and activity from honest accounts are tested in the same way; the empirical p of n of them is at least 1/(n + 1).",
+    controls: "Decoy rings of as many windows (or fewer, where there are not so many; the result says how many) of honest accounts, or of contexts that the ring never had, are tested in the same way; the empirical p of n of them is at least 1/(n + 1).",
     sensitivity: "How many contexts are exclusive to a ring stands beside it. A ring with few of them cannot be named.",
     limits: &["A ring that is not named is not cleared.", "Attribution names a harvest and not a person."],
     alternatives: &[
@@ -180,7 +180,7 @@ fn words(test: &Json) -> String {
 
 fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
     let of = value.at(list).map(Json::list).unwrap_or_default();
-    let columns = [
+    let mut columns = vec![
         key,
         "scheme",
         "scored",
@@ -194,12 +194,17 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
         "power",
         "verdict",
     ];
+    // A test of a model is told with its set of served contexts.
+    let with_set = list == "tests";
+    if with_set {
+        columns.insert(2, "set");
+    }
     let row = |test: &Json| {
         let mut row = cells(test, &columns);
         row.push(words(test));
         row
     };
-    let head = [
+    let mut head = vec![
         key,
         "scheme",
         "scored",
@@ -214,6 +219,9 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
         "verdict",
         "in words",
     ];
+    if with_set {
+        head.insert(2, "set of contexts");
+    }
     let rule = |test: &Json| test.at("rule").map(|rule| format!("{}: {}", cell(test.at(key)), cell(Some(rule))));
     let rules: Vec<String> = of.iter().take(MOST[0]).filter_map(rule).collect();
     let counted = of.iter().filter_map(|test| test.at("m_tests")).map(|m| cell(Some(m))).next();
@@ -225,7 +233,7 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
             counted.unwrap_or_else(|| "a number that the result does not state of".into())
         )),
         Small("What was found".into()),
-        Table(head.to_vec(), of.iter().take(MOST[0]).map(row).collect()),
+        Table(head, of.iter().take(MOST[0]).map(row).collect()),
         Text(SCALE.into()),
     ];
     if !rules.is_empty() {
@@ -237,13 +245,14 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
 
 fn attribution(value: &Json) -> Vec<Block> {
     let of = value.at("rings").map(Json::list).unwrap_or_default();
-    let columns = ["ring", "exclusive_contexts", "scored", "log10_p", "adjusted_log10_p", "verdict"];
+    let columns = ["ring", "exclusive_contexts", "scored", "log10_p", "adjusted_log10_p", "decoys.rank_p", "verdict"];
     let row = |ring: &Json| {
         let mut row = cells(ring, &columns);
         row.push(words(ring));
         row
     };
-    let head = vec!["ring", "exclusive contexts", "scored", "log10 p", "log10 p, adjusted", "verdict", "in words"];
+    let head =
+        vec!["ring", "exclusive contexts", "scored", "log10 p", "log10 p, adjusted", "rank p", "verdict", "in words"];
     let decoys = value.at("decoys").map(|decoys| cells(decoys, &["n", "rank_p"])).unwrap_or_default();
     vec![
         Small("Number of tests".into()),

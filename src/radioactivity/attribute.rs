@@ -6,15 +6,16 @@
 //! one ring's text do not reach contexts that the ring never had, because each context has a row of its own, so a suspect trained on
 //! another harvest satisfies this ring's null (measured: p above 10⁻² in contexts of rings that were not trained on). Holm over rings and keys.
 //!
-//! *Decoy rings*: the same statistic over contexts that no suspicion falls on, of as many windows: of random honest accounts, where there are
-//! enough, else of random windows in contexts that this ring never had. The rank among n decoys is at least 1/(n + 1): it calibrates, the p-value proves.
+//! *Decoy rings*: the rate over contexts that no suspicion falls on, of as many windows or, where there are not so many, of fewer: of random honest
+//! accounts, where there are enough, else of random windows in contexts that this ring never had. The rank among n decoys is at least 1/(n + 1): it
+//! calibrates, the p-value proves. A suspect that is marked alike in all contexts has a middling rank, and no ring is named.
 //!
 //! Weakness: contexts of one token are served to everybody, so nothing is exclusive; use cohort keys there. A second buyer of the same
 //! harvest is marked as well: the test says whose harvest, not who trained. Guarantee: exact counts, in memory that the caller states.
 
 use super::control::{self, Control, ControlKind, dealt};
 use super::evidence::Read;
-use super::{Config, DecoyKeys, Tested, passed};
+use super::{Config, DecoyKeys, LEAST_DECOYS, Tested, passed};
 use crate::detect::decoys::{self, LOG10_E};
 use crate::detect::p_value::{Kind, Law};
 use crate::detect::tally::{Traced, score, statistic};
@@ -108,7 +109,9 @@ pub struct Ring {
 pub struct DecoyRings {
     /// How many.
     pub n: usize,
-    /// (1 + decoys with a p at most the ring's) / (n + 1); none without decoys.
+    /// Windows of each, or a few more: as many as the ring has, or half of what there is. Smaller decoys scatter more, which is to the ring's favour.
+    pub windows: u64,
+    /// (1 + decoys with a rate at least the ring's) / (n + 1); none without decoys.
     pub rank_p: Option<f64>,
     /// What they were drawn from.
     pub of: &'static str,
@@ -326,7 +329,6 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
         beside(ControlKind::Clean, name, read, passed(read.corpus.seen(), &in_union))?;
     }
     let decoys = decoys::run(marker, &corpus, scoring, config.decoys)?.beside(marker, &corpus, scoring)?;
-    let plain = Law::new(marker.traits().null);
     let values = if n_decoys > 0 { values(test, suspect, config)? } else { Vec::new() };
     let total = |windows: &[Seen]| sum(windows.iter().filter_map(|seen| value(&values, seen.place())));
     let accounts: Vec<(u64, f64)> = honest.iter().map(|windows| total(windows)).filter(|(n, _)| *n > 0).collect();
@@ -337,7 +339,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
         let (n, statistic) = (of.best().scored(), of.best().statistic());
         let (rate, low, high) = of.law.interval(n, statistic, config.level);
         let (own_n, own_sum) = total(&windows[number]);
-        let own = plain.ln_p(own_n, own_sum);
+        let own = own_sum / (own_n as f64).max(1.0);
         let enough = accounts.len() >= LEAST_ACCOUNTS && accounts.iter().map(|(n, _)| n).sum::<u64>() >= 2 * n;
         let seed = |decoy: usize| {
             let mut bytes = decoys::material(config.decoys.seed, decoy);
@@ -354,9 +356,9 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
             let pool = others.filter_map(|seen| Some((1, value(&values, seen.place())?)));
             (pool.collect(), "contexts that the ring never had")
         };
-        let ln_ps = decoy_rings(&pool, n, n_decoys, &plain, &seed);
-        let at_most = ln_ps.iter().filter(|ln_p| **ln_p <= own).count();
-        let rank_p = (!ln_ps.is_empty()).then(|| (1 + at_most) as f64 / (ln_ps.len() + 1) as f64);
+        let (size, rates) = decoy_rings(&pool, n, n_decoys, &seed);
+        let at_least = rates.iter().filter(|rate| **rate >= own).count();
+        let rank_p = (!rates.is_empty()).then(|| (1 + at_least) as f64 / (rates.len() + 1) as f64);
         findings.push(RingFinding {
             ring: ring.name.clone(),
             key: test.key_id.clone(),
@@ -373,7 +375,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
             method: of.law.method(),
             adjusted_log10_p: 0.0,
             m_tests: 0,
-            decoys: DecoyRings { n: ln_ps.len(), rank_p, of: drawn_from },
+            decoys: DecoyRings { n: rates.len(), windows: size, rank_p, of: drawn_from },
             power: 0.0,
             verdict: Verdict::Inconclusive,
             rule: String::new(),
@@ -419,19 +421,18 @@ fn value(values: &[(u64, f64)], place: u64) -> Option<f64> {
     values.binary_search_by_key(&place, |(place, _)| *place).ok().map(|at| values[at].1)
 }
 
-/// ln p of decoy rings: `pool` holds windows and their statistic, by account or one by one. It is shuffled and cut into rings of at least
-/// `windows` windows, as often as is needed.
+/// Windows of decoy rings, and their rates: `pool` holds windows and their statistic, by account or one by one. It is shuffled and cut into
+/// rings of at least `windows` windows, as often as is needed; of half the pool where it is smaller.
 fn decoy_rings(
     pool: &[(u64, f64)],
     windows: u64,
     n: usize,
-    law: &Law,
     seed: &(dyn Fn(usize) -> ChaCha8Rng + Sync),
-) -> Vec<f64> {
+) -> (u64, Vec<f64>) {
     // Two rings of one shuffle at least, so that none is the rest of the other.
     let windows = windows.min(pool.iter().map(|(n, _)| n).sum::<u64>() / 2);
     if windows == 0 {
-        return Vec::new();
+        return (0, Vec::new());
     }
     let of_shuffle = |shuffle: usize| {
         let mut pool = pool.to_vec();
@@ -442,14 +443,14 @@ fn decoy_rings(
             let full = ring.0 >= windows;
             full.then(|| std::mem::replace(&mut ring, (0, 0.0)))
         };
-        pool.into_iter().filter_map(add).map(|(n, sum)| law.ln_p(n, sum)).collect::<Vec<f64>>()
+        pool.into_iter().filter_map(add).map(|(n, sum)| sum / n as f64).collect::<Vec<f64>>()
     };
     let mut out = of_shuffle(0);
     let more = n.saturating_sub(out.len()).div_ceil(out.len().max(1));
     let rest: Vec<f64> = (1..=more + 1).into_par_iter().flat_map_iter(of_shuffle).collect();
     out.extend(rest);
     out.truncate(n);
-    out
+    (windows, out)
 }
 
 fn rule(
@@ -469,6 +470,9 @@ fn rule(
     match behind.decoys.ks_p {
         None => {
             return inconclusive("no decoy keys were run, so nothing shows that the test holds on this text".into());
+        }
+        Some(_) if behind.decoys.n < LEAST_DECOYS => {
+            return inconclusive(format!("fewer than {LEAST_DECOYS} decoy keys say nothing of the test on this text"));
         }
         Some(p) if p < config.least_uniformity => {
             return inconclusive(format!(

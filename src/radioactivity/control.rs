@@ -83,6 +83,13 @@ pub(super) fn against(controls: &[Control], least: f64, marked: bool) -> Option<
     None
 }
 
+/// Clean texts that could not have shown what the suspect shows.
+pub(super) fn too_small(controls: &[Control], least: f64) -> impl Iterator<Item = &str> {
+    let limit = libm::log10(least / controls.len().max(1) as f64);
+    let small = move |of: &&Control| of.kind == ControlKind::Clean && of.log10_p_at_the_suspects_rate > limit;
+    controls.iter().filter(small).map(|of| &of.name[..])
+}
+
 /// The windows of `corpus` with their tokens dealt to other contexts. What the suspect itself said (a pair of seed and token) is left out,
 /// so that none of its own choices comes back by chance. In order, distinct.
 pub(super) fn dealt(scheme: &dyn Scheme, corpus: &Corpus, tokens: &[u32], seed: u64) -> Vec<Seen> {
@@ -90,15 +97,26 @@ pub(super) fn dealt(scheme: &dyn Scheme, corpus: &Corpus, tokens: &[u32], seed: 
     let mut dealt: Vec<u32> = seen.iter().map(Seen::token).collect();
     dealt.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
     let dealt = seen.iter().zip(dealt).map(|(seen, token)| Seen::new(seen.key(), token, seen.place()));
-    let dealt: Vec<Seen> = dealt.collect();
-    let mut said = units(scheme, corpus, seen, tokens);
-    said.sort_unstable();
-    let of_dealt = units(scheme, corpus, &dealt, tokens);
-    let new = dealt.into_iter().zip(of_dealt).filter(|(_, unit)| said.binary_search(unit).is_err());
-    let mut out: Vec<Seen> = new.map(|(seen, _)| seen).collect();
-    out.sort_unstable();
-    out.dedup_by_key(|seen| (seen.key(), seen.token()));
-    out
+    let mut dealt: Vec<Seen> = dealt.collect();
+    let window = |seen: &Seen| (seen.key(), seen.token());
+    if scheme.traits().collapses {
+        let mut said = units(scheme, corpus, seen, tokens);
+        said.par_sort_unstable();
+        let of_dealt = units(scheme, corpus, &dealt, tokens);
+        let new = dealt.into_iter().zip(of_dealt).filter(|(_, unit)| said.binary_search(unit).is_err());
+        dealt = new.map(|(seen, _)| seen).collect();
+    }
+    dealt.par_sort_unstable();
+    dealt.dedup_by_key(|seen| window(seen));
+    // Both are in order, so one walk finds what was said.
+    let mut at = 0;
+    dealt.retain(|dealt| {
+        while at < seen.len() && window(&seen[at]) < window(dealt) {
+            at += 1;
+        }
+        seen.get(at).is_none_or(|said| window(said) != window(dealt))
+    });
+    dealt
 }
 
 /// The unit of each window.

@@ -144,6 +144,8 @@ pub struct Finding {
     pub verdict: Verdict,
     /// The rule that gave it, with its numbers.
     pub rule: String,
+    /// What to look at before the verdict is believed.
+    pub notes: Vec<String>,
     /// Decoy keys.
     pub decoys: DecoyKeys,
     /// Controls under the true key.
@@ -164,6 +166,19 @@ pub struct Unadjusted {
     best: usize,
     law: Law,
     published: Option<&'static str>,
+}
+
+impl Unadjusted {
+    /// Notes where the answers of a suspect may be served text itself, which would be marked without any training.
+    pub fn note_copies(&mut self) {
+        let Finding { scored, outside, .. } = self.finding;
+        if self.finding.set.is_some() && scored as f64 > COPIED * (scored + outside) as f64 {
+            self.finding.notes.push(format!(
+                "{scored} of {} distinct windows stand in served contexts: if the suspect's answers are our own text, copied, that is no training",
+                scored + outside
+            ));
+        }
+    }
 }
 
 /// Tests `suspect` for one key. `served` restricts it to contexts that were served; without it every window counts. `clean` are texts of
@@ -200,6 +215,11 @@ pub fn test(
     found.finding.contexts = contexts.unwrap_or_else(|| contexts_of(suspect.corpus.seen()));
     Ok(found)
 }
+
+/// Fewest decoy keys that say anything.
+const LEAST_DECOYS: usize = 20;
+/// Share of windows in served contexts from which on the evidence may be served text itself.
+const COPIED: f64 = 0.95;
 
 /// Distinct contexts of windows in order.
 fn contexts_of(seen: &[Seen]) -> u64 {
@@ -296,6 +316,7 @@ fn on(
         power: 0.0,
         verdict: Verdict::Inconclusive,
         rule: String::new(),
+        notes: Vec::new(),
         decoys: decoys.into(),
         controls,
         contamination: None,
@@ -332,6 +353,12 @@ pub fn judge(found: Vec<Unadjusted>, config: &Config) -> Vec<Finding> {
         finding.m_tests = every.len();
         finding.power = law.power(finding.scored, config.strength, libm::log(config.alpha / every.len() as f64));
         (finding.verdict, finding.rule) = rule(&finding, ln_adjusted, published, config);
+        if finding.verdict == Verdict::Marked {
+            let small = control::too_small(&finding.controls, config.least_control);
+            let notes: Vec<String> =
+                small.map(|name| format!("the control {name} is too small to show anything")).collect();
+            finding.notes.extend(notes);
+        }
         finding
     };
     found.into_iter().map(one).collect()
@@ -347,6 +374,9 @@ fn rule(finding: &Finding, ln_adjusted: f64, published: Option<&str>, config: &C
     let Some(uniformity) = finding.decoys.ks_p else {
         return inconclusive("no decoy keys were run, so nothing shows that the test holds on this text".into());
     };
+    if finding.decoys.n < LEAST_DECOYS {
+        return inconclusive(format!("fewer than {LEAST_DECOYS} decoy keys say nothing of the test on this text"));
+    }
     if uniformity < config.least_uniformity {
         return inconclusive(format!(
             "decoy keys' p-values are not uniform (p {uniformity:.2e}, below {}): the test does not hold on this text",

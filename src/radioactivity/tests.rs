@@ -213,6 +213,36 @@ fn the_ring_whose_harvest_was_trained_on_is_named_and_no_other() {
 }
 
 #[test]
+fn a_suspect_that_is_marked_everywhere_names_no_ring_however_few_decoys_there_are() {
+    let of = tested(key(1));
+    let marker = of.marker.as_ref();
+    let harvest = teacher(Some(marker), 100, 1);
+    let packing = packing(marker);
+    // New text of the marked model itself: in contexts of the ring, and elsewhere just the same. Then only what lies in the ring's contexts, but for
+    // a handful of windows from which decoy rings can be drawn.
+    let own: Vec<u128> = harvest.iter().flat_map(|text| packing.contexts(&text.tokens)).collect();
+    let texts = teacher(Some(marker), 300, 2);
+    let whole = read(&texts, marker);
+    let (inside, outside): (Vec<Seen>, Vec<Seen>) =
+        whole.corpus.seen().iter().partition(|seen| own.contains(&seen.key()));
+    assert!(inside.len() > 400 && outside.len() > 8);
+    for few in [outside.len(), 8] {
+        let mut seen = [&inside[..], &outside[..few]].concat();
+        seen.sort_unstable();
+        let mut suspect = read(&texts, marker);
+        suspect.corpus = suspect.corpus.with(seen);
+        let mut owners = Owners::new(1 << 20, &std::env::temp_dir());
+        harvest.iter().for_each(|text| owners.add(0, packing.contexts(&text.tokens)).expect("added"));
+        let served = owners.finish().expect("finished");
+        let case = Case { test: &of, suspect: &suspect, served: &served, clean: &[] };
+        let ring = Ring { name: "A".into(), members: vec![0] };
+        let (found, _) = attribute(&[case], &[ring], 300, &config()).expect("tested");
+        assert!(found[0].log10_p < -10.0 && found[0].verdict == Verdict::Inconclusive, "{few}: {:?}", found[0]);
+        assert!(found[0].rule.contains("look alike") && found[0].decoys.windows <= few as u64, "{:?}", found[0]);
+    }
+}
+
+#[test]
 fn what_was_served_to_two_parties_is_exclusive_to_neither() {
     let of = tested(key(1));
     let packing = packing(of.marker.as_ref());

@@ -113,7 +113,7 @@ pub struct Statements {
 
 const STATEMENTS: Statements = Statements {
     null_hypothesis: "given a served context, what the suspect says next does not depend on the key; probabilities are over the draw of the key",
-    positive: "Marked shows that the suspect learned from text that bore the key's mark; it does not show who gave it that text: a shared teacher, text of ours that others published, and forged text mark it as well. It is no probability of guilt",
+    positive: "Marked shows that the suspect learned from text that bore the key's mark; it does not show who gave it that text: a shared teacher, text of ours that others published, and forged text mark it as well, and answers that are copies of served text are marked without any training. It is no probability of guilt",
     negative: "a verdict other than Marked does not show that our text was not trained on: paraphrase, translation, dilution and training on clean text afterwards hide it",
     controls: "decoy keys show that the test holds on this text; controls under the true key show that the choice of windows knows nothing of the key",
 };
@@ -159,7 +159,8 @@ impl Radioactivity {
     pub fn calibrated(mut self, by: &Calibration, digest: Digest) -> Self {
         let mode = if self.mode == Mode::Closed { "closed" } else { "open" };
         for finding in &mut self.tests {
-            if by.scheme == finding.scheme && by.mode == mode && finding.set.is_some() {
+            let is_of = by.scheme == finding.scheme && by.mode == mode && finding.set.is_some();
+            if is_of && finding.scored > 0 {
                 finding.contamination = by.share(finding.interval);
             }
         }
@@ -231,6 +232,8 @@ pub struct Attribution {
     pub decoys: AllDecoys,
     /// Controls of each key.
     pub keys: Vec<KeyControls>,
+    /// What to look at before a ring is named.
+    pub notes: Vec<String>,
     /// What holds for all of them.
     pub statements: Statements,
     /// How it was made; none where it cannot be made again.
@@ -265,6 +268,7 @@ impl Attribution {
             rings,
             decoys,
             keys,
+            notes: Vec::new(),
             statements: STATEMENTS,
             recipe: None,
         }
@@ -447,6 +451,9 @@ pub fn text(report: &Radioactivity) -> String {
             let _ = writeln!(out, "  share of the training text: {low:.4} to {high:.4}, by the calibration given");
         }
         let _ = writeln!(out, "  {}", finding.rule);
+        finding.notes.iter().for_each(|note| {
+            let _ = writeln!(out, "  note: {note}");
+        });
     }
     if let Some(by) = &report.calibration {
         let _ = writeln!(out, "\ncalibration: {}; a suspect that learns otherwise has another share", plain(&by.about));
@@ -471,7 +478,14 @@ pub fn attribution_text(report: &Attribution) -> String {
     for ring in &report.rings {
         let rank = ring.decoys.rank_p.map_or_else(
             || "none".to_owned(),
-            |rank| format!("{}, rank p {rank:.5}, of {}", grouped(ring.decoys.n as u64), ring.decoys.of),
+            |rank| {
+                format!(
+                    "{}, rank p {rank:.5}, each {} windows of {}",
+                    grouped(ring.decoys.n as u64),
+                    grouped(ring.decoys.windows),
+                    ring.decoys.of
+                )
+            },
         );
         let _ = write!(
             out,
@@ -498,6 +512,9 @@ pub fn attribution_text(report: &Attribution) -> String {
             let _ = writeln!(out, "\ncontrol of key {}: {}", plain(&key.key), control(of));
         });
     }
+    report.notes.iter().for_each(|note| {
+        let _ = writeln!(out, "\nnote: {note}");
+    });
     out + &ends(&report.statements)
 }
 

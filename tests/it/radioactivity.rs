@@ -62,6 +62,10 @@ fn answers(site: &Site, name: &str, texts: &[Text]) {
     site.log(name, &rows.collect::<Vec<_>>());
 }
 
+fn test_has_no_note(found: &Value) -> bool {
+    found["tests"][0]["notes"].as_array().is_some_and(Vec::is_empty)
+}
+
 fn asked(site: &Site, what: &str, more: &[&str]) -> Run {
     let mut args = vec!["radioactivity", what, "--key-file", "k.toml", "--tokenizer", "tokenizer.json"];
     args.extend(["--decoys", "50"]);
@@ -120,6 +124,12 @@ fn a_student_is_found_by_its_answers_and_by_its_predictions_and_an_innocent_one_
     let control = &with["tests"][0]["controls"][1];
     assert_eq!((&control["kind"], &control["name"]), (&json!("clean"), &json!("innocent.jsonl")));
     assert_eq!(with["tests"][0]["verdict"], "Marked");
+
+    // Who hands in the served text itself is told apart.
+    answers(&site, "copied.jsonl", &served);
+    let copied = asked(&site, "closed", &["copied.jsonl", "--contexts", "ours.ctx"]).ok().json();
+    let note = copied["tests"][0]["notes"][0].as_str().expect("a note");
+    assert!(note.contains("copied") && test_has_no_note(&found), "{note}");
 
     // A share of the training text only by a calibration, and in its words.
     let points = json!([{"share": 0, "rate": [0.25, 0.25]}, {"share": 1, "rate": [0.9, 0.95]}]);
@@ -270,6 +280,31 @@ fn what_cannot_be_tested_is_refused_with_the_way_to_mend_it() {
     ] {
         asked(&site, args[0], &args[1..]).refused(parts);
     }
+    // A set is never written over, nor is a key or a log; what chooses in a store chooses nothing of a log.
+    let build = [
+        "contexts",
+        "build",
+        "--harvest",
+        "ours.jsonl",
+        "--tokenizer",
+        "tokenizer.json",
+        "--key-file",
+        "k.toml",
+        "--out",
+    ];
+    for out in ["k.toml", "ours.jsonl"] {
+        let before = site.read(out);
+        site.run(&[&build[..], &[out]].concat()).refused(&[out]);
+        assert_eq!(site.read(out), before);
+    }
+    let run = site.run(&[&build[..], &["new.ctx", "--from", "2026-11-20T00:00:00Z"]].concat());
+    assert!(run.code == 2 && run.err.contains("--from") && !site.path("new.ctx").exists(), "{}", run.err);
+    // A log that breaks off is no whole account of what was served.
+    let mut packed = zstd::encode_all(site.read("ours.jsonl").as_bytes(), 1).expect("packed");
+    packed.truncate(packed.len() / 2);
+    site.write("cut.jsonl.zst", packed);
+    asked(&site, "attribute", &["answers.jsonl", "--harvest", "A=ours.jsonl", "--served", "cut.jsonl.zst"])
+        .refused(&["cut.jsonl.zst", "whole log"]);
     // Bad rows are counted, and the rest is tested.
     site.write(
         "mixed.jsonl",
