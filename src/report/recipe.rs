@@ -470,7 +470,7 @@ mod tests {
         crate::store::files::write_private(&path, b"abc").unwrap();
         let mut draft = Draft::new(&DETECT);
         draft.file(None, "suspect", &path).unwrap();
-        draft.secret("key-file", "key", Path::new("/home/somebody/k.toml"), Some(Digest([7; 32])));
+        draft.secret("key-file", "key", Path::new("keys/of/somebody/k.toml"), Some(Digest([7; 32])));
         draft.optional("paths", None::<&str>);
         draft.value("alpha", 1e-6);
         let recipe = draft.finish().unwrap();
