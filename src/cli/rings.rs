@@ -238,8 +238,11 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
     for shared in &ring.in_common {
         let of = ring.tested_accounts;
         out += &format!(
-            "  {}: {} of {of} accounts have one value; p 10^{:.1}\n",
-            shared.attribute, shared.accounts, shared.log10_p
+            "  {}: {} of {of} accounts have one value; p 10^{:.1}{}\n",
+            shared.attribute,
+            shared.accounts,
+            shared.log10_p,
+            shared.aside()
         );
     }
     for fact in ring.facts() {

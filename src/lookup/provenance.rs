@@ -34,11 +34,20 @@ impl Battery {
         Ok(Self { entries, registered, view })
     }
 
-    /// The answers for a ring with these listed members and requests.
-    pub(super) fn answers(&self, ring: &Ring, in_common: &InCommon, listed: &[u32], requests: u64) -> Vec<Explanation> {
+    /// The answers for a ring with these listed members and requests; `bought` where its accounts have more in common than customers of one app.
+    pub(super) fn answers(
+        &self,
+        ring: &Ring,
+        (in_common, bought): (&InCommon, bool),
+        listed: &[u32],
+        requests: u64,
+    ) -> Vec<Explanation> {
         let agency = agency(in_common);
         let people = [self.text(ring), self.gateway(listed), organisation(in_common), agency];
-        people.into_iter().chain([burst(ring), monitor(ring, requests), automation(in_common), app(ring)]).collect()
+        people
+            .into_iter()
+            .chain([burst(ring), monitor(ring, requests), automation(in_common), app(ring, in_common, bought)])
+            .collect()
     }
 
     /// An app, a software kit, a course, a benchmark, a published prompt.
@@ -116,12 +125,26 @@ fn automation(in_common: &InCommon) -> Explanation {
     Explanation { explanation, explains: Some(automated >= 2 && 2 * automated >= tested), found }
 }
 
-/// An app that nobody registered: all that the accounts share is a system prompt, which the app's maker writes and its customers never see.
-fn app(ring: &Ring) -> Explanation {
+/// An app that nobody registered: all that the accounts share is a system prompt, which the app's maker writes and its customers never see; or they fill what they
+/// share with subjects of their own. Not where their accounts look bought: customers of an app have their own cards.
+fn app(ring: &Ring, in_common: &InCommon, bought: bool) -> Explanation {
     let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
     let systems = families.iter().filter(|family| level_of(**family).0 == Level::System).count();
-    let found = format!("{systems} of {} families are system prompts", families.len());
-    Explanation { explanation: "unregistered-app", explains: Some(systems == families.len()), found }
+    let mut found = format!("{systems} of {} families are system prompts", families.len());
+    if let Some(inputs) = &in_common.inputs {
+        found += &format!(
+            "; {} of {} requests fill what is shared with something else, whose subjects are the accounts' own with a correlation of {:.2}, p 10^{:.1}",
+            inputs.filled,
+            inputs.requests,
+            inputs.correlation,
+            inputs.ln_p / std::f64::consts::LN_10
+        );
+    }
+    let is_app = systems == families.len() || in_common.inputs.is_some_and(|inputs| inputs.are_own());
+    if is_app && bought {
+        found += "; but they have in common what customers of an app have not";
+    }
+    Explanation { explanation: "unregistered-app", explains: Some(is_app && !bought), found }
 }
 
 /// A class, a hackathon, an event: all is shared within two days.

@@ -2,7 +2,7 @@
 
 use super::drift::{NO_E_VALUES, alarms};
 use super::provenance::Battery;
-use super::sensitivity::{FOCUS, Known, log10_e_of, sensitivity};
+use super::sensitivity::{FOCUS, Known, LEAST_LOG10_E, log10_e_of, sensitivity};
 use crate::embed::Model;
 use crate::error::Result;
 use crate::ids::{AccountId, Digest, FamilyId};
@@ -11,6 +11,7 @@ use crate::report::ring::{
     RingsMeta, Route, Rung, Shared,
 };
 use crate::ring;
+use crate::ring::composition::Attribute;
 use crate::ring::confirm::AFFINITIES;
 use crate::ring::member::at_level;
 use crate::ring::placebo::{Dealing, JUDGED, PLANTED, RUNS, Realised, realised};
@@ -180,10 +181,11 @@ impl<'a> Shown<'a> {
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
         let log10 = |ln_p: f64| Some(log10_e_of(ln_p));
         let requests = requests(self.store, &on_list, &of_ring)?;
-        let provenance = self.battery.answers(ring, in_common, &on_list, requests);
-        let explained = provenance.iter().any(|answer| answer.explains == Some(true));
         let composition = in_common.composition.as_ref();
-        let of_composition = composition.and_then(|composition| log10(composition.ln_p));
+        let of_composition = composition.and_then(|composition| log10(composition.ln_p?));
+        let bought = of_composition.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E);
+        let provenance = self.battery.answers(ring, (in_common, bought), &on_list, requests);
+        let explained = provenance.iter().any(|answer| answer.explains == Some(true));
         let (route, mut of_streams) = match ring.route {
             ring::Route::CoUse => (Route::CoUse, vec![("co-use", Some(log10_e))]),
             ring::Route::Persistent(streams) => {
@@ -201,10 +203,11 @@ impl<'a> Shown<'a> {
         let (rung, without) = (known.rung(None).unwrap_or(Rung::Chance), known.without_each(&STREAMS));
         let streams = STREAMS.map(|name| (name, of_streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e)));
         let streams = streams.into_iter().collect();
-        let of_attribute = |&(place, ln_p, sharing): &(u8, f64, u32)| Shared {
-            attribute: ATTRIBUTES.get(usize::from(place)).map_or("", |(name, _)| name),
-            log10_p: ln_p / std::f64::consts::LN_10,
-            accounts: u64::from(sharing),
+        let of_attribute = |of: &Attribute| Shared {
+            attribute: ATTRIBUTES.get(usize::from(of.place)).map_or("", |(name, _)| name),
+            log10_p: of.ln_p / std::f64::consts::LN_10,
+            accounts: u64::from(of.sharing),
+            counts: of.counts,
         };
         let shared = composition.map(|of| of.attributes.iter().map(of_attribute).collect()).unwrap_or_default();
         let (disposition, notes) = judged(&self.said, &id);

@@ -12,7 +12,7 @@ use crate::stored::rings::{ATTRIBUTES, InCommon};
 use std::collections::BTreeMap;
 
 /// Decimal logarithm of the e-value of a stream that counts towards the rung: twenty.
-const LEAST_LOG10_E: f64 = 1.301_029_995_663_981;
+pub(super) const LEAST_LOG10_E: f64 = 1.301_029_995_663_981;
 
 /// The stream that counts towards no rung: what accounts ask for says what they want, not that they act together.
 pub(super) const FOCUS: &str = "focus";
@@ -41,12 +41,12 @@ impl Known<'_> {
         if without.is_some_and(|without| self.confirming.contains(&without)) {
             return None;
         }
-        // Two streams that know nothing of each other, each at e ≥ 20.
+        // A stream beside those that confirmed it, which knows nothing of them, and each at e ≥ 20.
         let strong = self.streams.iter().filter(|(name, log10_e)| {
             *name != FOCUS && without != Some(*name) && log10_e.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E)
         });
         Some(match (self.explained, self.registry) {
-            (false, _) if strong.count() >= 2 => Rung::SecondStream,
+            (false, _) if strong.count() > self.confirming.len() => Rung::SecondStream,
             (false, true) => Rung::Provenance,
             _ => Rung::Chance,
         })
@@ -87,7 +87,7 @@ pub(super) fn sensitivity(ring: &Ring, in_common: &InCommon) -> Vec<Sensitivity>
     let composition = in_common.composition.as_ref();
     let without = composition.and_then(|composition| composition.ln_p_without(registered));
     out.push(of("composition", "no-registration-day", without));
-    out.push(of("composition", "any-plan", in_common.of_any_plan.as_ref().map(|of| of.ln_p)));
+    out.push(of("composition", "any-plan", in_common.of_any_plan.as_ref().and_then(|of| of.ln_p)));
     for (hours, timing) in OTHER_HOURS.into_iter().zip(in_common.in_other_intervals) {
         let change = if hours == 1 { "bins-of-1-hour" } else { "bins-of-8-hours" };
         out.push(of("simultaneity", change, timing.map(|timing| timing.ln_p)));
@@ -109,6 +109,11 @@ mod tests {
         let names = ["co-use", "composition", "simultaneity", "pivot", "load-evenness"];
         let without: Vec<Option<&str>> = names.map(|name| known.without_each(&names)[name]).to_vec();
         assert_eq!(without, [Some("not-confirmed"), Some("provenance"), Some("second-stream"), None, None]);
+        // What confirms is no second stream, be it one number or two.
+        let two = [("interchangeability", Some(2.2)), ("load-evenness", Some(2.2)), ("composition", Some(1.4))];
+        let persistent = Known { streams: &two, confirming: &["interchangeability", "load-evenness"], ..known };
+        assert_eq!(persistent.rung(None), Some(Rung::SecondStream));
+        assert_eq!(persistent.rung(Some("composition")), Some(Rung::Provenance));
         // What accounts ask for raises no rung, however much it says.
         let focused = [("co-use", Some(40.0)), (super::FOCUS, Some(9.0))];
         assert_eq!(Known { streams: &focused, ..known }.rung(None), Some(Rung::Provenance));

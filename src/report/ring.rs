@@ -200,6 +200,16 @@ pub struct Shared {
     pub log10_p: f64,
     /// Accounts with the value that most of them have.
     pub accounts: u64,
+    /// Whether it counts towards the stream `composition`; what customers of one app share by being its customers does not.
+    pub counts: bool,
+}
+
+impl Shared {
+    /// What is said behind an attribute that counts for nothing.
+    #[must_use]
+    pub const fn aside(&self) -> &'static str {
+        if self.counts { "" } else { "; counts for nothing, since customers of one app share it" }
+    }
 }
 
 /// What is left of a stream where something in its test is changed.

@@ -304,7 +304,7 @@ fn ring(family: &Family) -> Ring {
             .filter(|(m, f)| (m * 7 + f * 5) % 3 > 0)
             .collect(),
         tested_accounts: 52,
-        in_common: vec![Shared { attribute: "payment", log10_p: -4.0, accounts: 17 }],
+        in_common: vec![Shared { attribute: "payment", log10_p: -4.0, accounts: 17, counts: true }],
         provenance: vec![Explanation {
             explanation: "registered-text",
             explains: Some(false),

@@ -2,7 +2,8 @@
 //!
 //! The idea: operators buy accounts in bulk. For each attribute the pairs of accounts with the same value are counted, each weighing the logarithm of how rare
 //! the value is, so that a client that everybody has says little; the p-value is the rank of that sum among sets of other accounts, each drawn from those
-//! of the same plan that ask about as much. Over the attributes the smallest p counts, times their number (Holm 1979). It knows nothing of texts, and is
+//! of the same plan that ask about as much. Over the attributes that count the smallest p counts, times their number (Holm 1979). Not all count: customers of one app share its client,
+//! and often a country, which is what an app is; and they share a network since they share a country, so networks are compared within one. It knows nothing of texts, and is
 //! asked once, of the accounts of the first confirmed group, which were frozen before. Weakness: what the log does not say is not seen, and an operator who buys
 //! apart looks like anybody; people of one company share a card honestly. Guarantee: the same seed gives the same p.
 
@@ -26,15 +27,37 @@ pub struct Asker {
     pub values: Vec<Option<u64>>,
 }
 
+/// How an attribute is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Whether it counts; of another it is told how it is shared.
+    pub counts: bool,
+    /// The place of an attribute within whose values it is compared.
+    pub within: Option<usize>,
+}
+
+/// How a group shares an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// Its place among the values of an [`Asker`].
+    pub place: u8,
+    /// ln p.
+    pub ln_p: f64,
+    /// Accounts of the group that have its commonest value there.
+    pub sharing: u32,
+    /// Whether it counts.
+    pub counts: bool,
+}
+
 /// What a group has in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Composition {
     /// Accounts of the group that were active.
     pub accounts: u32,
-    /// ln p of the attribute that is shared most, times the number of attributes.
-    pub ln_p: f64,
-    /// For each attribute that most accounts have: its place, ln p, and how many accounts of the group have its commonest value there.
-    pub attributes: Vec<(u8, f64, u32)>,
+    /// ln p of the attribute that is shared most among those that count, times their number; none where none is known.
+    pub ln_p: Option<f64>,
+    /// Attributes that most accounts have.
+    pub attributes: Vec<Attribute>,
 }
 
 /// Fewest accounts of which this can be told.
@@ -46,20 +69,20 @@ const NEAREST: usize = 200;
 /// How often an account that is drawn already is drawn again.
 const AGAIN: usize = 8;
 
-/// Tests a group, whose accounts are sorted, among all askers of a day; none where too little is known.
+/// Tests a group, whose accounts are sorted, among all askers of a day; `asked` says how each value of an [`Asker`] is. None where too little is known.
 #[must_use]
-pub fn composition(askers: &[Asker], group: &[u32], seed: u64) -> Option<Composition> {
-    among(askers, group, seed, MOST_DRAWS)
+pub fn composition(askers: &[Asker], group: &[u32], asked: &[Asked], seed: u64) -> Option<Composition> {
+    among(askers, group, asked, seed, MOST_DRAWS)
 }
 
 /// The same where accounts of any plan stand in for each other: what is left of the finding without the strata.
 #[must_use]
-pub fn composition_of_any_plan(askers: &[Asker], group: &[u32], seed: u64) -> Option<Composition> {
+pub fn composition_of_any_plan(askers: &[Asker], group: &[u32], asked: &[Asked], seed: u64) -> Option<Composition> {
     let of_any: Vec<Asker> = askers.iter().map(|asker| Asker { plan: None, ..asker.clone() }).collect();
-    among(&of_any, group, seed, DRAWS_OF_CHANGES)
+    among(&of_any, group, asked, seed, DRAWS_OF_CHANGES)
 }
 
-fn among(askers: &[Asker], group: &[u32], seed: u64, most_draws: u32) -> Option<Composition> {
+fn among(askers: &[Asker], group: &[u32], asked: &[Asked], seed: u64, most_draws: u32) -> Option<Composition> {
     let is_own = |asker: &&Asker| group.binary_search(&asker.account).is_ok();
     let own: Vec<&Asker> = askers.iter().filter(is_own).collect();
     let mut others: Vec<&Asker> = askers.iter().filter(|asker| !is_own(asker)).collect();
@@ -67,17 +90,28 @@ fn among(askers: &[Asker], group: &[u32], seed: u64, most_draws: u32) -> Option<
         return None;
     }
     others.sort_by_key(|asker| (asker.requests, asker.account));
-    let mut by_plan = others.clone();
-    by_plan.sort_by_key(|asker| asker.plan);
-    let nearest: Vec<&[&Asker]> = own.iter().map(|asker| near(&by_plan, &others, asker, own.len())).collect();
-    let attributes = own.iter().map(|asker| asker.values.len()).max().unwrap_or(0);
-    let of_attribute = |place: usize| {
-        let value = |asker: &Asker| asker.values.get(place).copied().flatten();
+    let of_any: Vec<(Stratum, &Asker)> = others.iter().map(|asker| ((None, None), *asker)).collect();
+    let of_attribute = |(place, Asked { counts, within }): (usize, &Asked)| {
+        let value_at = |place: usize, asker: &Asker| asker.values.get(place).copied().flatten();
+        let value = |asker: &Asker| value_at(place, asker);
         let known = own.iter().filter(|asker| value(asker).is_some()).count();
         let known_of_others = others.iter().filter(|asker| value(asker).is_some()).count();
         if known < LEAST || 2 * known < own.len() || 2 * known_of_others < others.len() {
             return None;
         }
+        let stratum = |asker: &Asker| (asker.plan, within.and_then(|within| value_at(within, asker)));
+        let mut by_stratum: Vec<(Stratum, &Asker)> = others.iter().map(|asker| (stratum(asker), *asker)).collect();
+        by_stratum.sort_by_key(|(stratum, _)| *stratum);
+        let own_stratum = |asker: &&Asker| near(&by_stratum, stratum(asker), asker.requests, own.len());
+        let of_stratum: Vec<Option<&[(Stratum, &Asker)]>> = own.iter().map(own_stratum).collect();
+        // Where most of a country are of the group, nobody is left to compare its networks with.
+        let alone = of_stratum.iter().filter(|found| found.is_none()).count();
+        if within.is_some() && 4 * alone > own.len() {
+            return None;
+        }
+        let any = |asker: &Asker| near(&of_any, (None, None), asker.requests, own.len()).unwrap_or(&of_any);
+        let nearest: Vec<&[(Stratum, &Asker)]> =
+            of_stratum.into_iter().zip(&own).map(|(found, asker)| found.unwrap_or_else(|| any(asker))).collect();
         let mut having: BTreeMap<u64, f64> = BTreeMap::new();
         askers.iter().filter_map(value).for_each(|value| *having.entry(value).or_default() += 1.0);
         let all = (known + known_of_others) as f64;
@@ -96,49 +130,60 @@ fn among(askers: &[Asker], group: &[u32], seed: u64, most_draws: u32) -> Option<
             values.clear();
             drawn.clear();
             for near in &nearest {
-                let mut other = near[rng.random_range(0..near.len())];
+                let mut other = near[rng.random_range(0..near.len())].1;
                 for _ in 0..AGAIN {
                     if drawn.insert(other.account) {
                         break;
                     }
-                    other = near[rng.random_range(0..near.len())];
+                    other = near[rng.random_range(0..near.len())].1;
                 }
                 values.extend(value(other));
             }
             shared(&mut values).0 >= seen
         });
-        Some((place as u8, ln_p, most))
+        Some(Attribute { place: place as u8, ln_p, sharing: most, counts: *counts })
     };
-    let attributes: Vec<(u8, f64, u32)> = (0..attributes).filter_map(of_attribute).collect();
-    let ln_p = of_all(&attributes)?;
-    Some(Composition { accounts: own.len() as u32, ln_p, attributes })
+    let attributes: Vec<Attribute> = asked.iter().enumerate().filter_map(of_attribute).collect();
+    if attributes.is_empty() {
+        return None;
+    }
+    Some(Composition { accounts: own.len() as u32, ln_p: of_all(attributes.iter()), attributes })
 }
 
-/// ln p of the attribute that is shared most, times the number of attributes.
-fn of_all(attributes: &[(u8, f64, u32)]) -> Option<f64> {
-    let least = attributes.iter().map(|(_, ln_p, _)| *ln_p).reduce(f64::min)?;
-    Some((least + libm::log(attributes.len() as f64)).min(0.0))
+/// ln p of the attribute that is shared most among those that count, times their number.
+fn of_all<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> Option<f64> {
+    let ln_p: Vec<f64> = attributes.filter(|of| of.counts).map(|of| of.ln_p).collect();
+    let least = ln_p.iter().copied().reduce(f64::min)?;
+    Some((least + libm::log(ln_p.len() as f64)).min(0.0))
 }
 
 impl Composition {
-    /// ln p without one of the attributes, given by its place; none where no other is known.
+    /// ln p without one of the attributes, given by its place; none where no other that counts is known.
     #[must_use]
     pub fn ln_p_without(&self, place: u8) -> Option<f64> {
-        let others: Vec<(u8, f64, u32)> = self.attributes.iter().copied().filter(|of| of.0 != place).collect();
-        of_all(&others)
+        of_all(self.attributes.iter().filter(|of| of.place != place))
     }
 }
 
-/// The others of an account's plan that ask as much: those with the very number of requests, and where they are few the nearest below and
-/// above, as many of each (a lopsided window would hold accounts of other habits). Any others where its plan has few; `by_plan` is sorted by plan and
-/// requests, `of_any` by requests.
-fn near<'a, 'b>(by_plan: &'b [&'a Asker], of_any: &'b [&'a Asker], asker: &Asker, group: usize) -> &'b [&'a Asker] {
+/// A plan and, where an attribute is compared within the values of another, that value.
+type Stratum = (Option<u64>, Option<u64>);
+
+/// The others of a stratum that ask as much: those with the very number of requests, and where they are few the nearest below and
+/// above, as many of each (a lopsided window would hold accounts of other habits). None where it has few; `others` are sorted by stratum and requests.
+fn near<'a, 'b>(
+    others: &'b [(Stratum, &'a Asker)],
+    stratum: Stratum,
+    requests: u32,
+    group: usize,
+) -> Option<&'b [(Stratum, &'a Asker)]> {
     let wanted = NEAREST.max(4 * group);
-    let of_plan = &by_plan[by_plan.partition_point(|other| other.plan < asker.plan)..];
-    let of_plan = &of_plan[..of_plan.partition_point(|other| other.plan == asker.plan)];
-    let from = if of_plan.len() >= 2 * group { of_plan } else { of_any };
-    let low = from.partition_point(|other| other.requests < asker.requests);
-    let high = from.partition_point(|other| other.requests <= asker.requests);
+    let from = &others[others.partition_point(|(of, _)| *of < stratum)..];
+    let from = &from[..from.partition_point(|(of, _)| *of == stratum)];
+    if from.len() < 2 * group {
+        return None;
+    }
+    let low = from.partition_point(|(_, other)| other.requests < requests);
+    let high = from.partition_point(|(_, other)| other.requests <= requests);
     let more = wanted.saturating_sub(high - low).div_ceil(2);
-    &from[low.saturating_sub(more)..(high + more).min(from.len())]
+    Some(&from[low.saturating_sub(more)..(high + more).min(from.len())])
 }

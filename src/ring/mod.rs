@@ -15,6 +15,7 @@
 pub mod composition;
 pub mod confirm;
 pub mod day;
+pub mod inputs;
 pub mod interests;
 pub mod leiden;
 pub mod links;

@@ -4,8 +4,9 @@
 //! subject more often than two of different people; a dispatcher makes accounts alike (intraclass correlation, Fisher 1925, here of
 //! neighbourhoods of text). *Evenness*: people differ in how much they ask; a dispatcher spreads its load, so that counts vary no more than
 //! chance. Each is held against accounts drawn at random from the same days, with as many requests each: the p-value is the rank among such draws
-//! (Besag and Clifford 1991), an exact test of the hypothesis that the text's accounts are a random choice of the store's. The first looks at
-//! subjects given the counts and the second at counts alone, so they are independent under the null. Weakness: an app whose customers
+//! (Besag and Clifford 1991), an exact test of the hypothesis that the text's accounts are a random choice of the store's. Customers of one app are no random choice: they
+//! are all people, where a store has programs too, whose loads differ far more. So evenness is held against [`Even`] as well, people who are more alike than people are, and the larger p
+//! counts. The first number looks at subjects given the counts and the second at counts alone, so they are independent under the null. Weakness: an app whose customers
 //! ask about anything at all, each as often as a quota allows, looks the same; either number alone proves nothing. Guarantee: the same seed gives the same p.
 
 use super::day::{EVERYWHERE, Requests, Subjects};
@@ -27,7 +28,7 @@ pub struct Streams {
     pub ln_p_interchangeable: f64,
     /// The squared coefficient of variation of counts beyond that of chance; people's is about 1 or more.
     pub excess: f64,
-    /// ln p that the counts of accounts drawn at random are as even.
+    /// ln p that counts are as even, of accounts drawn at random or of [`Even`], whichever is larger.
     pub ln_p_even: f64,
 }
 
@@ -97,6 +98,12 @@ impl Population {
             even.iter_mut().for_each(|drawn| *drawn = others[rng.random_range(0..others.len())].len() as f64);
             self::excess(&even) <= excess
         });
+        let innocent = Even::new(counts.iter().sum::<f64>() / counts.len() as f64);
+        let ln_p_innocent = ln_rank(|| {
+            even.iter_mut().for_each(|drawn| *drawn = innocent.draw(&mut rng));
+            self::excess(&even) <= excess
+        });
+        let ln_p_even = ln_p_even.max(ln_p_innocent);
         let accounts = own.len() as u32;
         let without = Streams { accounts, correlation: 0.0, ln_p_interchangeable: 0.0, excess, ln_p_even };
         // Accounts of which some ask much more than others are people, whatever they ask about.
@@ -121,6 +128,65 @@ impl Population {
             self::correlation(&drawn) <= correlation
         });
         Some(Streams { accounts: own.len() as u32, correlation, ln_p_interchangeable, ..without })
+    }
+}
+
+/// Counts of people whose rates are as alike as those of innocents may be: Poisson around rates whose logarithm is normal, one request or more.
+///
+/// The edge of an interval null: people's rates have a deviation of their logarithm of 1 and more, two accounts in three within a factor of 2.7 of the median; here it is
+/// 0.5, a factor of 1.6. What is no more even than this is no evidence of a dispatcher.
+struct Even {
+    /// Chance of at most so many requests, from one on.
+    cumulative: Vec<f64>,
+}
+
+/// Standard deviation of the logarithm of rates in [`Even`].
+const DEVIATION: f64 = 0.5;
+/// Nodes of the normal distribution on either side of its mean, a tenth of a deviation apart.
+const NODES: i32 = 40;
+/// Largest mean that is computed; of larger ones the unevenness of rates is all there is.
+const MOST_MEAN: f64 = 1000.0;
+
+impl Even {
+    /// Counts with this mean, which is more than 1.
+    fn new(mean: f64) -> Self {
+        let mean = mean.min(MOST_MEAN);
+        let nodes: Vec<(f64, f64)> = (-NODES..=NODES)
+            .map(|node| {
+                let z = f64::from(node) / 10.0;
+                (libm::exp(DEVIATION * z - DEVIATION * DEVIATION / 2.0), libm::exp(-z * z / 2.0))
+            })
+            .collect();
+        let weight: f64 = nodes.iter().map(|(_, weight)| weight).sum();
+        // The rate of which those with a request have this mean.
+        let none = |rate: f64| nodes.iter().map(|(of, w)| w * libm::exp(-rate * of)).sum::<f64>() / weight;
+        let (mut low, mut high) = (0.0, mean);
+        for _ in 0..60 {
+            let rate = 0.5 * (low + high);
+            if rate < mean * (1.0 - none(rate)) { low = rate } else { high = rate }
+        }
+        let rate = high.max(1e-9);
+        let last = rate * nodes.last().map_or(1.0, |(of, _)| *of);
+        let last = (last + 10.0 * libm::sqrt(last) + 20.0) as u32;
+        let mut sum = 0.0;
+        let chance = |n: u32| {
+            let (n, ln_factorial) = (f64::from(n), libm::lgamma(f64::from(n) + 1.0));
+            let of =
+                |(of, weight): &(f64, f64)| weight * libm::exp(n * libm::log(rate * of) - rate * of - ln_factorial);
+            nodes.iter().map(of).sum::<f64>()
+        };
+        let cumulative: Vec<f64> = (1..=last)
+            .map(|n| {
+                sum += chance(n);
+                sum
+            })
+            .collect();
+        Self { cumulative: cumulative.iter().map(|own| own / sum).collect() }
+    }
+
+    fn draw(&self, rng: &mut ChaCha8Rng) -> f64 {
+        let u: f64 = rng.random();
+        1.0 + self.cumulative.partition_point(|own| *own < u).min(self.cumulative.len() - 1) as f64
     }
 }
 

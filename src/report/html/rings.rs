@@ -73,10 +73,10 @@ pub(super) fn section(rings: &[Ring], meta: &RingsMeta) -> String {
         for shared in &ring.in_common {
             let (of, log10_p) = (grouped(ring.tested_accounts), shared.log10_p);
             let accounts = grouped(shared.accounts);
+            let (attribute, aside) = (shared.attribute, shared.aside());
             let _ = write!(
                 out,
-                "<li>{}: {accounts} of {of} accounts have one value; log₁₀ p {log10_p:.1}</li>",
-                shared.attribute
+                "<li>{attribute}: {accounts} of {of} accounts have one value; log₁₀ p {log10_p:.1}{aside}</li>"
             );
         }
         for fact in ring.facts() {

@@ -8,7 +8,7 @@ use super::super::sensitivity::{CHANGES, Change, nulls};
 use super::super::timing::{Use, timing_in_other_intervals};
 use super::super::walk::{RingConfig, State};
 use super::super::{Choice, Day, Requests, rings};
-use super::streams::askers;
+use super::streams::{ASKED, askers};
 use super::{NONE, World};
 use crate::stats::{ln_uniformity, proportion_interval};
 use rand::{Rng as _, SeedableRng as _};
@@ -112,11 +112,11 @@ fn ranks_of_changed_tests_are_uniform_under_the_null() {
     let (mut composed, mut timed) = (Vec::new(), [Vec::new(), Vec::new()]);
     for seed in 0..200 {
         let group: BTreeSet<u32> = (0..20).map(|_| rng.random_range(0..600)).collect();
-        let found = composition_of_any_plan(&askers, &group.into_iter().collect::<Vec<u32>>(), seed);
+        let found = composition_of_any_plan(&askers, &group.into_iter().collect::<Vec<u32>>(), &ASKED, seed);
         let found = found.expect("enough is known");
-        composed.push(found.attributes[1].1);
+        composed.push(found.attributes[1].ln_p);
         // Without the attribute that everybody has for himself, one is left.
-        assert_eq!(found.ln_p_without(0), Some(found.attributes[1].1));
+        assert_eq!(found.ln_p_without(0), Some(found.attributes[1].ln_p));
         let one =
             |i: u32| Use { family: u64::from(i % 8), time: rng.random_range(8 * HOUR..16 * HOUR), account: i / 8 };
         let uses: Vec<Use> = (0..160).map(one).collect();

@@ -1,9 +1,11 @@
 //! Streams of evidence beside co-use: ranks are uniform under the null, and a dispatcher is told.
 
-use super::super::composition::{Asker, composition};
+use super::super::composition::{Asked, Asker, composition};
+use super::super::inputs::{Input, Inputs, inputs};
 use super::super::streams::{LEAST_ACCOUNTS, Population, Sender, Streams, correlation, excess};
 use super::super::timing::{Use, timing};
 use super::World;
+use crate::ring::Requests;
 use crate::stats::{ln_uniformity, proportion_interval};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -54,6 +56,9 @@ fn ranks_among_draws_are_uniform_under_the_null() {
     assert!(ln_uniformity(&topics) > 1e-4f64.ln());
 }
 
+/// All three count, wherever they are.
+pub(super) const ASKED: [Asked; 3] = [Asked { counts: true, within: None }; 3];
+
 /// Accounts with a plan of two, a card of their own, and a client of five of which one is had by half.
 pub(super) fn askers(n: u32, rng: &mut ChaCha8Rng) -> Vec<Asker> {
     let asker = |account| Asker {
@@ -72,11 +77,12 @@ fn ranks_of_what_accounts_have_in_common_are_uniform_under_the_null() {
     let mut all = Vec::new();
     for seed in 0..200 {
         let group: BTreeSet<u32> = (0..20).map(|_| rng.random_range(0..600)).collect();
-        let found = composition(&askers, &group.into_iter().collect::<Vec<u32>>(), seed).expect("enough is known");
+        let found =
+            composition(&askers, &group.into_iter().collect::<Vec<u32>>(), &ASKED, seed).expect("enough is known");
         // Nobody says anything of the third attribute, and every card is one of its own.
-        assert_eq!(found.attributes.iter().map(|(place, ..)| *place).collect::<Vec<u8>>(), [0, 1]);
-        assert_eq!(found.attributes[0], (0, 0.0, 1));
-        all.push(found.attributes[1].1);
+        assert_eq!(found.attributes.iter().map(|of| of.place).collect::<Vec<u8>>(), [0, 1]);
+        assert_eq!((found.attributes[0].ln_p, found.attributes[0].sharing), (0.0, 1));
+        all.push(found.attributes[1].ln_p);
     }
     let small = all.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
     assert!(proportion_interval(small, 200, 0.999).0 <= 0.05, "{small} of 200 below 5%");
@@ -90,18 +96,77 @@ fn accounts_bought_together_are_told_and_those_with_a_common_client_are_not() {
     let group: Vec<u32> = (100..130).collect();
     // All have the client that half of all accounts have, or nearly so.
     group.iter().for_each(|&account| askers[account as usize].values[1] = Some(0));
-    let common = composition(&askers, &group, 1).expect("enough is known");
-    assert_eq!(common.attributes[1].2, 30);
+    let common = composition(&askers, &group, &ASKED, 1).expect("enough is known");
+    assert_eq!(common.attributes[1].sharing, 30);
     // Ten of thirty share three cards.
     (0..10u32).for_each(|n| askers[100 + n as usize].values[0] = Some(u64::from(n % 3)));
-    let bought = composition(&askers, &group, 1).expect("enough is known");
-    assert_eq!(bought.attributes[0], (0, 1e-5f64.ln(), 4));
-    assert!((bought.ln_p - (2.0 * 1e-5f64).ln()).abs() < 1e-9 && bought.accounts == 30);
+    let bought = composition(&askers, &group, &ASKED, 1).expect("enough is known");
+    assert_eq!((bought.attributes[0].ln_p, bought.attributes[0].sharing), (1e-5f64.ln(), 4));
+    let ln_p = bought.ln_p.expect("two count");
+    assert!((ln_p - (2.0 * 1e-5f64).ln()).abs() < 1e-9 && bought.accounts == 30);
+    // What counts for nothing is told, and no number of tests.
+    let none = composition(&askers, &group, &[Asked { counts: false, ..ASKED[0] }; 3], 1).expect("enough is known");
+    assert!(none.ln_p.is_none() && none.attributes[0].ln_p == bought.attributes[0].ln_p);
     // Too few accounts, or nobody to compare them with.
     assert!(
-        composition(&askers, &[1, 2], 1).is_none()
-            && composition(&askers[..40], &(0..30).collect::<Vec<u32>>(), 1).is_none()
+        composition(&askers, &[1, 2], &ASKED, 1).is_none()
+            && composition(&askers[..40], &(0..30).collect::<Vec<u32>>(), &ASKED, 1).is_none()
     );
+}
+
+#[test]
+fn networks_are_compared_within_a_country() {
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    // Three countries with two networks each; an app of one of them has customers in both networks.
+    let mut askers: Vec<Asker> = (0..900)
+        .map(|account| {
+            let country = u64::from(account % 3);
+            let network = 10 * country + rng.random_range(0..2u64);
+            Asker { account, requests: rng.random_range(1..50), plan: None, values: vec![Some(country), Some(network)] }
+        })
+        .collect();
+    let group: Vec<u32> = (0..300).step_by(9).collect();
+    let within = [Asked { counts: false, within: None }, Asked { counts: true, within: Some(0) }];
+    let anywhere = [within[0], Asked { within: None, ..within[1] }];
+    let ln_p = |askers: &[Asker], asked| composition(askers, &group, asked, 1).expect("enough is known").ln_p;
+    assert!(ln_p(&askers, &anywhere) < Some(1e-3f64.ln()));
+    assert!(ln_p(&askers, &within) > Some(0.05f64.ln()));
+    // Behind one proxy they are told all the same.
+    group.iter().for_each(|&account| askers[account as usize].values[1] = Some(1));
+    assert!(ln_p(&askers, &within) < Some(1e-3f64.ln()));
+    // Of a country of its own nothing can be said.
+    group.iter().for_each(|&account| askers[account as usize].values[0] = Some(9));
+    assert_eq!(ln_p(&askers, &within), None);
+}
+
+#[test]
+fn customers_fill_a_template_with_subjects_of_their_own_and_a_queue_does_not() {
+    let mut rng = ChaCha8Rng::seed_from_u64(19);
+    // Each template is filled by some accounts, with the subjects of the template, or by one in two with their own.
+    let filled = |own: f64, rng: &mut ChaCha8Rng| -> Vec<Input> {
+        let mut out = Vec::new();
+        for family in 0..12 {
+            for account in 0..30u32 {
+                if rng.random_bool(0.3) {
+                    let of_template = family as u16 + 40 * rng.random_range(0..3u16);
+                    let of_account = 500 + account as u16;
+                    let subject = if rng.random_bool(own) { of_account } else { of_template };
+                    out.push(Input { family, account, subject });
+                }
+            }
+        }
+        out
+    };
+    let all: Vec<f64> =
+        (0..200).map(|seed| inputs(filled(0.0, &mut rng), 120, seed).expect("enough are filled").ln_p).collect();
+    let small = all.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
+    assert!(proportion_interval(small, 200, 0.999).0 <= 0.05, "{small} of 200 below 5%");
+    assert!(ln_uniformity(&all) > 1e-4f64.ln());
+    let found = inputs(filled(0.6, &mut rng), 120, 1).expect("enough are filled");
+    assert!(found.are_own() && found.correlation > 0.2 && found.accounts > 20, "{found:?}");
+    // Where most requests are the shared text and nothing else, nothing is explained.
+    assert!(!Inputs { requests: 3 * found.filled, ..found }.are_own());
+    assert!(inputs(vec![Input { family: 1, account: 1, subject: 1 }; 2], 2, 1).is_none());
 }
 
 #[test]
@@ -149,6 +214,35 @@ fn a_dispatcher_is_told_from_an_app() {
     assert!(pool.correlation.abs() < 0.02 && app.correlation > 0.2, "{pool:?} {app:?}");
     assert!(pool.ln_p_interchangeable < 1e-4f64.ln() && pool.ln_p_even < 1e-3f64.ln(), "{pool:?}");
     assert!(app.ln_p_interchangeable > 0.05f64.ln() && app.ln_p_even < 1e-3f64.ln(), "{app:?}");
+}
+
+/// Loads of people in a store with programs: people are never more even than a random choice of such accounts may be, and are no dispatcher for that.
+#[test]
+fn loads_like_those_of_people_are_no_dispatcher_where_programs_are_about() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let normal = |rng: &mut ChaCha8Rng| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+    // One account in ten asks a hundred times as much.
+    let requests: Vec<Requests> = (0..600)
+        .map(|account| {
+            let rate = 5.0 * libm::exp(normal(&mut rng)) * if account % 10 == 0 { 100.0 } else { 1.0 };
+            Requests { account, neighbourhood: rng.random_range(0..20), requests: 1 + rate as u32 }
+        })
+        .collect();
+    let population = Population::new(&requests);
+    let mut loads = |deviation: f64, seed: u64| {
+        let of = |account: u32, rng: &mut ChaCha8Rng| {
+            let rate = 6.0 * libm::exp(deviation * normal(rng) - deviation * deviation / 2.0);
+            let n = (0..200).filter(|_| rng.random_bool((rate / 200.0).min(1.0))).count();
+            (account, (0..n.max(2)).map(|_| rng.random_range(0..20)).collect::<Vec<u16>>())
+        };
+        let accounts: Vec<(u32, Vec<u16>)> = (1000..1080).map(|account| of(account, &mut rng)).collect();
+        tested(&population, &accounts, seed).ln_p_even
+    };
+    // At the edge of what innocents may be, p is as large as a p-value is, or larger.
+    let edge = (0..100).filter(|&seed| loads(0.5, seed) <= 0.05f64.ln()).count() as u64;
+    assert!(proportion_interval(edge, 100, 0.999).0 <= 0.05, "{edge} of 100 below 5%");
+    assert!((0..20).all(|seed| loads(1.0, seed) > 0.2f64.ln()));
+    assert!(loads(0.0, 1) < 1e-4f64.ln());
 }
 
 #[test]

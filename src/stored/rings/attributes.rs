@@ -8,7 +8,8 @@ use super::pivot::Pivot;
 use crate::error::Result;
 use crate::ids::{Digest, Field, Level};
 use crate::ring::Ring;
-use crate::ring::composition::{Asker, Composition, composition, composition_of_any_plan};
+use crate::ring::composition::{Asked, Asker, Composition, composition, composition_of_any_plan};
+use crate::ring::inputs::Inputs;
 use crate::ring::links::{Link, links};
 use crate::ring::timing::{OTHER_HOURS, Timing, Use, timing, timing_in_other_intervals};
 use crate::store::postings::{NONE, Posting};
@@ -20,6 +21,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How each of [`ATTRIBUTES`] is compared: what customers of one app share by being its customers counts for nothing, and networks are those of a country.
+const ASKED: [Asked; ATTRIBUTES.len()] = [
+    Asked { counts: true, within: None },
+    Asked { counts: true, within: Some(REGION) },
+    Asked { counts: false, within: None },
+    Asked { counts: false, within: None },
+    Asked { counts: true, within: None },
+];
+/// Place of the region.
+const REGION: usize = 3;
 /// Attributes that are compared: the name in reports, and those in logs, in lower case.
 pub(crate) const ATTRIBUTES: [(&str, &[&str]); 5] = [
     ("payment", &["payment", "payment_token", "payment_method", "card", "billing_account"]),
@@ -71,6 +82,8 @@ pub(crate) struct InCommon {
     pub(crate) links: Vec<Link>,
     /// What they are after.
     pub(crate) focus: Option<Focus>,
+    /// What they put around the texts that they share.
+    pub(crate) inputs: Option<Inputs>,
     /// How they took new models up.
     pub(crate) pivots: Vec<Pivot>,
 }
@@ -104,8 +117,8 @@ pub(super) fn in_common(of_day: &Askers, uses: Vec<Use>, ring: &Ring) -> InCommo
     let automated = own(&of_day.automated);
     let in_other_intervals = timing_in_other_intervals(&uses, seed);
     InCommon {
-        composition: composition(askers, &ring.frozen, seed),
-        of_any_plan: composition_of_any_plan(askers, &ring.frozen, seed),
+        composition: composition(askers, &ring.frozen, &ASKED, seed),
+        of_any_plan: composition_of_any_plan(askers, &ring.frozen, &ASKED, seed),
         timing: timing(uses, seed),
         in_other_intervals,
         organisation: commonest(&of_day.organisations),
@@ -113,6 +126,7 @@ pub(super) fn in_common(of_day: &Askers, uses: Vec<Use>, ring: &Ring) -> InCommo
         automated: (automated.iter().filter(|value| **value != 0).count() as u32, automated.len() as u32),
         links: links(&of_day.named, &ring.frozen),
         focus: None,
+        inputs: None,
         pivots: Vec::new(),
     }
 }
@@ -158,20 +172,26 @@ fn postings<'a>(
     })
 }
 
+/// All families that a request is in.
+pub(super) fn families(view: &View, posting: &Posting) -> Vec<u64> {
+    let (near, prompt) = (view.family(posting.prompt), posting.prompt);
+    let fragments = view.fragments_of(Field::Prompt, prompt);
+    let mut out: Vec<u64> =
+        fragments.map(|part| family_key(Level::Fragment, view.fragments[part as usize].head)).collect();
+    out.extend((near != SINGLE).then(|| family_key(Level::NearDuplicate, near)));
+    out.extend((posting.system != NONE).then(|| family_key(Level::System, posting.system)));
+    out.push(family_key(Level::Exact, prompt));
+    out
+}
+
 /// When the accounts of a ring's first group first used its texts on the day that confirmed it.
 pub(super) fn uses(store: &Store, view: &View, ring: &Ring, day_starts: i32) -> Vec<Use> {
     let of_day = ring.families.iter().filter(|family| family.0 == ring.confirmed).map(|family| family.1);
-    let families: BTreeSet<u64> = of_day.collect();
+    let in_ring: BTreeSet<u64> = of_day.collect();
     let mut first: BTreeMap<(u64, u32), i64> = BTreeMap::new();
     let of_day = postings((store, view), ring.confirmed, day_starts).flat_map(|(_, own)| own);
     for posting in of_day.filter(|posting| ring.frozen.binary_search(&posting.account).is_ok()) {
-        let (near, prompt) = (view.family(posting.prompt), posting.prompt);
-        let fragments = view.fragments_of(Field::Prompt, prompt);
-        let fragments = fragments.map(|part| family_key(Level::Fragment, view.fragments[part as usize].head));
-        let of_near = (near != SINGLE).then(|| family_key(Level::NearDuplicate, near));
-        let system = (posting.system != NONE).then(|| family_key(Level::System, posting.system));
-        let own = fragments.chain(of_near).chain(system).chain([family_key(Level::Exact, prompt)]);
-        for family in own.filter(|family| families.contains(family)) {
+        for family in families(view, posting).into_iter().filter(|family| in_ring.contains(family)) {
             let time = first.entry((family, posting.account)).or_insert(posting.time);
             *time = (*time).min(posting.time);
         }

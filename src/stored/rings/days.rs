@@ -5,7 +5,6 @@ use super::super::registry::Registered;
 use super::super::standing::{Standings, family_key};
 use super::super::view::View;
 use super::neighbourhoods::Neighbourhoods;
-use crate::embed::Model;
 use crate::ids::{Field, Level};
 use crate::ring::{Choice, Day, EVERYWHERE, Requests, Sent};
 use crate::store::Mapped;
@@ -27,7 +26,6 @@ pub(super) fn day_of(micros: i64, day_starts: i32) -> i32 {
 /// What days are read from.
 pub(super) struct Reader<'a> {
     pub(super) view: &'a View,
-    pub(super) model: &'a Model,
     pub(super) standings: &'a Standings,
     pub(super) uses: Vec<Uses<Mapped>>,
     /// What is innocent, and no evidence.

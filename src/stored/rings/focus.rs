@@ -4,12 +4,11 @@
 //! the ring since they share them; tested is what else they ask, with every family left out that two accounts of the group ever used, so that neither what proposed them nor what confirmed them
 //! counts. Weakness: a list of phrases in English; teachers, testers and judges of contests write so too, so no rung rests on it. Guarantee: the same requests give the same counts.
 
-use super::super::known::SINGLE;
-use super::super::standing::family_key;
 use super::super::view::View;
-use crate::ids::{Digest, Field, Level};
+use super::attributes::families;
+use crate::ids::Digest;
 use crate::ring::shares::{Counted, Shares, shares};
-use crate::store::postings::{NONE, Posting};
+use crate::store::postings::Posting;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,18 +51,6 @@ pub(crate) struct Focus {
     pub(crate) others: Option<Shares>,
     /// Requests of the group in families that two of its accounts used, of the day that confirmed it: with the focus, and all.
     pub(crate) shared: (u32, u32),
-}
-
-/// All families that a request is in.
-fn families(view: &View, posting: &Posting) -> Vec<u64> {
-    let (near, prompt) = (view.family(posting.prompt), posting.prompt);
-    let fragments = view.fragments_of(Field::Prompt, prompt);
-    let mut out: Vec<u64> =
-        fragments.map(|part| family_key(Level::Fragment, view.fragments[part as usize].head)).collect();
-    out.extend((near != SINGLE).then(|| family_key(Level::NearDuplicate, near)));
-    out.extend((posting.system != NONE).then(|| family_key(Level::System, posting.system)));
-    out.push(family_key(Level::Exact, prompt));
-    out
 }
 
 /// What a group, whose accounts are sorted, asks on a day with these requests; `shared` are the families that two of its accounts ever used, and `plans` those of accounts.

@@ -18,14 +18,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-const MAGIC: &[u8; 8] = b"SHRINGS4";
+const MAGIC: &[u8; 8] = b"SHRINGS5";
 /// How files of older forms begin: all days are read again.
-const OLDER: [&[u8; 8]; 5] = [b"SHRINGS1", b"SHRINGS2", b"SHRINGS3", b"SHRFOUN1", b"SHRFOUN2"];
+const OLDER: [&[u8; 8]; 7] =
+    [b"SHRINGS1", b"SHRINGS2", b"SHRINGS3", b"SHRINGS4", b"SHRFOUN1", b"SHRFOUN2", b"SHRFOUN3"];
 /// Kind of the file.
 pub(super) const KIND: &str = "rings";
 
 /// How the file of what was found begins, and its kind.
-const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN3";
+const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN4";
 pub(super) const FOUND: &str = "rings-found";
 
 /// What is kept.

@@ -11,6 +11,7 @@ mod attributes;
 mod days;
 mod events;
 mod focus;
+mod inputs;
 mod kept;
 mod neighbourhoods;
 mod pivot;
@@ -29,13 +30,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;
 use crate::ring::propose::LEAST_ACCOUNTS;
 use crate::ring::walk::KEPT;
-use crate::ring::{Day, Ring, RingConfig};
+use crate::ring::{Day, Ring, RingConfig, Route};
 use crate::store::postings::Posting;
 use crate::store::{Store, Writer};
 use attributes::Askers;
 use kept::{FOUND, KIND, Kept, kept, write};
+use neighbourhoods::Neighbourhoods;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Days before the one that confirmed a ring, of which is read what its accounts put around its texts.
+const FILLED_DAYS: i32 = 7;
 
 /// Reads the days of the nights that were added since, in a commit of its own; without a configuration as before.
 /// # Errors
@@ -55,20 +60,22 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig
     let since = before.night;
     let mut kept = Kept { night: newest, config, ..before };
     walk::read((store, &view), model, &standings, since, &mut kept, &mut walk::walk_on)?;
-    compose(store, &view, &mut kept)?;
+    compose((store, &view), model, &mut kept)?;
     follow(store, &view, &mut kept)?;
     drop((view, standings));
     commit(writer, &kept)
 }
 
 /// Asks once of each ring what its first group's accounts have in common, on the day that confirmed it.
-fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
+fn compose((store, view): (&Store, &View), model: &Model, kept: &mut Kept) -> Result<()> {
     let newest = kept.current.real.through();
     let mut before = std::mem::take(&mut kept.compositions);
     // The newest day may have gone on.
     before.retain(|(_, day), _| Some(*day) != newest);
     let mut askers: BTreeMap<i32, Askers> = BTreeMap::new();
     let mut exchanges: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
+    let mut near = Neighbourhoods::open(store)?;
+    near.find(&[], &mut kept.centres);
     let past = kept.current.past.iter().map(|past| &past.ring);
     for ring in kept.current.rings.iter().chain(past) {
         let of = (ring.name, ring.confirmed);
@@ -93,7 +100,17 @@ fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
                 let shared = attributes::shared_families(store, ring, day_starts)?;
                 let seed = attributes::seed_of(ring);
                 let focus = focus::focus(view, exchanges, &ring.frozen, &shared, &askers.plans, seed);
-                attributes::InCommon { focus: Some(focus), ..found }
+                let inputs = match ring.route {
+                    Route::CoUse => {
+                        let first = ring.families.iter().map(|family| family.0).min().unwrap_or(ring.confirmed);
+                        let days = first.max(ring.confirmed - FILLED_DAYS)..=ring.confirmed;
+                        let sent: Vec<Posting> =
+                            days.flat_map(|day| attributes::exchanges(store, view, day, day_starts)).collect();
+                        inputs::of((view, model), &near, &sent, ring, seed)
+                    }
+                    Route::Persistent(_) => None,
+                };
+                attributes::InCommon { focus: Some(focus), inputs, ..found }
             }
         };
         kept.compositions.insert(of, found);

@@ -1,41 +1,65 @@
 //! What prompts hold beside a text that they share: what each is about, without what all have in common.
+//!
+//! The idea: an app puts its own words around a customer's in more than one place, so all runs that many prompts of a family hold are its words, not only the family's own.
+//! Weakness: what a campaign hands out to one in twenty of its requests or more counts as such words too. Guarantee: the same prompts give the same subjects.
 
 use super::super::standing::level_of;
-use super::super::view::one;
-use super::days::Reader;
+use super::super::view::{View, one};
 use super::neighbourhoods::Neighbourhoods;
+use crate::embed::Model;
 use crate::family::template::shared_ranges;
 use crate::ids::{Field, Level};
 use crate::ring::EVERYWHERE;
 use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The subject of each of some prompts.
-pub(super) fn of(reader: &Reader<'_>, near: &Neighbourhoods, family: u64, prompts: &[u32]) -> Vec<u16> {
-    match level_of(family).0 {
-        Level::Exact | Level::System => near.of_each(prompts),
-        _ => prompts.par_iter().map(|&prompt| subject(reader, near, family, prompt)).collect(),
+/// One in so many prompts of a family, and so many at least, hold a run that is its template's.
+const ONE_IN: usize = 20;
+const LEAST: usize = 5;
+
+/// The subject of each of some prompts of a family; of equal prompts that of the whole.
+pub(super) fn of((view, model): (&View, &Model), near: &Neighbourhoods, family: u64, prompts: &[u32]) -> Vec<u16> {
+    let level = level_of(family).0;
+    let words = words(view, family, prompts);
+    if level == Level::Exact || (level == Level::System && words.is_empty()) {
+        return near.of_each(prompts);
     }
+    prompts.par_iter().map(|&prompt| of_text(model, near, &rest(view, family, &words, prompt))).collect()
 }
 
-/// The neighbourhood of what a prompt holds beside the text.
-fn subject(reader: &Reader<'_>, near: &Neighbourhoods, family: u64, prompt: u32) -> u16 {
-    let view = reader.view;
+/// The neighbourhood of a text; [`EVERYWHERE`] where the model knows no piece of it.
+pub(super) fn of_text(model: &Model, near: &Neighbourhoods, text: &str) -> u16 {
+    model.vector(text).map_or(EVERYWHERE, |vector| near.nearest_to(&one(&vector)))
+}
+
+/// Families of fragments, by number, that are words of the template of these prompts.
+pub(super) fn words(view: &View, family: u64, prompts: &[u32]) -> BTreeSet<u32> {
+    let mut held: BTreeMap<u32, usize> = BTreeMap::new();
+    for &prompt in prompts {
+        let heads = view.fragments_of(Field::Prompt, prompt).map(|part| view.fragments[part as usize].head);
+        heads.collect::<BTreeSet<u32>>().into_iter().for_each(|head| *held.entry(head).or_default() += 1);
+    }
+    let least = LEAST.max(prompts.len() / ONE_IN);
+    let mut words: BTreeSet<u32> = held.into_iter().filter(|(_, n)| *n >= least).map(|(head, _)| head).collect();
+    if let (Level::Fragment, number) = level_of(family) {
+        words.insert(number);
+    }
+    words
+}
+
+/// What a prompt holds beside the text of its family and the words of its template.
+pub(super) fn rest(view: &View, family: u64, words: &BTreeSet<u32>, prompt: u32) -> String {
     let mut text = String::new();
     view.folded(prompt, &mut text);
-    let (level, number) = level_of(family);
-    let mut spans: Vec<(usize, usize)> = match level {
-        Level::Exact | Level::System => Vec::new(),
-        Level::Fragment => {
-            let own = view.fragments_of(Field::Prompt, prompt);
-            let parts = own.filter(|&part| view.fragments[part as usize].head == number);
-            parts.filter_map(|part| view.member(part, prompt)).map(|m| (m.first as usize, m.end as usize)).collect()
-        }
-        Level::NearDuplicate => {
-            let mut leader = String::new();
-            view.folded(view.families[number as usize].leader, &mut leader);
-            shared_ranges(&leader, &text).into_iter().map(|range| (range.start, range.end)).collect()
-        }
-    };
+    let parts =
+        view.fragments_of(Field::Prompt, prompt).filter(|&part| words.contains(&view.fragments[part as usize].head));
+    let mut spans: Vec<(usize, usize)> =
+        parts.filter_map(|part| view.member(part, prompt)).map(|m| (m.first as usize, m.end as usize)).collect();
+    if let (Level::NearDuplicate, number) = level_of(family) {
+        let mut leader = String::new();
+        view.folded(view.families[number as usize].leader, &mut leader);
+        spans.extend(shared_ranges(&leader, &text).into_iter().map(|range| (range.start, range.end)));
+    }
     spans.sort_unstable();
     let (mut rest, mut at) = (String::new(), 0);
     for (first, end) in spans {
@@ -44,5 +68,5 @@ fn subject(reader: &Reader<'_>, near: &Neighbourhoods, family: u64, prompt: u32)
         at = at.max(end);
     }
     rest.push_str(text.get(at..).unwrap_or_default());
-    reader.model.vector(rest.trim()).map_or(EVERYWHERE, |vector| near.nearest_to(&one(&vector)))
+    rest.trim().to_owned()
 }

@@ -59,7 +59,6 @@ pub(super) fn read(
     });
     let reader = Reader {
         view,
-        model,
         standings,
         uses: store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?,
         registered: Registered::of(&registry::entries(store)?, store, view)?,
@@ -90,7 +89,7 @@ pub(super) fn read(
         }
         let under_test = kept.current.real.texts.open();
         let read = reader.day(day, (&prompts, &postings), &under_test, &neighbourhoods);
-        let subjects = |family, prompts: &[u32]| subjects::of(&reader, &neighbourhoods, family, prompts);
+        let subjects = |family, prompts: &[u32]| subjects::of((view, model), &neighbourhoods, family, prompts);
         each(kept, read, &subjects);
     }
     Ok(())
