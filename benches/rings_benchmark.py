@@ -166,6 +166,8 @@ def one(seed):
         for account in rings[ring] - planted:
             if blamed.get(account, "campaign") == "campaign":
                 blamed[account] = one_ring["of"]
+    # The list from which somebody might act.
+    acted = {account for ring, own in rings.items() if rungs[ring] == "second-stream" for account in own}
     campaigns = {}
     for name, own in sent.items():
         listed = own & set(night_of)
@@ -179,6 +181,7 @@ def one(seed):
             "strength": strengths[name],
             "accounts": len(own),
             "listed": len(listed),
+            "acted": len(own & acted),
             "nights": None if night is None else night - start + 1,
             "served": None if night is None else served,
             "rings": len(holding),
@@ -191,6 +194,8 @@ def one(seed):
         "campaigns": campaigns,
         "listed": len(listed),
         "right": len(listed & planted),
+        "acted": len(acted),
+        "acted_right": len(acted & planted),
         "rings": len(rings),
         "made_of": made_of,
         "innocents": collections.Counter(blamed.values()),
@@ -225,17 +230,18 @@ def main():
         for campaign, own in world["campaigns"].items():
             cells[campaign, own["strength"]].append(own)
     if cells:
-        print("| campaign | strength | worlds | recall, mean | middle 95% | nights to detection, median | served by then | worlds without |\n|" + "---|" * 8)
+        print("| campaign | strength | worlds | recall, mean | middle 95% | at `second-stream` | nights to detection, median | served by then | worlds without |\n|" + "---|" * 9)
     order = {strength: at for at, strength in enumerate(STRENGTHS)}
     of_knob = {(evasion, ", ".join(f"{name} {value}" for name, value in own.items()) or "as it is"): at for evasion, levels in KNOBS.items() for at, own in enumerate(levels)}
     number = lambda campaign: [int(part) if part.isdigit() else part for part in campaign[1:].split("-", 1)] if plan_name == "campaigns" else list(KNOBS).index(campaign)
     for (campaign, strength), worlds in sorted(cells.items(), key=lambda cell: (number(cell[0][0]), order.get(cell[0][1], of_knob.get(cell[0], 0)))):
         recalls = [own["listed"] / own["accounts"] for own in worlds]
+        acted = sum(own["acted"] / own["accounts"] for own in worlds) / len(worlds)
         nights = [own["nights"] for own in worlds if own["nights"] is not None]
         served = [own["served"] for own in worlds if own["served"] is not None]
         when = f"{quantile(nights, 0.5):.0f}" if nights else "–"
         how_much = f"{sum(served) / len(served):.2f}" if served else "–"
-        print(f"| {campaign} | {strength} | {len(worlds)} | {spread(recalls)} | {when} | {how_much} | {len(worlds) - len(nights)} |")
+        print(f"| {campaign} | {strength} | {len(worlds)} | {spread(recalls)} | {acted:.2f} | {when} | {how_much} | {len(worlds) - len(nights)} |")
     groups = sorted({group for world in done for group in world["groups"]} | {"background", "campaign"})
     print("\n| innocent group | accounts of a world | listed by it, mean | middle 95% | rings mostly of it, all worlds: co-use | persistent | of these at `second-stream` |\n|" + "---|" * 7)
     for group in groups:
@@ -253,6 +259,9 @@ def main():
     right = [world["right"] / world["listed"] for world in done if world["listed"]]
     if right:
         print(f"\naccounts listed that are right: {sum(right) / len(right):.3f} ({quantile(right, 0.025):.3f} to {quantile(right, 0.975):.3f})")
+    right = [world["acted_right"] / world["acted"] for world in done if world["acted"]]
+    if right:
+        print(f"of those on rung second-stream: {sum(right) / len(right):.3f} ({quantile(right, 0.025):.3f} to {quantile(right, 0.975):.3f}), {sum(world['acted'] for world in done)} accounts in {len(done)} worlds, {sum(world['acted'] - world['acted_right'] for world in done)} of them wrong")
     false = [sum(ring["of"] != "campaign" for ring in world["made_of"]) for world in done]
     mixed = sum(len(ring["campaigns"]) > 1 for world in done for ring in world["made_of"])
     print(f"rings: {sum(world['rings'] for world in done)}, mostly innocent {sum(false)} in {sum(n > 0 for n in false)} of {len(done)} worlds; with several campaigns {mixed}")

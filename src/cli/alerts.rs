@@ -1,7 +1,7 @@
 //! Alerts of an audit: what is new among the rings, said once, to whoever is to hear it.
 #![allow(clippy::disallowed_methods)]
 
-use super::args::{AtLeast, Audit};
+use super::args::Audit;
 use super::config::{self, Alert};
 use super::print;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,11 +29,7 @@ impl New {
         if !report.rings_meta.valid || report.rings.is_empty() {
             return Ok(out);
         }
-        let least = match args.at_or_above {
-            AtLeast::Chance => Rung::Chance,
-            AtLeast::Provenance => Rung::Provenance,
-            AtLeast::SecondStream => Rung::SecondStream,
-        };
+        let least = args.at_or_above.rung();
         let far_enough = report.rings.iter().filter(|ring| ring.rung >= least);
         let mut rings: Vec<(String, String)> =
             far_enough.map(|ring| (ring.id.clone(), ring.rung.word().to_owned())).collect();

@@ -1,7 +1,7 @@
 //! The command line as clap reads it: long because it is one table of all commands and their flags.
 
 use super::format::Format;
-use crate::report::ring::Disposition;
+use crate::report::ring::{Disposition, Rung};
 use crate::stored::registry::Kind;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -62,8 +62,19 @@ pub(crate) enum AtLeast {
     Chance,
     /// And no explanation on record explains it
     Provenance,
-    /// Two independent streams agree
+    /// And a stream beside those that confirmed it agrees
     SecondStream,
+}
+
+impl AtLeast {
+    /// The rung of reports.
+    pub(crate) const fn rung(self) -> Rung {
+        match self {
+            Self::Chance => Rung::Chance,
+            Self::Provenance => Rung::Provenance,
+            Self::SecondStream => Rung::SecondStream,
+        }
+    }
 }
 
 /// Where the embedding model and the account key are.
@@ -443,6 +454,9 @@ pub(crate) struct Export {
     /// What to write
     #[arg(value_enum)]
     pub(crate) what: What,
+    /// Of rings, those on this rung or above
+    #[arg(long, value_enum, value_name = "RUNG", default_value_t = AtLeast::Chance)]
+    pub(crate) at_or_above: AtLeast,
     #[command(flatten)]
     pub(crate) common: Common,
     /// Verify the whole store first, and answer only if nothing of it is damaged

@@ -337,7 +337,7 @@ pub(crate) fn export(args: &Export) -> Result<()> {
         }
         What::Rings => {
             only(args.format, &[Format::Csv])?;
-            print::out(&lookup::export_rings(&open()?)?)
+            print::out(&lookup::export_rings(&open()?, args.at_or_above.rung())?)
         }
         What::Families => {
             only(args.format, &[Format::Csv, Format::Json])?;

@@ -4,13 +4,14 @@
 //! cannot explain; the days and counts tell a class or a monitor only where those behave as such do. Guarantee: every question is answered in
 //! the report, also with "not tested" and why.
 
+use super::sensitivity::{LEAST_LOG10_E, log10_e_of};
 use crate::error::Result;
 use crate::ids::Level;
 use crate::report::ring::Explanation;
 use crate::ring::{Ring, Route};
 use crate::store::Store;
 use crate::stored::registry::{self, Entry, Registered, What};
-use crate::stored::rings::InCommon;
+use crate::stored::rings::{InCommon, Inputs};
 use crate::stored::standing::level_of;
 use crate::stored::view::View;
 use std::collections::BTreeSet;
@@ -42,11 +43,12 @@ impl Battery {
         listed: &[u32],
         requests: u64,
     ) -> Vec<Explanation> {
+        let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
         let agency = agency(in_common);
         let people = [self.text(ring), self.gateway(listed), organisation(in_common), agency];
         people
             .into_iter()
-            .chain([burst(ring), monitor(ring, requests), automation(in_common), app(ring, in_common, bought)])
+            .chain([burst(ring), monitor(ring, requests), automation(in_common), app(&families, in_common, bought)])
             .collect()
     }
 
@@ -125,26 +127,24 @@ fn automation(in_common: &InCommon) -> Explanation {
     Explanation { explanation, explains: Some(automated >= 2 && 2 * automated >= tested), found }
 }
 
-/// An app that nobody registered: all that the accounts share is a system prompt, which the app's maker writes and its customers never see; or they fill what they
-/// share with subjects of their own. Not where their accounts look bought: customers of an app have their own cards.
-fn app(ring: &Ring, in_common: &InCommon, bought: bool) -> Explanation {
-    let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
+/// An app that nobody registered: all that the accounts share is a system prompt, which the app's maker writes and its customers never see; or most requests fill
+/// what is shared with something that no other account sent. Not where accounts look bought, for customers of an app have their own cards, nor where loads are more even
+/// than people's.
+fn app(families: &BTreeSet<u64>, in_common: &InCommon, bought: bool) -> Explanation {
     let systems = families.iter().filter(|family| level_of(**family).0 == Level::System).count();
     let mut found = format!("{systems} of {} families are system prompts", families.len());
-    if let Some(inputs) = &in_common.inputs {
-        found += &format!(
-            "; {} of {} requests fill what is shared with something else, whose subjects are the accounts' own with a correlation of {:.2}, p 10^{:.1}",
-            inputs.filled,
-            inputs.requests,
-            inputs.correlation,
-            inputs.ln_p / std::f64::consts::LN_10
-        );
+    let mut is_even = false;
+    if let Some(Inputs { requests, filled, ln_p_even }) = in_common.inputs {
+        found += &format!("; {filled} of {requests} requests fill what is shared with what no other account sent");
+        is_even = log10_e_of(ln_p_even) >= LEAST_LOG10_E;
     }
-    let is_app = systems == families.len() || in_common.inputs.is_some_and(|inputs| inputs.are_own());
+    let is_app = systems == families.len() || in_common.inputs.is_some_and(|inputs| inputs.are_filled());
     if is_app && bought {
         found += "; but they have in common what customers of an app have not";
+    } else if is_app && is_even {
+        found += "; but their loads are more even than people's";
     }
-    Explanation { explanation: "unregistered-app", explains: Some(is_app && !bought), found }
+    Explanation { explanation: "unregistered-app", explains: Some(is_app && !bought && !is_even), found }
 }
 
 /// A class, a hackathon, an event: all is shared within two days.
@@ -174,8 +174,10 @@ fn monitor(ring: &Ring, requests: u64) -> Explanation {
 
 #[cfg(test)]
 mod tests {
-    use super::{agency, automation};
-    use crate::stored::rings::InCommon;
+    use super::{agency, app, automation};
+    use crate::ids::Level;
+    use crate::stored::rings::{InCommon, Inputs};
+    use crate::stored::standing::family_key;
 
     #[test]
     fn an_agency_and_programs_explain_where_the_provider_says_so_of_most() {
@@ -185,5 +187,23 @@ mod tests {
         assert_eq!(explains(&of((12, 20), (0, 20))), (Some(true), Some(false)));
         assert_eq!(explains(&of((9, 20), (10, 20))), (Some(false), Some(true)));
         assert!(automation(&of((0, 0), (10, 20))).found.contains("10 of 20"));
+    }
+
+    #[test]
+    fn an_app_explains_what_is_filled_by_people() {
+        let families = |levels: &[Level]| levels.iter().zip(0..).map(|(&level, n)| family_key(level, n)).collect();
+        let of = |inputs| InCommon { inputs, ..InCommon::default() };
+        let filled = Inputs { requests: 100, filled: 60, ln_p_even: -1.0 };
+        let texts = families(&[Level::Fragment, Level::System]);
+        let explains = |inputs, bought| app(&texts, &of(inputs), bought).explains;
+        assert_eq!(explains(Some(filled), false), Some(true));
+        assert_eq!(explains(Some(filled), true), Some(false));
+        assert_eq!(explains(Some(Inputs { ln_p_even: -11.0, ..filled }), false), Some(false));
+        assert_eq!(explains(Some(Inputs { filled: 40, ..filled }), false), Some(false));
+        assert_eq!(explains(None, false), Some(false));
+        // System prompts alone are an app's, whatever is asked under them.
+        let systems = families(&[Level::System]);
+        assert_eq!(app(&systems, &of(None), false).explains, Some(true));
+        assert_eq!(app(&systems, &of(None), true).explains, Some(false));
     }
 }

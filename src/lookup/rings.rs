@@ -364,12 +364,12 @@ fn requests(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result
 /// The header of the list of members.
 const HEADER: &str = "ring_id,account,route,membership,rung,gamma_star,confirmed_night";
 
-/// Members of confirmed rings on the list of level 1%, as CSV: one row a member, `ring_id,account,route,membership,rung,gamma_star,confirmed_night`.
+/// Members on the list of level 1% of confirmed rings on this rung or above, as CSV: one row a member, `ring_id,account,route,membership,rung,gamma_star,confirmed_night`.
 /// # Errors
 /// `Store` when it is damaged.
-pub fn export_rings(store: &Store) -> Result<String> {
+pub fn export_rings(store: &Store, least: Rung) -> Result<String> {
     let mut out = format!("{HEADER}\n");
-    for ring in rings(store)?.0 {
+    for ring in rings(store)?.0.iter().filter(|ring| ring.rung >= least) {
         for member in ring.members.iter().filter(|member| member.listed) {
             let day = crate::report::date_of(ring.confirmed_night);
             let (id, route, rung) = (&ring.id, ring.route.word(), ring.rung.word());

@@ -13,7 +13,7 @@ pub enum Rung {
     Chance,
     /// Innocent explanations on record too: texts were registered, and no answer of the battery explains the ring.
     Provenance,
-    /// Two independent streams say that its accounts are one sender's.
+    /// A stream beside those that confirmed it, which knows nothing of them, says that its accounts are one sender's too.
     SecondStream,
 }
 

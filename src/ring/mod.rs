@@ -15,7 +15,6 @@
 pub mod composition;
 pub mod confirm;
 pub mod day;
-pub mod inputs;
 pub mod interests;
 pub mod leiden;
 pub mod links;

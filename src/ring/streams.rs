@@ -98,12 +98,7 @@ impl Population {
             even.iter_mut().for_each(|drawn| *drawn = others[rng.random_range(0..others.len())].len() as f64);
             self::excess(&even) <= excess
         });
-        let innocent = Even::new(counts.iter().sum::<f64>() / counts.len() as f64);
-        let ln_p_innocent = ln_rank(|| {
-            even.iter_mut().for_each(|drawn| *drawn = innocent.draw(&mut rng));
-            self::excess(&even) <= excess
-        });
-        let ln_p_even = ln_p_even.max(ln_p_innocent);
+        let ln_p_even = ln_p_even.max(ln_p_of_people(&counts, seed ^ family));
         let accounts = own.len() as u32;
         let without = Streams { accounts, correlation: 0.0, ln_p_interchangeable: 0.0, excess, ln_p_even };
         // Accounts of which some ask much more than others are people, whatever they ask about.
@@ -129,6 +124,20 @@ impl Population {
         });
         Some(Streams { accounts: own.len() as u32, correlation, ln_p_interchangeable, ..without })
     }
+}
+
+/// ln p that counts of people are as even as these, by their rank among draws of [`Even`]; 0 of fewer than two.
+#[must_use]
+pub fn ln_p_of_people(counts: &[f64], seed: u64) -> f64 {
+    if counts.len() < 2 {
+        return 0.0;
+    }
+    let (seen, people) = (excess(counts), Even::new(counts.iter().sum::<f64>() / counts.len() as f64));
+    let (mut drawn, mut rng) = (counts.to_vec(), ChaCha8Rng::seed_from_u64(seed));
+    ln_rank(|| {
+        drawn.iter_mut().for_each(|drawn| *drawn = people.draw(&mut rng));
+        excess(&drawn) <= seen
+    })
 }
 
 /// Counts of people whose rates are as alike as those of innocents may be: Poisson around rates whose logarithm is normal, one request or more.

@@ -1,7 +1,6 @@
 //! Streams of evidence beside co-use: ranks are uniform under the null, and a dispatcher is told.
 
 use super::super::composition::{Asked, Asker, composition};
-use super::super::inputs::{Input, Inputs, inputs};
 use super::super::streams::{LEAST_ACCOUNTS, Population, Sender, Streams, correlation, excess};
 use super::super::timing::{Use, timing};
 use super::World;
@@ -137,36 +136,6 @@ fn networks_are_compared_within_a_country() {
     // Of a country of its own nothing can be said.
     group.iter().for_each(|&account| askers[account as usize].values[0] = Some(9));
     assert_eq!(ln_p(&askers, &within), None);
-}
-
-#[test]
-fn customers_fill_a_template_with_subjects_of_their_own_and_a_queue_does_not() {
-    let mut rng = ChaCha8Rng::seed_from_u64(19);
-    // Each template is filled by some accounts, with the subjects of the template, or by one in two with their own.
-    let filled = |own: f64, rng: &mut ChaCha8Rng| -> Vec<Input> {
-        let mut out = Vec::new();
-        for family in 0..12 {
-            for account in 0..30u32 {
-                if rng.random_bool(0.3) {
-                    let of_template = family as u16 + 40 * rng.random_range(0..3u16);
-                    let of_account = 500 + account as u16;
-                    let subject = if rng.random_bool(own) { of_account } else { of_template };
-                    out.push(Input { family, account, subject });
-                }
-            }
-        }
-        out
-    };
-    let all: Vec<f64> =
-        (0..200).map(|seed| inputs(filled(0.0, &mut rng), 120, seed).expect("enough are filled").ln_p).collect();
-    let small = all.iter().filter(|ln_p| **ln_p <= 0.05f64.ln()).count() as u64;
-    assert!(proportion_interval(small, 200, 0.999).0 <= 0.05, "{small} of 200 below 5%");
-    assert!(ln_uniformity(&all) > 1e-4f64.ln());
-    let found = inputs(filled(0.6, &mut rng), 120, 1).expect("enough are filled");
-    assert!(found.are_own() && found.correlation > 0.2 && found.accounts > 20, "{found:?}");
-    // Where most requests are the shared text and nothing else, nothing is explained.
-    assert!(!Inputs { requests: 3 * found.filled, ..found }.are_own());
-    assert!(inputs(vec![Input { family: 1, account: 1, subject: 1 }; 2], 2, 1).is_none());
 }
 
 #[test]

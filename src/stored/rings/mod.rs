@@ -20,6 +20,7 @@ mod walk;
 
 pub(crate) use attributes::{ATTRIBUTES, InCommon, LINKS};
 pub(crate) use events::{Event, Kind, events, say};
+pub(crate) use inputs::Inputs;
 pub(crate) use kept::{forget, found};
 pub(crate) use pivot::{Pivot, ln_p as pivot_ln_p};
 
@@ -35,7 +36,6 @@ use crate::store::postings::Posting;
 use crate::store::{Store, Writer};
 use attributes::Askers;
 use kept::{FOUND, KIND, Kept, kept, write};
-use neighbourhoods::Neighbourhoods;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,22 +60,20 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig
     let since = before.night;
     let mut kept = Kept { night: newest, config, ..before };
     walk::read((store, &view), model, &standings, since, &mut kept, &mut walk::walk_on)?;
-    compose((store, &view), model, &mut kept)?;
+    compose(store, &view, &mut kept)?;
     follow(store, &view, &mut kept)?;
     drop((view, standings));
     commit(writer, &kept)
 }
 
 /// Asks once of each ring what its first group's accounts have in common, on the day that confirmed it.
-fn compose((store, view): (&Store, &View), model: &Model, kept: &mut Kept) -> Result<()> {
+fn compose(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
     let newest = kept.current.real.through();
     let mut before = std::mem::take(&mut kept.compositions);
     // The newest day may have gone on.
     before.retain(|(_, day), _| Some(*day) != newest);
     let mut askers: BTreeMap<i32, Askers> = BTreeMap::new();
     let mut exchanges: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
-    let mut near = Neighbourhoods::open(store)?;
-    near.find(&[], &mut kept.centres);
     let past = kept.current.past.iter().map(|past| &past.ring);
     for ring in kept.current.rings.iter().chain(past) {
         let of = (ring.name, ring.confirmed);
@@ -106,7 +104,7 @@ fn compose((store, view): (&Store, &View), model: &Model, kept: &mut Kept) -> Re
                         let days = first.max(ring.confirmed - FILLED_DAYS)..=ring.confirmed;
                         let sent: Vec<Posting> =
                             days.flat_map(|day| attributes::exchanges(store, view, day, day_starts)).collect();
-                        inputs::of((view, model), &near, &sent, ring, seed)
+                        inputs::of(view, &sent, ring, seed)
                     }
                     Route::Persistent(_) => None,
                 };

@@ -24,12 +24,9 @@ pub(super) fn of((view, model): (&View, &Model), near: &Neighbourhoods, family: 
     if level == Level::Exact || (level == Level::System && words.is_empty()) {
         return near.of_each(prompts);
     }
-    prompts.par_iter().map(|&prompt| of_text(model, near, &rest(view, family, &words, prompt))).collect()
-}
-
-/// The neighbourhood of a text; [`EVERYWHERE`] where the model knows no piece of it.
-pub(super) fn of_text(model: &Model, near: &Neighbourhoods, text: &str) -> u16 {
-    model.vector(text).map_or(EVERYWHERE, |vector| near.nearest_to(&one(&vector)))
+    let subject = |prompt: u32| model.vector(&rest(view, family, &words, prompt));
+    let near = |vector: Vec<f32>| near.nearest_to(&one(&vector));
+    prompts.par_iter().map(|&prompt| subject(prompt).map_or(EVERYWHERE, near)).collect()
 }
 
 /// Families of fragments, by number, that are words of the template of these prompts.
