@@ -273,6 +273,40 @@ fn what_accounts_have_in_common_beside_their_texts_is_a_stream_of_its_own() {
     assert_eq!(listed["rings"][0]["rung"], "chance", "{listed}");
 }
 
+/// New templates every day, which their users fill: an app's, where these use it as unevenly as people do.
+#[test]
+fn new_templates_that_customers_fill_are_explained_by_an_app() {
+    let answer = |uneven: bool| {
+        let (site, mut rng) = (Site::new(), ChaCha8Rng::seed_from_u64(18));
+        let logs: Vec<String> = (0..DAYS).map(|night| format!("night-{night}.jsonl")).collect();
+        for (log, rows) in logs.iter().zip(&mut nights()) {
+            rows.retain_mut(|row| {
+                let name = row["account"].as_str().expect("a name");
+                let number: usize = name.trim_start_matches("person-").parse().expect("a number");
+                let prompt = row["prompt"].as_str().expect("a prompt").to_owned();
+                if POOL.contains(&number) {
+                    row["prompt"] = json!(format!("{prompt} of this note: {}", sentence(&mut rng)));
+                }
+                !uneven || !POOL.contains(&number) || number.is_multiple_of(2) || rng.random_bool(0.3)
+            });
+            site.log(log, rows);
+        }
+        site.audit(&logs.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+        let rings = site.run(&["ring", "list", "--store", "store", "--format", "json"]).ok().json()["rings"].clone();
+        let csv = ["export", "rings", "--store", "store", "--key", "key", "--at-or-above"];
+        let [all, surer] = ["chance", "provenance"].map(|rung| site.run(&[&csv[..], &[rung]].concat()).ok().out);
+        assert!(all.lines().count() > 20 && surer.lines().count() == 1, "{all}{surer}");
+        let provenance = rings[0]["provenance"].as_array().expect("answers").clone();
+        let app = provenance.into_iter().find(|answer| answer["explanation"] == "unregistered-app");
+        app.expect("the app is asked for")
+    };
+    let app = answer(true);
+    assert_eq!(app["explains"], true, "{app}");
+    let pool = answer(false);
+    assert!(pool["found"].as_str().expect("words").contains("more even than people's"), "{pool}");
+    assert_eq!(pool["explains"], false, "{pool}");
+}
+
 #[test]
 fn a_new_ring_is_told_once_and_again_where_the_telling_failed() {
     let site = Site::new();

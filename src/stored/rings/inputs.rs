@@ -1,14 +1,15 @@
 //! What the accounts of a ring put around the texts that they share, for the question whether they are customers of one app.
 //!
 //! The idea: a new template is shared by the customers of the app that brings it out, each of whom fills it with something of his own; a work queue shares whole texts. So a request
-//! counts as filled where it holds something beside the shared text that no other account sent, and loads are counted too, since customers use an app as unevenly
+//! counts as filled where a stretch of it beside the shared text is long and no other account's, and loads are counted too, since customers use an app as unevenly
 //! as people do. Weakness: an operator who hands out a template with other slots to each account, and unevenly, looks like an app's maker; so this explains, and
 //! acquits of nothing. Guarantee: the same requests give the same counts.
 
+use super::super::known::SINGLE;
 use super::super::standing::level_of;
 use super::super::view::View;
 use super::attributes::families;
-use super::subjects::{rest, words};
+use super::subjects::{beside, words};
 use crate::ids::{Digest, Level};
 use crate::ring::Ring;
 use crate::ring::streams::ln_p_of_people;
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Accounts that are looked at, chosen by digest, and prompts of each.
 const MOST_ACCOUNTS: usize = 300;
 const MOST_PROMPTS: usize = 32;
-/// Bytes beside the shared text, from which on it is filled.
+/// Bytes of a stretch beside the shared text, from which on it is a filling: more than a greeting or some words that were changed.
 const LEAST_BYTES: usize = 24;
 
 /// What was found.
@@ -64,7 +65,7 @@ pub(super) fn of(view: &View, requests: &[Posting], ring: &Ring, seed: u64) -> O
             *n += 1;
         }
     }
-    let mut found: Vec<(Digest, u32)> = Vec::new();
+    let mut found: Vec<(Digest, u32, u32)> = Vec::new();
     let mut looked_at = 0;
     for (family, sent) in &sent {
         looked_at += sent.len() as u32;
@@ -73,16 +74,18 @@ pub(super) fn of(view: &View, requests: &[Posting], ring: &Ring, seed: u64) -> O
         }
         let prompts: BTreeSet<u32> = sent.iter().map(|(_, prompt)| *prompt).collect();
         let words = words(view, *family, &prompts.into_iter().collect::<Vec<u32>>());
-        let own = sent.par_iter().filter_map(|&(account, prompt)| {
-            let rest = rest(view, *family, &words, prompt);
-            (rest.len() >= LEAST_BYTES).then(|| (Digest::of(rest.as_bytes()), account))
+        let own = sent.par_iter().flat_map_iter(|&(account, prompt)| {
+            let near = view.family(prompt);
+            let stretches = beside(view, (near != SINGLE).then_some(near), &words, prompt);
+            let long = stretches.into_iter().filter(|stretch| stretch.len() >= LEAST_BYTES);
+            long.map(move |stretch| (Digest::of(stretch.as_bytes()), account, prompt))
         });
-        found.extend(own.collect::<Vec<(Digest, u32)>>());
+        found.extend(own.collect::<Vec<(Digest, u32, u32)>>());
     }
-    // What an account puts around everything, the same each time, is one filling; what two accounts put there is none.
+    // What two accounts put there is nobody's own, and what an account puts around everything, the same each time, is one filling.
     found.sort_unstable();
-    found.dedup();
-    let filled = found.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() == 1).count() as u32;
+    let own = found.chunk_by(|a, b| a.0 == b.0).filter(|same| same[0].1 == same[same.len() - 1].1);
+    let filled = own.map(|same| (same[0].1, same[0].2)).collect::<BTreeSet<(u32, u32)>>().len() as u32;
     let loads: Vec<f64> = loads.into_values().collect();
     (looked_at > 0).then(|| Inputs { requests: looked_at, filled, ln_p_even: ln_p_of_people(&loads, seed) })
 }

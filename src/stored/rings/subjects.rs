@@ -24,7 +24,8 @@ pub(super) fn of((view, model): (&View, &Model), near: &Neighbourhoods, family: 
     if level == Level::Exact || (level == Level::System && words.is_empty()) {
         return near.of_each(prompts);
     }
-    let subject = |prompt: u32| model.vector(&rest(view, family, &words, prompt));
+    let of_near = if let (Level::NearDuplicate, number) = level_of(family) { Some(number) } else { None };
+    let subject = |prompt: u32| model.vector(&beside(view, of_near, &words, prompt).join(" "));
     let near = |vector: Vec<f32>| near.nearest_to(&one(&vector));
     prompts.par_iter().map(|&prompt| subject(prompt).map_or(EVERYWHERE, near)).collect()
 }
@@ -44,26 +45,26 @@ pub(super) fn words(view: &View, family: u64, prompts: &[u32]) -> BTreeSet<u32> 
     words
 }
 
-/// What a prompt holds beside the text of its family and the words of its template.
-pub(super) fn rest(view: &View, family: u64, words: &BTreeSet<u32>, prompt: u32) -> String {
+/// The stretches of a prompt beside the words of its template and what it shares with the leader of a family of near-duplicates.
+pub(super) fn beside(view: &View, near: Option<u32>, words: &BTreeSet<u32>, prompt: u32) -> Vec<String> {
     let mut text = String::new();
     view.folded(prompt, &mut text);
     let parts =
         view.fragments_of(Field::Prompt, prompt).filter(|&part| words.contains(&view.fragments[part as usize].head));
     let mut spans: Vec<(usize, usize)> =
         parts.filter_map(|part| view.member(part, prompt)).map(|m| (m.first as usize, m.end as usize)).collect();
-    if let (Level::NearDuplicate, number) = level_of(family) {
+    if let Some(near) = near {
         let mut leader = String::new();
-        view.folded(view.families[number as usize].leader, &mut leader);
+        view.folded(view.families[near as usize].leader, &mut leader);
         spans.extend(shared_ranges(&leader, &text).into_iter().map(|range| (range.start, range.end)));
     }
+    spans.push((text.len(), text.len()));
     spans.sort_unstable();
-    let (mut rest, mut at) = (String::new(), 0);
+    let (mut out, mut at) = (Vec::new(), 0);
     for (first, end) in spans {
-        rest.push_str(text.get(at..first.max(at)).unwrap_or_default());
-        rest.push(' ');
+        let stretch = text.get(at..first.max(at)).unwrap_or_default().trim();
+        out.extend((!stretch.is_empty()).then(|| stretch.to_owned()));
         at = at.max(end);
     }
-    rest.push_str(text.get(at..).unwrap_or_default());
-    rest.trim().to_owned()
+    out
 }
