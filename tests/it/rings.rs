@@ -280,14 +280,18 @@ fn new_templates_that_customers_fill_are_explained_by_an_app() {
         let (site, mut rng) = (Site::new(), ChaCha8Rng::seed_from_u64(18));
         let logs: Vec<String> = (0..DAYS).map(|night| format!("night-{night}.jsonl")).collect();
         for (log, rows) in logs.iter().zip(&mut nights()) {
+            let mut sent: BTreeMap<usize, u32> = BTreeMap::new();
             rows.retain_mut(|row| {
                 let name = row["account"].as_str().expect("a name");
                 let number: usize = name.trim_start_matches("person-").parse().expect("a number");
+                let sent = sent.entry(number).or_default();
                 let prompt = row["prompt"].as_str().expect("a prompt").to_owned();
                 if POOL.contains(&number) {
                     row["prompt"] = json!(format!("{prompt} of this note: {}", sentence(&mut rng)));
                 }
-                !uneven || !POOL.contains(&number) || number.is_multiple_of(2) || rng.random_bool(0.3)
+                let is_kept = if uneven { number.is_multiple_of(2) || rng.random_bool(0.3) } else { *sent < 5 };
+                *sent += u32::from(is_kept);
+                !POOL.contains(&number) || is_kept
             });
             site.log(log, rows);
         }
