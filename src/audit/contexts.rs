@@ -5,6 +5,7 @@ use crate::ids::Digest;
 use crate::store::Mapped;
 use crate::store::contexts::{Contexts, Facts, write};
 use crate::store::sorted::merged;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// How sets become one.
@@ -50,11 +51,15 @@ pub fn combine(sets: &[(String, Contexts<Mapped>)], how: Combine, out: &mut dyn 
     let word = how.word();
     let digests: Vec<String> = sets.iter().map(|(_, set)| set.digest().to_string()).collect();
     let of: Vec<String> = sets.iter().map(|(_, set)| format!("({})", set.facts().selection)).collect();
+    let schemes: BTreeSet<&str> = sets.iter().map(|(_, set)| set.facts().scheme.as_str()).collect();
+    // What is taken away was not read for what is left.
+    let read = if how == Combine::Subtract { &sets[..1] } else { sets };
     let facts = Facts {
+        scheme: schemes.into_iter().collect::<Vec<&str>>().join(", "),
         selection: format!("{word} of {}", of.join(", ")),
         selection_digest: Digest::of(format!("{word}\n{}", digests.join("\n")).as_bytes()).to_string(),
-        responses: sets.iter().map(|(_, set)| set.facts().responses).sum(),
-        tokens: sets.iter().map(|(_, set)| set.facts().tokens).sum(),
+        responses: read.iter().map(|(_, set)| set.facts().responses).sum(),
+        tokens: read.iter().map(|(_, set)| set.facts().tokens).sum(),
         ..first.facts().clone()
     };
     // Equal contexts come in the order of the sets.

@@ -124,11 +124,19 @@ fn named(text: &str) -> Result<(String, Vec<Input>)> {
 
 fn all_named(texts: &[String]) -> Result<Vec<(String, Vec<Input>)>> {
     let all: Vec<(String, Vec<Input>)> = texts.iter().map(|text| named(text)).collect::<Result<_>>()?;
+    all_different("harvests", all.iter().map(|(name, _)| name.as_str()))?;
+    Ok(all)
+}
+
+/// Refuses names of which one stands twice, since results are told by name.
+fn all_different<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut seen = BTreeSet::new();
-    match all.iter().find(|(name, _)| !seen.insert(name)) {
-        None => Ok(all),
-        Some((name, _)) => Err(wrong(format!("expected harvests of different names, got {name} twice"))),
+    for name in names {
+        if !seen.insert(name) {
+            return Err(wrong(format!("expected {what} of different names, got {name} twice")));
+        }
     }
+    Ok(())
 }
 
 /// Accounts of a ring that the store shows, on the list of level 1%.
@@ -377,6 +385,13 @@ pub(super) fn asked(mode: Mode, args: &Ask) -> Result<Radioactivity> {
         sets.push(Set::Ready(Served { name, set }));
     }
     sets.extend(harvests.into_iter().map(|(name, logs)| Set::Harvest(name, logs)));
+    let name = |set: &Set| match set {
+        Set::Ready(served) => served.name.clone(),
+        Set::Harvest(name, _) => name.clone(),
+        Set::Everything => String::new(),
+    };
+    let names: Vec<String> = sets.iter().map(name).collect();
+    all_different("sets and harvests", names.iter().map(String::as_str))?;
     if sets.is_empty() || args.unsupervised {
         sets.push(Set::Everything);
     }

@@ -248,6 +248,10 @@ fn the_ring_that_was_trained_on_is_named_from_logs_and_from_a_store() {
     }
     assert_eq!(contexts("u.ctx"), contexts("all.ctx"));
     assert_eq!(contexts("i.ctx") + contexts("x.ctx"), contexts("b.ctx"));
+    // What is taken away was not read for what is left.
+    let facts = |set: &str| site.run(&["contexts", "info", set, "--format", "json"]).ok().json()["facts"].clone();
+    assert_eq!(facts("x.ctx")["responses"], facts("b.ctx")["responses"]);
+    assert_eq!(facts("u.ctx")["scheme"], facts("b.ctx")["scheme"]);
     let exclusive = found["rings"][1]["exclusive_contexts"].as_u64().expect("a number");
     assert_eq!(contexts("x.ctx"), exclusive);
     let closed = asked(&site, "closed", &["suspect.jsonl", "--contexts", "x.ctx"]).ok().json();
@@ -277,6 +281,7 @@ fn what_cannot_be_tested_is_refused_with_the_way_to_mend_it() {
         (&["closed", "answers.jsonl", "--contexts", "rubbish.ctx"], &["set of contexts", "digest"]),
         (&["closed", "answers.jsonl", "--contexts", "cut.ctx"], &["set of contexts"]),
         (&["attribute", "answers.jsonl", "--harvest", "A=ours.jsonl", "--harvest", "A=ours.jsonl"], &["A twice"]),
+        (&["closed", "answers.jsonl", "--harvest", "A=ours.jsonl", "--harvest", "A=ours.jsonl"], &["A twice"]),
     ] {
         asked(&site, args[0], &args[1..]).refused(parts);
     }
