@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::ids::{AccountId, Digest, Field};
 use crate::index::Vectors;
-use crate::log::{BadRow, Place, Reason, Row};
+use crate::log::{BadRow, Origin, Place, Reason, Row, Taken};
+use crate::report::ReadAs;
 use crate::store::keys::{self, KeyTable, Record};
 use crate::store::postings::{self, Posting};
 use crate::store::tables::{self, Cell, TableWriter};
@@ -18,9 +19,10 @@ use crate::stored::view::KnownKeys;
 use crate::text;
 use crate::text::winnow::Printer;
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
+use std::sync::Arc;
 
 /// Earlier turns of one exchange that are kept: a longer conversation keeps its newest.
 const MAX_TURNS: usize = 4096;
@@ -30,6 +32,7 @@ type Table = TableWriter<BufWriter<File>>;
 /// A row after the parallel part.
 struct Prepared {
     exchange: Exchange,
+    origin: Origin,
     id: String,
     id_key: u128,
     content: u64,
@@ -43,7 +46,7 @@ struct Prepared {
     turns: Vec<[u8; 16]>,
 }
 
-fn prepare(exchange: Exchange) -> Prepared {
+fn prepare(Taken { exchange, origin }: Taken) -> Prepared {
     let content = exchange.content_digest();
     let short = |digest: &Digest| u64::from_be_bytes(digest.0[..8].try_into().unwrap_or_default());
     let id = match &exchange.id {
@@ -75,6 +78,7 @@ fn prepare(exchange: Exchange) -> Prepared {
         turns,
         id,
         exchange,
+        origin,
     }
 }
 
@@ -94,18 +98,50 @@ struct Batch {
     turns: Vec<String>,
 }
 
-/// What became of a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What became of the rows of a log.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) kept: u64,
     pub(crate) known: u64,
     pub(crate) quarantined: u64,
+    pub(crate) by_reason: BTreeMap<String, u64>,
+    pub(crate) read_as: ReadAs,
+    /// A map that might read the rows of no known schema: that of the first.
+    pub(crate) proposed: Option<Arc<str>>,
 }
 
 impl Tally {
     pub(crate) fn read(&self) -> u64 {
         self.kept + self.known + self.quarantined
     }
+
+    /// Counts where an exchange came from.
+    fn origin(&mut self, origin: &Origin) {
+        let read = &mut self.read_as;
+        let add = |counts: &mut BTreeMap<String, u64>, name: &str| match counts.get_mut(name) {
+            Some(n) => *n += 1,
+            None => drop(counts.insert(name.to_owned(), 1)),
+        };
+        add(&mut read.schemas, origin.schema);
+        for (field, path) in &origin.paths {
+            match *field {
+                "account" => add(&mut read.accounts_from, path),
+                "end_user" => add(&mut read.end_users_from, path),
+                "time" => read.default_times += u64::from(path == "--default-time"),
+                _ => {}
+            }
+        }
+        read.json_read += u64::from(origin.json_read);
+        read.json_kept += u64::from(origin.json_kept);
+    }
+}
+
+/// Counts a bad row and writes it aside.
+fn set_aside(input: &str, place: Place, bad: &BadRow, tally: &mut Tally, quarantine: &mut Quarantine) -> Result<()> {
+    tally.quarantined += 1;
+    *tally.by_reason.entry(bad.reason.word().into()).or_default() += 1;
+    tally.proposed = tally.proposed.take().or_else(|| bad.map.clone());
+    quarantine.add(input, place, bad)
 }
 
 /// A night while it is read.
@@ -227,10 +263,9 @@ impl<'a> Ingest<'a> {
         for (place, row) in prepared {
             match row {
                 Ok(row) => self.take(input, place, row, tally, quarantine, &mut fresh)?,
-                Err(bad) => {
-                    tally.quarantined += 1;
-                    quarantine.add(input, place, &bad)?;
-                }
+                // What is no model call is no bad row either: a trace is mostly that.
+                Err(bad) if bad.reason == Reason::NoExchange => tally.read_as.passed_over += 1,
+                Err(bad) => set_aside(input, place, &bad, tally, quarantine)?,
             }
         }
         self.embed(firsts[0], &fresh.prompts)?;
@@ -256,9 +291,9 @@ impl<'a> Ingest<'a> {
         if let Some(seen) = seen {
             if seen.a == row.content {
                 tally.known += 1;
+                tally.origin(&row.origin);
                 return Ok(());
             }
-            tally.quarantined += 1;
             let detail = "expected the content that this id came with before, got other content".to_owned();
             let x = &row.exchange;
             let raw = serde_json::json!({
@@ -267,9 +302,9 @@ impl<'a> Ingest<'a> {
                 "attributes": x.attributes,
             });
             let raw = raw.to_string().into_bytes();
-            let bad =
-                BadRow { reason: Reason::IdConflict, detail, digest: row.exchange.content_digest(), raw: raw.into() };
-            return quarantine.add(input, place, &bad);
+            let digest = row.exchange.content_digest();
+            let bad = BadRow { reason: Reason::IdConflict, detail, digest, raw: raw.into(), map: None };
+            return set_aside(input, place, &bad, tally, quarantine);
         }
         let prompt = self.prompt(&mut row, &mut fresh.prompts)?;
         let system = self.system(&row, &mut fresh.systems)?;
@@ -351,6 +386,7 @@ impl<'a> Ingest<'a> {
         self.last_seen = self.last_seen.max(exchange.time.micros());
         self.n_rows += 1;
         tally.kept += 1;
+        tally.origin(&row.origin);
         Ok(())
     }
 

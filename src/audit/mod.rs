@@ -20,7 +20,7 @@ use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::RULE_VERSION;
 use crate::ids::{Field, Level};
-use crate::log::{self, Format};
+use crate::log::{self, Format, Joiner};
 use crate::report::Counts;
 use crate::store::custody::{Act, ActInput};
 use crate::store::families::{Family, Fragment, Kind, Link};
@@ -61,7 +61,6 @@ struct Done {
     /// It was read before, so there is nothing to record of it.
     known: bool,
     tally: Tally,
-    by_reason: BTreeMap<String, u64>,
 }
 
 /// Reads logs, finds families, commits a night. Bad rows go to the file `quarantine`.
@@ -100,14 +99,24 @@ pub fn audit(
     let mut counts = Counts { inputs: inputs.len() as u64, ..Counts::default() };
     progress.stage("read", input::total_bytes(inputs));
     let position = Arc::new(AtomicU64::new(0));
+    let mut joiner = Joiner::new(&config.log);
     for input in inputs {
         let source = Source { input, position: &position, progress };
-        read(&source, &writer.store, &mut ingest, &mut quarantine, config, &mut done, &mut counts)?;
+        read(&source, &writer.store, (&mut joiner, &mut ingest, &mut quarantine), config, &mut done, &mut counts)?;
     }
+    take(joiner.finish(), &mut ingest, &mut quarantine, &mut done)?;
+    for (source, log) in done.iter_mut().enumerate() {
+        // What a log of halves gives hangs on the others of the run, so it is read again with them.
+        log.digest = log.digest.take().filter(|_| log.known || !joiner.had_halves(source as u32));
+        counts.add(&log.tally);
+    }
+    counts.read_as.joined = joiner.joined();
     let path = quarantine.finish()?;
-    check_share(&counts, config, path.as_deref())?;
+    check_share(&counts, config, path.as_deref(), &done)?;
     if counts.rows_read == 0 && !config.allow_empty {
-        return Err(Error::new(ErrorKind::Nothing, "expected rows to audit, found none")
+        let passed = counts.read_as.passed_over;
+        let found = if passed == 0 { "none".to_owned() } else { format!("{passed} rows that are no model calls and no other") };
+        return Err(Error::new(ErrorKind::Nothing, format!("expected rows to audit, found {found}"))
             .hint("--allow-empty makes this a success"));
     }
     if counts.rows_kept == 0 {
@@ -287,11 +296,42 @@ struct Source<'a> {
     progress: &'a dyn Progress,
 }
 
+impl Counts {
+    /// Adds what became of the rows of a log.
+    fn add(&mut self, tally: &Tally) {
+        self.rows_read += tally.read();
+        self.rows_kept += tally.kept;
+        self.rows_known += tally.known;
+        self.rows_quarantined += tally.quarantined;
+        tally.by_reason.iter().for_each(|(why, n)| *self.quarantined_by_reason.entry(why.clone()).or_default() += n);
+        self.read_as.add(&tally.read_as);
+    }
+}
+
+/// Takes rows in, each under the log that it is from.
+fn take(
+    rows: Vec<(u32, log::Row)>,
+    ingest: &mut Ingest<'_>,
+    quarantine: &mut Quarantine,
+    done: &mut [Done],
+) -> Result<()> {
+    let mut rows = rows.into_iter().peekable();
+    while let Some(&(source, _)) = rows.peek() {
+        let mut of_source = Vec::new();
+        while let Some((_, row)) = rows.next_if(|(of, _)| *of == source) {
+            of_source.push(row);
+        }
+        if let Some(log) = done.get_mut(source as usize) {
+            ingest.batch(&log.name, of_source, &mut log.tally, quarantine)?;
+        }
+    }
+    Ok(())
+}
+
 fn read(
     source: &Source<'_>,
     store: &Store,
-    ingest: &mut Ingest<'_>,
-    quarantine: &mut Quarantine,
+    (joiner, ingest, quarantine): (&mut Joiner, &mut Ingest<'_>, &mut Quarantine),
     config: &AuditConfig,
     done: &mut Vec<Done>,
     counts: &mut Counts,
@@ -320,17 +360,16 @@ fn read(
                 digest: Some(digest.clone()),
                 known: true,
                 tally: Tally::default(),
-                by_reason: BTreeMap::new(),
             });
             progress.advance(0, position.fetch_add(bytes, Ordering::Relaxed) + bytes);
             return Ok(());
         }
     }
-    let before = quarantine.by_reason.clone();
-    let mut tally = Tally::default();
-    let mut sink = |rows: Vec<log::Row>| {
+    let number = done.len();
+    done.push(Done { name, digest: None, known: false, tally: Tally::default() });
+    let mut sink = |rows: Vec<log::Row<log::Piece>>| {
         let n = rows.len() as u64;
-        ingest.batch(&name, rows, &mut tally, quarantine)?;
+        take(joiner.join(number as u32, rows), ingest, quarantine, done)?;
         progress.advance(n, position.load(Ordering::Relaxed));
         Ok(())
     };
@@ -340,32 +379,17 @@ fn read(
     } else {
         read_exchanges(input, &config.log, position, &mut sink)?;
     }
-    let mut by_reason = quarantine.by_reason.clone();
-    for (reason, n) in &mut by_reason {
-        *n -= before.get(reason).copied().unwrap_or(0);
-    }
-    by_reason.retain(|_, n| *n > 0);
-    counts.rows_read += tally.read();
-    counts.rows_kept += tally.kept;
-    counts.rows_known += tally.known;
-    counts.rows_quarantined += tally.quarantined;
-    by_reason.iter().for_each(|(reason, n)| *counts.quarantined_by_reason.entry(reason.clone()).or_default() += n);
-    if tally.read() == 0 {
-        progress.note(&format!("{name}: empty"));
+    let log = &mut done[number];
+    if log.tally.read() == 0 && log.tally.read_as.passed_over == 0 && !joiner.had_halves(number as u32) {
+        progress.note(&format!("{}: empty", log.name));
     }
     // A log that was rotated while it was read is not recorded as read: the next run finds what is new in it.
     let now = input.digest()?.map(|(digest, _)| digest.to_string());
-    done.push(Done {
-        name,
-        digest: digest.filter(|before| now.as_ref() == Some(before)),
-        known: false,
-        tally,
-        by_reason,
-    });
+    log.digest = digest.filter(|before| now.as_ref() == Some(before));
     Ok(())
 }
 
-fn check_share(counts: &Counts, config: &AuditConfig, quarantine: Option<&Path>) -> Result<()> {
+fn check_share(counts: &Counts, config: &AuditConfig, quarantine: Option<&Path>, done: &[Done]) -> Result<()> {
     if counts.rows_quarantined as f64 <= config.max_bad_share * counts.rows_read as f64 {
         return Ok(());
     }
@@ -378,8 +402,13 @@ fn check_share(counts: &Counts, config: &AuditConfig, quarantine: Option<&Path>)
         reasons.join(", ")
     );
     let place = quarantine.map(|path| format!("places and reasons are in {}; ", path.display())).unwrap_or_default();
+    let proposed = done.iter().find_map(|log| Some((&log.name, log.tally.proposed.as_ref()?)));
+    let map = match proposed {
+        Some((name, map)) => format!("{name} might be read with --map {map} (stillhunt log show tells what that takes)"),
+        None => "stillhunt log show tells what is taken of a log; one of another schema is read with --map".to_owned(),
+    };
     Err(Error::new(ErrorKind::TooManyBadRows, message)
-        .hint(format!("{place}a log of another schema is read with --map, and --max-bad-share allows more")))
+        .hint(format!("{place}{map}; --max-bad-share allows more")))
 }
 
 fn record_inputs(db: &rusqlite::Transaction<'_>, done: &[Done], night: u32) -> rusqlite::Result<()> {
@@ -391,8 +420,8 @@ fn record_inputs(db: &rusqlite::Transaction<'_>, done: &[Done], night: u32) -> r
              quarantined_by_reason = excluded.quarantined_by_reason",
     )?;
     for input in done.iter().filter(|input| !input.known) {
-        let t = input.tally;
-        let reasons = serde_json::to_string(&input.by_reason).unwrap_or_else(|_| "{}".into());
+        let t = &input.tally;
+        let reasons = serde_json::to_string(&t.by_reason).unwrap_or_else(|_| "{}".into());
         insert.execute(rusqlite::params![
             input.digest,
             input.name,
@@ -418,8 +447,11 @@ fn read_exchanges(
     }
     let mut stream = input::open_stream(input, position)?;
     // A stream that breaks off at once is a bad row of the reader, not an error here.
-    let named = log::recognise(&input.name());
-    let csv = matches!(named, Some((Format::Csv, _)))
-        || matches!(stream.fill_buf().map(log::sniff), Ok(Ok(Format::Csv)) if named.is_none());
+    if stream.fill_buf().is_ok() {
+        stream = log::as_utf8(stream).map_err(|cause| Error::io("read", &input.name(), &cause))?;
+    }
+    let named = log::recognise(&input.name()).map(|(format, _)| format);
+    let start = stream.fill_buf().unwrap_or_default();
+    let csv = log::format_of(start, named) == Format::Csv;
     if csv { log::read_csv(stream, config, sink) } else { log::read_jsonl(stream, config, sink) }
 }

@@ -1,4 +1,4 @@
-//! Bad rows: counted by reason, and written aside with place, digest and reason, so that somebody can mend the exporter.
+//! Bad rows: written aside with place, digest and reason, so that somebody can mend the exporter.
 //!
 //! The raw bytes are kept only where the caller asked for it: they are an attacker's text and a customer's data.
 
@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::log::{BadRow, Place};
 use crate::store::files;
 use base64::Engine as _;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +17,6 @@ pub(crate) struct Quarantine {
     /// Bad rows that may still be written.
     left: u64,
     out: Option<BufWriter<File>>,
-    pub(crate) by_reason: BTreeMap<String, u64>,
 }
 
 impl Quarantine {
@@ -26,11 +24,10 @@ impl Quarantine {
     /// one is taken away first. After `most` rows the others are counted only.
     pub(crate) fn new(path: &Path, keep_raw: bool, most: u64) -> Self {
         files::remove(path);
-        Self { path: path.into(), keep_raw, left: most, out: None, by_reason: BTreeMap::new() }
+        Self { path: path.into(), keep_raw, left: most, out: None }
     }
 
     pub(crate) fn add(&mut self, input: &str, place: Place, bad: &BadRow) -> Result<()> {
-        *self.by_reason.entry(bad.reason.word().into()).or_default() += 1;
         let Some(left) = self.left.checked_sub(1) else { return Ok(()) };
         self.left = left;
         let mut line = serde_json::json!({

@@ -93,11 +93,13 @@ impl Reader<'_> {
                 let position = Arc::new(AtomicU64::new(0));
                 for input in inputs {
                     let (mut n, mut bad) = (0u64, 0u64);
-                    read_exchanges(input, self.log, &position, &mut |rows| {
+                    let mut joiner = log::Joiner::new(self.log);
+                    let mut each = |rows: Vec<(u32, log::Row)>| {
                         let mut batch = Vec::with_capacity(rows.len());
-                        for row in rows {
+                        for (_, row) in rows {
                             let exchange = match row.result {
-                                Ok(exchange) => exchange,
+                                Ok(taken) => taken.exchange,
+                                Err(other) if other.reason == log::Reason::NoExchange => continue,
                                 // What is missing of a log may be what others were served.
                                 Err(cut) if CUT.contains(&cut.reason) => {
                                     let name = input.name();
@@ -115,7 +117,9 @@ impl Reader<'_> {
                             batch.push(Response { account: account(&exchange.account), prompt, text });
                         }
                         take(batch)
-                    })?;
+                    };
+                    read_exchanges(input, self.log, &position, &mut |rows| each(joiner.join(0, rows)))?;
+                    each(joiner.finish())?;
                     if bad > 0 {
                         progress.note(&format!(
                             "{}: {bad} of {} rows are no exchanges and were left out",

@@ -124,6 +124,10 @@ fn summary(report: &Report, dir: Option<&Path>, night: Option<u32>) -> String {
         s.distinct_prompts,
         s.nights
     );
+    let told = c.read_as.told();
+    if !told.is_empty() {
+        out += &format!("{}\n", print::line(&told, 400));
+    }
     out += &format!(
         "families: {} near-duplicate, {} exact, {} fragment (at most {:.1e} unrelated neighbours expected for a prompt)\n\n",
         s.near_families, s.exact_families, s.fragment_families, report.parameters.expected_unrelated_neighbours

@@ -14,7 +14,7 @@ mod tests;
 
 use super::convert::{cell, size};
 use super::value::Object;
-use super::{COLUMNS, LogConfig, Reason, Row, RowSchema, Sink, bad, rows_of, schema};
+use super::{COLUMNS, Kept, LogConfig, Reason, Row, RowSchema, Sink, bad, rows_of, schema};
 use crate::error::Result;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema};
@@ -36,7 +36,7 @@ pub fn read_parquet(input: &File, config: &LogConfig, sink: &mut Sink<'_>) -> Re
 }
 
 /// As [`read_parquet`], for rows of any schema.
-pub(crate) fn parquet_rows<T: Send>(
+pub(crate) fn parquet_rows<T: Send + Kept>(
     input: &File,
     config: &LogConfig,
     schema: &RowSchema<'_, T>,
@@ -140,7 +140,7 @@ fn guarded<T, E: std::fmt::Display>(
 }
 
 /// The rows of a batch from row `from` on that fit the bound on bytes, one at least, in order; where they end, and their bytes.
-fn some_rows<T: Send>(
+fn some_rows<T: Send + Kept>(
     batch: &RecordBatch,
     from: usize,
     first: u64,
@@ -162,7 +162,7 @@ fn some_rows<T: Send>(
     (rows_in(batch, from..until, &sizes, (first, config), schema), until, held as u64)
 }
 
-fn rows_in<T: Send>(
+fn rows_in<T: Send + Kept>(
     batch: &RecordBatch,
     rows: Range<usize>,
     fits: &[bool],

@@ -9,7 +9,7 @@
 
 use super::frame::{Boundary, frame};
 use super::value::Object;
-use super::{COLUMNS, LogConfig, Reason, Row, Sink, bad, rows_of, schema};
+use super::{COLUMNS, LogConfig, Piece, Reason, Row, Sink, bad, encoding, rows_of, schema};
 use crate::error::Result;
 use serde_json::Value;
 use std::io::Read;
@@ -26,6 +26,11 @@ pub fn read_csv(input: impl Read, config: &LogConfig, sink: &mut Sink<'_>) -> Re
         let mut rows = Vec::new();
         if header.is_none() {
             let (names, complaint) = match batch.take_first() {
+                Some(Ok((line, bytes))) if encoding::refused(&bytes).is_some() => {
+                    let name = encoding::refused(&bytes).unwrap_or_default();
+                    let detail = format!("expected UTF-8 or UTF-16 with a byte order mark, got {name}");
+                    (Err(()), Some(bad(line, Reason::NotUtf8, detail, &bytes)))
+                }
                 Some(Ok((line, bytes))) => match names(&bytes, separator_of(&separator)) {
                     Ok(names) => (Ok(names), None),
                     Err(detail) => (Err(()), Some(bad(line, Reason::UnreadableFile, detail, &bytes))),
@@ -62,7 +67,7 @@ fn names(bytes: &[u8], separator: u8) -> std::result::Result<Vec<String>, String
 }
 
 /// The exchanges of one row.
-fn table_row(line: u64, bytes: &[u8], names: &[String], separator: u8, config: &LogConfig) -> Vec<Row> {
+fn table_row(line: u64, bytes: &[u8], names: &[String], separator: u8, config: &LogConfig) -> Vec<Row<Piece>> {
     let (cells, n, closed) = split(bytes, separator, names.len());
     if !closed {
         return vec![bad(
@@ -83,7 +88,8 @@ fn table_row(line: u64, bytes: &[u8], names: &[String], separator: u8, config: &
             Ok(text) => drop(row.insert(name.clone(), Value::String(text))),
             Err(_) => {
                 let name: String = name.chars().take(40).collect();
-                return vec![bad(line, Reason::NotUtf8, format!("expected UTF-8 in column {name}"), bytes)];
+                let likely = encoding::likely(bytes);
+                return vec![bad(line, Reason::NotUtf8, format!("expected UTF-8 in column {name}, got bytes as of {likely}"), bytes)];
             }
         }
     }

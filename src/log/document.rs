@@ -8,7 +8,7 @@
 use super::columns::parquet_rows;
 use super::frame::{Boundary, frame, json_lines};
 use super::value::{Object, get, keys, kind, scalar};
-use super::{Fault, LogConfig, Place, Reason, Row, Sink, bad};
+use super::{Fault, Kept, LogConfig, Place, Reason, Row, Sink, bad};
 use crate::error::Result;
 use serde_json::Value;
 use std::fs::File;
@@ -82,7 +82,7 @@ pub fn read_said(source: Source<'_>, config: &LogConfig, sink: &mut Sink<'_, Sai
     read_as(source, config, &said, &Said::Answer, sink)
 }
 
-fn read_as<T: Send>(
+fn read_as<T: Send + Kept>(
     source: Source<'_>,
     config: &LogConfig,
     row: &(dyn Fn(Value) -> std::result::Result<T, Fault> + Sync),
@@ -106,11 +106,13 @@ fn prediction(row: &Object) -> std::result::Result<Prediction, Fault> {
     Ok(Prediction { context, predicted: ids(row, "predicted")?.ok_or_else(|| missing("predicted"))? })
 }
 
-/// Whether a stream of this beginning holds JSON lines, where its name does not tell: they begin with a brace.
+/// Whether a stream of this beginning holds JSON, where its name does not tell: it begins with a brace, or an array of objects with a bracket
+/// and a brace.
 #[must_use]
 pub fn begins_as_lines(start: &[u8]) -> bool {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    start.trim_ascii_start().starts_with(b"{")
+    let start = start.trim_ascii_start();
+    start.starts_with(b"{") || start.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
 }
 
 /// Plain text goes on to the end of the input, or to the first line end after so many bytes.

@@ -1,12 +1,51 @@
 //! What a schema finds in a row: the fields of an exchange as they stand, before they are checked.
 
-use super::value::{Object, structure};
-use crate::exchange::Turn;
+use super::join::Half;
+use super::value::{Object, small, structure};
+use crate::exchange::{Exchange, Turn};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// Where an exchange came from: its schema, and the path of each field in the row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// The schema's name, `map` for a column map.
+    pub schema: &'static str,
+    /// Field and path, in the order in which they were found; a field that is not here was not in the row.
+    pub paths: Vec<(&'static str, Cow<'static, str>)>,
+    /// Texts that held JSON and were read as what they hold.
+    pub json_read: u32,
+    /// Texts that look like JSON and stayed texts, since no messages or answer are in them.
+    pub json_kept: u32,
+}
+
+impl Origin {
+    /// The path of a field.
+    #[must_use]
+    pub fn path(&self, field: &str) -> Option<&str> {
+        self.paths.iter().find(|(name, _)| *name == field).map(|(_, path)| path.as_ref())
+    }
+
+    /// Says where a field came from; what is said first stands.
+    pub(crate) fn from(&mut self, field: &'static str, path: impl Into<Cow<'static, str>>) {
+        if self.path(field).is_none() {
+            self.paths.push((field, path.into()));
+        }
+    }
+}
+
+/// An exchange and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    /// The exchange.
+    pub exchange: Exchange,
+    /// Its origin.
+    pub origin: Origin,
+}
+
 /// What a schema found in a row, before the shared checks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     /// The id as it stands.
     pub(crate) id: Option<Value>,
@@ -30,6 +69,29 @@ pub(crate) struct Draft {
     pub(crate) turns: Vec<Turn>,
     /// Everything else.
     pub(crate) attributes: BTreeMap<String, Value>,
+    /// Where all this came from.
+    pub(crate) origin: Origin,
+    /// Which half of an exchange this is, where request and result stand in two rows.
+    pub(crate) half: Option<Half>,
+    /// What stands where the prompt should, for a row without one.
+    pub(crate) missing: Option<&'static str>,
+}
+
+impl Draft {
+    /// A draft of a schema.
+    pub(crate) fn of(schema: &'static str) -> Self {
+        Self { origin: Origin { schema, ..Origin::default() }, ..Self::default() }
+    }
+}
+
+/// Largest value that is copied into the attributes of an exchange from a schema that is not ours, and how many of a row.
+const SMALL: (usize, usize) = (512, 32);
+
+/// The small fields of a row or turn, but for those named.
+pub(crate) fn kept(fields: &Object, not: &[&str]) -> BTreeMap<String, Value> {
+    let fits = |name: &str, value: &Value| name.len() <= 64 && !value.is_null() && small(value, SMALL.0);
+    let named = fields.iter().filter(|(name, value)| !not.contains(&name.as_str()) && fits(name, value));
+    named.take(SMALL.1).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Moves what is left of a row into the attributes: the object `attributes` first, then every other key that it does not

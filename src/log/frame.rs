@@ -1,11 +1,13 @@
-//! Cutting a stream into rows, and the JSONL reader.
+//! Cutting a stream into rows, and the reader of JSON: lines, or arrays and values over any number of lines.
 //!
 //! One thread finds where rows end and gathers a batch of raw rows; then all threads parse the batch. Only the batch and
 //! the row being read are held: a row over the bound is digested as it passes and dropped. Weakness: parsing waits while
 //! the next batch is gathered, which costs little because finding line ends is far cheaper than parsing.
 
+use super::elements::Elements;
+use super::schemas::vllm_line;
 use super::value::{values_at_most, values_outside_strings};
-use super::{BadRow, KEPT_OF_TOO_LONG, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, rows_of, schema};
+use super::{BadRow, KEPT_OF_TOO_LONG, Kept, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, encoding, rows_of, schema};
 use crate::error::Result;
 use crate::ids::Digest;
 use rayon::prelude::*;
@@ -21,6 +23,21 @@ const CHUNK: usize = 256 << 10;
 pub(crate) trait Boundary {
     /// Looks at the next bytes.
     fn end(&mut self, bytes: &[u8]) -> Option<usize>;
+
+    /// Whether what has ended is a row, and not what stands between rows.
+    fn is_row(&self) -> bool {
+        true
+    }
+
+    /// Whether rows are numbered one by one, since several may stand on one line.
+    fn counts_rows(&self) -> bool {
+        false
+    }
+
+    /// What is missing where the input ends here.
+    fn unclosed(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Rows are lines.
@@ -72,24 +89,6 @@ impl Batch {
             Raw::Whole(line, at) => Some(Ok((line, self.bytes[at].to_vec()))),
             Raw::Bad(place, row) => Some(Err(Row { place, result: Err(*row) })),
         }
-    }
-
-    /// Whether the first row is the beginning of JSON over several lines: an array that does not close, or a bracket that opens at
-    /// its end.
-    fn begins_over_lines(&self) -> bool {
-        let Some(Raw::Whole(_, at)) = self.rows.first() else { return false };
-        let text = self.bytes[at.clone()].trim_ascii();
-        let open_end = text.ends_with(b"{") || text.ends_with(b"[");
-        let opens = text.starts_with(b"[") || (text.starts_with(b"{") && open_end);
-        let cut = |cause: serde_json::Error| cause.is_eof() && !cause.to_string().contains("string");
-        opens && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(cut)
-    }
-
-    /// Whether the first row is an object, or too long to tell.
-    fn begins_with_object(&self) -> bool {
-        let Some(Raw::Whole(_, at)) = self.rows.first() else { return true };
-        let text = &self.bytes[at.clone()];
-        text.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
     }
 
     /// Parses every row in parallel; the rows come out in order.
@@ -172,8 +171,14 @@ pub(crate) fn frame(
                 }
             }
             if end.is_some() {
-                finish_row(&mut batch, &mut start, line, overlong.take(), config);
-                line += std::mem::take(&mut newlines);
+                if boundary.is_row() {
+                    finish_row(&mut batch, &mut start, line, overlong.take(), config);
+                    line += if boundary.counts_rows() { 1 } else { newlines };
+                    newlines = 0;
+                } else {
+                    batch.bytes.truncate(start);
+                    overlong = None;
+                }
                 // Parsed, a small value takes many times its bytes.
                 let weight = batch.bytes.len().saturating_add(PARSED_VALUE.saturating_mul(batch.values));
                 if batch.rows.len() >= config.batch_rows.max(1) || weight >= config.batch_bytes {
@@ -187,7 +192,12 @@ pub(crate) fn frame(
             }
         }
     }
+    let had = batch.rows.len();
     finish_row(&mut batch, &mut start, line, overlong.take(), config);
+    if let Some(missing) = boundary.unclosed() {
+        let next = line + (batch.rows.len() - had) as u64;
+        batch.rows.push(Raw::bad(bad(next, Reason::TruncatedInput, missing, b"")));
+    }
     if batch.rows.is_empty() { Ok(()) } else { handle(&mut batch) }
 }
 
@@ -196,7 +206,7 @@ fn finish_row(batch: &mut Batch, start: &mut usize, line: u64, overlong: Option<
     if let Some(row) = overlong {
         let detail = format!("expected at most {} bytes in a row, got {}", config.max_row_bytes, row.bytes);
         let digest = Digest(*row.hash.finalize().as_bytes());
-        let result = Err(BadRow { reason: Reason::TooLong, detail, digest, raw: Arc::from(row.kept) });
+        let result = Err(BadRow { reason: Reason::TooLong, detail, digest, raw: Arc::from(row.kept), map: None });
         batch.rows.push(Raw::bad(Row { place: Place { row: line, part: 0 }, result }));
         return;
     }
@@ -226,10 +236,10 @@ fn fill(input: &mut impl Read, chunk: &mut [u8]) -> std::io::Result<usize> {
     }
 }
 
-/// Reads JSON lines.
+/// Reads JSON: one object a line, or where the first bytes show arrays or objects over several lines, their elements one after another.
 ///
-/// A file whose first two lines show JSON over several lines is one bad row. A break of the input keeps what came before it and adds one bad row. Blank lines, a byte order mark and carriage returns
-/// at line ends are passed over.
+/// A break of the input keeps what came before it and adds one bad row. Blank lines, a byte order mark and carriage returns at line ends are
+/// passed over. A log in an encoding that is not read is one bad row that names it.
 /// # Errors
 /// Only those of `sink`.
 pub fn read_jsonl(input: impl Read, config: &LogConfig, sink: &mut Sink<'_>) -> Result<()> {
@@ -237,51 +247,84 @@ pub fn read_jsonl(input: impl Read, config: &LogConfig, sink: &mut Sink<'_>) -> 
 }
 
 /// As [`read_jsonl`], for rows of any schema.
-pub(crate) fn json_lines<T: Send>(
-    input: impl Read,
+pub(crate) fn json_lines<T: Send + Kept>(
+    mut input: impl Read,
     config: &LogConfig,
     schema: &RowSchema<'_, T>,
     sink: &mut Sink<'_, T>,
 ) -> Result<()> {
-    let mut first = true;
-    // A first row that looks like the head of JSON over several lines, until the second one tells.
-    let mut head: Option<(u64, Vec<u8>)> = None;
-    let mut over_lines = false;
-    let not_lines = |(line, text): (u64, Vec<u8>)| {
-        let detail = "expected one JSON object a line, got JSON over several lines; jq -c '.[]' writes an array as lines, jq -c . the rest";
-        vec![bad(line, Reason::NotJsonLines, detail, &text)]
-    };
-    frame(input, config, Lines, &mut |batch| {
-        if std::mem::take(&mut first) && batch.begins_over_lines() {
-            head = batch.take_first::<T>().and_then(std::result::Result::ok);
+    let (head, broken) = head(&mut input);
+    if let Some(name) = encoding::refused(&head) {
+        let detail = format!("expected UTF-8 or UTF-16 with a byte order mark, got {name}");
+        return sink(vec![bad(1, Reason::NotUtf8, detail, &head)]);
+    }
+    let over_lines = is_over_lines(&head);
+    let input = std::io::Cursor::new(head).chain(Broken(broken)).chain(input);
+    let mut handle = |batch: &mut Batch| sink(batch.parse(|line, bytes| json_row(line, bytes, config, schema)));
+    if over_lines { frame(input, config, Elements::default(), &mut handle) } else { frame(input, config, Lines, &mut handle) }
+}
+
+/// A stream that breaks off with this error, or ends.
+struct Broken(Option<std::io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        match &self.0 {
+            Some(cause) => Err(std::io::Error::new(cause.kind(), cause.to_string())),
+            None => Ok(0),
         }
-        if over_lines || batch.rows.is_empty() {
-            return Ok(());
+    }
+}
+
+/// The first two lines that are not blank, or as much as tells without them; and the error that came meanwhile.
+fn head(input: &mut impl Read) -> (Vec<u8>, Option<std::io::Error>) {
+    let mut head = Vec::new();
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        match fill(input, &mut chunk) {
+            Ok(0) => return (head, None),
+            Ok(n) => head.extend_from_slice(&chunk[..n]),
+            Err(cause) => return (head, Some(cause)),
         }
-        let mut rows = Vec::new();
-        if let Some((line, text)) = head.take() {
-            if !batch.begins_with_object() {
-                over_lines = true;
-                return sink(not_lines((line, text)));
-            }
-            rows = json_row(line, &text, config, schema);
+        let ended = head.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        let full = ended.filter(|line| !line.iter().all(u8::is_ascii_whitespace)).count();
+        if full >= 2 || head.len() >= HEAD {
+            return (head, None);
         }
-        rows.extend(batch.parse(|line, bytes| json_row(line, bytes, config, schema)));
-        sink(rows)
-    })?;
-    head.map_or(Ok(()), |head| sink(not_lines(head)))
+    }
+}
+
+/// Most bytes of a stream's head.
+const HEAD: usize = 1 << 20;
+
+/// Whether a stream of this head is an array, or objects over several lines. A first line that is cut off before a line that is whole is a
+/// broken line of JSON lines.
+fn is_over_lines(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
+    let Some(first) = lines.next() else { return false };
+    let whole = first.ends_with(b"\n");
+    let first = first.trim_ascii();
+    if first.starts_with(b"[") {
+        return true;
+    }
+    if !whole || !first.starts_with(b"{") || !(first.ends_with(b"{") || first.ends_with(b"[")) {
+        return false;
+    }
+    let read = |line: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(line);
+    let cut = |cause: serde_json::Error| cause.is_eof() && !cause.to_string().contains("string");
+    let next_is_whole = lines.next().is_some_and(|line| line.trim_ascii_start().starts_with(b"{") && read(line).is_ok());
+    read(first).is_err_and(cut) && !next_is_whole
 }
 
 /// What one line holds.
-fn json_row<T>(line: u64, bytes: &[u8], config: &LogConfig, schema: &RowSchema<'_, T>) -> Vec<Row<T>> {
+fn json_row<T: Kept>(line: u64, bytes: &[u8], config: &LogConfig, schema: &RowSchema<'_, T>) -> Vec<Row<T>> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(cause) => {
-            let detail = format!(
-                "expected UTF-8, got byte {:#04x} at offset {}",
-                bytes[cause.valid_up_to()],
-                cause.valid_up_to()
-            );
+            let (byte, at) = (bytes[cause.valid_up_to()], cause.valid_up_to());
+            let likely = encoding::likely(bytes);
+            let detail = format!("expected UTF-8, got byte {byte:#04x} at offset {at}, as of {likely}");
             return vec![bad(line, Reason::NotUtf8, detail, bytes)];
         }
     };
@@ -295,6 +338,9 @@ fn json_row<T>(line: u64, bytes: &[u8], config: &LogConfig, schema: &RowSchema<'
     match serde_json::from_str(text) {
         Ok(value) => rows_of(line, value, schema, || Arc::from(bytes)),
         Err(cause) => {
+            if let Some(value) = vllm_line(text) {
+                return rows_of(line, value, schema, || Arc::from(bytes));
+            }
             let reason = if has_lone_surrogate(text) { Reason::LoneSurrogate } else { Reason::NotJson };
             vec![bad(line, reason, format!("expected JSON, got: {cause}"), bytes)]
         }

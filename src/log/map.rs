@@ -1,21 +1,39 @@
 //! A column map: where the fields of an exchange are in a log of no known schema.
 //!
 //! `prompt=body.text,account=key_id,time=ts` names, for each of our fields, a path into the row: keys and array indices
-//! (from 0), joined by dots. A key that itself has dots is found before it is split. Every column that the map does not
-//! name goes to the attributes, and nothing is guessed: our own column names mean nothing here unless the map names them.
+//! (from 0), joined by dots. A key that itself has dots is found before it is split, and a text that holds JSON is opened on the way.
+//!
+//! A map that names what was asked (`prompt`, `messages` or `request`) is the whole schema: every column that it does not name goes to the
+//! attributes, and nothing is guessed; our own column names mean nothing unless the map names them. A map that names none of these three
+//! *adds* to the schema that is recognised: `account=consumer.id` says where the account of such rows is, and the rest is read as ever.
 
+use super::answer::response;
+use super::body::{self, Want};
 use super::draft::{Draft, leftovers};
-use super::messages::{Talk, response_text, system_text};
-use super::own::set_prompt;
-use super::value::{Object, scalar, structured};
+use super::messages::system_text;
+use super::value::{Object, scalar, unpacked};
 use crate::error::{Error, ErrorKind};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// The fields that a map may name, besides `attributes.NAME`.
-const FIELDS: [&str; 9] =
-    ["id", "account", "end_user", "time", "model", "prompt", "system", "response", "conversation"];
+const FIELDS: [&str; 11] = [
+    "id",
+    "account",
+    "end_user",
+    "time",
+    "model",
+    "prompt",
+    "messages",
+    "request",
+    "system",
+    "response",
+    "conversation",
+];
+
+/// The fields of which a map that is a whole schema names one, in the order in which they are tried.
+const ASKED: [&str; 3] = ["request", "messages", "prompt"];
 
 /// Which path of a row stands for which field.
 ///
@@ -82,7 +100,7 @@ impl std::fmt::Display for ColumnMap {
 impl ColumnMap {
     /// A map of these pairs of field and path.
     /// # Errors
-    /// `Config` when a field is unknown or named twice, a path is empty, or no prompt is named.
+    /// `Config` when a field is unknown or named twice, a path is empty, or no field is named.
     pub fn new(pairs: Vec<(String, String)>) -> Result<Self, Error> {
         let mut paths = BTreeMap::new();
         for (name, path) in pairs {
@@ -106,54 +124,98 @@ impl ColumnMap {
                 ));
             }
         }
-        if !paths.contains_key("prompt") {
-            let message = "expected the column map to name the prompt, got no prompt=PATH";
-            return Err(Error::new(ErrorKind::Config, message));
+        if paths.is_empty() {
+            let message = "expected a column map of one field at least, got none";
+            return Err(Error::new(ErrorKind::Config, message).hint("write it like prompt=body.text,account=key_id,time=ts"));
         }
         Ok(Self { paths })
     }
 
-    /// The exchange of a row.
-    pub(crate) fn draft(&self, row: Object) -> Draft {
-        let mut row = Value::Object(row);
-        let mut found: BTreeMap<&str, Value> = BTreeMap::new();
+    /// Whether the map is the whole schema of a log, and does not only add to one.
+    pub(crate) fn is_whole(&self) -> bool {
+        ASKED.iter().any(|name| self.paths.contains_key(*name))
+    }
+
+    /// What stands at the paths, copied; `row` is left as it is but for texts on the way that hold JSON, which are opened.
+    pub(crate) fn found(&self, row: &mut Value) -> BTreeMap<&str, Value> {
+        let mut found = BTreeMap::new();
         for (name, path) in &self.paths {
-            if let Some(value) = at(&mut row, path, false).filter(|value| !value.is_null()) {
-                found.insert(name, value);
+            if let Some(value) = at(row, path, false).filter(|value| !value.is_null() && value.as_str() != Some("")) {
+                found.insert(name.as_str(), value);
             }
         }
+        found
+    }
+
+    /// The exchange of a row whose schema the map is.
+    pub(crate) fn draft(&self, row: Object) -> Draft {
+        let mut row = Value::Object(row);
+        let found = self.found(&mut row);
         // Removed only now: two fields may name one path.
         for path in self.paths.values() {
             at(&mut row, path, true);
         }
-        let mut draft = Draft {
-            id: found.remove("id"),
-            account: found.remove("account"),
-            end_user: found.remove("end_user").as_ref().and_then(scalar),
-            time: found.remove("time"),
-            model: found.remove("model").as_ref().and_then(scalar),
-            system: found.remove("system").as_ref().and_then(system_text),
-            response: found.remove("response").as_ref().and_then(response_text),
-            conversation: found.remove("conversation").as_ref().and_then(scalar),
-            ..Draft::default()
-        };
-        match found.remove("prompt") {
-            Some(Value::Object(message)) => {
-                let mut talk = Talk::default();
-                talk.message(&message);
-                talk.fill(&mut draft);
-            }
-            other => set_prompt(&mut draft, other),
-        }
+        let mut draft = Draft::of("map");
         if let Value::Object(rest) = row {
             draft.attributes = leftovers(rest);
+        }
+        self.add(found, &mut draft);
+        draft
+    }
+
+    /// Puts what was found into a draft.
+    pub(crate) fn add(&self, mut found: BTreeMap<&str, Value>, draft: &mut Draft) {
+        let mut take = |name: &'static str, draft: &mut Draft| {
+            let value = found.remove(name)?;
+            draft.origin.paths.retain(|(of, _)| *of != name);
+            draft.origin.from(name, self.paths.get(name).cloned().unwrap_or_default());
+            Some(value)
+        };
+        let id = take("id", draft);
+        draft.id = id.or_else(|| draft.id.take());
+        let account = take("account", draft);
+        draft.account = account.or_else(|| draft.account.take());
+        let time = take("time", draft);
+        draft.time = time.or_else(|| draft.time.take());
+        for name in ["end_user", "model", "conversation"] {
+            let Some(text) = take(name, draft).as_ref().and_then(scalar) else { continue };
+            match name {
+                "end_user" => draft.end_user = Some(text),
+                "model" => draft.model = Some(text),
+                _ => draft.conversation = Some(text),
+            }
+        }
+        if let Some(system) = take("system", draft).as_ref().and_then(system_text) {
+            draft.system = Some(system);
+        }
+        if let Some(value) = take("response", draft) {
+            draft.response = response(&value, &mut draft.origin);
+        }
+        for name in ASKED {
+            let Some(value) = take(name, draft) else { continue };
+            let want = if name == "prompt" { Want::Prompt } else { Want::Body };
+            if draft.prompt.is_none() && body::read(&value, want, draft) {
+                draft.origin.from("prompt", self.paths.get(name).cloned().unwrap_or_default());
+            }
+            let Some(fields) = body::object(&value) else { continue };
+            draft.model = draft.model.take().or_else(|| body::model(&fields));
+            draft.conversation = draft.conversation.take().or_else(|| body::conversation(&fields));
+            if let Some((field, said)) = body::reported(&fields) {
+                let path = format!("{}.{field}", self.paths.get(name).map_or("", String::as_str));
+                if draft.account.is_none() {
+                    draft.account = Some(Value::String(said));
+                    draft.origin.from("account", path);
+                } else if draft.end_user.is_none() {
+                    draft.end_user = Some(said);
+                    draft.origin.from("end_user", path);
+                }
+            }
         }
         for (name, value) in found {
             if let Some(name) = name.strip_prefix("attributes.") {
                 draft.attributes.insert(name.to_owned(), value);
             }
         }
-        draft
     }
 }
 
@@ -161,7 +223,7 @@ impl ColumnMap {
 fn at(value: &mut Value, path: &str, remove: bool) -> Option<Value> {
     // A CSV cell may hold JSON; it is decoded on the way down, so that a path reaches into it.
     if matches!(value, Value::String(_)) {
-        *value = structured(value.take());
+        *value = unpacked(value.take());
     }
     match value {
         Value::Object(fields) => {

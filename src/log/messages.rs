@@ -1,11 +1,11 @@
-//! Messages of chat APIs → prompt, system prompt, earlier turns, response.
+//! Messages of chat APIs → prompt, system prompt, earlier turns.
 //!
-//! One reader serves OpenAI chat and responses, Anthropic messages and OpenTelemetry: they differ in names only. A message
-//! is a role and a content, which is a text or a list of blocks. Text blocks of one message are joined by a newline; tool
-//! results become turns of role `tool` wherever they stand; images, audio, tool calls and reasoning are left out. The prompt
-//! is the newest user text; when newer messages hold only tool results it is still that text, and they stay turns.
+//! One reader serves OpenAI chat and responses, Anthropic messages, Gemini contents, Bedrock Converse, Cohere, LangChain, OpenInference and
+//! OpenTelemetry: they differ in names only. A message is a role and a content, which is a text or a list of blocks. Text blocks of one
+//! message are joined by a newline; tool results become turns of role `tool` wherever they stand; images, audio, tool calls and reasoning are
+//! left out. The prompt is the newest user text; when newer messages hold only tool results it is still that text, and they stay turns.
 //!
-//! Weakness: of several answer choices only the first is kept, and tool calls are not kept at all.
+//! Weakness: tool calls are not kept at all. Guarantee: any JSON gives messages or none, and nothing nests deeper than the JSON reader allows.
 
 use super::draft::Draft;
 use super::value::{Object, get};
@@ -25,14 +25,28 @@ impl Talk {
     /// Reads a list of messages; what is no message is passed over.
     pub(crate) fn of(list: &[Value]) -> Self {
         let mut talk = Self::default();
+        talk.list(list);
+        talk
+    }
+
+    fn list(&mut self, list: &[Value]) {
         for item in list {
             match item {
-                Value::Object(message) => talk.message(message),
-                Value::String(text) => talk.say("user", text.clone()),
+                Value::Object(message) => self.message(message),
+                Value::String(text) => self.say("user", text.clone()),
+                // LangChain's batches (`[[…]]`, of which the first is the call's), and FastChat's and LangGraph's pairs of role and text.
+                Value::Array(inner) => match inner.as_slice() {
+                    [Value::String(role), content @ (Value::String(_) | Value::Array(_))] if is_role(role) => {
+                        self.content(role, content);
+                    }
+                    _ => {
+                        let inner = inner.iter().filter_map(Value::as_object);
+                        inner.for_each(|message| self.message(message));
+                    }
+                },
                 _ => {}
             }
         }
-        talk
     }
 
     /// What one role said, where it is text.
@@ -45,27 +59,26 @@ impl Talk {
 
     /// Adds one message.
     pub(crate) fn message(&mut self, message: &Object) {
+        // OpenInference wraps each message, LangChain its content.
+        if let Some(Value::Object(inner)) = get(message, "message").filter(|_| !message.contains_key("role")) {
+            return self.message(inner);
+        }
         let item = get(message, "type").and_then(Value::as_str).unwrap_or("message");
         if item == "function_call_output" || item == "custom_tool_call_output" {
             let text = get(message, "output").map(tool_text).unwrap_or_default();
             return self.say("tool", text);
         }
-        let Some(role) = get(message, "role").or_else(|| get(message, "from")).and_then(Value::as_str) else { return };
-        match ["parts", "content", "value"].iter().find_map(|name| get(message, name)) {
+        let Some(role) = role_of(message) else { return };
+        let fields = wrapped(message);
+        match CONTENT.iter().find_map(|name| get(fields, name)) {
             Some(content) => self.content(role, content),
-            None => self.say(role, get(message, "refusal").and_then(Value::as_str).unwrap_or_default().to_owned()),
+            None => self.say(role, get(fields, "refusal").and_then(Value::as_str).unwrap_or_default().to_owned()),
         }
     }
 
     /// Adds what a role said: a text or blocks.
     pub(crate) fn content(&mut self, role: &str, content: &Value) {
-        let role = match role {
-            "developer" => "system",
-            "human" => "user",
-            "model" | "ai" | "gpt" => "assistant",
-            "function" | "tool_response" => "tool",
-            other => other,
-        };
+        let role = plain_role(role);
         if role == "tool" {
             return self.say(role, tool_text(content));
         }
@@ -91,6 +104,24 @@ impl Talk {
         }
     }
 
+    /// Whether a user said something.
+    pub(crate) fn has_prompt(&self) -> bool {
+        self.turns.iter().any(|turn| turn.role == "user")
+    }
+
+    /// As [`Talk::fill`], for a record of the whole conversation: what the assistant said after the newest user text is the response.
+    pub(crate) fn fill_whole(mut self, draft: &mut Draft) {
+        let newest = self.turns.iter().rposition(|turn| turn.role == "user");
+        let later = newest.map_or_else(Vec::new, |at| self.turns.split_off(at + 1));
+        let (said, others): (Vec<_>, Vec<_>) = later.into_iter().partition(|turn| turn.role == "assistant");
+        self.turns.extend(others);
+        let said: Vec<String> = said.into_iter().map(|turn| turn.text).collect();
+        if draft.response.is_none() && !said.is_empty() {
+            draft.response = Some(said.join("\n"));
+        }
+        self.fill(draft);
+    }
+
     /// Puts prompt, system prompt and turns into a draft; a system prompt that the draft has comes first.
     pub(crate) fn fill(mut self, draft: &mut Draft) {
         let newest = self.turns.iter().rposition(|turn| turn.role == "user");
@@ -104,8 +135,49 @@ impl Talk {
     }
 }
 
+/// Where a message has its content.
+pub(crate) const CONTENT: [&str; 7] = ["parts", "content", "value", "contents", "message", "text", "content_text"];
+
+/// The fields of a message inside what LangChain wraps around it.
+fn wrapped(message: &Object) -> &Object {
+    let inner = ["kwargs", "data"].iter().find_map(|name| get(message, name)).and_then(Value::as_object);
+    inner.filter(|inner| inner.contains_key("content")).unwrap_or(message)
+}
+
+/// The role of a message, by any of the names it has; LangChain's stands in the name of its class.
+pub(crate) fn role_of(message: &Object) -> Option<&str> {
+    let named = ["role", "from", "author"].iter().find_map(|name| get(message, name)).and_then(Value::as_str);
+    let class = || {
+        let class = get(message, "id").and_then(Value::as_array)?.last()?.as_str()?;
+        class.strip_suffix("Chunk").unwrap_or(class).strip_suffix("Message")
+    };
+    let kind = || get(message, "type").and_then(Value::as_str).filter(|kind| is_role(kind));
+    named.or_else(class).or_else(kind)
+}
+
+/// One name for a role that has several.
+pub(crate) fn plain_role(role: &str) -> &str {
+    let same = |names: &[&str]| names.iter().any(|name| role.eq_ignore_ascii_case(name));
+    if same(&["user", "human"]) {
+        "user"
+    } else if same(&["assistant", "model", "ai", "gpt", "chatbot", "bot", "chatgpt"]) {
+        "assistant"
+    } else if same(&["system", "developer"]) {
+        "system"
+    } else if same(&["tool", "function", "tool_response", "ipython"]) {
+        "tool"
+    } else {
+        role
+    }
+}
+
+/// Whether a word is the name of one of the four roles.
+pub(crate) fn is_role(word: &str) -> bool {
+    matches!(plain_role(word), "user" | "assistant" | "system" | "tool")
+}
+
 /// One block of a content.
-enum Block<'a> {
+pub(crate) enum Block<'a> {
     Text(&'a str),
     /// What the tool gave; turned into text only once, for results may nest.
     ToolResult(&'a Value),
@@ -113,7 +185,7 @@ enum Block<'a> {
 }
 
 /// The blocks of a content.
-fn blocks(content: &Value) -> Vec<Block<'_>> {
+pub(crate) fn blocks(content: &Value) -> Vec<Block<'_>> {
     match content {
         Value::String(text) => vec![Block::Text(text)],
         Value::Array(items) => items.iter().map(block).collect(),
@@ -128,6 +200,25 @@ fn block(value: &Value) -> Block<'_> {
         Value::Object(item) => item,
         _ => return Block::Other,
     };
+    // Gemini marks a part as a thought, Converse names a block by its key, OpenInference wraps it.
+    if get(item, "thought").and_then(Value::as_bool) == Some(true) {
+        return Block::Other;
+    }
+    if let Some(inner) = get(item, "message_content").filter(|inner| inner.is_object()) {
+        return text_block(inner.as_object().unwrap_or(item));
+    }
+    for (name, of) in [("toolResult", "content"), ("functionResponse", "response"), ("function_response", "response")] {
+        if let Some(result) = get(item, name).and_then(|result| result.get(of)) {
+            return Block::ToolResult(result);
+        }
+    }
+    if let Some(Value::String(text)) = get(item, "guardContent").and_then(|guard| guard.pointer("/text/text")) {
+        return Block::Text(text);
+    }
+    text_block(item)
+}
+
+fn text_block(item: &Object) -> Block<'_> {
     match get(item, "type").and_then(Value::as_str).unwrap_or("text") {
         "text" | "input_text" | "output_text" => {
             let text = get(item, "text").or_else(|| get(item, "content"));
@@ -175,46 +266,5 @@ pub(crate) fn system_text(value: &Value) -> Option<String> {
             join(&mut said, text);
         }
     }
-    (!said.is_empty()).then_some(said)
-}
-
-/// A response: a text, blocks, or what a chat API returns. Its blocks are one text in pieces, so nothing is put between them.
-pub(crate) fn response_text(value: &Value) -> Option<String> {
-    let plain = |value: &Value| -> Option<String> {
-        let said: String =
-            blocks(value).iter().map(|block| if let Block::Text(text) = block { *text } else { "" }).collect();
-        (!said.is_empty()).then_some(said)
-    };
-    let message = |message: &Object| {
-        let content = ["content", "parts"].iter().find_map(|name| get(message, name));
-        content.and_then(plain).or_else(|| get(message, "refusal").and_then(plain))
-    };
-    match value {
-        Value::Object(body) => {
-            if let Some(choice) = get(body, "choices").and_then(|choices| choices.get(0)) {
-                let inner = choice.get("message").or_else(|| choice.get("delta")).and_then(Value::as_object);
-                return inner.and_then(message).or_else(|| choice.get("text").and_then(plain));
-            }
-            if let Some(items) = get(body, "output").and_then(Value::as_array) {
-                return messages_text(items);
-            }
-            message(body)
-                .or_else(|| get(body, "text").and_then(plain))
-                .or_else(|| ["completion", "output_text"].iter().find_map(|name| get(body, name)).and_then(plain))
-        }
-        Value::Array(items) if items.iter().any(|item| item.get("role").is_some()) => messages_text(items),
-        other => plain(other),
-    }
-}
-
-/// The texts of the assistant's messages among output items, in pieces of one text.
-fn messages_text(items: &[Value]) -> Option<String> {
-    let said: String = items
-        .iter()
-        .filter_map(Value::as_object)
-        .filter(|item| get(item, "role").and_then(Value::as_str).is_some_and(|role| role != "user" && role != "tool"))
-        .filter_map(|item| ["content", "parts"].iter().find_map(|name| get(item, name)))
-        .filter_map(response_text)
-        .collect();
     (!said.is_empty()).then_some(said)
 }

@@ -2,7 +2,7 @@
 //!
 //! A reader cuts the input into rows one after another and parses a batch of them in parallel; every row becomes the same
 //! JSON value, whatever format it came in, and one recogniser turns that value into exchanges. So a schema is written once
-//! and works in JSONL, CSV and Parquet alike.
+//! and works in JSON lines, JSON arrays, CSV and Parquet alike. Then a [`Joiner`] puts together what stands in two rows.
 //!
 //! Guarantees: rows come out in input order, however they were batched; memory is bounded by one batch and one row, not by
 //! the input; any bytes give rows, good or bad, never a panic; a bad row is data with a reason, a place and a digest, and
@@ -10,24 +10,33 @@
 //!
 //! Of a JSON key or a column given twice the last value counts (of columns: the last that is not empty).
 //!
-//! Weaknesses: rows of one conversation are not joined across rows; a
+//! Weaknesses: rows of one conversation are not joined; a
 //! parsed row of many small values can take fifty times its raw size while it is being read, which is why values are counted
 //! before it is parsed and a batch is also full by them.
 
+mod answer;
+mod body;
 mod columns;
 mod convert;
 mod csv;
 mod document;
 mod draft;
+mod elements;
+mod encoding;
 mod frame;
+mod join;
 mod map;
 mod messages;
 mod name;
 mod otel;
 mod own;
+mod path;
+mod propose;
 mod reason;
 mod request;
 mod schema;
+mod schemas;
+mod template;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -37,20 +46,22 @@ mod wildchat;
 pub use columns::read_parquet;
 pub use csv::read_csv;
 pub use document::{Document, Prediction, Said, Source, Tokens, begins_as_lines, read_documents, read_said};
+pub use draft::{Origin, Taken};
+pub use encoding::as_utf8;
 pub use frame::read_jsonl;
+pub use join::{Joiner, Piece, Waiting};
 pub use map::ColumnMap;
-pub use name::{Compression, Format, recognise, sniff};
+pub use name::{Compression, Format, format_of, recognise, sniff};
 pub use reason::Reason;
 pub use time::parse_time;
 
-use crate::exchange::Exchange;
 use crate::ids::{Digest, Time};
 use std::sync::Arc;
 
 /// How logs are read.
 #[derive(Clone, Debug)]
 pub struct LogConfig {
-    /// Where the fields of an exchange are, for a log of no known schema; it replaces recognition.
+    /// Where the fields of an exchange are: of a log of no known schema, or some of them beside what a known one says.
     pub map: Option<ColumnMap>,
     /// The account of rows that name none; without it they are bad rows.
     pub default_account: Option<String>,
@@ -107,11 +118,13 @@ pub struct BadRow {
     /// The raw row (of Parquet: its JSON form, and nothing where it is too long), shared by the parts of one row; its first 64 KiB
     /// where it is too long.
     pub raw: Arc<[u8]>,
+    /// A column map that might read such rows, where their schema is unknown.
+    pub map: Option<Arc<str>>,
 }
 
 /// One exchange (or document) or one bad row, with its place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row<T = Exchange> {
+pub struct Row<T = Taken> {
     /// Where it was.
     pub place: Place,
     /// What it was.
@@ -119,7 +132,7 @@ pub struct Row<T = Exchange> {
 }
 
 /// Receives the rows of one batch; its error ends the reading.
-pub type Sink<'a, T = Exchange> = dyn FnMut(Vec<Row<T>>) -> crate::error::Result<()> + 'a;
+pub type Sink<'a, T = Piece> = dyn FnMut(Vec<Row<T>>) -> crate::error::Result<()> + 'a;
 
 /// Makes what a row's value holds: exchanges, or a document.
 pub(crate) type RowSchema<'a, T> = dyn Fn(serde_json::Value) -> Vec<Result<T, Fault>> + Sync + 'a;
@@ -132,11 +145,12 @@ const KEPT_OF_TOO_LONG: usize = 64 << 10;
 pub(crate) struct Fault {
     reason: Reason,
     detail: String,
+    map: Option<String>,
 }
 
 impl Fault {
     fn new(reason: Reason, detail: impl AsRef<str>) -> Self {
-        Self { reason, detail: line(detail.as_ref()) }
+        Self { reason, detail: line(detail.as_ref()), map: None }
     }
 }
 
@@ -155,26 +169,50 @@ fn line(text: &str) -> String {
     out
 }
 
+/// What rows give: some want to know what they came from.
+pub(crate) trait Kept {
+    /// Says what the raw row was.
+    fn of_row(&mut self, _raw: &dyn Fn() -> Arc<[u8]>) {}
+}
+
+impl Kept for Document {}
+impl Kept for Said {}
+
+impl Kept for Piece {
+    fn of_row(&mut self, raw: &dyn Fn() -> Arc<[u8]>) {
+        if let Self::Half(half) = self {
+            half.of_row(&raw());
+        }
+    }
+}
+
 /// What one row's value holds, placed.
-fn rows_of<T>(
+fn rows_of<T: Kept>(
     row: u64,
     value: serde_json::Value,
     schema: &RowSchema<'_, T>,
-    raw: impl FnOnce() -> Arc<[u8]>,
+    raw: impl Fn() -> Arc<[u8]>,
 ) -> Vec<Row<T>> {
     let found = schema(value);
     let mut kept: Option<(Arc<[u8]>, Digest)> = None;
-    let mut raw = Some(raw);
     let mut rows = Vec::with_capacity(found.len());
-    for (part, result) in (0..).zip(found) {
+    for (part, mut result) in (0..).zip(found) {
+        if let Ok(found) = &mut result {
+            found.of_row(&raw);
+        }
         let result = result.map_err(|fault| {
-            if let Some(make) = raw.take() {
-                let bytes = make();
+            let (raw, digest) = kept.get_or_insert_with(|| {
+                let bytes = raw();
                 let digest = Digest::of(&bytes);
-                kept = Some((bytes, digest));
+                (bytes, digest)
+            });
+            BadRow {
+                reason: fault.reason,
+                detail: fault.detail,
+                digest: *digest,
+                raw: raw.clone(),
+                map: fault.map.map(Arc::from),
             }
-            let (raw, digest) = kept.clone().unwrap_or_else(|| (Arc::from([]), Digest::of(b"")));
-            BadRow { reason: fault.reason, detail: fault.detail, digest, raw }
         });
         rows.push(Row { place: Place { row, part }, result });
     }
@@ -185,6 +223,6 @@ fn rows_of<T>(
 fn bad<T>(row: u64, reason: Reason, detail: impl AsRef<str>, raw: &[u8]) -> Row<T> {
     let fault = Fault::new(reason, detail);
     let kept = &raw[..raw.len().min(KEPT_OF_TOO_LONG)];
-    let raw_row = BadRow { reason, detail: fault.detail, digest: Digest::of(raw), raw: Arc::from(kept) };
+    let raw_row = BadRow { reason, detail: fault.detail, digest: Digest::of(raw), raw: Arc::from(kept), map: None };
     Row { place: Place { row, part: 0 }, result: Err(raw_row) }
 }

@@ -1,6 +1,8 @@
-//! What an input is: from its file name, or from its first bytes where it has none.
+//! What an input is: from its first bytes, and where they leave a doubt from its file name.
 //!
-//! Weakness: a name is believed. A CSV file called `x.jsonl` gives one bad row a line, which says so loudly enough.
+//! Weakness: a table whose header is one column, or no words, is not told from text that is no table; there the name decides.
+
+use super::schemas::vllm_line;
 
 /// The format of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,42 @@ pub fn recognise(name: &str) -> Option<(Format, Compression)> {
         _ => return None,
     };
     Some((format, compression))
+}
+
+/// The format of decompressed text that begins so, where its name says `named`. What begins as JSON is JSON; a header of words is a table
+/// whatever it is called.
+///
+/// # Example
+/// ```
+/// use stillhunt::log::{Format, format_of};
+/// assert_eq!(format_of(b"[{\"prompt\":", Some(Format::Csv)), Format::Jsonl);
+/// assert_eq!(format_of(b"id,account,prompt\n", Some(Format::Jsonl)), Format::Csv);
+/// assert_eq!(format_of(b"broken, and no header\n", Some(Format::Jsonl)), Format::Jsonl);
+/// ```
+#[must_use]
+pub fn format_of(start: &[u8], named: Option<Format>) -> Format {
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    if text.is_empty() {
+        return named.unwrap_or(Format::Jsonl);
+    }
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or(text);
+    let line = String::from_utf8_lossy(line);
+    if text.starts_with(b"{") || text.starts_with(b"[") || vllm_line(&line).is_some() {
+        return Format::Jsonl;
+    }
+    if named == Some(Format::Jsonl) && !is_header(&line) { Format::Jsonl } else { Format::Csv }
+}
+
+/// Whether a line is a table's header: two names or more, each a word.
+fn is_header(line: &str) -> bool {
+    let line = line.trim_end();
+    let separator = [',', '\t', ';'].into_iter().max_by_key(|separator| line.matches(*separator).count());
+    let names: Vec<&str> = line.split(separator.unwrap_or(',')).map(|name| name.trim().trim_matches('"')).collect();
+    let word = |name: &&str| {
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b)) && name.bytes().any(|b| b.is_ascii_alphabetic())
+    };
+    let distinct: std::collections::BTreeSet<&&str> = names.iter().collect();
+    names.len() >= 2 && names.iter().all(word) && distinct.len() == names.len()
 }
 
 /// Format or compression by the first bytes of an unnamed input. Of a compressed one the format is inside: decompress and

@@ -3,20 +3,21 @@
 //! One exchange for every span of a model call. Content is looked for as `gen_ai.input.messages`,
 //! `gen_ai.system_instructions` and `gen_ai.output.messages` (structured or as JSON text, on the span, on its event
 //! `gen_ai.client.inference.operation.details`, or on a log record of that name), then in the forms that came before them:
-//! `gen_ai.prompt` and `gen_ai.completion`, the numbered `gen_ai.prompt.0.content`, and one event a message
-//! (`gen_ai.user.message`, `gen_ai.choice` …) inside the span or as log records with its id.
+//! `gen_ai.prompt` and `gen_ai.completion`, OpenLLMetry's numbered `gen_ai.prompt.0.content`, OpenInference's
+//! `llm.input_messages.0.message.content`, and one event a message (`gen_ai.user.message`, `gen_ai.choice` …) inside the span or as log records
+//! with its id. Sources: the semantic conventions of OpenTelemetry, OpenLLMetry and OpenInference.
 //!
 //! Spans of tools, agents and embeddings are passed over: they repeat a model call or are none. Weakness: log records of one
 //! call are joined within a line only, as the collector writes them; and attributes that a resource shares among its spans
 //! are copied only where they are small.
 
-mod call;
+pub(crate) mod call;
 mod wire;
 
 use super::draft::Draft;
 use super::value::{Object, get, small, structured, word};
 use super::{Fault, Reason};
-use call::Call;
+use call::{Call, is_generative};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -28,24 +29,37 @@ pub(crate) fn is_otlp(row: &Object) -> bool {
     ["resourceSpans", "resource_spans", "resourceLogs", "resource_logs"].iter().any(|name| get(row, name).is_some())
 }
 
-/// Whether a row is one call with flat attributes, as exports to tables have them.
+/// Whether a row is one span with flat attributes, as exports to tables and SDKs that write to a file have them.
 pub(crate) fn is_flat(row: &Object) -> bool {
-    let genai = |fields: &Object| fields.keys().any(|name| name.starts_with("gen_ai."));
-    genai(row) || get(row, "attributes").and_then(Value::as_object).is_some_and(genai)
+    is_generative(row) || get(row, "attributes").and_then(Value::as_object).is_some_and(is_generative)
 }
 
 /// The exchange of a row with flat attributes.
-pub(crate) fn flat(mut row: Object) -> Draft {
+pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
     let mut call = Call::default();
     if let Some(Value::Object(inner)) = row.remove("attributes") {
         call.attributes.extend(inner);
     }
     let names = ["startTimeUnixNano", "start_time_unix_nano", "start_time", "timestamp", "time"];
     call.time = names.iter().find_map(|name| row.remove(*name).filter(|value| !value.is_null()));
-    let id = |names: [&str; 2]| names.iter().find_map(|name| word(&row, name)).unwrap_or_default();
+    // The SDK has the ids in a context of their own.
+    let context = match row.remove("context") {
+        Some(Value::Object(context)) => context,
+        _ => Object::new(),
+    };
+    let id = |names: [&str; 2]| names.iter().find_map(|name| word(&row, name).or_else(|| word(&context, name))).unwrap_or_default();
     call.ids = (id(["traceId", "trace_id"]), id(["spanId", "span_id"]));
+    for mut event in row.remove("events").map(wire::objects).unwrap_or_default() {
+        let name = event.get("name").and_then(super::value::scalar).unwrap_or_default();
+        call.event(&name, wire::attributes(event.remove("attributes")), None);
+    }
+    row.remove("links");
+    let resource = row.remove("resource").and_then(|mut resource| Some(wire::attributes(Some(resource.get_mut("attributes")?.take()))));
     call.attributes.extend(row);
-    call.draft()
+    if !call.is_exchange() {
+        return Err(Fault::new(Reason::NoExchange, "expected a span of a model call, got one of something else"));
+    }
+    Ok(call.shared(&shared(resource.unwrap_or_default())).draft())
 }
 
 /// The exchanges of an OTLP line.

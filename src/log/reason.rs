@@ -27,13 +27,10 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The row is not UTF-8.
+    /// The row is not UTF-8, or the log is in an encoding that is not read; the detail names it.
     NotUtf8 = "not-utf8",
     /// The row is not JSON, or nested deeper than 127 levels.
     NotJson = "not-json",
-    /// The file is JSON over several lines (pretty-printed, or an array with an object a line), not one object a line; this one
-    /// row stands for the whole of it.
-    NotJsonLines = "not-json-lines",
     /// A JSON string escapes half of a surrogate pair, which is no character.
     LoneSurrogate = "lone-surrogate",
     /// The row is JSON, but not an object.
@@ -44,8 +41,10 @@ reasons! {
     OpenQuote = "open-quote",
     /// The keys are those of no known schema.
     UnknownSchema = "unknown-schema",
-    /// Telemetry without a generative-model call.
+    /// A row of a known log that is no model call: a parent span, a vote, an embedding. It is counted as passed over, not as bad.
     NoExchange = "no-exchange",
+    /// A result whose request is in none of the logs, or cannot be told among several.
+    NoRequest = "no-request",
     /// No account, and no default for it.
     NoAccount = "no-account",
     /// An account that is not text or a number, or longer than 1,024 bytes.

@@ -1,20 +1,21 @@
-//! A chat API's request body, with its response: OpenAI chat completions and responses, Anthropic messages.
+//! A chat API's request body, with its response: OpenAI chat completions and responses, Anthropic messages, Gemini.
 //!
 //! Either as objects `request` and `response` beside `account` and `time`, or as the bare body, whose account is then the
 //! identity that it reports (`safety_identifier`, `user`, `metadata.user_id`) and whose time is the response's `created`.
 //! Where an account stands beside the body, the reported identity is the end user inside it.
 //!
-//! Weakness: streamed responses must have been put together by the logger; chunks are not.
+//! Weakness: a bare body that is no row of a log, say a line of a data set, is read as if it had been sent.
 
+use super::answer::{is_answer, response as answer};
+use super::body;
 use super::draft::{Draft, leftovers};
-use super::messages::{Talk, response_text, system_text};
 use super::value::{Object, first_word, get, scalar, small, structure, take, word};
 use serde_json::Value;
 
 /// Whether a row is a request, or has one.
 pub(crate) fn is_request(row: &Object) -> bool {
     let body = |body: &Object| {
-        get(body, "messages").is_some_and(Value::is_array)
+        ["messages", "contents"].iter().any(|name| get(body, name).is_some_and(Value::is_array))
             || (get(body, "input").is_some() && ["model", "instructions"].iter().any(|name| get(body, name).is_some()))
             || get(body, "prompt").is_some_and(|prompt| prompt.is_string() || prompt.is_array())
     };
@@ -27,7 +28,16 @@ pub(crate) fn is_request(row: &Object) -> bool {
 /// The exchange of a request.
 pub(crate) fn draft(mut row: Object) -> Draft {
     structure(&mut row, &["response", "metadata"]);
-    let response = take(&mut row, "response");
+    // A log of bare bodies may have the answer among their fields.
+    let response = take(&mut row, "response").or_else(|| {
+        let answer = ["choices", "output", "candidates"].into_iter().find(|name| get(&row, name).is_some_and(Value::is_array))?;
+        let own = Value::Object(Object::from_iter([
+            (answer.to_owned(), take(&mut row, answer)?),
+            ("object".to_owned(), Value::from("response")),
+        ]));
+        is_answer(&own).then_some(own)
+    });
+    let enclosed = get(&row, "request").is_some_and(Value::is_object);
     let (mut outer, mut body) = match take(&mut row, "request") {
         Some(Value::Object(request)) => (row, request),
         _ => bare(row),
@@ -38,33 +48,48 @@ pub(crate) fn draft(mut row: Object) -> Draft {
         names.iter().find_map(|name| get(response, name)).cloned()
     };
 
-    let metadata = get(&body, "metadata").and_then(Value::as_object);
-    let reported = first_word(&body, &["safety_identifier", "user"])
-        .or_else(|| metadata.and_then(|metadata| word(metadata, "user_id")));
+    let reported = body::reported(&body);
+    let mut draft = Draft::of("request");
+    let origin = &mut draft.origin;
+    let inside = |name: &str| if enclosed { format!("request.{name}") } else { name.to_owned() };
     let account = take(&mut outer, "account");
     let end_user = take(&mut outer, "end_user").as_ref().and_then(scalar);
-    let mut draft = Draft {
-        id: take(&mut outer, "id").or_else(|| in_response(&["id"])),
-        time: ["time", "timestamp", "created", "created_at"]
-            .iter()
-            .find_map(|name| take(&mut outer, name))
-            .or_else(|| in_response(&["created", "created_at"])),
-        model: first_word(&body, &["model"])
-            .or_else(|| in_response(&["model"]).as_ref().and_then(scalar))
-            .or_else(|| first_word(&outer, &["model"])),
-        end_user: end_user.or_else(|| account.is_some().then(|| reported.clone()).flatten()),
-        account: account.or_else(|| reported.map(Value::String)),
-        response: response.as_ref().and_then(response_text),
-        conversation: conversation(&mut outer, &body),
-        ..Draft::default()
-    };
-    talk(&body, &mut draft);
+    match (&account, &end_user, &reported) {
+        (Some(_), None, Some((name, _))) => origin.from("end_user", inside(name)),
+        (None, _, Some((name, _))) => origin.from("account", inside(name)),
+        _ => {}
+    }
+    if account.is_some() {
+        origin.from("account", "account");
+    }
+    if end_user.is_some() {
+        origin.from("end_user", "end_user");
+    }
+    draft.id = take(&mut outer, "id").inspect(|_| origin.from("id", "id")).or_else(|| in_response(&["id"]));
+    let times = ["time", "timestamp", "created", "created_at", "processed_time"];
+    draft.time = times
+        .iter()
+        .find_map(|name| take(&mut outer, name).inspect(|_| origin.from("time", *name)))
+        .or_else(|| in_response(&["created", "created_at"]).inspect(|_| origin.from("time", "response.created")));
+    draft.model = body::model(&body)
+        .or_else(|| in_response(&["model", "modelVersion"]).as_ref().and_then(scalar))
+        .or_else(|| first_word(&outer, &["model"]));
+    let reported = reported.map(|(_, name)| name);
+    draft.end_user = end_user.or_else(|| account.is_some().then(|| reported.clone()).flatten());
+    draft.account = account.or_else(|| reported.map(Value::String));
+    draft.response = response.and_then(|response| {
+        origin.from("response", "response");
+        answer(&response, origin)
+    });
+    draft.conversation = conversation(&mut outer, &body);
+    origin.from("prompt", if enclosed { "request" } else { "" });
+    body::read_fields(&body, &mut draft);
     outer.remove("model");
     draft.attributes = leftovers(outer);
     for (name, value) in body {
         // Sampling parameters and the like; texts, tools and identities have their own place or none.
         let plain = matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_)) && small(&value, 256);
-        let taken = ["model", "user", "safety_identifier", "input", "instructions", "system", "prompt", "conversation"];
+        let taken = ["object", "model", "user", "safety_identifier", "input", "instructions", "system", "prompt", "conversation"];
         if plain && !taken.contains(&name.as_str()) {
             draft.attributes.entry(format!("request.{name}")).or_insert(value);
         }
@@ -87,15 +112,4 @@ fn conversation(outer: &mut Object, body: &Object) -> Option<String> {
         let metadata = get(body, "metadata").and_then(Value::as_object);
         get(body, "conversation").and_then(name).or_else(|| metadata.and_then(|m| word(m, "conversation_id")))
     })
-}
-
-/// Reads what was said.
-fn talk(body: &Object, draft: &mut Draft) {
-    draft.system = ["system", "instructions"].iter().find_map(|name| get(body, name)).and_then(system_text);
-    let said = ["messages", "input", "prompt"].iter().find_map(|name| get(body, name));
-    match said {
-        Some(Value::Array(list)) => Talk::of(list).fill(draft),
-        Some(Value::String(text)) => draft.prompt = Some(text.clone()),
-        _ => {}
-    }
 }

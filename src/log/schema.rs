@@ -1,69 +1,157 @@
 //! One row's value → its exchanges: which schema it is, and the checks that every schema shares.
 //!
 //! The schema is decided row by row from the keys alone, so a file may mix several. The order of the questions is fixed:
-//! the most particular key first. Weakness: a log of its own kind that happens to use our key `prompt` for something else
+//! the most particular key first. A row that no schema knows may be an envelope around rows: a page of an API, a line of a collector. Weakness: a log of its own kind that happens to use our key `prompt` for something else
 //! is read as ours; a column map settles it.
 
-use super::draft::Draft;
-use super::value::{get, id, keys, kind, scalar, structure};
-use super::{Fault, LogConfig, Reason, otel, own, parse_time, request, wildchat};
+use super::draft::{Draft, Taken};
+use super::join::{Piece, Waiting};
+use super::schemas::{self, langfuse_observations};
+use super::value::{Object, get, id, keys, kind, scalar, structure, unpacked};
+use super::{Fault, LogConfig, Reason, otel, own, parse_time, propose, request, wildchat};
 use crate::exchange::Exchange;
 use crate::ids::Time;
 use serde_json::Value;
 
+/// What comes of a row.
+type Found = Vec<Result<Piece, Fault>>;
+
+/// How deep rows may lie in an envelope.
+const ENVELOPES: u32 = 2;
+
+/// Most rows of an envelope.
+const ENCLOSED: usize = 1 << 20;
+
 /// The exchanges of one row.
-pub(crate) fn exchanges(value: Value, config: &LogConfig) -> Vec<Result<Exchange, Fault>> {
+pub(crate) fn exchanges(value: Value, config: &LogConfig) -> Found {
+    rows(value, config, 0)
+}
+
+fn rows(value: Value, config: &LogConfig, depth: u32) -> Found {
     let Value::Object(mut row) = value else {
         return vec![Err(Fault::new(Reason::NotAnObject, format!("expected one object, got {}", kind(&value))))];
     };
-    if let Some(map) = &config.map {
-        return vec![finish(map.draft(row), config)];
+    let Some(map) = &config.map else { return recognised(row, config, depth, |_| {}) };
+    if map.is_whole() {
+        return vec![piece(map.draft(row), config)];
     }
-    if otel::is_otlp(&row) {
-        return finished(otel::drafts(row), config);
-    }
-    if wildchat::is_wildchat(&row) {
-        return finished(wildchat::drafts(row), config);
-    }
-    if get(&row, "prompt").is_some() {
-        return vec![finish(own::draft(row), config)];
-    }
-    structure(&mut row, &["request", "messages"]);
-    if request::is_request(&row) {
-        return vec![finish(request::draft(row), config)];
-    }
-    if otel::is_flat(&row) {
-        return vec![finish(otel::flat(row), config)];
-    }
-    if get(&row, "account").is_some() && get(&row, "time").is_some() {
-        let detail = format!("expected a prompt, got the keys {}; a column map can name it", keys(&row));
-        return vec![Err(Fault::new(Reason::NoPrompt, detail))];
-    }
-    vec![Err(Fault::new(
-        Reason::UnknownSchema,
-        format!("expected a known schema or a column map, got the keys {}", keys(&row)),
-    ))]
+    // A map that adds: what it names is copied first, for a schema takes a row apart.
+    let mut whole = Value::Object(std::mem::take(&mut row));
+    let found: Vec<(String, Value)> = map.found(&mut whole).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let Value::Object(row) = whole else { return Vec::new() };
+    recognised(row, config, depth, |draft| map.add(found.iter().map(|(name, value)| (name.as_str(), value.clone())).collect(), draft))
 }
 
-/// Checks every part of a row.
-fn finished(drafts: Result<Vec<Draft>, Fault>, config: &LogConfig) -> Vec<Result<Exchange, Fault>> {
-    match drafts {
-        Ok(drafts) => drafts.into_iter().map(|draft| finish(draft, config)).collect(),
+/// The exchanges of a row by its keys; `add` puts in what a map found.
+fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut Draft)) -> Found {
+    let one = |draft: Result<Draft, Fault>| match draft {
+        Ok(mut draft) => {
+            add(&mut draft);
+            piece(draft, config)
+        }
+        Err(fault) => Err(fault),
+    };
+    let several = |drafts: Result<Vec<Draft>, Fault>| match drafts {
+        Ok(drafts) => drafts.into_iter().map(|draft| one(Ok(draft))).collect(),
         Err(fault) => vec![Err(fault)],
+    };
+    if otel::is_otlp(&row) {
+        return several(otel::drafts(row));
+    }
+    if wildchat::is_wildchat(&row) {
+        return several(wildchat::drafts(row));
+    }
+    if let Some(list) = langfuse_observations(&mut row) {
+        return list.into_iter().flat_map(|row| rows(Value::Object(row), config, depth + 1)).collect();
+    }
+    if let Some(schema) = schemas::of(&row) {
+        return vec![one(schema.draft(row))];
+    }
+    if get(&row, "prompt").is_some() {
+        return vec![one(Ok(own::draft(row)))];
+    }
+    structure(&mut row, &["request", "messages", "contents", "attributes"]);
+    if request::is_request(&row) {
+        return vec![one(Ok(request::draft(row)))];
+    }
+    if otel::is_flat(&row) {
+        return vec![one(otel::flat(row))];
+    }
+    if depth < ENVELOPES
+        && let Some(list) = enclosed(&mut row)
+    {
+        return list.into_iter().flat_map(|row| rows(row, config, depth + 1)).collect();
+    }
+    let known = get(&row, "account").is_some() && get(&row, "time").is_some();
+    let (reason, what) = if known { (Reason::NoPrompt, "a prompt") } else { (Reason::UnknownSchema, "a known schema or a column map") };
+    let mut fault = Fault::new(reason, format!("expected {what}, got the keys {}", keys(&row)));
+    fault.map = propose::map(&row);
+    vec![Err(fault)]
+}
+
+/// The rows that lie in an envelope: a page of an API (`data`, `result` …), a batch of CloudWatch or of an event hub.
+fn enclosed(row: &mut Object) -> Option<Vec<Value>> {
+    const LISTS: [&str; 10] = ["data", "logEvents", "records", "result", "results", "runs", "items", "logs", "rows", "spans"];
+    let objects = |list: &Value| {
+        let objects = |list: &Vec<Value>| !list.is_empty() && list.len() <= ENCLOSED && list.iter().all(Value::is_object);
+        list.as_array().is_some_and(objects)
+    };
+    let name = LISTS.into_iter().find(|name| get(row, name).is_some_and(objects));
+    if let Some(Value::Array(list)) = name.and_then(|name| row.remove(name)) {
+        // CloudWatch has each row as a text.
+        let inner = |mut item: Value| match item.get_mut("message").map(Value::take) {
+            Some(Value::String(text)) if name == Some("logEvents") => unpacked(Value::String(text)),
+            Some(other) => {
+                item["message"] = other;
+                item
+            }
+            None => item,
+        };
+        return Some(list.into_iter().map(inner).collect());
+    }
+    // A collector's line: the row is a text or an object in one field.
+    for name in ["message", "log", "_raw", "event", "jsonPayload", "@message", "json_payload"] {
+        let text = get(row, name).is_some_and(|value| value.is_object() || value.as_str().is_some_and(|text| text.trim_start().starts_with('{')));
+        if text && let Some(inner @ Value::Object(_)) = row.remove(name).map(unpacked) {
+            return Some(vec![inner]);
+        }
+    }
+    None
+}
+
+/// An exchange, or the half of one.
+fn piece(draft: Draft, config: &LogConfig) -> Result<Piece, Fault> {
+    match draft.half.clone() {
+        Some(half) => Ok(Piece::Half(Box::new(Waiting::new(&half, draft)))),
+        None => finish(draft, config).map(|taken| Piece::Whole(Box::new(taken))),
     }
 }
 
 /// The checks that every schema shares.
-fn finish(draft: Draft, config: &LogConfig) -> Result<Exchange, Fault> {
+pub(crate) fn finish(draft: Draft, config: &LogConfig) -> Result<Taken, Fault> {
     let id = id(draft.id.as_ref())?;
+    let what = draft.missing.unwrap_or("none");
+    let missing = || Fault::new(Reason::NoPrompt, format!("expected user text, got {what}"));
+    // Where it is known what stands there instead, that is the reason to tell.
+    if draft.missing.is_some() {
+        return Err(missing());
+    }
     let account = account(draft.account.as_ref(), config)?;
     let time = time(draft.time.as_ref(), config)?;
-    let prompt = draft
-        .prompt
-        .filter(|text| !text.trim().is_empty())
-        .ok_or_else(|| Fault::new(Reason::NoPrompt, "expected user text, got none"))?;
+    let prompt = draft.prompt.filter(|text| !text.trim().is_empty()).ok_or_else(missing)?;
     let said = |text: Option<String>| text.filter(|text| !text.is_empty());
-    Ok(Exchange {
+    let mut origin = draft.origin;
+    let absent = |value: &Option<Value>| value.as_ref().is_none_or(|value| value.is_null() || value.as_str() == Some(""));
+    for (field, value, flag) in [("account", &draft.account, "--default-account"), ("time", &draft.time, "--default-time")] {
+        if absent(value) {
+            origin.paths.retain(|(of, _)| *of != field);
+            origin.from(field, flag);
+        }
+    }
+    if draft.end_user.as_deref().is_none_or(str::is_empty) {
+        origin.paths.retain(|(of, _)| *of != "end_user");
+    }
+    let exchange = Exchange {
         id,
         account,
         end_user: said(draft.end_user),
@@ -75,7 +163,8 @@ fn finish(draft: Draft, config: &LogConfig) -> Result<Exchange, Fault> {
         conversation: said(draft.conversation),
         turns: draft.turns,
         attributes: draft.attributes,
-    })
+    };
+    Ok(Taken { exchange, origin })
 }
 
 /// The account: text or number, 1 to 1,024 bytes.

@@ -1,20 +1,36 @@
 //! Tests of every schema, rule and format, through the public readers.
 
 use super::*;
+use crate::exchange::Exchange;
 use proptest::prelude::*;
 
 /// Rows of a JSONL text.
-fn jsonl_with(text: impl AsRef<[u8]>, config: &LogConfig) -> Vec<Row> {
+fn jsonl_with(text: impl AsRef<[u8]>, config: &LogConfig) -> Vec<Row<Exchange>> {
+    exchanges(taken(config, |sink| read_jsonl(text.as_ref(), config, sink)))
+}
+
+/// The rows of a reader, joined, in the order of their places.
+pub(super) fn taken(config: &LogConfig, read: impl FnOnce(&mut Sink<'_>) -> crate::error::Result<()>) -> Vec<Row> {
+    let mut joiner = Joiner::new(config);
     let mut rows = Vec::new();
-    read_jsonl(text.as_ref(), config, &mut |batch| {
-        rows.extend(batch);
+    read(&mut |batch| {
+        rows.extend(joiner.join(0, batch));
         Ok(())
     })
     .unwrap();
+    rows.extend(joiner.finish());
+    let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+    rows.sort_by_key(|row| row.place);
     rows
 }
 
-fn jsonl(text: impl AsRef<[u8]>) -> Vec<Row> {
+/// Rows without their origins.
+fn exchanges(rows: Vec<Row>) -> Vec<Row<Exchange>> {
+    let one = |row: Row| Row { place: row.place, result: row.result.map(|taken| taken.exchange) };
+    rows.into_iter().map(one).collect()
+}
+
+fn jsonl(text: impl AsRef<[u8]>) -> Vec<Row<Exchange>> {
     jsonl_with(text, &LogConfig::default())
 }
 
@@ -47,8 +63,8 @@ fn own_schema_keeps_every_field() {
 }
 
 /// What a golden log reads as: one line a row, compact.
-fn told(rows: Vec<Row>) -> Vec<String> {
-    let one = |row: Row| match row.result {
+fn told(rows: Vec<Row<Exchange>>) -> Vec<String> {
+    let one = |row: Row<Exchange>| match row.result {
         Ok(e) => {
             let turns: Vec<String> = e.turns.iter().map(|turn| format!("{}:{}", turn.role, turn.text)).collect();
             let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -182,14 +198,8 @@ fn a_long_conversation_grows_linearly() {
 }
 
 /// Rows of a CSV text.
-fn table(text: impl AsRef<[u8]>, config: &LogConfig) -> Vec<Row> {
-    let mut rows = Vec::new();
-    read_csv(text.as_ref(), config, &mut |batch| {
-        rows.extend(batch);
-        Ok(())
-    })
-    .unwrap();
-    rows
+fn table(text: impl AsRef<[u8]>, config: &LogConfig) -> Vec<Row<Exchange>> {
+    exchanges(taken(config, |sink| read_csv(text.as_ref(), config, sink)))
 }
 
 fn mapped(map: &str) -> LogConfig {
@@ -351,7 +361,7 @@ impl std::io::Read for Broken<'_> {
 fn a_broken_stream_keeps_what_came() {
     let text = "{\"account\":\"a\",\"time\":1795161600,\"prompt\":\"p\"}\n{\"acc";
     let mut rows = Vec::new();
-    let mut keep = |batch: Vec<Row>| {
+    let mut keep = |batch: Vec<Row<Piece>>| {
         rows.extend(batch);
         Ok(())
     };

@@ -62,6 +62,22 @@ pub(crate) fn structured(value: Value) -> Value {
     value
 }
 
+/// How many times a text in a text is opened.
+const LAYERS: usize = 3;
+
+/// As [`structured`], also for a text that holds such a text; one that holds anything else stays as it is.
+pub(crate) fn unpacked(value: Value) -> Value {
+    let Value::String(text) = &value else { return value };
+    let mut held = text.trim_start().starts_with(['{', '[', '"']).then(|| inner(text)).flatten();
+    for _ in 1..LAYERS {
+        match held {
+            Some(Value::String(deeper)) if deeper.trim_start().starts_with(['{', '[', '"']) => held = inner(&deeper),
+            _ => break,
+        }
+    }
+    held.filter(|held| held.is_object() || held.is_array()).unwrap_or(value)
+}
+
 /// Most values of a JSON text inside a string: one of more stays text.
 const INNER_VALUES: usize = 1 << 20;
 

@@ -8,13 +8,12 @@
 //! of one row are bounded by four times its text or 16 MiB, whichever is more. What an ordinary conversation needs is far
 //! below that; beyond it the oldest turns are left out, and the attribute `turns_left_out` says how many.
 
-use super::draft::Draft;
+use super::draft::{Draft, Origin, kept};
 use super::messages::Talk;
 use super::value::{Object, first_word, get, scalar, small, structure, take};
 use super::{Fault, Reason};
 use crate::exchange::Turn;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// How many times the text of a row its earlier turns may be copied, and how many bytes they may always take.
 const COPIES: usize = 4;
@@ -23,9 +22,6 @@ const ALWAYS: usize = 16 << 20;
 /// Most user turns of a row, and longest name that its exchanges share: together they bound what a row can grow to.
 const PARTS: usize = 10_000;
 const NAME: usize = 1024;
-
-/// Largest value of a row or turn that is copied to the attributes of an exchange, and how many of a row.
-const SMALL: (usize, usize) = (512, 32);
 
 /// Whether a row is a conversation of this schema.
 pub(crate) fn is_wildchat(row: &Object) -> bool {
@@ -63,6 +59,10 @@ pub(crate) fn drafts(mut row: Object) -> Result<Vec<Draft>, Fault> {
     }
     let text = system.len() + said.iter().map(|(_, turn)| cost(turn)).sum::<usize>();
     let budget = (COPIES * text).max(ALWAYS) / asked.len().max(1);
+    let mut origin = Origin { schema: "wildchat", ..Origin::default() };
+    for (field, path) in [("account", "hashed_ip"), ("time", "timestamp"), ("prompt", "conversation"), ("response", "conversation")] {
+        origin.from(field, path);
+    }
     let mut drafts = Vec::new();
     for (nth, &at) in asked.iter().enumerate() {
         let until = asked.get(nth + 1).copied().unwrap_or(said.len());
@@ -99,6 +99,7 @@ pub(crate) fn drafts(mut row: Object) -> Result<Vec<Draft>, Fault> {
             conversation: conversation.clone(),
             turns: earlier,
             attributes,
+            origin: origin.clone(),
             ..Draft::default()
         });
     }
@@ -116,16 +117,4 @@ fn spoken(turn: &Value) -> Option<Turn> {
     let turn = turn.as_object()?;
     let role = get(turn, "role").and_then(scalar)?;
     Talk::one(&role, get(turn, "content")?)
-}
-
-/// The small fields of a row or turn.
-fn kept(fields: &Object, not: &[&str]) -> BTreeMap<String, Value> {
-    fields
-        .iter()
-        .filter(|(name, value)| {
-            !value.is_null() && !not.contains(&name.as_str()) && name.len() <= 64 && small(value, SMALL.0)
-        })
-        .take(SMALL.1)
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
 }

@@ -64,7 +64,8 @@ mod tests {
         let mut paths = Vec::new();
         objects(&whole, "", &mut paths);
         assert!(paths.len() > 20);
-        for path in paths.iter().filter(|path| !path.ends_with("quarantined_by_reason")) {
+        let counted = ["quarantined_by_reason", "schemas", "accounts_from", "end_users_from"];
+        for path in paths.iter().filter(|path| !counted.iter().any(|name| path.ends_with(name))) {
             let mut more = whole.clone();
             fields_at(&mut more, path).insert("surprise".into(), json!(1));
             assert!(!validator.is_valid(&more), "unknown field accepted at {path:?}");

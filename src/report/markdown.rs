@@ -39,6 +39,10 @@ pub fn write(report: &Report) -> String {
         grouped(counts.rows_known),
         grouped(counts.rows_quarantined),
     );
+    let told = counts.read_as.told();
+    if !told.is_empty() {
+        let _ = writeln!(out, "Exchanges of this run: {}.\n", markdown(&clip(&told, NOTE_CHARS)));
+    }
     out.push_str(
         "The order below describes, it does not accuse: the customers of one app share its template. Rerouted traffic and bought \
          transcripts do not show in similar text, so a short list is no evidence that nothing happened.\n",

@@ -164,6 +164,71 @@ pub struct Counts {
     pub inputs: u64,
     /// Logs among them that the store had read whole before.
     pub inputs_known: u64,
+    /// How the exchanges of this run were read: by which schemas, and what was taken as account.
+    pub read_as: ReadAs,
+}
+
+/// How the exchanges of a run were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReadAs {
+    /// Rows of known logs that are no model calls: parent spans, votes, embeddings.
+    pub passed_over: u64,
+    /// Exchanges by schema.
+    pub schemas: BTreeMap<String, u64>,
+    /// Exchanges by the path that their account was taken from; `--default-account` where the log names none.
+    pub accounts_from: BTreeMap<String, u64>,
+    /// Exchanges by the path that their end user was taken from, for those that have one.
+    pub end_users_from: BTreeMap<String, u64>,
+    /// Exchanges whose time is the default.
+    pub default_times: u64,
+    /// Exchanges put together of a request and a result in two rows.
+    pub joined: u64,
+    /// Texts that held messages or an answer as JSON and were read as that.
+    pub json_read: u64,
+    /// Texts that look like JSON and stayed texts.
+    pub json_kept: u64,
+}
+
+impl ReadAs {
+    /// Adds what another log was read as.
+    pub fn add(&mut self, other: &Self) {
+        self.passed_over += other.passed_over;
+        let maps = [
+            (&mut self.schemas, &other.schemas),
+            (&mut self.accounts_from, &other.accounts_from),
+            (&mut self.end_users_from, &other.end_users_from),
+        ];
+        for (all, more) in maps {
+            more.iter().for_each(|(name, n)| *all.entry(name.clone()).or_default() += n);
+        }
+        self.default_times += other.default_times;
+        self.joined += other.joined;
+        self.json_read += other.json_read;
+        self.json_kept += other.json_kept;
+    }
+
+    /// One sentence for a reader.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let list = |counts: &BTreeMap<String, u64>| counts.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", ");
+        let mut parts = Vec::new();
+        if !self.schemas.is_empty() {
+            parts.push(format!("read as {}", list(&self.schemas)));
+            parts.push(format!("accounts from {}", list(&self.accounts_from)));
+        }
+        if !self.end_users_from.is_empty() {
+            parts.push(format!("end users from {}", list(&self.end_users_from)));
+        }
+        let counts = [
+            (self.default_times, "with the default time"),
+            (self.joined, "put together of two rows"),
+            (self.json_read, "texts read as the JSON that they hold"),
+            (self.json_kept, "texts that look like JSON kept as text"),
+            (self.passed_over, "rows that are no model calls passed over"),
+        ];
+        parts.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+        parts.join("; ")
+    }
 }
 
 /// The store after this run.

@@ -467,6 +467,14 @@ pub(crate) fn sample() -> Report {
             quarantined_by_reason,
             inputs: 4,
             inputs_known: 1,
+            read_as: super::ReadAs {
+                passed_over: 12,
+                schemas: [("stillhunt".to_owned(), 37_826)].into(),
+                accounts_from: [("account".to_owned(), 37_826)].into(),
+                end_users_from: [("end_user".to_owned(), 9_120)].into(),
+                json_kept: 3,
+                ..super::ReadAs::default()
+            },
         },
         store: Totals {
             exchanges,

@@ -32,14 +32,18 @@ pub const ALL: [(&str, Entry); 12] = [
     ("key_file", key_file),
 ];
 
-/// Collects the rows of a reader.
-fn rows(read: impl FnOnce(&mut log::Sink<'_>) -> stillhunt::error::Result<()>) -> Vec<Row> {
+/// Collects the rows of a reader, joined, in the order of their places.
+fn rows(read: impl FnOnce(&mut log::Sink<'_>) -> stillhunt::error::Result<()>, config: &LogConfig) -> Vec<Row> {
+    let mut joiner = log::Joiner::new(config);
     let mut rows = Vec::new();
     read(&mut |batch| {
-        rows.extend(batch);
+        rows.extend(joiner.join(0, batch));
         Ok(())
     })
     .expect("a sink that never fails");
+    rows.extend(joiner.finish());
+    let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+    rows.sort_by_key(|row| row.place);
     rows
 }
 
@@ -49,7 +53,8 @@ fn promised(rows: &[Row], n_bytes: usize) {
     let mut held = 0;
     for row in rows {
         match &row.result {
-            Ok(exchange) => {
+            Ok(taken) => {
+                let exchange = &taken.exchange;
                 assert!(!exchange.prompt.trim().is_empty() && (1..=1024).contains(&exchange.account.len()));
                 assert!(exchange.id.as_ref().is_none_or(|id| (1..=256).contains(&id.len())));
                 held += exchange.prompt.len() + exchange.turns.iter().map(|turn| turn.text.len()).sum::<usize>();
@@ -71,7 +76,7 @@ fn twice(n_bytes: usize, config: &LogConfig, read: impl Fn(&LogConfig) -> Vec<Ro
 }
 
 fn jsonl(bytes: &[u8], config: &LogConfig) {
-    twice(bytes.len(), config, |config| rows(|sink| log::read_jsonl(bytes, config, sink)));
+    twice(bytes.len(), config, |config| rows(|sink| log::read_jsonl(bytes, config, sink), config));
 }
 
 /// Settings under which a log is read.
@@ -113,7 +118,7 @@ pub fn wildchat(bytes: &[u8]) {
 /// A table of text. The first byte chooses the settings.
 pub fn csv(bytes: &[u8]) {
     let Some((&choice, bytes)) = bytes.split_first() else { return };
-    twice(bytes.len(), &config(choice), |config| rows(|sink| log::read_csv(bytes, config, sink)));
+    twice(bytes.len(), &config(choice), |config| rows(|sink| log::read_csv(bytes, config, sink), config));
 }
 
 /// A Parquet file.
@@ -121,7 +126,7 @@ pub fn parquet(bytes: &[u8]) {
     let mut file = tempfile::tempfile().expect("a temporary file");
     file.write_all(bytes).and_then(|()| file.rewind()).expect("written");
     let config = LogConfig { max_row_bytes: 1 << 16, batch_bytes: 1 << 20, ..config(1) };
-    let found = rows(|sink| log::read_parquet(&file, &config, sink));
+    let found = rows(|sink| log::read_parquet(&file, &config, sink), &config);
     for row in &found {
         if let Err(bad) = &row.result {
             assert!(bad.detail.chars().count() <= 241 && !bad.detail.chars().any(char::is_control), "{bad:?}");

@@ -10,14 +10,9 @@ use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use std::io::{Read, Seek, Write};
 
-fn read(file: &File, config: &LogConfig) -> Vec<Row> {
-    let mut rows = Vec::new();
-    read_parquet(file, config, &mut |batch| {
-        rows.extend(batch);
-        Ok(())
-    })
-    .unwrap();
-    rows
+fn read(file: &File, config: &LogConfig) -> Vec<Row<Exchange>> {
+    let rows = crate::log::tests::taken(config, |sink| read_parquet(file, config, sink));
+    rows.into_iter().map(|row| Row { place: row.place, result: row.result.map(|taken| taken.exchange) }).collect()
 }
 
 fn file_of(columns: Vec<(&str, ArrayRef)>, group: usize) -> File {

@@ -3,18 +3,47 @@
 //! Weakness: the account is the first known name of a billed identity among the attributes; a deployment with a name of its
 //! own for it sets `account.id`, or maps it.
 
+use super::super::answer::{response, response_text};
+use super::super::body::{self, Want};
 use super::super::draft::Draft;
-use super::super::messages::{Talk, response_text, system_text};
-use super::super::value::{Object, first_word, get, inner, scalar, structured};
+use super::super::messages::{Talk, system_text};
+use super::super::value::{Object, first_word, get, inner, scalar, structured, word};
 use super::{messages, wire};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Names of the billed identity, and of the user inside it.
-const ACCOUNT: [&str; 7] =
-    ["account", "account.id", "client.account", "customer.id", "organization.id", "tenant.id", "api_key.id"];
-const END_USER: [&str; 6] =
-    ["enduser.id", "user.id", "gen_ai.user.id", "gen_ai.request.user", "gen_ai.openai.request.user", "llm.user"];
+/// Names of the billed identity, and of the user inside it. OpenLLMetry has what an application says of its traffic as association properties.
+const ACCOUNT: [&str; 13] = [
+    "account",
+    "account.id",
+    "client.account",
+    "customer.id",
+    "organization.id",
+    "tenant.id",
+    "api_key.id",
+    "traceloop.association.properties.account_id",
+    "traceloop.association.properties.customer_id",
+    "traceloop.association.properties.organization_id",
+    "traceloop.association.properties.tenant_id",
+    "traceloop.association.properties.api_key",
+    "traceloop.association.properties.project_id",
+];
+const END_USER: [&str; 11] = [
+    "enduser.id",
+    "user.id",
+    "gen_ai.user.id",
+    "gen_ai.request.user",
+    "gen_ai.openai.request.user",
+    "llm.user",
+    "traceloop.association.properties.user_id",
+    "traceloop.association.properties.userId",
+    "traceloop.association.properties.user",
+    "langfuse.user.id",
+    "ai.telemetry.metadata.userId",
+];
+
+/// Names of attributes that tell a span of a model, by their beginnings.
+const GENERATIVE: [&str; 4] = ["gen_ai.", "llm.", "openinference.", "traceloop."];
 
 /// Operations that are no exchange of their own.
 const OTHERS: [&str; 6] =
@@ -64,7 +93,7 @@ impl Call {
     }
 
     /// Takes in one event: a message, a choice, or the description of the whole call.
-    fn event(&mut self, name: &str, mut fields: Object, body: Option<Value>) {
+    pub(crate) fn event(&mut self, name: &str, mut fields: Object, body: Option<Value>) {
         let role = name.strip_prefix("gen_ai.").and_then(|rest| rest.strip_suffix(".message"));
         if role.is_none() && name != "gen_ai.choice" {
             if let Some(Value::Object(inner)) = body {
@@ -111,54 +140,100 @@ impl Call {
     }
 
     fn is_generative(&self) -> bool {
-        let known = |name: &String| name.starts_with("gen_ai.");
-        !self.events.is_empty() || !self.choices.is_empty() || self.attributes.keys().any(known)
+        !self.events.is_empty() || !self.choices.is_empty() || is_generative(&self.attributes)
     }
 
     /// Whether it is a model call, not another operation and not a lone piece of one.
     pub(crate) fn is_exchange(&self) -> bool {
         let operation = get(&self.attributes, "gen_ai.operation.name").and_then(Value::as_str);
-        self.is_generative() && !operation.is_some_and(|name| OTHERS.contains(&name))
+        // OpenInference and OpenLLMetry say of each span what it is; only a model's own span is a call.
+        let kind = first_word(&self.attributes, &["openinference.span.kind"]);
+        let around = get(&self.attributes, "traceloop.span.kind").is_some();
+        let request = word(&self.attributes, "llm.request.type").is_some_and(|kind| kind == "embedding" || kind == "rerank");
+        self.is_generative()
+            && !operation.is_some_and(|name| OTHERS.contains(&name))
+            && !kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("LLM"))
+            && !around
+            && !request
     }
 
     /// The call as an exchange to be checked.
     pub(crate) fn draft(mut self) -> Draft {
-        let mut draft = Draft::default();
-        let prompts = numbered(&mut self.attributes, "gen_ai.prompt.");
-        let completions = numbered(&mut self.attributes, "gen_ai.completion.");
+        let mut draft = Draft::of("opentelemetry");
+        let mut spread = |prefix: &str| {
+            let found = numbered(&self.attributes, prefix)?;
+            self.attributes.retain(|name, _| !name.starts_with(prefix));
+            Some(found)
+        };
+        let prompts = ["llm.input_messages.", "gen_ai.prompt.", "llm.prompts."].iter().find_map(|prefix| Some((*prefix, spread(prefix)?)));
+        let completions = ["llm.output_messages.", "gen_ai.completion.", "llm.completions."].iter().find_map(|prefix| Some((*prefix, spread(prefix)?)));
         let mut given = |name: &str| self.attributes.remove(name).filter(|value| !value.is_null());
 
         draft.system = given("gen_ai.system_instructions").map(structured).as_ref().and_then(system_text);
-        let asked = ["gen_ai.input.messages", "gen_ai.prompt"].iter().find_map(|name| given(name)).map(messages);
-        let said = asked.filter(|list| !list.is_empty()).or(prompts).unwrap_or(self.events);
-        Talk::of(&said).fill(&mut draft);
+        let asked = ["gen_ai.input.messages", "gen_ai.prompt"].iter().find_map(|name| Some((*name, messages(given(name)?))));
+        let (input, output) = (given("input.value"), given("output.value"));
+        let said = asked.filter(|(_, list)| !list.is_empty()).or(prompts).unwrap_or(("events", self.events));
+        Talk::of(&said.1).fill(&mut draft);
+        if draft.prompt.is_some() {
+            draft.origin.from("prompt", said.0.trim_end_matches('.'));
+        } else if input.as_ref().is_some_and(|input| body::read(input, Want::Body, &mut draft)) {
+            draft.origin.from("prompt", "input.value");
+        }
 
-        let answers = given("gen_ai.output.messages").or_else(|| given("gen_ai.completion"));
-        let answer = match answers.map(structured) {
-            Some(Value::Array(list)) => list.into_iter().next(),
-            Some(other) => Some(other),
-            None => completions.unwrap_or(self.choices).into_iter().next(),
+        let answers = ["gen_ai.output.messages", "gen_ai.completion"].iter().find_map(|name| Some((*name, given(name)?)));
+        let (place, answer) = match answers.map(|(name, value)| (name, structured(value))) {
+            Some((name, Value::Array(list))) => (name, list.into_iter().next()),
+            Some((name, other)) => (name, Some(other)),
+            None => {
+                let (place, list) = completions.unwrap_or(("events", self.choices));
+                (place, list.into_iter().next())
+            }
         };
         draft.response = answer.as_ref().and_then(response_text);
+        if draft.response.is_some() {
+            draft.origin.from("response", place.trim_end_matches('.'));
+        } else if let Some(said) = output.as_ref().and_then(|output| response(output, &mut draft.origin)) {
+            draft.response = Some(said);
+            draft.origin.from("response", "output.value");
+        }
 
-        let fields = &mut self.attributes;
-        let mut name = |names: &[&str]| {
-            let found = first_word(fields, names);
+        let (fields, origin) = (&mut self.attributes, &mut draft.origin);
+        let mut name = |field: &'static str, names: &[&'static str]| {
+            let found = names.iter().find_map(|name| Some((*name, word(fields, name)?)));
             names.iter().for_each(|name| drop(fields.remove(*name)));
-            found
+            let (path, found) = found?;
+            origin.from(field, path);
+            Some(found)
         };
-        let (account, end_user) = (name(&ACCOUNT), name(&END_USER));
-        draft.end_user = end_user.clone().filter(|_| account.is_some());
-        draft.account = account.or(end_user).map(Value::String);
-        draft.model = name(&["gen_ai.request.model", "gen_ai.response.model"]);
-        draft.conversation = name(&["gen_ai.conversation.id", "session.id"]);
+        let (account, end_user) = (name("account", &ACCOUNT), name("end_user", &END_USER));
+        draft.model = name("model", &["gen_ai.request.model", "gen_ai.response.model", "llm.model_name"]);
+        draft.conversation = name(
+            "conversation",
+            &["gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id", "traceloop.association.properties.chat_id"],
+        );
         let (trace, span) = &self.ids;
         let from_ids = (!span.is_empty()).then(|| format!("{trace}-{span}"));
-        draft.id = name(&["gen_ai.response.id"]).or(from_ids).map(Value::String);
+        draft.id = name("id", &["gen_ai.response.id"]).or(from_ids).map(Value::String);
+        if account.is_none()
+            && end_user.is_some()
+            && let Some(path) = draft.origin.paths.iter_mut().find(|(field, _)| *field == "end_user")
+        {
+            path.0 = "account";
+        }
+        draft.end_user = end_user.clone().filter(|_| account.is_some());
+        draft.account = account.or(end_user).map(Value::String);
+        if self.time.is_some() {
+            draft.origin.from("time", "start time");
+        }
         draft.time = self.time;
         draft.attributes = self.attributes.into_iter().filter(|(_, value)| !value.is_null()).collect();
         draft
     }
+}
+
+/// Whether attributes tell of a model.
+pub(crate) fn is_generative(attributes: &Object) -> bool {
+    attributes.keys().any(|name| GENERATIVE.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 /// Trace and span of a span or record.
@@ -167,23 +242,32 @@ fn ids(fields: &Object) -> (String, String) {
     (id(&["traceId", "trace_id"]), id(&["spanId", "span_id"]))
 }
 
-/// Messages spread over numbered attributes: `gen_ai.prompt.0.role`, `gen_ai.prompt.0.content`.
-fn numbered(attributes: &mut Object, prefix: &str) -> Option<Vec<Value>> {
-    let names: Vec<String> = attributes.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
-    let mut found: BTreeMap<u64, (Option<String>, Value)> = BTreeMap::new();
-    for name in names {
-        let Some((index, field)) = name[prefix.len()..].split_once('.') else { continue };
+/// Messages spread over numbered attributes: `gen_ai.prompt.0.role`, `llm.input_messages.0.message.content`,
+/// `llm.input_messages.0.message.contents.0.message_content.text`.
+pub(crate) fn numbered(attributes: &Object, prefix: &str) -> Option<Vec<Value>> {
+    let mut found: BTreeMap<u64, (Option<String>, Value, BTreeMap<u64, Value>)> = BTreeMap::new();
+    for (name, value) in attributes {
+        let Some((index, field)) = name.strip_prefix(prefix).and_then(|rest| rest.split_once('.')) else { continue };
         let Ok(index) = index.parse::<u64>() else { continue };
-        let value = attributes.remove(&name).unwrap_or_default();
         let entry = found.entry(index).or_default();
-        match field {
-            "role" => entry.0 = scalar(&value),
-            "content" => entry.1 = blocks(value),
+        let field = field.strip_prefix("message.").unwrap_or(field);
+        match field.split_once('.') {
+            None if field == "role" => entry.0 = scalar(value),
+            None if field == "content" || field == "user" => entry.1 = blocks(value.clone()),
+            Some(("contents", rest)) => {
+                let block = rest.split_once('.').filter(|(_, field)| *field == "message_content.text");
+                if let Some(at) = block.and_then(|(at, _)| at.parse().ok()) {
+                    entry.2.insert(at, json!({"type": "text", "text": value}));
+                }
+            }
             _ => {}
         }
     }
-    let usual = if prefix.contains("completion") { "assistant" } else { "user" };
-    let message = |(role, content): (Option<String>, Value)| json!({"role": role.unwrap_or_else(|| usual.to_owned()), "content": content});
+    let usual = if prefix.contains("completion") || prefix.contains("output") { "assistant" } else { "user" };
+    let message = |(role, content, contents): (Option<String>, Value, BTreeMap<u64, Value>)| {
+        let content = if content.is_null() { Value::Array(contents.into_values().collect()) } else { content };
+        json!({"role": role.unwrap_or_else(|| usual.to_owned()), "content": content})
+    };
     (!found.is_empty()).then(|| found.into_values().map(message).collect())
 }
 

@@ -1,0 +1,84 @@
+//! Langfuse: observations of its API (camel case) and of its blob-storage export (snake case; JSON lines, CSV or Parquet), the CSV of its page,
+//! and traces that hold their observations.
+//!
+//! A generation is a model call; the other observations of its trace are none. The account is the trace's user. Weakness: the observations of
+//! the first API do not carry the user; the blob export, the page and traces with their observations do.
+
+use super::{Fields, NOWHERE, Schema, all, any, as_it_is};
+use crate::log::value::{Object, get, word};
+use serde_json::Value;
+
+/// A trace alone: what an application got and gave around its calls.
+pub(super) const TRACE: Schema = Schema {
+    name: "langfuse",
+    source: SOURCE,
+    is: |row| any(row, &["userId", "user_id", "sessionId", "session_id"]) && all(row, &["timestamp"]) && any(row, &["input", "output"]) && any(row, &["observations", "htmlPath", "bookmarked", "release"]),
+    other: |_| Some("a trace without its observations"),
+    json: &[],
+    fields: NOWHERE,
+    mend: as_it_is,
+};
+
+const SOURCE: &str = "https://api.reference.langfuse.com and https://langfuse.com/docs/api-and-data-platform/features/export-to-blob-storage";
+
+/// An observation.
+pub(super) const OBSERVATION: Schema = Schema {
+    name: "langfuse",
+    source: SOURCE,
+    is: |row| any(row, &["traceId", "trace_id"]) && any(row, &["startTime", "start_time"]) && kind(row).is_some(),
+    other: |row| kind(row).filter(|kind| kind != "GENERATION").map(|_| "another observation"),
+    json: &["input", "output", "metadata", "modelParameters", "model_parameters", "trace", "trace_metadata"],
+    fields: Fields {
+        id: &["id"],
+        account: &[
+            "userId",
+            "user_id",
+            "trace.userId",
+            "trace.user_id",
+            "traceUserId",
+            "trace_user_id",
+            "metadata.userId",
+            "metadata.user_id",
+            "metadata.user",
+            "projectId",
+            "project_id",
+        ],
+        time: &["startTime", "start_time"],
+        model: &["providedModelName", "provided_model_name", "model", "internalModelId", "internal_model_id"],
+        conversation: &["sessionId", "session_id", "trace.sessionId", "trace.session_id"],
+        request: &["input"],
+        response: &["output"],
+        attributes: &["metadata"],
+        ..NOWHERE
+    },
+    mend: as_it_is,
+};
+
+/// The kind of an observation, where it is one of Langfuse's.
+fn kind(row: &Object) -> Option<String> {
+    const KINDS: [&str; 11] =
+        ["GENERATION", "SPAN", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL", "TRACE"];
+    let kind = word(row, "type").or_else(|| word(row, "observationType")).or_else(|| word(row, "observation_type"))?;
+    KINDS.contains(&kind.as_str()).then_some(kind)
+}
+
+/// The observations of a trace that holds them, each with what the trace says of all.
+pub(crate) fn observations(row: &mut Object) -> Option<Vec<Object>> {
+    let whole = |list: &Value| list.as_array().is_some_and(|list| list.first().is_some_and(|first| first.get("traceId").is_some()));
+    get(row, "observations").filter(|list| whole(list))?;
+    let Some(Value::Array(list)) = row.remove("observations") else { return None };
+    let shared: Vec<(String, Value)> = ["userId", "sessionId", "projectId"]
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), get(row, name).filter(|value| crate::log::value::small(value, 1026))?.clone())))
+        .collect();
+    let one = |item: Value| {
+        let Value::Object(mut item) = item else { return None };
+        for (name, value) in &shared {
+            if get(&item, name).is_none() {
+                item.insert(name.clone(), value.clone());
+            }
+        }
+        Some(item)
+    };
+    Some(list.into_iter().filter_map(one).collect())
+}

@@ -1,0 +1,275 @@
+//! The logs of gateways, tracing tools, providers, serving engines and data sets: one small file a schema.
+//!
+//! A schema is a table: by which keys a row is recognised, which rows are no model call, which texts hold JSON, and for each field of an
+//! exchange the paths where it may be, the first that is there being taken. Bodies of requests and responses are not described again: one
+//! reader of each ([`super::body`], [`super::answer`]) knows every form. So a new schema is a file with a table, the public source of its
+//! shape, and a sample in `tests/golden/formats` that its test reads.
+//!
+//! **Who is the account**: the field that a provider would bill (key, user, project), by the order of its paths; what a request body reports
+//! inside itself is the end user where there is such a field, and the account where there is none. Which path was taken is in the origin of
+//! every exchange. What customers set themselves (metadata) joins the attributes only behind a prefix, so that it cannot pass for what the
+//! provider knows.
+//!
+//! Weakness: a tool that changes its export is read as far as its fields still stand where they stood. Guarantee: a table reads nothing but
+//! its paths, and its order decides, not the row's.
+
+mod anthropic;
+mod azure;
+mod batch;
+mod bedrock;
+mod cloudflare;
+mod datasets;
+mod helicone;
+mod kong;
+mod langfuse;
+mod langsmith;
+mod litellm;
+mod openai;
+mod openinference;
+mod portkey;
+mod sglang;
+mod vertex;
+mod vllm;
+
+use super::answer::response;
+use super::body::{self, Want};
+use super::draft::{Draft, kept};
+use super::messages::system_text;
+use super::path::{find, unpack};
+use super::value::{Object, get, scalar};
+use super::{Fault, Reason};
+use serde_json::Value;
+
+pub(crate) use langfuse::observations as langfuse_observations;
+pub(crate) use vllm::line as vllm_line;
+
+/// How one tool writes its log.
+pub(crate) struct Schema {
+    /// The word of reports.
+    pub(crate) name: &'static str,
+    /// Where its shape is published.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) source: &'static str,
+    /// Whether a row is of it.
+    pub(crate) is: fn(&Object) -> bool,
+    /// What a row is that is no model call.
+    pub(crate) other: fn(&Object) -> Option<&'static str>,
+    /// Paths of texts that hold JSON; they are opened before anything is sought.
+    pub(crate) json: &'static [&'static str],
+    /// Where the fields are.
+    pub(crate) fields: Fields,
+    /// What no table can say.
+    pub(crate) mend: fn(&Value, &mut Draft),
+}
+
+/// For each field the paths where it may be; the first that is there is taken.
+pub(crate) struct Fields {
+    pub(crate) id: &'static [&'static str],
+    pub(crate) account: &'static [&'static str],
+    pub(crate) end_user: &'static [&'static str],
+    pub(crate) time: &'static [&'static str],
+    pub(crate) model: &'static [&'static str],
+    pub(crate) conversation: &'static [&'static str],
+    pub(crate) system: &'static [&'static str],
+    /// A request's body, messages or a prompt.
+    pub(crate) request: &'static [&'static str],
+    pub(crate) response: &'static [&'static str],
+    /// Objects whose small values become attributes, behind their own names.
+    pub(crate) attributes: &'static [&'static str],
+}
+
+/// No field anywhere.
+const NOWHERE: Fields = Fields {
+    id: &[],
+    account: &[],
+    end_user: &[],
+    time: &[],
+    model: &[],
+    conversation: &[],
+    system: &[],
+    request: &[],
+    response: &[],
+    attributes: &[],
+};
+
+/// Every row is a call.
+fn all_calls(_: &Object) -> Option<&'static str> {
+    None
+}
+
+/// The table says all.
+fn as_it_is(_: &Value, _: &mut Draft) {}
+
+/// Every schema, the most particular first.
+const ALL: [&Schema; 25] = [
+    &bedrock::INVOCATION,
+    &bedrock::BATCH,
+    &vertex::LOG,
+    &vertex::BATCH,
+    &batch::INPUT,
+    &batch::OUTPUT,
+    &anthropic::INPUT,
+    &anthropic::OUTPUT,
+    &openai::RESPONSE,
+    &openai::STORED,
+    &helicone::SCHEMA,
+    &litellm::SCHEMA,
+    &langsmith::SCHEMA,
+    &langfuse::TRACE,
+    &langfuse::OBSERVATION,
+    &portkey::SCHEMA,
+    &cloudflare::LOGPUSH,
+    &cloudflare::API,
+    &kong::SCHEMA,
+    &azure::GATEWAY,
+    &sglang::SCHEMA,
+    &vllm::SCHEMA,
+    &openinference::SCHEMA,
+    &datasets::LMSYS,
+    &datasets::SHAREGPT,
+];
+
+/// The schema of a row, where it is one of these.
+pub(crate) fn of(row: &Object) -> Option<&'static Schema> {
+    ALL.into_iter().find(|schema| (schema.is)(row))
+}
+
+/// Whether a row has one of these keys.
+fn any(row: &Object, names: &[&str]) -> bool {
+    names.iter().any(|name| get(row, name).is_some())
+}
+
+/// Whether a row has all of these keys.
+fn all(row: &Object, names: &[&str]) -> bool {
+    names.iter().all(|name| get(row, name).is_some())
+}
+
+/// Whether a field is one of these words.
+fn is_word(row: &Object, name: &str, words: &[&str]) -> bool {
+    get(row, name).and_then(Value::as_str).is_some_and(|word| words.contains(&word))
+}
+
+impl Schema {
+    /// The exchange of a row, or why there is none in it.
+    pub(crate) fn draft(&self, mut row: Object) -> Result<Draft, Fault> {
+        if let Some(what) = (self.other)(&row) {
+            return Err(Fault::new(Reason::NoExchange, format!("expected a model call of {}, got {what}", self.name)));
+        }
+        unpack(&mut row, self.json);
+        let row = Value::Object(row);
+        let mut draft = Draft::of(self.name);
+        let fields = &self.fields;
+        for path in fields.request {
+            if let Some(found) = find(&row, path)
+                && body::read(found, Want::Body, &mut draft)
+            {
+                draft.origin.from("prompt", *path);
+                break;
+            }
+        }
+        for path in fields.response {
+            if let Some(found) = find(&row, path)
+                && let Some(said) = response(found, &mut draft.origin)
+            {
+                draft.response = Some(said);
+                draft.origin.from("response", *path);
+                break;
+            }
+        }
+        let origin = &mut draft.origin;
+        let mut pick = |field: &'static str, paths: &'static [&'static str]| {
+            let (path, value) = paths.iter().find_map(|path| {
+                let value = find(&row, path).filter(|value| scalar(value).is_some())?;
+                Some((*path, value.clone()))
+            })?;
+            origin.from(field, path);
+            Some(value)
+        };
+        draft.id = pick("id", fields.id);
+        draft.account = pick("account", fields.account);
+        draft.time = pick("time", fields.time);
+        let end_user = pick("end_user", fields.end_user);
+        draft.model = pick("model", fields.model).as_ref().and_then(scalar);
+        draft.conversation = pick("conversation", fields.conversation).as_ref().and_then(scalar);
+        draft.end_user = end_user.as_ref().and_then(scalar);
+        for path in fields.system {
+            if let Some(system) = find(&row, path).and_then(system_text).filter(|_| draft.system.is_none()) {
+                draft.system = Some(system);
+                draft.origin.from("system", *path);
+            }
+        }
+        self.of_bodies(&row, &mut draft);
+        if let Value::Object(row) = &row {
+            draft.attributes = self.attributes(row);
+        }
+        (self.mend)(&row, &mut draft);
+        Ok(draft)
+    }
+
+    /// What the bodies themselves say of model, user, time and id, where the row does not.
+    fn of_bodies(&self, row: &Value, draft: &mut Draft) {
+        let objects = |paths: &'static [&'static str]| {
+            let found = paths.iter().filter_map(|path| Some((*path, body::object(find(row, path)?)?)));
+            found.collect::<Vec<_>>()
+        };
+        let (asked, answered) = (objects(self.fields.request), objects(self.fields.response));
+        let place = |path: &str, name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        for (path, body) in &asked {
+            if let Some((name, said)) = body::reported(body) {
+                if draft.account.is_none() {
+                    draft.account = Some(Value::String(said));
+                    draft.origin.from("account", place(path, name));
+                } else if draft.end_user.is_none() && draft.account.as_ref().and_then(scalar).as_ref() != Some(&said) {
+                    draft.end_user = Some(said);
+                    draft.origin.from("end_user", place(path, name));
+                }
+            }
+            draft.conversation = draft.conversation.take().or_else(|| body::conversation(body));
+        }
+        for (path, body) in asked.iter().chain(&answered) {
+            if draft.model.is_none()
+                && let Some(model) = body::model(body)
+            {
+                draft.model = Some(model);
+                draft.origin.from("model", place(path, "model"));
+            }
+        }
+        for (path, body) in &answered {
+            let of = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, get(body, name)?.clone())));
+            if draft.time.is_none()
+                && let Some((name, time)) = of(&["created", "created_at", "createTime"])
+            {
+                draft.time = Some(time);
+                draft.origin.from("time", place(path, name));
+            }
+            if draft.id.is_none()
+                && let Some((name, id)) = of(&["id", "responseId"]).filter(|(_, id)| scalar(id).is_some())
+            {
+                draft.id = Some(id);
+                draft.origin.from("id", place(path, name));
+            }
+        }
+    }
+
+    /// The small values that stand beside what was taken.
+    fn attributes(&self, row: &Object) -> std::collections::BTreeMap<String, Value> {
+        let f = &self.fields;
+        let lists = [f.id, f.account, f.end_user, f.time, f.model, f.conversation, f.system, f.request, f.response];
+        let taken: Vec<&str> = lists
+            .iter()
+            .flat_map(|paths| paths.iter())
+            .chain(f.attributes)
+            .map(|path| path.split('.').next().unwrap_or(path))
+            .collect();
+        let mut out = kept(row, &taken);
+        out.retain(|_, value| !value.is_object() && !value.is_array());
+        for path in f.attributes {
+            let Some(fields) = row.get(*path).and_then(body::object) else { continue };
+            out.extend(kept(&fields, &[]).into_iter().map(|(name, value)| (format!("{path}.{name}"), value)));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests;

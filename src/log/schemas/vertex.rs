@@ -1,0 +1,54 @@
+//! Google Vertex AI: request-response logging of Gemini (a BigQuery table, exported as JSON lines, CSV or Parquet), and batch prediction.
+//!
+//! The account is the caller's label: Google logs no principal in this table. Weakness: without `labels` in the requests only a default
+//! account serves. The endpoint names the project that served, and is kept as an attribute.
+
+use super::{Fields, NOWHERE, Schema, all, all_calls, any, as_it_is};
+
+/// A row of the request-response table.
+pub(super) const LOG: Schema = Schema {
+    name: "vertex",
+    source: "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/request-response-logging",
+    is: |row| any(row, &["full_request", "full_response"]) || (all(row, &["request_payload", "endpoint"]) && any(row, &["logging_time", "request_id"])),
+    other: all_calls,
+    json: &["full_request", "full_response", "metadata", "otel_log", "full_request.labels", "request_payload", "response_payload", "request_payload.0"],
+    fields: Fields {
+        id: &["request_id"],
+        account: &[
+            "full_request.labels.user_id",
+            "full_request.labels.user",
+            "full_request.labels.account",
+            "full_request.labels.customer",
+            "full_request.labels.api_key",
+            "full_request.labels.project",
+            "full_request.labels.tenant",
+        ],
+        time: &["logging_time"],
+        model: &["model", "model_version", "deployed_model_id"],
+        request: &["full_request", "request_payload.0", "request_payload"],
+        response: &["full_response", "response_payload.0", "response_payload"],
+        ..NOWHERE
+    },
+    mend: as_it_is,
+};
+
+/// A line of Gemini's batch output, where the request stands beside the response.
+pub(super) const BATCH: Schema = Schema {
+    name: "vertex-batch",
+    source: "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini",
+    is: |row| {
+        let gemini = |name: &str, inner: &str| row.get(name).is_some_and(|body| body.get(inner).is_some_and(serde_json::Value::is_array));
+        gemini("request", "contents") && (any(row, &["processed_time", "status", "key"]) || gemini("response", "candidates")) && !any(row, &["account", "time"])
+    },
+    other: all_calls,
+    json: &["request", "response"],
+    fields: Fields {
+        id: &["key"],
+        account: &["request.labels.user_id", "request.labels.user", "request.labels.account", "request.labels.project"],
+        time: &["processed_time"],
+        request: &["request"],
+        response: &["response"],
+        ..NOWHERE
+    },
+    mend: as_it_is,
+};

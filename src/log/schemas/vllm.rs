@@ -1,0 +1,80 @@
+//! vLLM: its request log (`--enable-log-requests`, `--enable-log-outputs`), lines of text: a request as it was received, and its output.
+//!
+//! The two are one exchange, joined by the request's id. Texts are Python literals, and the prompt is what the model read, so a chat template
+//! is taken apart again. The log has no account and its times have no year: both need defaults, and without them every row is a bad row that
+//! says so. Weakness: `--max-log-len` cuts texts; a line of anything else that the server says is passed over.
+
+use super::{Fields, NOWHERE, Schema, all, any};
+use crate::log::join::Half;
+use crate::log::path::find;
+use crate::log::template;
+use crate::log::value::scalar;
+use serde_json::{Value, json};
+
+/// A line of the request log, after [`line`].
+pub(super) const SCHEMA: Schema = Schema {
+    name: "vllm",
+    source: "https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/logger.py",
+    is: |row| any(row, &["vllm_received", "vllm_generated", "vllm_other"]),
+    other: |row| all(row, &["vllm_other"]).then_some("another line of the server's log"),
+    json: &[],
+    fields: Fields {
+        id: &["vllm_received.request_id", "vllm_generated.request_id"],
+        request: &["vllm_received.prompt"],
+        response: &["vllm_generated.output"],
+        ..NOWHERE
+    },
+    mend: |row, draft| {
+        template::split(draft);
+        let key = |path: &str| find(row, path).and_then(scalar).map(|id| format!("vllm:{id}"));
+        draft.half = key("vllm_received.request_id").map(Half::Request).or_else(|| key("vllm_generated.request_id").map(Half::Result));
+    },
+};
+
+/// A line of vLLM's log as a row; `None` for text that is none.
+pub(crate) fn line(text: &str) -> Option<Value> {
+    let received = text.split_once("Received request ").map(|(_, rest)| ("vllm_received", "prompt", rest));
+    let generated = || text.split_once("Generated response ").map(|(_, rest)| ("vllm_generated", "output", rest));
+    if let Some((kind, field, rest)) = received.or_else(generated) {
+        let (id, rest) = rest.split_once(": ")?;
+        let literal = rest.split_once(&format!("{field}: ")).map(|(_, literal)| literal);
+        // A stream is told in pieces; its last line has all of it.
+        let id = id.split_whitespace().next().unwrap_or(id);
+        if rest.starts_with("streaming delta") || id.contains("streaming delta") {
+            return Some(json!({"vllm_other": "delta"}));
+        }
+        let said = literal.and_then(python_text);
+        return Some(json!({kind: {"request_id": id, field: said}}));
+    }
+    let leads = ["INFO ", "WARNING ", "ERROR ", "DEBUG ", "(APIServer", "(EngineCore"];
+    let server = leads.iter().any(|lead| text.trim_start().starts_with(lead));
+    server.then(|| json!({"vllm_other": "line"}))
+}
+
+/// The Python text literal at the start of a text.
+fn python_text(text: &str) -> Option<String> {
+    let mut chars = text.chars();
+    let quote = chars.next().filter(|quote| matches!(quote, '\'' | '"'))?;
+    let mut out = String::new();
+    loop {
+        match chars.next()? {
+            '\\' => match chars.next()? {
+                'n' => out.push('\n'),
+                'r' => out.push('\r'),
+                't' => out.push('\t'),
+                escape @ ('x' | 'u' | 'U') => {
+                    let n = match escape {
+                        'x' => 2,
+                        'u' => 4,
+                        _ => 8,
+                    };
+                    let digits: String = chars.by_ref().take(n).collect();
+                    out.push(u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).unwrap_or('\u{fffd}'));
+                }
+                other => out.push(other),
+            },
+            end if end == quote => return Some(out),
+            other => out.push(other),
+        }
+    }
+}
