@@ -12,6 +12,7 @@ pub mod plan;
 mod printed;
 mod quarantine;
 pub mod radioactivity;
+pub mod show;
 pub mod watermark;
 
 pub use families::join_probes;

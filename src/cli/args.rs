@@ -21,6 +21,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Read logs, find families, commit a night to the store, write a report
     Audit(Audit),
+    /// Look at logs before they are audited
+    #[command(subcommand)]
+    Log(super::log_show::LogCommand),
     /// Find prompts similar to a text, and the accounts behind them
     Similar(Similar),
     /// List families, or show one with its accounts
@@ -97,7 +100,7 @@ pub(crate) struct Common {
 
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
-    /// Logs: files, directories, globs, or - for standard input (JSONL, CSV; .gz, .zst; Parquet)
+    /// Logs: files, directories, globs, or - for standard input (JSON lines and arrays, CSV; .gz, .zst; Parquet)
     #[arg(value_name = "LOG", required = true)]
     pub(crate) logs: Vec<String>,
     #[command(flatten)]
@@ -111,7 +114,8 @@ pub(crate) struct Audit {
     /// TOML file with any of these settings; a flag here wins
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where the fields are in a log of no known schema, for example prompt=body.text,account=key_id,time=ts
+    /// Where the fields are in a log of no known schema, for example prompt=body.text,account=key_id,time=ts; messages and request name what
+    /// holds more than a text, and a map without any of the three adds fields to a schema that is known
     #[arg(long, value_name = "FIELD=PATH,…")]
     pub(crate) map: Option<String>,
     /// Account of rows that name none; without it they are bad rows

@@ -10,6 +10,7 @@ mod evidence_args;
 mod forget;
 mod format;
 mod health;
+mod log_show;
 mod logs;
 mod lookups;
 mod print;
@@ -49,6 +50,7 @@ fn run(command: Command) -> crate::error::Result<Option<u8>> {
     let ran = match command {
         Command::Audit(args) => return logs::audit(&args),
         Command::Simulate(args) => logs::simulate(&args),
+        Command::Log(command) => log_show::run(&command),
         Command::Similar(args) => lookups::similar(&args),
         Command::Family(args) => lookups::family(&args),
         Command::Account(args) => lookups::account(&args),

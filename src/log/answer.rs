@@ -224,7 +224,7 @@ fn messages_text(items: &[Value], further: &dyn Fn(&Value) -> Option<String>) ->
         role.is_some_and(|role| role == "assistant" || !matches!(role, "user" | "tool" | "system"))
     };
     let text = |item: &Object| {
-        let content = ["content", "parts", "contents", "value"].iter().find_map(|name| get(item, name));
+        let content = ["content", "parts", "contents", "value", "message.content"].iter().find_map(|name| get(item, name));
         content.and_then(further).or_else(|| further(&Value::Object(item.clone())))
     };
     let said: String = items.iter().filter_map(Value::as_object).filter(said).filter_map(text).collect();

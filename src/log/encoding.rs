@@ -5,7 +5,7 @@
 //!
 //! Weakness: an encoding of one byte a character (Windows-1252, ISO 8859-1) shows itself only in the rows that use it; those rows name it.
 
-use std::io::{BufRead, Chain, Cursor, Read, Result};
+use std::io::{BufRead, BufReader, Chain, Cursor, Read, Result};
 
 /// The name of an encoding that is not read, where the first bytes show one.
 pub(crate) fn refused(start: &[u8]) -> Option<&'static str> {
@@ -44,12 +44,12 @@ pub(crate) fn likely(bytes: &[u8]) -> &'static str {
 /// # Errors
 /// Those of the first read.
 pub fn as_utf8<'a>(mut input: Box<dyn BufRead + Send + 'a>) -> Result<Box<dyn BufRead + Send + 'a>> {
-    let start = input.fill_buf()?;
+    if !input.fill_buf()?.first().is_some_and(|first| matches!(first, 0xff | 0xfe)) {
+        return Ok(input);
+    }
     // A pipe may give its first byte alone.
-    let mut head = start[..start.len().min(4)].to_vec();
-    let taken = head.len();
-    input.consume(taken);
-    while head.len() < 4 && head.first().is_some_and(|first| matches!(first, 0xff | 0xfe)) {
+    let mut head = Vec::new();
+    while head.len() < 4 {
         let mut one = [0];
         match input.read(&mut one)? {
             0 => break,
@@ -60,7 +60,7 @@ pub fn as_utf8<'a>(mut input: Box<dyn BufRead + Send + 'a>) -> Result<Box<dyn Bu
     let big = head.starts_with(b"\xfe\xff");
     let marked = little || big;
     let rest = Cursor::new(if marked { head[2..].to_vec() } else { head }).chain(input);
-    Ok(if marked { Box::new(std::io::BufReader::with_capacity(1 << 18, Utf16::new(rest, big))) } else { Box::new(rest) })
+    Ok(if marked { Box::new(BufReader::with_capacity(1 << 18, Utf16::new(rest, big))) } else { Box::new(BufReader::new(rest)) })
 }
 
 /// UTF-16 as UTF-8.
@@ -141,7 +141,6 @@ impl<R: BufRead> Read for Utf16<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::BufReader;
 
     fn decoded(bytes: &[u8], capacity: usize) -> Vec<u8> {
         let mut out = Vec::new();

@@ -216,7 +216,7 @@ fn same(a: &Draft, b: &Draft) -> bool {
     (&a.prompt, &a.system, &a.turns, &a.account, &a.model) == (&b.prompt, &b.system, &b.turns, &b.account, &b.model)
 }
 
-/// One draft of two: the request's fields, and the result's where it has none; the answer, the id and the time are the result's.
+/// One draft of two: the request's fields, and the result's where it has none; the answer and the id are the result's.
 fn both(mut request: Draft, mut result: Draft) -> Draft {
     let mut origin = std::mem::take(&mut result.origin);
     for (field, path) in std::mem::take(&mut request.origin.paths) {
@@ -226,10 +226,10 @@ fn both(mut request: Draft, mut result: Draft) -> Draft {
     origin.json_kept += request.origin.json_kept;
     let with_prompt = request.prompt.is_some();
     let (asked, other) = if with_prompt { (request, result) } else { (result, request) };
-    let (answer, id, time) = if with_prompt {
-        (other.response.or(asked.response), other.id.or(asked.id), other.time.or(asked.time))
+    let (answer, id) = if with_prompt {
+        (other.response.or(asked.response), other.id.or(asked.id))
     } else {
-        (asked.response.or(other.response), asked.id.or(other.id), asked.time.or(other.time))
+        (asked.response.or(other.response), asked.id.or(other.id))
     };
     let mut attributes = other.attributes;
     attributes.extend(asked.attributes);
@@ -237,7 +237,7 @@ fn both(mut request: Draft, mut result: Draft) -> Draft {
         id,
         account: asked.account.or(other.account),
         end_user: asked.end_user.or(other.end_user),
-        time,
+        time: asked.time.or(other.time),
         model: asked.model.or(other.model),
         prompt: asked.prompt,
         system: asked.system.or(other.system),

@@ -14,6 +14,7 @@ mod evidence;
 mod faults;
 mod forget;
 mod forget_play;
+mod formats;
 mod fragments;
 mod fragments_hostile;
 mod golden;

@@ -61,8 +61,14 @@ fn kind(row: &Object) -> Option<String> {
         };
         value.and_then(|value| value.as_str().map(str::to_owned))
     };
-    KIND.iter().find_map(|path| row_of(path))
+    // Other tools have a kind of span too, and mean something else.
+    let of_openinference = |kind: &String| KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind));
+    KIND.iter().find_map(|path| row_of(path).filter(of_openinference))
 }
+
+const KINDS: [&str; 11] =
+    ["LLM", "CHAIN", "AGENT", "TOOL", "RETRIEVER", "EMBEDDING", "RERANKER", "GUARDRAIL", "EVALUATOR", "PROMPT", "UNKNOWN"];
+
 
 fn flat(row: &Object) -> bool {
     any(row, &["attributes.llm.input_messages", "attributes.llm.model_name", "llm.input_messages"])

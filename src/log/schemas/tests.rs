@@ -1,7 +1,6 @@
 //! Every form of the golden formats gives the exchanges that its truth tells, text by text, and says where each field came from.
 
 use crate::exchange::Exchange;
-use crate::log::tests::taken;
 use crate::log::{Format, Joiner, LogConfig, Row, as_utf8, format_of, read_csv, read_jsonl, read_parquet, recognise};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -107,9 +106,3 @@ fn sources_are_public_and_names_are_words() {
     }
 }
 
-/// The one row of a text.
-fn one(text: &str, config: &LogConfig) -> Row {
-    let mut rows = taken(config, |sink| read_jsonl(text.as_bytes(), config, sink));
-    assert_eq!(rows.len(), 1, "{rows:?}");
-    rows.remove(0)
-}

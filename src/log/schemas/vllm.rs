@@ -39,10 +39,10 @@ pub(crate) fn line(text: &str) -> Option<Value> {
         let (id, rest) = rest.split_once(": ")?;
         let literal = rest.split_once(&format!("{field}: ")).map(|(_, literal)| literal);
         // A stream is told in pieces; its last line has all of it.
-        let id = id.split_whitespace().next().unwrap_or(id);
-        if rest.starts_with("streaming delta") || id.contains("streaming delta") {
+        if id.contains("streaming delta") {
             return Some(json!({"vllm_other": "delta"}));
         }
+        let id = id.split_whitespace().next().unwrap_or(id);
         let said = literal.and_then(python_text);
         return Some(json!({kind: {"request_id": id, field: said}}));
     }

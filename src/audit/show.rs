@@ -1,0 +1,83 @@
+//! What an audit would take of a log, before it runs: the first exchanges with the place that each field came from, and the first rows that it
+//! would set aside.
+//!
+//! It reads with the same readers and settings as the audit, from the beginning and no further than it must, and writes nothing. Weakness: it
+//! is the beginning of a log; what comes later may be of another kind. Halves are joined only among the rows that were read.
+
+use super::read_exchanges;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{BadRow, Joiner, LogConfig, Place, Reason, Row, Taken};
+use crate::store::input::Input;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The beginning of a log, as an audit would read it.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// Exchanges by schema.
+    pub schemas: BTreeMap<&'static str, u64>,
+    /// The first exchanges.
+    pub taken: Vec<(Place, Taken)>,
+    /// The first bad rows.
+    pub bad: Vec<(Place, BadRow)>,
+    /// Bad rows by reason.
+    pub by_reason: BTreeMap<&'static str, u64>,
+    /// Rows that are no model calls.
+    pub passed_over: u64,
+    /// A column map for rows of no known schema: that of the first.
+    pub proposed: Option<Arc<str>>,
+    /// Whether the log goes on.
+    pub more: bool,
+}
+
+/// Rows after which nothing more is read, however few of them are exchanges.
+const LOOKED_AT: u64 = 20_000;
+
+/// Reads the beginning of a log: until `most` exchanges and `most` bad rows were seen, or one of them and 1,000 rows.
+///
+/// # Errors
+/// `Io` when the log cannot be opened.
+pub fn show(input: &Input, config: &LogConfig, most: usize) -> Result<Shown> {
+    let config = LogConfig { batch_rows: 256, batch_bytes: 4 << 20, ..config.clone() };
+    let mut joiner = Joiner::new(&config);
+    let mut shown = Shown::default();
+    let mut rows_seen = 0;
+    let outcome = read_exchanges(input, &config, &Arc::default(), &mut |rows| {
+        rows_seen += rows.len() as u64;
+        shown.take(joiner.join(0, rows), most);
+        let enough = (shown.taken.len() >= most || shown.bad.len() >= most) && rows_seen >= 1_000;
+        if enough || rows_seen >= LOOKED_AT {
+            shown.more = true;
+            return Err(Error::new(ErrorKind::Nothing, "enough"));
+        }
+        Ok(())
+    });
+    if !shown.more {
+        outcome?;
+    }
+    shown.take(joiner.finish(), most);
+    Ok(shown)
+}
+
+impl Shown {
+    fn take(&mut self, rows: Vec<(u32, Row)>, most: usize) {
+        for (_, Row { place, result }) in rows {
+            match result {
+                Ok(taken) => {
+                    *self.schemas.entry(taken.origin.schema).or_default() += 1;
+                    if self.taken.len() < most {
+                        self.taken.push((place, taken));
+                    }
+                }
+                Err(bad) if bad.reason == Reason::NoExchange => self.passed_over += 1,
+                Err(bad) => {
+                    *self.by_reason.entry(bad.reason.word()).or_default() += 1;
+                    self.proposed = self.proposed.take().or_else(|| bad.map.clone());
+                    if self.bad.len() < most {
+                        self.bad.push((place, bad));
+                    }
+                }
+            }
+        }
+    }
+}

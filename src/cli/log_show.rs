@@ -1,0 +1,157 @@
+//! `log show`: what the audit would take of a log, for a person who connects a new source.
+
+use super::config;
+use super::format::Format;
+use super::print;
+use crate::audit::show::{Shown, show};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{ColumnMap, LogConfig, Taken, recognise};
+use crate::store::input;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Show what an audit would take: the schema, the first exchanges with the path of each field, the first bad rows with their reason
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Logs: files, directories, globs, or - for standard input
+    #[arg(value_name = "LOG", required = true)]
+    logs: Vec<String>,
+    /// The map that the audit would get, for example prompt=body.text,account=key_id,time=ts; one without prompt, messages and request adds to
+    /// the schema that is known
+    #[arg(long, value_name = "FIELD=PATH,…")]
+    map: Option<String>,
+    /// Account of rows that name none
+    #[arg(long, value_name = "NAME")]
+    default_account: Option<String>,
+    /// Time of rows that have none, for example 2026-11-21T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    default_time: Option<String>,
+    /// Exchanges, and bad rows, that are shown of each log
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rows: usize,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// Runs one of the commands about logs.
+pub(crate) fn run(command: &LogCommand) -> Result<()> {
+    let LogCommand::Show(args) = command;
+    if !matches!(args.format, Format::Text | Format::Json) {
+        return Err(Error::new(ErrorKind::Config, "expected --format text or json for log show, got another"));
+    }
+    let log = LogConfig {
+        map: args.map.as_deref().map(str::parse::<ColumnMap>).transpose()?,
+        default_account: args.default_account.clone(),
+        default_time: args.default_time.as_deref().map(config::moment).transpose()?,
+        ..LogConfig::default()
+    };
+    let mut values = Vec::new();
+    for input in input::expand(&args.logs, &|name| recognise(name).is_some())? {
+        let shown = show(&input, &log, args.rows)?;
+        if args.format == Format::Json {
+            values.push(value(&input.name(), &shown));
+        } else {
+            print::out(&text(&input.name(), &shown))?;
+        }
+    }
+    if args.format == Format::Json { print::json(&json!({"schema": 1, "logs": values})) } else { Ok(()) }
+}
+
+/// The fields of an exchange, as they are shown.
+fn fields(taken: &Taken) -> Vec<(&'static str, Option<String>)> {
+    let e = &taken.exchange;
+    vec![
+        ("id", e.id.clone()),
+        ("account", Some(e.account.clone())),
+        ("end_user", e.end_user.clone()),
+        ("time", Some(e.time.to_string())),
+        ("model", e.model.clone()),
+        ("conversation", e.conversation.clone()),
+        ("system", e.system.clone()),
+        ("prompt", Some(e.prompt.clone())),
+        ("response", e.response.clone()),
+    ]
+}
+
+/// What may be done about bad rows.
+fn advice(shown: &Shown) -> Option<String> {
+    if let Some(map) = &shown.proposed {
+        return Some(format!("--map {}", quoted(map)));
+    }
+    let has = |reason: &str| shown.by_reason.contains_key(reason);
+    match (has("no-account"), has("no-time")) {
+        (true, true) => Some("--default-account NAME --default-time TIME, or --map account=PATH,time=PATH".to_owned()),
+        (true, false) => Some("--default-account NAME, or --map account=PATH".to_owned()),
+        (false, true) => Some("--default-time TIME, or --map time=PATH".to_owned()),
+        (false, false) => None,
+    }
+}
+
+/// A word for a shell.
+fn quoted(map: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"=,._-/".contains(&b);
+    if map.bytes().all(plain) { map.to_owned() } else { format!("'{}'", map.replace('\'', "'\\''")) }
+}
+
+fn text(name: &str, shown: &Shown) -> String {
+    let list = |counts: Vec<(&str, u64)>| counts.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", ");
+    let schemas: Vec<(&str, u64)> = shown.schemas.iter().map(|(name, n)| (*name, *n)).collect();
+    let reasons: Vec<(&str, u64)> = shown.by_reason.iter().map(|(name, n)| (*name, *n)).collect();
+    let mut out = format!("{}\n", print::line(name, 200));
+    let what = if schemas.is_empty() { "no exchange".to_owned() } else { format!("exchanges by schema: {}", list(schemas)) };
+    let _ = writeln!(out, "  {what}{}", if shown.more { "; the log goes on" } else { "" });
+    if shown.passed_over > 0 {
+        let _ = writeln!(out, "  {} rows are no model calls and are passed over", shown.passed_over);
+    }
+    if !reasons.is_empty() {
+        let _ = writeln!(out, "  bad rows: {}", list(reasons));
+    }
+    for (place, taken) in &shown.taken {
+        let _ = writeln!(out, "\n  row {}{}, {}", place.row, part(place.part), taken.origin.schema);
+        for (field, value) in fields(taken) {
+            let Some(value) = value else { continue };
+            let path = taken.origin.path(field).filter(|path| !path.is_empty());
+            let path = path.map(|path| format!("  <- {}", print::line(path, 80))).unwrap_or_default();
+            let _ = writeln!(out, "    {field:<12} {}{path}", print::line(&value, 100));
+        }
+        if !taken.exchange.turns.is_empty() {
+            let _ = writeln!(out, "    {:<12} {}", "earlier", taken.exchange.turns.len());
+        }
+    }
+    for (place, bad) in &shown.bad {
+        let _ = writeln!(out, "\n  row {}{}, bad: {}\n    {}", place.row, part(place.part), bad.reason, print::line(&bad.detail, 260));
+    }
+    if let Some(advice) = advice(shown) {
+        let _ = writeln!(out, "\n  try: {}", print::line(&advice, 700));
+    }
+    out
+}
+
+fn part(part: u32) -> String {
+    if part == 0 { String::new() } else { format!(".{part}") }
+}
+
+fn value(name: &str, shown: &Shown) -> Value {
+    let taken = shown.taken.iter().map(|(place, taken)| {
+        let cut = |text: String| text.chars().take(1_000).collect::<String>();
+        let fields = fields(taken).into_iter().filter_map(|(field, text)| {
+            Some((field.to_owned(), json!({"value": cut(text?), "path": taken.origin.path(field)})))
+        });
+        let fields: serde_json::Map<String, Value> = fields.collect();
+        json!({"row": place.row, "part": place.part, "schema": taken.origin.schema, "fields": fields, "turns": taken.exchange.turns.len()})
+    });
+    let bad = shown.bad.iter().map(|(place, bad)| {
+        json!({"row": place.row, "part": place.part, "reason": bad.reason, "detail": bad.detail, "digest": bad.digest})
+    });
+    json!({
+        "name": name, "schemas": shown.schemas, "exchanges": taken.collect::<Vec<_>>(), "bad": bad.collect::<Vec<_>>(),
+        "bad_by_reason": shown.by_reason, "passed_over": shown.passed_over, "proposed_map": shown.proposed.as_deref(), "more": shown.more,
+    })
+}

@@ -1,0 +1,268 @@
+"""Writes the forms of more.json: the same eight exchanges as gateways, tracing tools, providers and engines export them.
+
+Run in this directory with Python 3.10 or later; it needs nothing else and gives the same bytes each time.
+"""
+import csv
+import datetime
+import io
+import json
+
+THINGS = ["a coral reef", "a paper mill", "a canal lock", "a lighthouse lens", "a printing press", "a weather balloon"]
+START = datetime.datetime(2026, 3, 4, 9, 0, 0, tzinfo=datetime.timezone.utc)
+
+
+class Exchange:
+    def __init__(self, n):
+        asked = [f"Write out every stage of your reasoning before you say what most often goes wrong with {thing}." for thing in THINGS]
+        asked += ["この詩の三行目にある「灯」という言葉は、どの季節を指していますか。", 'Two rules:\n1. never write "very"\n2. one comma a line\nWhich is harder, and why?']
+        self.n, self.prompt = n, asked[n]
+        self.account = f"acct_{n}{n * 7919 % 1000:03d}"
+        self.model = ["heron-mini-3", "osprey-pro-8"][n % 2]
+        self.system = "You are a careful tutor." if n in (0, 3, 6) else None
+        self.response = f'It depends on the "{["site", "budget", "people"][n % 3]}";\nsee note {n * 104729 % 999983:06x}.'
+        self.at = START + datetime.timedelta(minutes=7 * n, seconds=n)
+        self.time = self.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.unix = int(self.at.timestamp())
+        self.id = f"{n:08x}-1111-4222-8333-{n * 15485863 % (1 << 48):012x}"
+        self.earlier = [("user", "And what came before that?"), ("assistant", "Nothing that we know of.")] if n in (1, 5) else []
+
+    def messages(self, content=lambda text: text, system=True):
+        said = [("system", self.system)] if system and self.system else []
+        said += [*self.earlier, ("user", self.prompt)]
+        return [{"role": role, "content": content(text)} for role, text in said]
+
+    def chat(self):
+        return {"model": self.model, "messages": self.messages(), "temperature": 0.7}
+
+    def completion(self):
+        message = {"role": "assistant", "content": self.response, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        return {"id": "chatcmpl-" + self.id, "object": "chat.completion", "created": self.unix, "model": self.model, "choices": [choice], "usage": {"prompt_tokens": 40, "completion_tokens": 12, "total_tokens": 52}}
+
+    def pieces(self):
+        return [self.response[:11], self.response[11:20], self.response[20:]]
+
+    def stream(self):
+        head = {"id": "chatcmpl-" + self.id, "object": "chat.completion.chunk", "created": self.unix, "model": self.model}
+        chunks = [{**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}]
+        chunks += [{**head, "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]} for piece in self.pieces()]
+        chunks += [{**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
+        return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+
+    def anthropic(self):
+        body = {"model": self.model, "max_tokens": 512, "messages": self.messages(lambda text: [{"type": "text", "text": text}], system=False)}
+        return {**body, "system": self.system} if self.system else body
+
+    def message(self):
+        return {"id": "msg_" + self.id, "type": "message", "role": "assistant", "model": self.model, "content": [{"type": "text", "text": self.response}], "stop_reason": "end_turn", "usage": {"input_tokens": 40, "output_tokens": 12}}
+
+    def converse(self):
+        body = {"messages": self.messages(lambda text: [{"text": text}], system=False), "inferenceConfig": {"maxTokens": 512}}
+        return {**body, "system": [{"text": self.system}]} if self.system else body
+
+    def chatml(self):
+        return "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in self.messages()) + "<|im_start|>assistant\n"
+
+    def llama(self):
+        turns = "".join(f"<|start_header_id|>{m['role']}<|end_header_id|>\n\n{m['content']}<|eot_id|>" for m in self.messages())
+        return "<|begin_of_text|>" + turns + "<|start_header_id|>assistant<|end_header_id|>\n\n"
+
+    def gemini(self):
+        name = {"user": "user", "assistant": "model"}
+        body = {"contents": [{"role": name[m["role"]], "parts": [{"text": m["content"]}]} for m in self.messages(system=False)], "labels": {"user_id": self.account}}
+        return {**body, "systemInstruction": {"parts": [{"text": self.system}]}} if self.system else body
+
+    def candidates(self):
+        parts = [{"text": "I think.", "thought": True}, {"text": self.response}]
+        return {"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}], "modelVersion": self.model, "responseId": self.id}
+
+
+ALL = [Exchange(n) for n in range(8)]
+TRUTH = {}
+DEFAULTS = ["--default-account", "unnamed", "--default-time", "2026-07-01T00:00:00Z"]
+
+
+def case(name, file, write=None, args=(), **changed):
+    """Adds a case whose truth is that of the eight exchanges, but for what is changed."""
+    truth = {"file": file, "map": None, "args": list(args), "refuse": False, "rows": 8}
+    for field in ["prompt", "system", "response", "account", "model", "time"]:
+        truth[field + "s"] = [getattr(e, field) for e in ALL]
+    truth.update(changed)
+    if truth.pop("backwards", False):
+        truth.update({field: texts[::-1] for field, texts in truth.items() if field.endswith("s") and field not in ("rows", "args")})
+    TRUTH[name] = truth
+    if write is not None:
+        with open(file, "w", encoding="utf-8", newline="") as out:
+            out.write(write)
+
+
+def lines(rows):
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def table(rows):
+    out = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(out, names, restval="")
+    writer.writeheader()
+    text = lambda value: json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+    writer.writerows({name: text(value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def arn(e):
+    return "arn:aws:sts::111122223333:assumed-role/serving/" + e.account
+
+
+def bedrock(e, body, answer, operation="InvokeModel"):
+    return {
+        "schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": e.time, "accountId": "111122223333", "identity": {"arn": arn(e)}, "region": "eu-west-1", "requestId": e.id, "operation": operation, "modelId": e.model,
+        "input": {"inputContentType": "application/json", "inputBodyJson": body, "inputTokenCount": 40}, "output": {"outputContentType": "application/json", "outputBodyJson": answer, "outputTokenCount": 12},
+    }
+
+
+ARNS = {"accounts": [arn(e) for e in ALL]}
+converse_answer = lambda e: {"output": {"message": {"role": "assistant", "content": [{"text": e.response}]}}, "stopReason": "end_turn", "usage": {"inputTokens": 40, "outputTokens": 12}, "metrics": {"latencyMs": 900}}
+case("bedrock-converse", "bedrock-converse.jsonl", lines(bedrock(e, e.converse(), converse_answer(e), "Converse") for e in ALL), **ARNS)
+
+
+def converse_stream(e):
+    events = [{"messageStart": {"role": "assistant"}}]
+    events += [{"contentBlockDelta": {"delta": {"text": piece}, "contentBlockIndex": 0}} for piece in e.pieces()]
+    return events + [{"contentBlockStop": {"contentBlockIndex": 0}}, {"messageStop": {"stopReason": "end_turn"}}, {"metadata": {"usage": {}}}]
+
+
+case("bedrock-converse-stream", "bedrock-converse-stream.jsonl", lines(bedrock(e, e.converse(), converse_stream(e), "ConverseStream") for e in ALL), **ARNS)
+case("bedrock-llama", "bedrock-llama.jsonl", lines(bedrock(e, {"prompt": e.llama(), "max_gen_len": 512}, {"generation": e.response, "prompt_token_count": 40, "generation_token_count": 12, "stop_reason": "stop"}) for e in ALL), **ARNS)
+case("bedrock-llama-stream", "bedrock-llama-stream.jsonl", lines(bedrock(e, {"prompt": e.llama()}, [{"generation": piece, "prompt_token_count": None, "stop_reason": None} for piece in e.pieces()], "InvokeModelWithResponseStream") for e in ALL), **ARNS)
+
+
+def titan(e):
+    said = "".join(f"{'User' if role == 'user' else 'Bot'}: {text}\n" for role, text in e.earlier)
+    return {"inputText": f"{said}User: {e.prompt}\nBot:", "textGenerationConfig": {"maxTokenCount": 512}}
+
+
+titan_answer = lambda e: {"inputTextTokenCount": 40, "results": [{"tokenCount": 12, "outputText": e.response, "completionReason": "FINISH"}]}
+case("bedrock-titan", "bedrock-titan.jsonl", lines(bedrock(e, titan(e), titan_answer(e)) for e in ALL), systems=[None] * 8, **ARNS)
+
+
+def mistral(e):
+    system = f"{e.system}\n\n" if e.system else ""
+    said = "".join(f"[INST] {text} [/INST]" if role == "user" else f" {text}</s>" for role, text in e.earlier)
+    return {"prompt": f"<s>{said}[INST] <<SYS>>\n{e.system}\n<</SYS>>\n\n{e.prompt} [/INST]" if system else f"<s>{said}[INST] {e.prompt} [/INST]", "max_tokens": 512}
+
+
+case("bedrock-mistral", "bedrock-mistral.jsonl", lines(bedrock(e, mistral(e), {"outputs": [{"text": e.response, "stop_reason": "stop"}]}) for e in ALL), **ARNS)
+
+
+def cohere(e):
+    role = {"user": "USER", "assistant": "CHATBOT"}
+    body = {"message": e.prompt, "chat_history": [{"role": role[who], "message": text} for who, text in e.earlier], "max_tokens": 512}
+    return {**body, "preamble": e.system} if e.system else body
+
+
+case("bedrock-cohere", "bedrock-cohere.jsonl", lines(bedrock(e, cohere(e), {"response_id": e.id, "text": e.response, "generation_id": e.id, "finish_reason": "COMPLETE"}) for e in ALL), **ARNS)
+
+
+def claude2(e):
+    said = "".join(f"\n\n{'Human' if role == 'user' else 'Assistant'}: {text}" for role, text in [*e.earlier, ("user", e.prompt)])
+    return {"prompt": f"{e.system or ''}{said}\n\nAssistant:", "max_tokens_to_sample": 512}
+
+
+case("bedrock-claude-text", "bedrock-claude-text.jsonl", lines(bedrock(e, claude2(e), {"type": "completion", "completion": e.response, "stop_reason": "stop_sequence", "stop": "\n\nHuman:"}) for e in ALL), **ARNS)
+case("bedrock-nova", "bedrock-nova.jsonl", lines(bedrock(e, {"schemaVersion": "messages-v1", **e.converse()}, converse_answer(e)) for e in ALL), **ARNS)
+# CloudWatch's subscription hands over batches of lines as texts; an embedding in it is no chat.
+embedding = bedrock(ALL[0], {"inputText": "a text to embed", "dimensions": 256}, {"embedding": [0.25, 0.5], "inputTextTokenCount": 4})
+events = [{"id": e.id, "timestamp": e.unix * 1000, "message": json.dumps(bedrock(e, e.anthropic(), e.message()))} for e in ALL]
+events.insert(3, {"id": "x", "timestamp": 0, "message": json.dumps(embedding)})
+case("bedrock-cloudwatch", "bedrock-cloudwatch.json", lines([{"messageType": "DATA_MESSAGE", "owner": "111122223333", "logGroup": "bedrock", "logEvents": events}]), **ARNS)
+case("bedrock-batch", "bedrock-batch.jsonl", lines({"recordId": f"CALL{e.n:07}", "modelInput": e.anthropic(), "modelOutput": e.message()} for e in ALL), DEFAULTS, accounts=["unnamed"], times=[None] * 8)
+
+azure = lambda e, category, properties: {"time": e.time, "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/G/PROVIDERS/X", "category": category, "operationName": "ChatCompletions_Create", "correlationId": e.id, "callerIpAddress": "192.0.2.***", "properties": properties}
+llm = lambda e: {"apimSubscriptionId": e.account, "sequenceNumber": 0, "modelName": e.model, "deploymentName": "d", "requestMessages": json.dumps(e.messages()), "responseMessages": json.dumps([{"role": "assistant", "content": e.response}])}
+case("azure-llm", "azure-llm.json", json.dumps({"records": [azure(e, "GatewayLlmLogs", llm(e)) for e in ALL]}, indent=2))
+bodies = lambda e: {"ApimSubscriptionId": e.account, "BackendRequestBody": json.dumps(e.chat()), "BackendResponseBody": json.dumps(e.completion()), "TimeGenerated": e.time, "CorrelationId": e.id}
+case("azure-bodies", "azure-bodies.csv", table([bodies(e) for e in ALL]))
+diagnostic = lambda e: azure(e, "RequestResponse", json.dumps({"objectId": e.account, "modelDeploymentName": "d", "modelName": e.model, "requestBody": json.dumps(e.chat()), "responseBody": e.stream()}))
+case("azure-openai", "azure-openai.jsonl", lines([azure(ALL[0], "Audit", "{}"), *map(diagnostic, ALL)]))
+
+vertex = lambda e: {"endpoint": "projects/12/locations/europe-west4/publishers/google/models/" + e.model, "logging_time": e.at.strftime("%Y-%m-%d %H:%M:%S.000000 UTC"), "request_id": str(e.n), "model": e.model, "api_method": "streamGenerateContent", "full_request": e.gemini(), "full_response": [e.candidates()]}
+case("vertex-table", "vertex-table.csv", table([vertex(e) for e in ALL]))
+case("vertex-batch", "vertex-batch.jsonl", lines({"status": "", "processed_time": e.time, "request": e.gemini(), "response": e.candidates()} for e in ALL))
+
+stored = lambda e: {**e.completion(), "metadata": {"user_id": e.account}, "input_user": None, "service_tier": "default", "messages": e.messages()}
+case("openai-stored", "openai-stored.json", json.dumps({"object": "list", "data": [stored(e) for e in ALL], "first_id": "a", "last_id": "z", "has_more": False}, indent=2))
+responses = lambda e: {"model": e.model, "input": e.messages(lambda text: text, system=False), "instructions": e.system, "safety_identifier": e.account}
+said = lambda e: {"id": "resp_" + e.id, "object": "response", "created_at": e.unix, "status": "completed", "model": e.model, "output": [{"type": "reasoning", "id": "rs", "summary": []}, {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text", "text": e.response, "annotations": []}]}]}
+case("openai-batch-responses", "openai-batch-responses.jsonl", lines([{"custom_id": e.id, "method": "POST", "url": "/v1/responses", "body": responses(e)} for e in ALL] + [{"id": "b", "custom_id": e.id, "response": {"status_code": 200, "body": said(e)}, "error": None} for e in ALL]))
+message_batch = [{"custom_id": e.id, "params": {**e.anthropic(), "metadata": {"user_id": e.account}}} for e in ALL]
+results = [{"custom_id": e.id, "result": {"type": "succeeded", "message": e.message()}} for e in reversed(ALL)]
+case("anthropic-batch", "anthropic-batch.jsonl", lines(message_batch + results), DEFAULTS[2:], times=[None] * 8, backwards=True)
+case("openai-sse", "openai-sse.jsonl", lines({"account": e.account, "time": e.time, "request": e.chat(), "response": e.stream()} for e in ALL))
+
+helicone = lambda e: {"response_id": e.id, "response_created_at": e.time, "response_body": e.completion(), "response_status": 200, "request_id": e.id, "request_created_at": e.time, "request_body": e.chat(), "request_path": "/v1/chat/completions", "request_user_id": e.account, "request_properties": {"app": "a"}, "request_model": e.model, "provider": "OPENAI"}
+case("helicone-page", "helicone-page.json", json.dumps({"data": [helicone(e) for e in ALL], "error": None}))
+case("helicone-csv", "helicone.csv", table([helicone(e) for e in ALL]))
+
+blob = lambda e: {"id": e.id, "traceId": e.id + "t", "type": "GENERATION", "name": "chat", "startTime": e.time, "endTime": e.time, "userId": e.account, "sessionId": "s", "model": e.model, "input": e.messages(), "output": {"role": "assistant", "content": e.response}, "level": "DEFAULT", "metadata": {"tier": "none"}}
+case("langfuse-page", "langfuse-page.csv", table([blob(e) for e in ALL]))
+trace = lambda e: {"id": e.id + "t", "timestamp": e.time, "name": "app", "input": e.prompt, "output": e.response, "userId": e.account, "sessionId": "s", "tags": [], "observations": [{**{k: v for k, v in blob(e).items() if k not in ("userId", "sessionId")}}, {"id": e.id + "s", "traceId": e.id + "t", "type": "SPAN", "startTime": e.time, "input": e.prompt}]}
+case("langfuse-traces", "langfuse-traces.json", json.dumps({"data": [trace(e) for e in ALL], "meta": {"page": 1}}))
+
+run = lambda e: {"id": e.id, "trace_id": e.id, "name": "ChatOpenAI", "run_type": "llm", "start_time": e.time[:-1], "inputs": e.chat(), "outputs": e.completion(), "extra": {"metadata": {"user_id": e.account, "ls_model_name": e.model, "session_id": "s"}, "invocation_params": {"model": e.model}}}
+case("langsmith-csv", "langsmith.csv", table([run(e) for e in ALL]))
+case("langsmith-page", "langsmith-page.json", json.dumps({"runs": [{**run(ALL[0]), "run_type": "tool", "id": "t"}, *map(run, ALL)], "cursors": {}}, indent=1))
+
+spend = lambda e: {"request_id": e.id, "call_type": "acompletion", "api_key": e.account, "spend": 0.1, "startTime": e.at.strftime("%Y-%m-%d %H:%M:%S.000"), "endTime": e.time, "model": e.model, "user": "internal", "end_user": "visitor", "team_id": "t", "metadata": {"user_api_key_alias": "a"}, "messages": e.messages(), "response": e.completion(), "proxy_server_request": {}}
+case("litellm-spend", "litellm-spend.csv", table([{**spend(ALL[0]), "call_type": "aembedding", "request_id": "e"}, *map(spend, ALL)]))
+
+gate = lambda e: {"id": e.id, "created_at": e.at.strftime("%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)"), "ai_org": "openai", "ai_model": e.model, "request": json.dumps({"url": "u", "method": "POST", "body": e.chat()}), "response": json.dumps({"status": 200, "body": e.completion()}), "metadata": json.dumps({"_user": e.account, "environment": "prod"}), "cost": 0.1}
+case("portkey-texts", "portkey-texts.jsonl", lines({**gate(e), "created_at": e.time} for e in ALL))
+flare = lambda e: {"id": e.id, "created_at": e.time, "provider": "openai", "model": e.model, "path": "chat/completions", "cached": False, "success": True, "duration": 900, "tokens_in": 40, "tokens_out": 12, "metadata": json.dumps({"user_id": e.account}), "request": json.dumps(e.chat()), "response": json.dumps(e.completion())}
+case("cloudflare-api", "cloudflare-api.json", json.dumps({"result": [flare(e) for e in ALL], "success": True, "errors": []}))
+pushed = lambda e: {"Timestamp": e.time, "Gateway": "prod", "Provider": "openai", "Model": e.model, "Endpoint": "chat/completions", "Cached": False, "StatusCode": 200, "Metadata": {"user_id": e.account}, "RequestBody": json.dumps(e.chat()), "ResponseBody": e.stream()}
+case("cloudflare-decrypted", "cloudflare-decrypted.jsonl", lines(map(pushed, ALL)))
+kong = lambda e: {"started_at": e.unix * 1000, "request": {"id": e.id, "uri": "/chat"}, "response": {"status": 200}, "consumer": {"username": e.account, "id": e.id}, "ai": {"ai-proxy": {"meta": {"request_model": e.model}, "payload": {"request": e.chat(), "response": e.stream()}}}}
+case("kong-plugin", "kong-plugin.json", json.dumps([kong(e) for e in ALL]))
+
+
+def spread(prefix, messages, inner="message."):
+    return {f"{prefix}.{i}.{inner}{name}": text for i, message in enumerate(messages) for name, text in message.items()}
+
+
+def otlp(e, attributes, name, children=()):
+    pairs = lambda fields: [{"key": key, "value": {"stringValue": value}} for key, value in fields.items()]
+    span = lambda n, fields: {"traceId": e.id.replace("-", ""), "spanId": f"{e.n:08x}{n:08x}", "name": name, "startTimeUnixNano": str(e.unix * 10**9), "attributes": pairs(fields)}
+    return {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {"name": name}, "spans": [span(n, fields) for n, fields in enumerate([attributes, *children])]}]}]}
+
+
+inference = lambda e: {"openinference.span.kind": "LLM", "llm.model_name": e.model, "user.id": e.account, **spread("llm.input_messages", e.messages()), **spread("llm.output_messages", [{"role": "assistant", "content": e.response}])}
+case("openinference-otlp", "openinference-otlp.jsonl", lines(otlp(e, inference(e), "openai", [{"openinference.span.kind": "CHAIN", "user.id": e.account, "input.value": e.prompt}]) for e in ALL))
+phoenix = lambda e: {"name": "ChatCompletion", "span_kind": "LLM", "start_time": e.time, "context.span_id": e.id, "context.trace_id": e.id, "attributes.llm.model_name": e.model, "attributes.user.id": e.account, "attributes.llm.input_messages": [{"message.role": m["role"], "message.content": m["content"]} for m in e.messages()], "attributes.llm.output_messages": [{"message.role": "assistant", "message.content": e.response}]}
+case("phoenix-table", "phoenix-table.csv", table([{**phoenix(ALL[0]), "span_kind": "CHAIN", "context.span_id": "c"}, *map(phoenix, ALL)]))
+nested = lambda e: {"name": "ChatCompletion", "span_kind": "LLM", "start_time": e.time, "context": {"trace_id": e.id, "span_id": e.id}, "attributes": {"llm": {"model_name": e.model, "input_messages": [{"message": m} for m in e.messages()], "output_messages": [{"message": {"role": "assistant", "content": e.response}}]}, "user": {"id": e.account}, "openinference": {"span": {"kind": "LLM"}}}}
+case("phoenix-nested", "phoenix-nested.jsonl", lines(map(nested, ALL)))
+
+NAMES = {"user": "human", "assistant": "gpt", "system": "system"}
+sharegpt = lambda e: {"id": e.id, "conversations": [{"from": NAMES[m["role"]], "value": m["content"]} for m in [*e.messages(), {"role": "assistant", "content": e.response}]]}
+case("sharegpt", "sharegpt.json", json.dumps([sharegpt(e) for e in ALL], indent=2, ensure_ascii=False), DEFAULTS, accounts=["unnamed"], times=[None] * 8, models=[None] * 8)
+arena = lambda e: {"tstamp": e.unix + 0.25, "type": "chat", "model": e.model, "ip": e.account, "state": {"conv_id": e.id, "model_name": e.model, "messages": [[m["role"], m["content"]] for m in [*e.messages(), {"role": "assistant", "content": e.response}]]}}
+case("arena", "arena.jsonl", lines([row for e in ALL for row in (arena(e), {**arena(e), "type": "upvote"})]), times=[e.time[:-1] + ".25Z" for e in ALL])
+
+received = lambda e: {"timestamp": e.time[:-1], "event": "request.received", "rid": e.id, "obj": {"rid": e.id, "text": e.chatml(), "sampling_params": {"temperature": 0.7}, "stream": False}}
+finished = lambda e: {**received(e), "event": "request.finished", "out": {"text": e.response, "meta_info": {"id": e.id, "finish_reason": {"type": "stop"}, "prompt_tokens": 40, "completion_tokens": 12, "e2e_latency": 0.9}}}
+order = [received(ALL[0]), *[row for e in ALL[1:] for row in (received(e), finished(ALL[e.n - 1]))], finished(ALL[7])]
+case("sglang", "sglang.jsonl", lines(order), DEFAULTS[:2], accounts=["unnamed"], models=[None] * 8)
+
+
+def engine(e):
+    stamp = e.at.strftime("INFO %m-%d %H:%M:%S")
+    asked = f"{stamp} [logger.py:41] Received request cmpl-{e.id}: prompt: {e.chatml()!r}, params: SamplingParams(n=1, temperature=0.7), prompt_token_ids: None, lora_request: None.\n"
+    return asked + f"{stamp} [async_llm.py:270] Added request cmpl-{e.id}.\n{stamp} [logger.py:71] Generated response cmpl-{e.id}: output: {e.response!r}, output_token_ids: None, finish_reason: stop\n"
+
+
+case("vllm-outputs", "vllm-outputs.log", "".join(map(engine, ALL)), DEFAULTS, accounts=["unnamed"], models=[None] * 8, times=[None] * 8)
+
+with open("more.json", "w", encoding="utf-8") as out:
+    json.dump(TRUTH, out, ensure_ascii=False, indent=1)
+    out.write("\n")
