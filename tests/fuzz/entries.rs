@@ -17,8 +17,10 @@ use stillhunt::text::{self, Grams};
 pub type Entry = fn(&[u8]);
 
 /// Every entry by name, for the replay.
-pub const ALL: [(&str, Entry); 12] = [
+pub const ALL: [(&str, Entry); 14] = [
     ("lines", lines),
+    ("arrays", arrays),
+    ("strings", strings),
     ("otlp", otlp),
     ("wildchat", wildchat),
     ("csv", csv),
@@ -103,6 +105,60 @@ pub fn lines(bytes: &[u8]) {
     let Some((&choice, bytes)) = bytes.split_first() else { return };
     jsonl(bytes, &config(choice));
     let _ = log::sniff(bytes);
+}
+
+/// An array, whole or not, or values over several lines. The first byte chooses the settings.
+pub fn arrays(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    let array = [b"[", bytes].concat();
+    jsonl(&array, &config(choice));
+    let pretty = [b"{\n", bytes].concat();
+    jsonl(&pretty, &config(choice));
+    // What an array holds reads as it does on lines of its own.
+    if let Ok(serde_json::Value::Array(items)) = serde_json::from_slice(&array) {
+        let lines: Vec<u8> = items.iter().flat_map(|item| format!("{item}\n").into_bytes()).collect();
+        let results = |bytes: &[u8]| -> Vec<_> {
+            let one = |row: Row| row.result.map_err(|bad| bad.reason);
+            rows(|sink| log::read_jsonl(bytes, &config(1), sink), &config(1)).into_iter().map(one).collect()
+        };
+        let first_is_object = items.first().is_some_and(serde_json::Value::is_object);
+        if first_is_object {
+            assert_eq!(results(&array), results(&lines), "an array and its elements on lines");
+        }
+    }
+}
+
+/// Text in every place where JSON may stand in a text, once and twice encoded. The first byte chooses the place.
+pub fn strings(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    let text = String::from_utf8_lossy(bytes);
+    let once = serde_json::Value::from(&*text);
+    let twice_encoded = serde_json::Value::from(once.to_string());
+    let map = |text: &str| text.parse::<ColumnMap>().ok();
+    let maps = ["request=a,response=b", "messages=a,response=b", "prompt=a,response=b", "account=a.x"];
+    for value in [once, twice_encoded] {
+        let rows = [
+            serde_json::json!({"account": "a", "time": 1, "prompt": value, "response": value, "attributes": value}),
+            serde_json::json!({"request": value, "response": value, "account": "a"}),
+            serde_json::json!({"call_type": "c", "spend": 1, "messages": value, "response": value, "metadata": value}),
+            serde_json::json!({"id": "i", "traceId": "t", "startTime": "s", "type": "GENERATION", "input": value, "output": value}),
+            serde_json::json!({"run_type": "llm", "inputs": value, "outputs": value, "extra": value}),
+            serde_json::json!({"custom_id": "c", "body": value, "response": value}),
+            serde_json::json!({"span_kind": "LLM", "start_time": 1, "attributes": value}),
+            serde_json::json!({"conversations": value, "conversation": value, "language": "l"}),
+            serde_json::json!({"schemaType": "ModelInvocationLog", "input": {"inputBodyJson": value}, "output": value}),
+            serde_json::json!({"message": value}),
+            serde_json::json!({"a": value, "b": value}),
+        ];
+        let row = &rows[choice as usize % rows.len()];
+        let which = (choice as usize / rows.len()) % (maps.len() + 1);
+        let config = LogConfig { map: maps.get(which).and_then(|text| map(text)), ..config(1) };
+        jsonl(row.to_string().as_bytes(), &config);
+    }
+    let _ = log::format_of(bytes, None);
+    if let Ok(mut stream) = log::as_utf8(Box::new(bytes)) {
+        let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
+    }
 }
 
 /// One line that is telemetry, whatever else it is.

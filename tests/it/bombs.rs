@@ -41,6 +41,29 @@ fn zst(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 19).expect("a vector")
 }
 
+/// An array of good rows that never ends.
+fn open_array(n: usize) -> String {
+    let rows: Vec<String> = campaign("open-", 12).iter().map(ToString::to_string).collect();
+    let last = "{\"id\": \"open\", \"prompt\": \"and so on";
+    format!("[{},\n{last}{}", rows.join(",\n"), "x".repeat(n << 10))
+}
+
+/// An array whose first element is over the longest row, and then good rows.
+fn overlong(n: usize) -> String {
+    let rows: Vec<String> = campaign("after-", 12).iter().map(ToString::to_string).collect();
+    format!("{{\"prompt\": \"{}\"}},{}", "x".repeat((64 << 20) + n), rows.join(","))
+}
+
+/// Messages in a string in a string, `n` times over, between good rows.
+fn strings(n: usize) -> String {
+    let mut text = json!([{"role": "user", "content": "Buried text, quoted again and again."}]).to_string();
+    for _ in 0..n {
+        text = json!(text).to_string();
+    }
+    let buried = json!({"id": "buried", "account": "a", "time": 1_795_161_600, "prompt": text, "response": text, "attributes": text});
+    format!("{}{buried}\n", good())
+}
+
 /// What comes before, one line of 100 MiB times the size, compressed a thousandfold, and what comes after.
 fn one_line(Size(n): Size, pack: fn(&[u8]) -> Vec<u8>, before: &str, after: &str) -> Vec<u8> {
     let part = pack(&vec![b' '; 10 << 20]);
@@ -265,6 +288,10 @@ pub(super) fn all(size: Size) -> Vec<Bomb> {
         ("values-many-rows.jsonl", values(1000, false).repeat(10 * n).into_bytes()),
         ("pretty.json", pretty(100 * n, false).into_bytes()),
         ("array.json", pretty(100 * n, true).into_bytes()),
+        ("open-array.json", open_array(100 * n).into_bytes()),
+        ("nested-array.json", "[".repeat(n << 20).into_bytes()),
+        ("one-element.json", format!("[{}]", overlong(n)).into_bytes()),
+        ("strings.jsonl", strings(12).into_bytes()),
         ("no-json.jsonl", "no json\n".repeat(10_000 * n).into_bytes()),
         ("wide.csv", wide(100_000).into_bytes()),
         (

@@ -49,17 +49,14 @@ pub(super) const SCHEMA: Schema = Schema {
 };
 
 fn kind(row: &Object) -> Option<String> {
+    let attributes = get(row, "attributes").filter(|value| value.as_str().is_none_or(|text| text.contains("openinference")));
+    let opened = attributes.and_then(Value::as_str).and_then(|_| body::object(attributes?));
+    let opened = opened.map(|fields| Value::Object(fields.into_owned()));
+    let inner = opened.as_ref().or(attributes);
     let row_of = |path: &str| {
-        let value = match path.strip_prefix("attributes.") {
-            Some(rest) => {
-                let attributes = row.get("attributes").and_then(body::object);
-                attributes
-                    .and_then(|fields| find(&Value::Object(fields.into_owned()), rest).cloned())
-                    .or_else(|| row.get(path).cloned())
-            }
-            None => row.get(path).cloned(),
-        };
-        value.and_then(|value| value.as_str().map(str::to_owned))
+        let whole = row.get(path).and_then(Value::as_str);
+        let inside = || find(inner?, path.strip_prefix("attributes.")?).and_then(Value::as_str);
+        whole.or_else(inside).map(str::to_owned)
     };
     // Other tools have a kind of span too, and mean something else.
     let of_openinference = |kind: &String| KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind));
