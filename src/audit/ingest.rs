@@ -108,6 +108,8 @@ pub(crate) struct Tally {
     pub(crate) read_as: ReadAs,
     /// A map that might read the rows of no known schema: that of the first.
     pub(crate) proposed: Option<Arc<str>>,
+    /// What was wrong with the first bad row.
+    pub(crate) first: Option<String>,
 }
 
 impl Tally {
@@ -141,6 +143,9 @@ fn set_aside(input: &str, place: Place, bad: &BadRow, tally: &mut Tally, quarant
     tally.quarantined += 1;
     *tally.by_reason.entry(bad.reason.word().into()).or_default() += 1;
     tally.proposed = tally.proposed.take().or_else(|| bad.map.clone());
+    if tally.first.is_none() {
+        tally.first = Some(format!("{}, row {}: {}", bad.reason, place.row, bad.detail));
+    }
     quarantine.add(input, place, bad)
 }
 

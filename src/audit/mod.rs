@@ -403,13 +403,19 @@ fn check_share(counts: &Counts, config: &AuditConfig, quarantine: Option<&Path>,
         reasons.join(", ")
     );
     let place = quarantine.map(|path| format!("places and reasons are in {}; ", path.display())).unwrap_or_default();
+    let first = done.iter().find_map(|log| Some(format!("the first: {} ({}); ", log.tally.first.as_ref()?, log.name)));
     let proposed = done.iter().find_map(|log| Some((&log.name, log.tally.proposed.as_ref()?)));
-    let map = match proposed {
+    let lacks = |reason: &str| counts.quarantined_by_reason.contains_key(reason);
+    let way = match proposed {
         Some((name, map)) => format!("{name} might be read with --map {map} (stillhunt log show tells what that takes)"),
+        None if lacks("no-account") || lacks("no-time") => {
+            "rows without account or time are read with --default-account NAME and --default-time TIME, or with --map account=PATH,time=PATH"
+                .to_owned()
+        }
         None => "stillhunt log show tells what is taken of a log; one of another schema is read with --map".to_owned(),
     };
     Err(Error::new(ErrorKind::TooManyBadRows, message)
-        .hint(format!("{place}{map}; --max-bad-share allows more")))
+        .hint(format!("{}{place}{way}; --max-bad-share allows more", first.unwrap_or_default())))
 }
 
 fn record_inputs(db: &rusqlite::Transaction<'_>, done: &[Done], night: u32) -> rusqlite::Result<()> {

@@ -60,6 +60,7 @@ pub(crate) fn is_answer(value: &Value) -> bool {
                 || (list(body, "output") && (text(body, "object") || text(body, "status")))
                 || body.get("output").and_then(|output| output.get("message")).is_some()
                 || (assistant && (CONTENT.iter().any(|name| get(body, name).is_some()) || list(body, "tool_calls")))
+                || get(body, "message").is_some_and(is_assistant)
                 || (list(body, "content") && (text(body, "stop_reason") || text(body, "type")))
                 || (text(body, "completion") && (body.contains_key("stop_reason") || body.contains_key("stop")))
                 || (text(body, "generation") && body.contains_key("stop_reason"))
@@ -69,11 +70,16 @@ pub(crate) fn is_answer(value: &Value) -> bool {
                 || text(body, "generated_text")
         }
         Value::Array(items) => {
-            let message = |item: &Value| item.as_object().and_then(role_of).is_some_and(|role| plain_role(role) == "assistant");
+            let message = |item: &Value| is_assistant(item) || item.get("message").is_some_and(is_assistant);
             !items.is_empty() && (items.iter().any(message) || items.iter().all(|item| is_event(item)))
         }
         _ => false,
     }
+}
+
+/// Whether a value is a message of the assistant.
+fn is_assistant(value: &Value) -> bool {
+    value.as_object().and_then(role_of).is_some_and(|role| plain_role(role) == "assistant")
 }
 
 /// Whether a value is one event of a stream.

@@ -91,7 +91,8 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
 
 /// The rows that lie in an envelope: a page of an API (`data`, `result` …), a batch of CloudWatch or of an event hub.
 fn enclosed(row: &mut Object) -> Option<Vec<Value>> {
-    const LISTS: [&str; 10] = ["data", "logEvents", "records", "result", "results", "runs", "items", "logs", "rows", "spans"];
+    const LISTS: [&str; 11] =
+        ["data", "logEvents", "records", "result", "results", "runs", "items", "logs", "rows", "spans", "content"];
     let objects = |list: &Value| {
         let objects = |list: &Vec<Value>| !list.is_empty() && list.len() <= ENCLOSED && list.iter().all(Value::is_object);
         list.as_array().is_some_and(objects)

@@ -40,7 +40,7 @@ fn wrong(case: &Value, asked: &[usize]) -> Option<String> {
     if got != json!([8, 0, accounts.len()]) {
         return Some(format!("rows kept, bad rows and accounts: {got}, expected 8, 0 and {}", accounts.len()));
     }
-    let near: Vec<&Value> = report["families"].as_array().expect("families").iter().filter(|f| f["level"] == "near").collect();
+    let near: Vec<&Value> = report["families"].as_array().expect("families").iter().filter(|f| f["level"] == "near-duplicate").collect();
     let of: Vec<&Value> = near.iter().map(|family| &family["accounts"]).collect();
     // A form without accounts has its one account in no family of several.
     if accounts.len() == 8 && of != [&json!(6)] {

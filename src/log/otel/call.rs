@@ -170,8 +170,9 @@ impl Call {
         let mut given = |name: &str| self.attributes.remove(name).filter(|value| !value.is_null());
 
         draft.system = given("gen_ai.system_instructions").map(structured).as_ref().and_then(system_text);
-        let asked = ["gen_ai.input.messages", "gen_ai.prompt"].iter().find_map(|name| Some((*name, messages(given(name)?))));
-        let (input, output) = (given("input.value"), given("output.value"));
+        let asked = ["gen_ai.input.messages", "gen_ai.prompt", "ai.prompt.messages"].iter().find_map(|name| Some((*name, messages(given(name)?))));
+        // OpenInference has the bodies as they went, and so have Logfire's integrations.
+        let (input, output) = (given("input.value").or_else(|| given("request_data")), given("output.value").or_else(|| given("response_data")));
         let said = asked.filter(|(_, list)| !list.is_empty()).or(prompts).unwrap_or(("events", self.events));
         Talk::of(&said.1).fill(&mut draft);
         if draft.prompt.is_some() {
@@ -180,7 +181,7 @@ impl Call {
             draft.origin.from("prompt", "input.value");
         }
 
-        let answers = ["gen_ai.output.messages", "gen_ai.completion"].iter().find_map(|name| Some((*name, given(name)?)));
+        let answers = ["gen_ai.output.messages", "gen_ai.completion", "ai.response.text"].iter().find_map(|name| Some((*name, given(name)?)));
         let (place, answer) = match answers.map(|(name, value)| (name, structured(value))) {
             Some((name, Value::Array(list))) => (name, list.into_iter().next()),
             Some((name, other)) => (name, Some(other)),

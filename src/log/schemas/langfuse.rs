@@ -27,7 +27,7 @@ pub(super) const OBSERVATION: Schema = Schema {
     source: SOURCE,
     is: |row| any(row, &["traceId", "trace_id"]) && any(row, &["startTime", "start_time"]) && kind(row).is_some(),
     other: |row| kind(row).filter(|kind| kind != "GENERATION").map(|_| "another observation"),
-    json: &["input", "output", "metadata", "modelParameters", "model_parameters", "trace", "trace_metadata"],
+    json: &["metadata", "modelParameters", "model_parameters", "trace", "trace_metadata"],
     fields: Fields {
         id: &["id"],
         account: &[

@@ -15,7 +15,7 @@ pub(super) const SCHEMA: Schema = Schema {
     source: "https://docs.smith.langchain.com/reference/data_formats/run_data_format",
     is: |row| all(row, &["run_type"]) && any(row, &["inputs", "outputs", "trace_id", "dotted_order"]),
     other: |row| (row.get("run_type").and_then(Value::as_str) != Some("llm")).then_some("a run of another type"),
-    json: &["inputs", "outputs", "extra", "extra.metadata", "extra.invocation_params", "metadata", "inputs.messages", "outputs.generations"],
+    json: &["extra", "extra.metadata", "extra.invocation_params", "metadata"],
     fields: Fields {
         id: &["id", "run_id"],
         account: &[

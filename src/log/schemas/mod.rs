@@ -17,21 +17,26 @@ mod anthropic;
 mod azure;
 mod batch;
 mod bedrock;
+mod braintrust;
 mod cloudflare;
+mod databricks;
 mod datasets;
 mod helicone;
 mod kong;
 mod langfuse;
 mod langsmith;
 mod litellm;
+mod open_webui;
 mod openai;
 mod openinference;
+mod opik;
 mod portkey;
 mod sglang;
 mod vertex;
 mod vllm;
+mod weave;
 
-use super::answer::response;
+use super::answer::{is_answer, response};
 use super::body::{self, Want};
 use super::draft::{Draft, kept};
 use super::messages::system_text;
@@ -100,8 +105,18 @@ fn all_calls(_: &Object) -> Option<&'static str> {
 /// The table says all.
 fn as_it_is(_: &Value, _: &mut Draft) {}
 
+/// Takes an object of no known form as its JSON, where a tracing tool has whatever the application gave as input and output of a model call.
+fn free_form(path: &str, found: &Value, text: &mut Option<String>) -> bool {
+    let traced = ["input", "inputs", "output", "outputs"].contains(&path);
+    let object = found.as_object().is_some_and(|fields| !fields.is_empty() && !fields.contains_key("error"));
+    if traced && object {
+        *text = Some(found.to_string());
+    }
+    traced && object
+}
+
 /// Every schema, the most particular first.
-const ALL: [&Schema; 25] = [
+const ALL: [&Schema; 30] = [
     &bedrock::INVOCATION,
     &bedrock::BATCH,
     &vertex::LOG,
@@ -122,6 +137,11 @@ const ALL: [&Schema; 25] = [
     &cloudflare::API,
     &kong::SCHEMA,
     &azure::GATEWAY,
+    &databricks::SCHEMA,
+    &braintrust::SCHEMA,
+    &weave::SCHEMA,
+    &opik::SCHEMA,
+    &open_webui::SCHEMA,
     &sglang::SCHEMA,
     &vllm::SCHEMA,
     &openinference::SCHEMA,
@@ -160,18 +180,16 @@ impl Schema {
         let mut draft = Draft::of(self.name);
         let fields = &self.fields;
         for path in fields.request {
-            if let Some(found) = find(&row, path)
-                && body::read(found, Want::Body, &mut draft)
-            {
+            let Some(found) = find(&row, path) else { continue };
+            if body::read(found, Want::Body, &mut draft) || free_form(path, found, &mut draft.prompt) {
                 draft.origin.from("prompt", *path);
                 break;
             }
         }
         for path in fields.response {
-            if let Some(found) = find(&row, path)
-                && let Some(said) = response(found, &mut draft.origin)
-            {
-                draft.response = Some(said);
+            let Some(found) = find(&row, path) else { continue };
+            draft.response = response(found, &mut draft.origin);
+            if draft.response.is_some() || (!is_answer(found) && free_form(path, found, &mut draft.response)) {
                 draft.origin.from("response", *path);
                 break;
             }

@@ -1,8 +1,9 @@
 //! Every form of the golden formats gives the exchanges that its truth tells, text by text, and says where each field came from.
 
 use crate::exchange::Exchange;
+use crate::log::tests::taken;
 use crate::log::{Format, Joiner, LogConfig, Row, as_utf8, format_of, read_csv, read_jsonl, read_parquet, recognise};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 fn dir() -> PathBuf {
@@ -106,3 +107,145 @@ fn sources_are_public_and_names_are_words() {
     }
 }
 
+
+/// The one exchange of a row, or the reason why there is none.
+fn one(row: &Value) -> Result<Exchange, String> {
+    let config = LogConfig {
+        default_account: Some("d".to_owned()),
+        default_time: crate::log::parse_time(&Value::from("2026-07-01")),
+        ..LogConfig::default()
+    };
+    let mut rows = taken(&config, |sink| read_jsonl(row.to_string().as_bytes(), &config, sink));
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    rows.remove(0).result.map(|taken| taken.exchange).map_err(|bad| format!("{}: {}", bad.reason, bad.detail))
+}
+
+#[test]
+fn an_answer_in_json_stays_as_it_was_said() {
+    let said = r#"{"answer": 42, "steps": ["a", "b"]}"#;
+    let row = |output: Value| {
+        json!({"id": "i", "traceId": "t", "type": "GENERATION", "startTime": "2026-03-04T09:00:00Z", "userId": "u", "input": "How many?", "output": output})
+    };
+    let read = |output: Value| one(&row(output)).unwrap().response;
+    assert_eq!(read(said.into()).as_deref(), Some(said));
+    assert_eq!(read(json!({"answer": 42})).as_deref(), Some(r#"{"answer":42}"#));
+    assert_eq!(read(json!({"role": "assistant", "content": said})).as_deref(), Some(said));
+    assert_eq!(read(json!("\"quoted\"")).as_deref(), Some("\"quoted\""));
+    // A call that only used a tool said nothing.
+    assert_eq!(read(json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c"}]})), None);
+}
+
+#[test]
+fn an_answer_is_found_in_every_wrapping() {
+    let wrapped = [
+        json!({"choices": [{"text": "Yes."}]}),
+        json!({"output_text": "Yes."}),
+        json!({"model": "m", "message": {"role": "assistant", "content": "Yes."}, "done": true}),
+        json!({"id": "r", "message": {"role": "assistant", "content": [{"type": "text", "text": "Yes."}]}}),
+        json!([{"generated_text": "Yes."}]),
+        json!({"result": {"response": "Yes."}}),
+        json!({"predictions": [{"content": "Yes."}]}),
+        json!({"completions": [{"data": {"text": "Yes."}}]}),
+        json!([{"type": "response.output_text.delta", "delta": "Ye"}, {"type": "response.output_text.delta", "delta": "s."}]),
+        json!([{"event_type": "text-generation", "text": "Ye"}, {"event_type": "text-generation", "text": "s."}, {"event_type": "stream-end"}]),
+        json!([{"completion": "Ye", "stop": null}, {"completion": "s.", "stop": null}]),
+        json!([{"outputText": "Yes.", "index": 0}]),
+        json!({"type": "message", "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Yes."}]}),
+        json!("event: content_block_delta\ndata: {\"type\": \"content_block_delta\", \"delta\": {\"type\": \"text_delta\", \"text\": \"Yes.\"}}\n\n"),
+    ];
+    for response in wrapped {
+        let row = json!({"account": "a", "time": 1_795_161_600, "prompt": "p", "response": response});
+        assert_eq!(one(&row).unwrap().response.as_deref(), Some("Yes."), "{response}");
+    }
+}
+
+#[test]
+fn what_is_no_model_call_is_passed_over_and_what_is_broken_is_named() {
+    for (row, expected) in [
+        (json!({"run_type": "chain", "inputs": {}}), "no-exchange"),
+        (json!({"schemaType": "ModelInvocationLog", "input": {"inputBodyJson": {"inputText": "x"}}, "output": {"outputBodyJson": {"embedding": [1]}}}), "no-exchange"),
+        (json!({"schemaType": "ModelInvocationLog", "input": {"inputBodyS3Path": "s3://b/k"}}), "no-prompt"),
+        (json!({"RequestBody": {"type": "encrypted", "data": "00"}, "ResponseBody": {}, "Provider": "p"}), "no-prompt: expected user text, got the request encrypted"),
+        (json!({"custom_id": "c", "response": {"body": {}}}), "no-request"),
+        (json!({"data": [{"run_type": "tool", "inputs": {}}]}), "no-exchange"),
+        (json!({"data": ["a", 1]}), "unknown-schema"),
+    ] {
+        let got = one(&row).unwrap_err();
+        assert!(got.starts_with(expected), "{row}: {got}");
+    }
+}
+
+#[test]
+fn two_requests_with_one_key_are_not_joined() {
+    let request = |n: u64| json!({"custom_id": "request-1", "body": {"user": "u", "messages": [{"role": "user", "content": format!("Question {n}?")}]}});
+    let result = |n: u64| json!({"custom_id": "request-1", "response": {"body": {"id": format!("r{n}"), "created": 1_795_161_600, "choices": [{"message": {"role": "assistant", "content": format!("Answer {n}.")}}]}}});
+    let read = |rows: &[Value]| {
+        let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let config = LogConfig { default_time: crate::log::parse_time(&Value::from("2026-07-01")), ..LogConfig::default() };
+        let rows = taken(&config, |sink| read_jsonl(text.as_bytes(), &config, sink));
+        let told = |row: Row| row.result.map_or_else(|bad| bad.reason.word().to_owned(), |taken| format!("{:?} {:?}", taken.exchange.prompt, taken.exchange.response));
+        rows.into_iter().map(told).collect::<Vec<String>>()
+    };
+    let (one, two) = (r#""Question 1?" Some("Answer 1.")"#, r#""Question 2?" Some("Answer 2.")"#);
+    // One batch after the other, in either order of its halves, is told apart.
+    assert_eq!(read(&[request(1), result(1), result(2), request(2)]), [one, two]);
+    // Twice the same request is one.
+    assert_eq!(read(&[request(1), request(1), result(1)]), [one]);
+    // But of two that wait nobody knows which is answered: no answer is given to either.
+    let apart = [r#""Question 1?" None"#, r#""Question 2?" None"#, "no-request", "no-request"];
+    assert_eq!(read(&[request(1), request(2), result(1), result(2)]), apart);
+}
+
+/// Every value of every sample is replaced by what an attacker might put there: there are rows, and no panic.
+#[test]
+fn no_field_of_any_sample_can_be_made_to_break_the_reading() {
+    let deep = (0..120).fold(json!("x"), |inner, _| json!([inner]));
+    let buried = (0..5).fold(json!([{"role": "user", "content": "x"}]), |inner, _| json!(inner.to_string()));
+    let nasty = [
+        json!(null), json!(-1e300), json!(""), json!({}), json!([]), json!([[], {}, null]), json!("{\"messages\": [["), json!({"role": {"role": []}}),
+        json!("data: {\"choices\": [{}]}\n"), json!([{"role": "user", "content": [[[]]]}]), json!("\u{0}\u{202e}<script>"), deep, buried,
+    ];
+    let config = LogConfig::default();
+    let mut n = 0;
+    for entry in std::fs::read_dir(dir()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "jsonl") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let Ok(row) = serde_json::from_str::<Value>(text.lines().nth(1).unwrap_or_default()) else { continue };
+        let mut places = Vec::new();
+        pointers(&row, "", &mut places);
+        for place in places.iter().take(60) {
+            for value in &nasty {
+                let mut changed = row.clone();
+                if let Some(at) = changed.pointer_mut(place) {
+                    *at = value.clone();
+                }
+                let text = changed.to_string();
+                let rows = taken(&config, |sink| read_jsonl(text.as_bytes(), &config, sink));
+                // A duplicate of a waiting half, or an empty list of observations, gives none; nothing gives more than it holds.
+                assert!(rows.len() <= 8, "{place} of {}: {} rows", path.display(), rows.len());
+                for row in rows {
+                    let told = row.result.map_or_else(|bad| bad.detail, |taken| taken.exchange.account);
+                    assert!(!told.is_empty() && told.len() <= 1_100, "{place} of {}", path.display());
+                }
+                n += 1;
+            }
+        }
+    }
+    assert!(n > 5_000, "{n}");
+}
+
+fn pointers(value: &Value, before: &str, out: &mut Vec<String>) {
+    let mut each = |name: &str, value: &Value| {
+        let place = format!("{before}/{}", name.replace('~', "~0").replace('/', "~1"));
+        out.push(place.clone());
+        pointers(value, &place, out);
+    };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| each(name, value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(at, value)| each(&at.to_string(), value)),
+        _ => {}
+    }
+}

@@ -263,6 +263,19 @@ def engine(e):
 
 case("vllm-outputs", "vllm-outputs.log", "".join(map(engine, ALL)), DEFAULTS, accounts=["unnamed"], models=[None] * 8, times=[None] * 8)
 
+bricks = lambda e: {"databricks_request_id": e.id, "request_time": e.time, "status_code": 200, "request": json.dumps(e.chat()), "response": json.dumps(e.completion()), "requester": e.account, "served_entity_id": "x"}
+case("databricks", "databricks.csv", table([bricks(e) for e in ALL]))
+trust = lambda e: {"id": e.id, "span_id": e.id, "root_span_id": e.id, "created": e.time, "input": e.messages(), "output": e.completion()["choices"], "metadata": {"model": e.model, "user_id": e.account}, "metrics": {"start": e.unix, "tokens": 52}, "span_attributes": {"name": "Chat Completion", "type": "llm"}}
+case("braintrust", "braintrust.jsonl", lines([{**trust(ALL[0]), "id": "task", "span_attributes": {"type": "task"}}, *map(trust, ALL)]))
+weave = lambda e: {"id": e.id, "project_id": "t/p", "op_name": "weave:///t/p/op/openai.chat.completions.create:abc", "trace_id": e.id, "started_at": e.time, "attributes": {"user_id": e.account}, "inputs": e.chat(), "output": e.completion()}
+case("weave", "weave.jsonl", lines([{**weave(ALL[0]), "id": "op", "op_name": "weave:///t/p/op/answer:abc", "inputs": {"question": "x"}}, *map(weave, ALL)]))
+opik = lambda e: {"id": e.id, "trace_id": e.id, "project_id": "p", "name": "chat_completion_create", "type": "llm", "start_time": e.time, "input": {"messages": e.messages()}, "output": {"choices": e.completion()["choices"]}, "metadata": {"user_id": e.account}, "model": e.model, "provider": "openai"}
+case("opik", "opik.json", json.dumps({"page": 1, "size": 9, "total": 9, "content": [opik(e) for e in ALL]}))
+webui = lambda e: {"id": e.id, "user_id": e.account, "title": "t", "chat": {"models": [e.model], "system": e.system or "", "messages": [{"id": "m", "role": m["role"], "content": m["content"], "timestamp": e.unix} for m in [*e.messages(system=False), {"role": "assistant", "content": e.response}]]}, "updated_at": e.unix, "created_at": e.unix}
+case("open-webui", "open-webui.json", json.dumps([webui(e) for e in ALL]))
+logfire = lambda e: {"name": "chat", "trace_id": e.id, "span_id": e.id, "start_time": e.time, "attributes": {"gen_ai.system": "openai", "gen_ai.request.model": e.model, "user.id": e.account, "request_data": json.dumps(e.chat()), "response_data": json.dumps({"message": {"role": "assistant", "content": e.response}})}}
+case("logfire", "logfire.jsonl", lines(map(logfire, ALL)))
+
 with open("more.json", "w", encoding="utf-8") as out:
     json.dump(TRUTH, out, ensure_ascii=False, indent=1)
     out.write("\n")
