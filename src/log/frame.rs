@@ -5,7 +5,7 @@
 //! the next batch is gathered, which costs little because finding line ends is far cheaper than parsing.
 
 use super::elements::Elements;
-use super::schemas::vllm_line;
+use super::schemas::engine_line;
 use super::value::{values_at_most, values_outside_strings};
 use super::{BadRow, KEPT_OF_TOO_LONG, Kept, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, encoding, rows_of, schema};
 use crate::error::Result;
@@ -306,7 +306,8 @@ fn is_over_lines(head: &[u8]) -> bool {
     let whole = first.ends_with(b"\n");
     let first = first.trim_ascii();
     if first.starts_with(b"[") {
-        return true;
+        // An engine's log begins its lines with a time in brackets.
+        return !std::str::from_utf8(first).is_ok_and(|line| engine_line(line).is_some());
     }
     if !whole || !first.starts_with(b"{") || !(first.ends_with(b"{") || first.ends_with(b"[")) {
         return false;
@@ -338,7 +339,7 @@ fn json_row<T: Kept>(line: u64, bytes: &[u8], config: &LogConfig, schema: &RowSc
     match serde_json::from_str(text) {
         Ok(value) => rows_of(line, value, schema, || Arc::from(bytes)),
         Err(cause) => {
-            if let Some(value) = vllm_line(text) {
+            if let Some(value) = engine_line(text) {
                 return rows_of(line, value, schema, || Arc::from(bytes));
             }
             let reason = if has_lone_surrogate(text) { Reason::LoneSurrogate } else { Reason::NotJson };

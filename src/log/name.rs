@@ -2,7 +2,7 @@
 //!
 //! Weakness: a table whose header is one column, or no words, is not told from text that is no table; there the name decides.
 
-use super::schemas::vllm_line;
+use super::schemas::engine_line;
 
 /// The format of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn format_of(start: &[u8], named: Option<Format>) -> Format {
     }
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or(text);
     let line = String::from_utf8_lossy(line);
-    if text.starts_with(b"{") || text.starts_with(b"[") || vllm_line(&line).is_some() {
+    if text.starts_with(b"{") || text.starts_with(b"[") || engine_line(&line).is_some() {
         return Format::Jsonl;
     }
     if named == Some(Format::Jsonl) && !is_header(&line) { Format::Jsonl } else { Format::Csv }

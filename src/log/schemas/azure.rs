@@ -42,7 +42,9 @@ pub(super) const GATEWAY: Schema = Schema {
         account: &[
             "properties.apimSubscriptionId",
             "ApimSubscriptionId",
+            "properties.ApimSubscriptionId",
             "properties.userId",
+            "properties.UserId",
             "UserId",
             "properties.objectId",
             "ObjectId",
@@ -59,8 +61,10 @@ pub(super) const GATEWAY: Schema = Schema {
         time: &["time", "TimeGenerated", "timestamp"],
         model: &[
             "properties.modelName",
+            "properties.ModelName",
             "properties.modelDeploymentName",
             "properties.deploymentName",
+            "properties.DeploymentName",
             "ModelName",
             "DeploymentName",
         ],
@@ -104,6 +108,6 @@ fn other(row: &Object) -> Option<&'static str> {
         return Some("another operation");
     }
     // The pieces of one long prompt come as rows of their own, numbered from 0.
-    let number = get(row, "SequenceNumber").or_else(|| row.get("properties").and_then(|inner| inner.get("sequenceNumber")));
+    let number = get(row, "SequenceNumber").or_else(|| row.get("properties").and_then(|inner| inner.get("sequenceNumber").or_else(|| inner.get("SequenceNumber"))));
     number.and_then(Value::as_u64).is_some_and(|number| number > 0).then_some("a further piece of a row")
 }

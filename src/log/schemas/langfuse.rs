@@ -25,7 +25,7 @@ const SOURCE: &str = "https://api.reference.langfuse.com and https://langfuse.co
 pub(super) const OBSERVATION: Schema = Schema {
     name: "langfuse",
     source: SOURCE,
-    is: |row| any(row, &["traceId", "trace_id"]) && any(row, &["startTime", "start_time"]) && kind(row).is_some(),
+    is: |row| any(row, &["traceId", "trace_id"]) && any(row, &["startTime", "start_time"]) && (kind(row).is_some() || generation(row)),
     other: |row| kind(row).filter(|kind| kind != "GENERATION").map(|_| "another observation"),
     json: &["metadata", "modelParameters", "model_parameters", "trace", "trace_metadata"],
     fields: Fields {
@@ -53,6 +53,11 @@ pub(super) const OBSERVATION: Schema = Schema {
     },
     mend: as_it_is,
 };
+
+/// Whether an observation without a kind is a generation, as on the page that lists only these: it names a model.
+fn generation(row: &Object) -> bool {
+    any(row, &["providedModelName", "provided_model_name", "model"]) && any(row, &["input", "output"]) && any(row, &["level", "promptName", "usageDetails"])
+}
 
 /// The kind of an observation, where it is one of Langfuse's.
 fn kind(row: &Object) -> Option<String> {

@@ -46,7 +46,11 @@ use super::{Fault, Reason};
 use serde_json::Value;
 
 pub(crate) use langfuse::observations as langfuse_observations;
-pub(crate) use vllm::line as vllm_line;
+
+/// A line of an engine's log as text, as a row; `None` for text that is none.
+pub(crate) fn engine_line(text: &str) -> Option<Value> {
+    vllm::line(text).or_else(|| sglang::line(text))
+}
 
 /// How one tool writes its log.
 pub(crate) struct Schema {

@@ -52,7 +52,7 @@ pub(crate) fn line(text: &str) -> Option<Value> {
 }
 
 /// The Python text literal at the start of a text.
-fn python_text(text: &str) -> Option<String> {
+pub(super) fn python_text(text: &str) -> Option<String> {
     let mut chars = text.chars();
     let quote = chars.next().filter(|quote| matches!(quote, '\'' | '"'))?;
     let mut out = String::new();

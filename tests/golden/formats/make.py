@@ -263,6 +263,17 @@ def engine(e):
 
 case("vllm-outputs", "vllm-outputs.log", "".join(map(engine, ALL)), DEFAULTS, accounts=["unnamed"], models=[None] * 8, times=[None] * 8)
 
+
+
+def printed(e):
+    stamp = e.at.strftime("[%Y-%m-%d %H:%M:%S TP0]")
+    asked = f"obj=GenerateReqInput(rid='{e.id}', text={e.chatml()!r}, sampling_params={{'temperature': 0.7}})"
+    out = f"out={{'text': {e.response!r}, 'meta_info': {{'id': '{e.id}', 'completion_tokens': 12}}}}"
+    return f"{stamp} Receive: {asked}\n{stamp} Decode batch. #running-req: 1\n{stamp} Finish: {asked}, {out}\n"
+
+
+case("sglang-text", "sglang-text.log", "".join(map(printed, ALL)), DEFAULTS[:2], accounts=["unnamed"], models=[None] * 8)
+
 bricks = lambda e: {"databricks_request_id": e.id, "request_time": e.time, "status_code": 200, "request": json.dumps(e.chat()), "response": json.dumps(e.completion()), "requester": e.account, "served_entity_id": "x"}
 case("databricks", "databricks.csv", table([bricks(e) for e in ALL]))
 trust = lambda e: {"id": e.id, "span_id": e.id, "root_span_id": e.id, "created": e.time, "input": e.messages(), "output": e.completion()["choices"], "metadata": {"model": e.model, "user_id": e.account}, "metrics": {"start": e.unix, "tokens": 52}, "span_attributes": {"name": "Chat Completion", "type": "llm"}}
