@@ -116,7 +116,8 @@ pub fn audit(
     check_share(&counts, config, path.as_deref(), &done)?;
     if counts.rows_read == 0 && !config.allow_empty {
         let passed = counts.read_as.passed_over;
-        let found = if passed == 0 { "none".to_owned() } else { format!("{passed} rows that are no model calls and no other") };
+        let found =
+            if passed == 0 { "none".to_owned() } else { format!("{passed} rows that are no model calls and no other") };
         return Err(Error::new(ErrorKind::Nothing, format!("expected rows to audit, found {found}"))
             .hint("--allow-empty makes this a success"));
     }
@@ -356,12 +357,7 @@ fn read(
             counts.rows_read += known;
             counts.rows_known += known;
             progress.note(&format!("{name}: read before, nothing new"));
-            done.push(Done {
-                name,
-                digest: Some(digest.clone()),
-                known: true,
-                tally: Tally::default(),
-            });
+            done.push(Done { name, digest: Some(digest.clone()), known: true, tally: Tally::default() });
             progress.advance(0, position.fetch_add(bytes, Ordering::Relaxed) + bytes);
             return Ok(());
         }

@@ -101,11 +101,14 @@ fn quoted(map: &str) -> String {
 }
 
 fn text(name: &str, shown: &Shown) -> String {
-    let list = |counts: Vec<(&str, u64)>| counts.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", ");
+    let list = |counts: Vec<(&str, u64)>| {
+        counts.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", ")
+    };
     let schemas: Vec<(&str, u64)> = shown.schemas.iter().map(|(name, n)| (*name, *n)).collect();
     let reasons: Vec<(&str, u64)> = shown.by_reason.iter().map(|(name, n)| (*name, *n)).collect();
     let mut out = format!("{}\n", print::line(name, 200));
-    let what = if schemas.is_empty() { "no exchange".to_owned() } else { format!("exchanges by schema: {}", list(schemas)) };
+    let what =
+        if schemas.is_empty() { "no exchange".to_owned() } else { format!("exchanges by schema: {}", list(schemas)) };
     let _ = writeln!(out, "  {what}{}", if shown.more { "; the log goes on" } else { "" });
     if shown.passed_over > 0 {
         let _ = writeln!(out, "  {} rows are no model calls and are passed over", shown.passed_over);
@@ -126,7 +129,14 @@ fn text(name: &str, shown: &Shown) -> String {
         }
     }
     for (place, bad) in &shown.bad {
-        let _ = writeln!(out, "\n  row {}{}, bad: {}\n    {}", place.row, part(place.part), bad.reason, print::line(&bad.detail, 260));
+        let _ = writeln!(
+            out,
+            "\n  row {}{}, bad: {}\n    {}",
+            place.row,
+            part(place.part),
+            bad.reason,
+            print::line(&bad.detail, 260)
+        );
     }
     if let Some(advice) = advice(shown) {
         let _ = writeln!(out, "\n  try: {}", print::line(&advice, 700));

@@ -64,8 +64,10 @@ pub(crate) fn is_answer(value: &Value) -> bool {
                 || (list(body, "content") && (text(body, "stop_reason") || text(body, "type")))
                 || (text(body, "completion") && (body.contains_key("stop_reason") || body.contains_key("stop")))
                 || (text(body, "generation") && body.contains_key("stop_reason"))
-                || (list(body, "outputs") && body["outputs"].get(0).is_some_and(|first| first.get("stop_reason").is_some()))
-                || (list(body, "results") && body["results"].get(0).is_some_and(|first| first.get("outputText").is_some()))
+                || (list(body, "outputs")
+                    && body["outputs"].get(0).is_some_and(|first| first.get("stop_reason").is_some()))
+                || (list(body, "results")
+                    && body["results"].get(0).is_some_and(|first| first.get("outputText").is_some()))
                 || (text(body, "text") && body.contains_key("meta_info"))
                 || text(body, "generated_text")
         }
@@ -88,10 +90,12 @@ fn is_event(value: &Value) -> bool {
     let kind = get(event, "type").or_else(|| get(event, "event_type")).and_then(Value::as_str).unwrap_or_default();
     let of_anthropic = kind.starts_with("message_") || kind.starts_with("content_block_") || kind == "ping";
     let of_responses = kind.starts_with("response.");
-    let of_cohere = matches!(kind, "text-generation" | "stream-start" | "stream-end" | "content-delta" | "content-start")
-        || kind.starts_with("message-")
-        || kind == "content-end";
-    let of_converse = ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"];
+    let of_cohere =
+        matches!(kind, "text-generation" | "stream-start" | "stream-end" | "content-delta" | "content-start")
+            || kind.starts_with("message-")
+            || kind == "content-end";
+    let of_converse =
+        ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"];
     let of_openai = get(event, "object").and_then(Value::as_str).is_some_and(|object| object.ends_with("chunk"))
         || value.pointer("/choices/0/delta").is_some();
     let of_gemini = get(event, "candidates").is_some_and(Value::is_array);
@@ -141,7 +145,9 @@ fn events_text<'a>(events: impl Iterator<Item = &'a Value> + Clone) -> Option<St
         }
     }
     // The Responses API ends its stream with the whole response.
-    let whole = || events.clone().find_map(|event| event.get("response").filter(|whole| whole.is_object())).and_then(response_text);
+    let whole = || {
+        events.clone().find_map(|event| event.get("response").filter(|whole| whole.is_object())).and_then(response_text)
+    };
     if said.is_empty() { whole() } else { Some(said) }
 }
 
@@ -165,19 +171,24 @@ fn deep(value: &Value, depth: u32) -> Option<String> {
     match value {
         Value::Object(body) => of_object(body, &further),
         Value::Array(items) if !items.is_empty() && items.iter().all(is_event) => events_text(items.iter()),
-        Value::Array(items) if items.iter().any(|item| item.as_object().and_then(role_of).is_some()) => messages_text(items, &further),
+        Value::Array(items) if items.iter().any(|item| item.as_object().and_then(role_of).is_some()) => {
+            messages_text(items, &further)
+        }
         Value::Array(items) if items.iter().any(|item| item.get("message").is_some_and(Value::is_object)) => {
             // OpenInference and choices without their object: the first.
             items.first().and_then(further)
         }
-        Value::Array(items) if items.iter().any(|item| item.get("generated_text").is_some()) => items.first().and_then(further),
+        Value::Array(items) if items.iter().any(|item| item.get("generated_text").is_some()) => {
+            items.first().and_then(further)
+        }
         other => plain(other),
     }
 }
 
 /// The texts of blocks.
 fn plain(value: &Value) -> Option<String> {
-    let said: String = blocks(value).iter().map(|block| if let Block::Text(text) = block { *text } else { "" }).collect();
+    let said: String =
+        blocks(value).iter().map(|block| if let Block::Text(text) = block { *text } else { "" }).collect();
     (!said.is_empty()).then_some(said)
 }
 
@@ -188,7 +199,12 @@ fn of_object(body: &Object, further: &dyn Fn(&Value) -> Option<String>) -> Optio
         return inner.and_then(further).or_else(|| choice.get("text").and_then(plain));
     }
     if let Some(candidate) = first("candidates") {
-        return candidate.get("content").unwrap_or(candidate).pointer("/parts").or(candidate.get("content")).and_then(further);
+        return candidate
+            .get("content")
+            .unwrap_or(candidate)
+            .pointer("/parts")
+            .or(candidate.get("content"))
+            .and_then(further);
     }
     // LangChain: a list of prompts, each with a list of generations.
     if let Some(generation) = first("generations") {
@@ -215,8 +231,18 @@ fn of_object(body: &Object, further: &dyn Fn(&Value) -> Option<String>) -> Optio
     let named = ["content", "parts", "contents", "value"].iter().find_map(|name| get(body, name)).and_then(plain);
     named.or_else(|| {
         let texts = [
-            "refusal", "text", "completion", "output_text", "outputText", "generation", "generated_text", "response", "output", "message",
-            "answer", "reply",
+            "refusal",
+            "text",
+            "completion",
+            "output_text",
+            "outputText",
+            "generation",
+            "generated_text",
+            "response",
+            "output",
+            "message",
+            "answer",
+            "reply",
         ];
         texts.iter().find_map(|name| get(body, name)).and_then(plain)
     })
@@ -230,7 +256,8 @@ fn messages_text(items: &[Value], further: &dyn Fn(&Value) -> Option<String>) ->
         role.is_some_and(|role| role == "assistant" || !matches!(role, "user" | "tool" | "system"))
     };
     let text = |item: &Object| {
-        let content = ["content", "parts", "contents", "value", "message.content"].iter().find_map(|name| get(item, name));
+        let content =
+            ["content", "parts", "contents", "value", "message.content"].iter().find_map(|name| get(item, name));
         content.and_then(further).or_else(|| further(&Value::Object(item.clone())))
     };
     let said: String = items.iter().filter_map(Value::as_object).filter(said).filter_map(text).collect();

@@ -144,7 +144,10 @@ fn read_object(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool
     let before = draft.system.clone();
     let system = system.and_then(|value| match value {
         // Gemini's is a content with parts.
-        Value::Object(content) => get(content, "parts").or_else(|| get(content, "content")).and_then(system_text).or_else(|| system_text(value)),
+        Value::Object(content) => get(content, "parts")
+            .or_else(|| get(content, "content"))
+            .and_then(system_text)
+            .or_else(|| system_text(value)),
         other => system_text(other),
     });
     if let Some(system) = system {
@@ -160,7 +163,9 @@ fn read_object(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool
 /// What was said in a body.
 fn said(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool {
     // Cohere: the newest message apart from those before it.
-    if let (Some(Value::String(newest)), Some(Value::Array(history))) = (get(body, "message"), get(body, "chat_history")) {
+    if let (Some(Value::String(newest)), Some(Value::Array(history))) =
+        (get(body, "message"), get(body, "chat_history"))
+    {
         let newest = serde_json::json!({"role": "user", "content": newest});
         let all: Vec<Value> = history.iter().cloned().chain([newest]).collect();
         return fill(Talk::of(&all), draft);
@@ -203,7 +208,8 @@ fn said(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool {
 pub(crate) fn object(value: &Value) -> Option<Cow<'_, Object>> {
     match value {
         Value::Object(fields) => Some(Cow::Borrowed(fields)),
-        Value::String(text) if text.trim_start().starts_with(['{', '"']) => match super::value::unpacked(value.clone()) {
+        Value::String(text) if text.trim_start().starts_with(['{', '"']) => match super::value::unpacked(value.clone())
+        {
             Value::Object(fields) => Some(Cow::Owned(fields)),
             _ => None,
         },

@@ -89,7 +89,12 @@ fn table_row(line: u64, bytes: &[u8], names: &[String], separator: u8, config: &
             Err(_) => {
                 let name: String = name.chars().take(40).collect();
                 let likely = encoding::likely(bytes);
-                return vec![bad(line, Reason::NotUtf8, format!("expected UTF-8 in column {name}, got bytes as of {likely}"), bytes)];
+                return vec![bad(
+                    line,
+                    Reason::NotUtf8,
+                    format!("expected UTF-8 in column {name}, got bytes as of {likely}"),
+                    bytes,
+                )];
             }
         }
     }

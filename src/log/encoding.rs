@@ -60,7 +60,11 @@ pub fn as_utf8<'a>(mut input: Box<dyn BufRead + Send + 'a>) -> Result<Box<dyn Bu
     let big = head.starts_with(b"\xfe\xff");
     let marked = little || big;
     let rest = Cursor::new(if marked { head[2..].to_vec() } else { head }).chain(input);
-    Ok(if marked { Box::new(BufReader::with_capacity(1 << 18, Utf16::new(rest, big))) } else { Box::new(BufReader::new(rest)) })
+    Ok(if marked {
+        Box::new(BufReader::with_capacity(1 << 18, Utf16::new(rest, big)))
+    } else {
+        Box::new(BufReader::new(rest))
+    })
 }
 
 /// UTF-16 as UTF-8.
@@ -166,7 +170,8 @@ mod tests {
     #[test]
     fn half_a_pair_costs_its_row() {
         let units = [0x61, 0xd83c, 0x0a, 0xdc00, 0x62];
-        let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(units.into_iter().flat_map(u16::to_le_bytes)).chain([7]).collect();
+        let bytes: Vec<u8> =
+            [0xff, 0xfe].into_iter().chain(units.into_iter().flat_map(u16::to_le_bytes)).chain([7]).collect();
         let out = decoded(&bytes, 4096);
         let rows: Vec<&[u8]> = out.split(|byte| *byte == b'\n').collect();
         assert_eq!(rows.len(), 2);

@@ -7,7 +7,9 @@
 use super::elements::Elements;
 use super::schemas::engine_line;
 use super::value::{values_at_most, values_outside_strings};
-use super::{BadRow, KEPT_OF_TOO_LONG, Kept, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, encoding, rows_of, schema};
+use super::{
+    BadRow, KEPT_OF_TOO_LONG, Kept, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, encoding, rows_of, schema,
+};
 use crate::error::Result;
 use crate::ids::Digest;
 use rayon::prelude::*;
@@ -261,7 +263,11 @@ pub(crate) fn json_lines<T: Send + Kept>(
     let over_lines = is_over_lines(&head);
     let input = std::io::Cursor::new(head).chain(Broken(broken)).chain(input);
     let mut handle = |batch: &mut Batch| sink(batch.parse(|line, bytes| json_row(line, bytes, config, schema)));
-    if over_lines { frame(input, config, Elements::default(), &mut handle) } else { frame(input, config, Lines, &mut handle) }
+    if over_lines {
+        frame(input, config, Elements::default(), &mut handle)
+    } else {
+        frame(input, config, Lines, &mut handle)
+    }
 }
 
 /// A stream that breaks off with this error, or ends.
@@ -301,7 +307,8 @@ const HEAD: usize = 1 << 20;
 /// broken line of JSON lines.
 fn is_over_lines(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let mut lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
+    let mut lines =
+        text.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
     let Some(first) = lines.next() else { return false };
     let whole = first.ends_with(b"\n");
     let first = first.trim_ascii();
@@ -314,7 +321,8 @@ fn is_over_lines(head: &[u8]) -> bool {
     }
     let read = |line: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(line);
     let cut = |cause: serde_json::Error| cause.is_eof() && !cause.to_string().contains("string");
-    let next_is_whole = lines.next().is_some_and(|line| line.trim_ascii_start().starts_with(b"{") && read(line).is_ok());
+    let next_is_whole =
+        lines.next().is_some_and(|line| line.trim_ascii_start().starts_with(b"{") && read(line).is_ok());
     read(first).is_err_and(cut) && !next_is_whole
 }
 

@@ -59,7 +59,8 @@ impl Waiting {
             Half::Request(key) => (true, key),
             Half::Result(key) => (false, key),
         };
-        let texts = [&draft.prompt, &draft.system, &draft.response].into_iter().flatten().map(String::len).sum::<usize>();
+        let texts =
+            [&draft.prompt, &draft.system, &draft.response].into_iter().flatten().map(String::len).sum::<usize>();
         let cost = texts + draft.turns.iter().map(|turn| turn.text.len() + 64).sum::<usize>() + 1024;
         let key = Digest::of(key.as_bytes()).short();
         Self { key, is_request, draft, cost, raw: Arc::from([]), digest: Digest::of(b"") }
@@ -151,7 +152,9 @@ impl Joiner {
         let waits_request = other.and_then(|at| self.order.get(&at)).map(|placed| placed.half.is_request);
         match (waits_request, came.half.is_request) {
             (Some(true), true) => {
-                let same = other.and_then(|at| self.order.get(&at)).is_some_and(|placed| same(&placed.half.draft, &came.half.draft));
+                let same = other
+                    .and_then(|at| self.order.get(&at))
+                    .is_some_and(|placed| same(&placed.half.draft, &came.half.draft));
                 if !same {
                     self.twice.insert(key);
                     self.wait(came);

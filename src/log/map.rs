@@ -126,7 +126,9 @@ impl ColumnMap {
         }
         if paths.is_empty() {
             let message = "expected a column map of one field at least, got none";
-            return Err(Error::new(ErrorKind::Config, message).hint("write it like prompt=body.text,account=key_id,time=ts"));
+            return Err(
+                Error::new(ErrorKind::Config, message).hint("write it like prompt=body.text,account=key_id,time=ts")
+            );
         }
         Ok(Self { paths })
     }

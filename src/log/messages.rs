@@ -147,7 +147,8 @@ fn wrapped(message: &Object) -> &Object {
 
 /// The role of a message, by any of the names it has; LangChain's stands in the name of its class.
 pub(crate) fn role_of(message: &Object) -> Option<&str> {
-    let named = ["role", "from", "author", "message.role"].iter().find_map(|name| get(message, name)).and_then(Value::as_str);
+    let named =
+        ["role", "from", "author", "message.role"].iter().find_map(|name| get(message, name)).and_then(Value::as_str);
     let class = || {
         let class = get(message, "id").and_then(Value::as_array)?.last()?.as_str()?;
         class.strip_suffix("Chunk").unwrap_or(class).strip_suffix("Message")

@@ -84,7 +84,9 @@ fn is_header(line: &str) -> bool {
     let separator = [',', '\t', ';'].into_iter().max_by_key(|separator| line.matches(*separator).count());
     let names: Vec<&str> = line.split(separator.unwrap_or(',')).map(|name| name.trim().trim_matches('"')).collect();
     let word = |name: &&str| {
-        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b)) && name.bytes().any(|b| b.is_ascii_alphabetic())
+        (1..=64).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b))
+            && name.bytes().any(|b| b.is_ascii_alphabetic())
     };
     let distinct: std::collections::BTreeSet<&&str> = names.iter().collect();
     names.len() >= 2 && names.iter().all(word) && distinct.len() == names.len()

@@ -47,14 +47,18 @@ pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
         Some(Value::Object(context)) => context,
         _ => Object::new(),
     };
-    let id = |names: [&str; 2]| names.iter().find_map(|name| word(&row, name).or_else(|| word(&context, name))).unwrap_or_default();
+    let id = |names: [&str; 2]| {
+        names.iter().find_map(|name| word(&row, name).or_else(|| word(&context, name))).unwrap_or_default()
+    };
     call.ids = (id(["traceId", "trace_id"]), id(["spanId", "span_id"]));
     for mut event in row.remove("events").map(wire::objects).unwrap_or_default() {
         let name = event.get("name").and_then(super::value::scalar).unwrap_or_default();
         call.event(&name, wire::attributes(event.remove("attributes")), None);
     }
     row.remove("links");
-    let resource = row.remove("resource").and_then(|mut resource| Some(wire::attributes(Some(resource.get_mut("attributes")?.take()))));
+    let resource = row
+        .remove("resource")
+        .and_then(|mut resource| Some(wire::attributes(Some(resource.get_mut("attributes")?.take()))));
     call.attributes.extend(row);
     if !call.is_exchange() {
         return Err(Fault::new(Reason::NoExchange, "expected a span of a model call, got one of something else"));

@@ -83,6 +83,9 @@ mod tests {
         let row = json!({"m": "{\"user\": \"u\"}", "o": {"p": "\"[1, 2]\""}, "t": "\"said\"", "u": "{broken"});
         let Value::Object(mut row) = row else { panic!("an object") };
         unpack(&mut row, &["m", "o.p", "t", "u", "none.of"]);
-        assert_eq!(Value::Object(row), json!({"m": {"user": "u"}, "o": {"p": [1, 2]}, "t": "\"said\"", "u": "{broken"}));
+        assert_eq!(
+            Value::Object(row),
+            json!({"m": {"user": "u"}, "o": {"p": [1, 2]}, "t": "\"said\"", "u": "{broken"})
+        );
     }
 }

@@ -7,9 +7,9 @@
 //! Weakness: names in other languages are not known. Guarantee: at most 400 leaves and eight levels are looked at, the map is one line of at
 //! most 600 characters, and a row without anything that could be a prompt gives none.
 
+use super::answer::is_answer;
 use super::body::{self, Want, is_messages};
 use super::draft::Draft;
-use super::answer::is_answer;
 use super::parse_time;
 use super::value::{Object, unpacked};
 use serde_json::Value;
@@ -35,34 +35,99 @@ pub(crate) fn map(row: &Object) -> Option<String> {
     let best = |score: &dyn Fn(&Leaf) -> u32| {
         let scored = leaves.iter().filter(free).map(|leaf| (score(leaf), leaf)).filter(|(score, _)| *score > 0);
         // Of equals the first, which stands higher in the row.
-        scored.rev().max_by_key(|(score, leaf)| (*score, std::cmp::Reverse(leaf.path.matches('.').count()))).map(|(_, leaf)| leaf.path.as_str())
+        scored
+            .rev()
+            .max_by_key(|(score, leaf)| (*score, std::cmp::Reverse(leaf.path.matches('.').count())))
+            .map(|(_, leaf)| leaf.path.as_str())
     };
     let response = best(&|leaf| {
         let answer = is_answer(&leaf.value);
         let text = leaf.value.is_string();
-        if answer { 1000 } else if text { named(leaf, &["response", "completion", "output", "answer", "reply", "result", "generation"]) } else { 0 }
+        if answer {
+            1000
+        } else if text {
+            named(leaf, &["response", "completion", "output", "answer", "reply", "result", "generation"])
+        } else {
+            0
+        }
     });
-    let scalar = |leaf: &Leaf| matches!(&leaf.value, Value::String(text) if text.len() <= 256 && !text.is_empty()) || leaf.value.is_number();
+    let scalar = |leaf: &Leaf| {
+        matches!(&leaf.value, Value::String(text) if text.len() <= 256 && !text.is_empty()) || leaf.value.is_number()
+    };
     let account = best(&|leaf| {
         let names = [
-            "account", "account_id", "api_key", "key_id", "api_key_id", "key", "customer", "customer_id", "org_id", "organization_id", "tenant",
-            "tenant_id", "project", "project_id", "user_id", "userid", "user", "username", "client_id", "client", "consumer", "owner", "who", "caller",
+            "account",
+            "account_id",
+            "api_key",
+            "key_id",
+            "api_key_id",
+            "key",
+            "customer",
+            "customer_id",
+            "org_id",
+            "organization_id",
+            "tenant",
+            "tenant_id",
+            "project",
+            "project_id",
+            "user_id",
+            "userid",
+            "user",
+            "username",
+            "client_id",
+            "client",
+            "consumer",
+            "owner",
+            "who",
+            "caller",
         ];
         if scalar(leaf) { named(leaf, &names) } else { 0 }
     });
     let time = best(&|leaf| {
         let names = [
-            "time", "timestamp", "created_at", "created", "ts", "start_time", "started_at", "starttime", "date", "datetime", "at", "logged_at",
-            "event_time", "request_time", "received_at",
+            "time",
+            "timestamp",
+            "created_at",
+            "created",
+            "ts",
+            "start_time",
+            "started_at",
+            "starttime",
+            "date",
+            "datetime",
+            "at",
+            "logged_at",
+            "event_time",
+            "request_time",
+            "received_at",
         ];
         // A small number is no time because its name says so.
-        if parse_time(&leaf.value).is_some() { named(leaf, &names).max(u32::from(leaf.value.is_string() && leaf.value.as_str().is_some_and(|text| text.contains('-')))) } else { 0 }
+        if parse_time(&leaf.value).is_some() {
+            named(leaf, &names)
+                .max(u32::from(leaf.value.is_string() && leaf.value.as_str().is_some_and(|text| text.contains('-'))))
+        } else {
+            0
+        }
     });
-    let id = best(&|leaf| if scalar(leaf) { named(leaf, &["id", "request_id", "uuid", "call_id", "event_id", "message_id"]) } else { 0 });
-    let model = best(&|leaf| if leaf.value.is_string() { named(leaf, &["model", "model_name", "model_id", "llm", "engine", "deployment"]) } else { 0 });
-    let system = best(&|leaf| if leaf.value.is_string() { named(leaf, &["system", "system_prompt", "instructions", "preamble"]) } else { 0 });
+    let id = best(&|leaf| {
+        if scalar(leaf) { named(leaf, &["id", "request_id", "uuid", "call_id", "event_id", "message_id"]) } else { 0 }
+    });
+    let model = best(&|leaf| {
+        if leaf.value.is_string() {
+            named(leaf, &["model", "model_name", "model_id", "llm", "engine", "deployment"])
+        } else {
+            0
+        }
+    });
+    let system = best(&|leaf| {
+        if leaf.value.is_string() { named(leaf, &["system", "system_prompt", "instructions", "preamble"]) } else { 0 }
+    });
     let conversation = best(&|leaf| {
-        if scalar(leaf) { named(leaf, &["conversation_id", "conversation", "session_id", "session", "thread_id", "thread", "chat_id"]) } else { 0 }
+        if scalar(leaf) {
+            named(leaf, &["conversation_id", "conversation", "session_id", "session", "thread_id", "thread", "chat_id"])
+        } else {
+            0
+        }
     });
     for (field, path) in [
         ("response", response),
@@ -87,7 +152,9 @@ pub(crate) fn map(row: &Object) -> Option<String> {
 /// What was asked: a body, messages or a text, with the field's name.
 fn asked(leaves: &[Leaf]) -> Option<(&'static str, &Leaf)> {
     let request = |leaf: &&Leaf| {
-        let body = leaf.value.as_object().is_some_and(|body| ["messages", "contents"].iter().any(|name| body.get(*name).is_some_and(Value::is_array)));
+        let body = leaf.value.as_object().is_some_and(|body| {
+            ["messages", "contents"].iter().any(|name| body.get(*name).is_some_and(Value::is_array))
+        });
         (body && is_messages(&leaf.value)) || (leaf.value.is_object() && leaf.name == "request" && reads(&leaf.value))
     };
     if let Some(leaf) = leaves.iter().find(request) {
@@ -97,8 +164,24 @@ fn asked(leaves: &[Leaf]) -> Option<(&'static str, &Leaf)> {
     if let Some(leaf) = leaves.iter().find(messages) {
         return Some(("messages", leaf));
     }
-    let names = ["prompt", "question", "query", "input", "user_message", "user_input", "text", "message", "content", "instruction", "body", "request", "ask"];
-    let text = |leaf: &&Leaf| leaf.value.as_str().is_some_and(|text| !text.trim().is_empty() && parse_time(&leaf.value).is_none());
+    let names = [
+        "prompt",
+        "question",
+        "query",
+        "input",
+        "user_message",
+        "user_input",
+        "text",
+        "message",
+        "content",
+        "instruction",
+        "body",
+        "request",
+        "ask",
+    ];
+    let text = |leaf: &&Leaf| {
+        leaf.value.as_str().is_some_and(|text| !text.trim().is_empty() && parse_time(&leaf.value).is_none())
+    };
     let named = leaves.iter().filter(text).map(|leaf| (named(leaf, &names), leaf)).filter(|(score, _)| *score > 0);
     named.rev().max_by_key(|(score, _)| *score).map(|(_, leaf)| ("prompt", leaf))
 }
@@ -123,12 +206,19 @@ fn named(leaf: &Leaf, names: &[&str]) -> u32 {
 fn walk(row: &Object, before: &str, level: u32, out: &mut Vec<Leaf>) {
     for (key, value) in row {
         // A map is split at commas and equal signs, so a key that has one cannot be named.
-        if out.len() >= LEAVES || key.is_empty() || key.contains([',', '=']) || key.chars().any(char::is_control) || key.len() > 64 {
+        if out.len() >= LEAVES
+            || key.is_empty()
+            || key.contains([',', '='])
+            || key.chars().any(char::is_control)
+            || key.len() > 64
+        {
             continue;
         }
         let path = if before.is_empty() { key.clone() } else { format!("{before}.{key}") };
         let opened = match value {
-            Value::String(text) if text.len() <= 1 << 20 && text.trim_start().starts_with(['{', '[', '"']) => unpacked(value.clone()),
+            Value::String(text) if text.len() <= 1 << 20 && text.trim_start().starts_with(['{', '[', '"']) => {
+                unpacked(value.clone())
+            }
             Value::String(text) if text.len() > 4096 => Value::String(text.chars().take(4096).collect()),
             other => other.clone(),
         };

@@ -30,7 +30,9 @@ pub(crate) fn draft(mut row: Object) -> Draft {
     structure(&mut row, &["response", "metadata"]);
     // A log of bare bodies may have the answer among their fields.
     let response = take(&mut row, "response").or_else(|| {
-        let answer = ["choices", "output", "candidates"].into_iter().find(|name| get(&row, name).is_some_and(Value::is_array))?;
+        let answer = ["choices", "output", "candidates"]
+            .into_iter()
+            .find(|name| get(&row, name).is_some_and(Value::is_array))?;
         let own = Value::Object(Object::from_iter([
             (answer.to_owned(), take(&mut row, answer)?),
             ("object".to_owned(), Value::from("response")),
@@ -89,7 +91,17 @@ pub(crate) fn draft(mut row: Object) -> Draft {
     for (name, value) in body {
         // Sampling parameters and the like; texts, tools and identities have their own place or none.
         let plain = matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_)) && small(&value, 256);
-        let taken = ["object", "model", "user", "safety_identifier", "input", "instructions", "system", "prompt", "conversation"];
+        let taken = [
+            "object",
+            "model",
+            "user",
+            "safety_identifier",
+            "input",
+            "instructions",
+            "system",
+            "prompt",
+            "conversation",
+        ];
         if plain && !taken.contains(&name.as_str()) {
             draft.attributes.entry(format!("request.{name}")).or_insert(value);
         }

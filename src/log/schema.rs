@@ -37,9 +37,12 @@ fn rows(value: Value, config: &LogConfig, depth: u32) -> Found {
     }
     // A map that adds: what it names is copied first, for a schema takes a row apart.
     let mut whole = Value::Object(std::mem::take(&mut row));
-    let found: Vec<(String, Value)> = map.found(&mut whole).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let found: Vec<(String, Value)> =
+        map.found(&mut whole).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let Value::Object(row) = whole else { return Vec::new() };
-    recognised(row, config, depth, |draft| map.add(found.iter().map(|(name, value)| (name.as_str(), value.clone())).collect(), draft))
+    recognised(row, config, depth, |draft| {
+        map.add(found.iter().map(|(name, value)| (name.as_str(), value.clone())).collect(), draft)
+    })
 }
 
 /// The exchanges of a row by its keys; `add` puts in what a map found.
@@ -87,7 +90,8 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
         return list.into_iter().flat_map(|row| rows(row, config, depth + 1)).collect();
     }
     let known = get(&row, "account").is_some() && get(&row, "time").is_some();
-    let (reason, what) = if known { (Reason::NoPrompt, "a prompt") } else { (Reason::UnknownSchema, "a known schema or a column map") };
+    let (reason, what) =
+        if known { (Reason::NoPrompt, "a prompt") } else { (Reason::UnknownSchema, "a known schema or a column map") };
     let mut fault = Fault::new(reason, format!("expected {what}, got the keys {}", keys(&row)));
     fault.map = propose::map(&row);
     vec![Err(fault)]
@@ -98,7 +102,8 @@ fn enclosed(row: &mut Object) -> Option<Vec<Value>> {
     const LISTS: [&str; 11] =
         ["data", "logEvents", "records", "result", "results", "runs", "items", "logs", "rows", "spans", "content"];
     let objects = |list: &Value| {
-        let objects = |list: &Vec<Value>| !list.is_empty() && list.len() <= ENCLOSED && list.iter().all(Value::is_object);
+        let objects =
+            |list: &Vec<Value>| !list.is_empty() && list.len() <= ENCLOSED && list.iter().all(Value::is_object);
         list.as_array().is_some_and(objects)
     };
     let name = LISTS.into_iter().find(|name| get(row, name).is_some_and(objects));
@@ -116,7 +121,9 @@ fn enclosed(row: &mut Object) -> Option<Vec<Value>> {
     }
     // A collector's line: the row is a text or an object in one field.
     for name in ["message", "log", "_raw", "event", "jsonPayload", "@message", "json_payload"] {
-        let text = get(row, name).is_some_and(|value| value.is_object() || value.as_str().is_some_and(|text| text.trim_start().starts_with('{')));
+        let text = get(row, name).is_some_and(|value| {
+            value.is_object() || value.as_str().is_some_and(|text| text.trim_start().starts_with('{'))
+        });
         if text && let Some(inner @ Value::Object(_)) = row.remove(name).map(unpacked) {
             return Some(vec![inner]);
         }
@@ -146,8 +153,11 @@ pub(crate) fn finish(draft: Draft, config: &LogConfig) -> Result<Taken, Fault> {
     let prompt = draft.prompt.filter(|text| !text.trim().is_empty()).ok_or_else(missing)?;
     let said = |text: Option<String>| text.filter(|text| !text.is_empty());
     let mut origin = draft.origin;
-    let absent = |value: &Option<Value>| value.as_ref().is_none_or(|value| value.is_null() || value.as_str() == Some(""));
-    for (field, value, flag) in [("account", &draft.account, "--default-account"), ("time", &draft.time, "--default-time")] {
+    let absent =
+        |value: &Option<Value>| value.as_ref().is_none_or(|value| value.is_null() || value.as_str() == Some(""));
+    for (field, value, flag) in
+        [("account", &draft.account, "--default-account"), ("time", &draft.time, "--default-time")]
+    {
         if absent(value) {
             origin.paths.retain(|(of, _)| *of != field);
             origin.from(field, flag);

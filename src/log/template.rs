@@ -39,11 +39,7 @@ const TEMPLATES: [Template; 9] = [
         ends: &["<|eot_id|>", "<|eom_id|>"],
         before: &["<|begin_of_text|>"],
     },
-    Template {
-        marks: &[("[INST]", "user"), ("[/INST]", "assistant")],
-        ends: &["</s>", "<s>"],
-        before: &["<s>"],
-    },
+    Template { marks: &[("[INST]", "user"), ("[/INST]", "assistant")], ends: &["</s>", "<s>"], before: &["<s>"] },
     Template {
         marks: &[("<start_of_turn>user\n", "user"), ("<start_of_turn>model\n", "assistant")],
         ends: &["<end_of_turn>"],
@@ -96,7 +92,8 @@ impl Template {
             return None;
         }
         // The old forms are words that anybody writes: without the mark that asks for an answer at the end they are text.
-        let asks = self.marks.iter().any(|(mark, role)| *role == "assistant" && text.trim_end().ends_with(mark.trim_end()));
+        let asks =
+            self.marks.iter().any(|(mark, role)| *role == "assistant" && text.trim_end().ends_with(mark.trim_end()));
         if self.ends.is_empty() && !asks {
             return None;
         }
@@ -110,7 +107,9 @@ impl Template {
             say("system", before);
         }
         let mut rest = &text[first..];
-        while let Some((mark, role)) = self.marks.iter().filter(|(mark, _)| rest.starts_with(mark)).max_by_key(|(mark, _)| mark.len()) {
+        while let Some((mark, role)) =
+            self.marks.iter().filter(|(mark, _)| rest.starts_with(mark)).max_by_key(|(mark, _)| mark.len())
+        {
             rest = &rest[mark.len()..];
             let next = self.marks.iter().filter_map(|(mark, _)| rest.find(mark)).min().unwrap_or(rest.len());
             let mut said = &rest[..next];
@@ -164,7 +163,14 @@ mod tests {
 
     #[test]
     fn text_with_marks_in_it_stays_text() {
-        for text in ["What does <|im_start|>user\nmean in ChatML?", "User: hello", "Two people.\n\nHuman: hi", "", "[INST", "<|im_start|>assistant\nB."] {
+        for text in [
+            "What does <|im_start|>user\nmean in ChatML?",
+            "User: hello",
+            "Two people.\n\nHuman: hi",
+            "",
+            "[INST",
+            "<|im_start|>assistant\nB.",
+        ] {
             assert_eq!(taken(text), (text.to_owned(), None, 0));
         }
     }

@@ -60,7 +60,9 @@ pub(crate) fn drafts(mut row: Object) -> Result<Vec<Draft>, Fault> {
     let text = system.len() + said.iter().map(|(_, turn)| cost(turn)).sum::<usize>();
     let budget = (COPIES * text).max(ALWAYS) / asked.len().max(1);
     let mut origin = Origin { schema: "wildchat", ..Origin::default() };
-    for (field, path) in [("account", "hashed_ip"), ("time", "timestamp"), ("prompt", "conversation"), ("response", "conversation")] {
+    for (field, path) in
+        [("account", "hashed_ip"), ("time", "timestamp"), ("prompt", "conversation"), ("response", "conversation")]
+    {
         origin.from(field, path);
     }
     let mut drafts = Vec::new();

@@ -210,7 +210,9 @@ impl ReadAs {
     /// One sentence for a reader.
     #[must_use]
     pub fn told(&self) -> String {
-        let list = |counts: &BTreeMap<String, u64>| counts.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", ");
+        let list = |counts: &BTreeMap<String, u64>| {
+            counts.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", ")
+        };
         let mut parts = Vec::new();
         if !self.schemas.is_empty() {
             parts.push(format!("read as {}", list(&self.schemas)));

@@ -35,12 +35,14 @@ fn wrong(case: &Value, asked: &[usize]) -> Option<String> {
     }
     let report: Value = serde_json::from_str(&run.out).expect("a report");
     let counts = &report["counts"];
-    let accounts: BTreeSet<&str> = case["accounts"].as_array().expect("accounts").iter().filter_map(Value::as_str).collect();
+    let accounts: BTreeSet<&str> =
+        case["accounts"].as_array().expect("accounts").iter().filter_map(Value::as_str).collect();
     let got = json!([counts["rows_kept"], counts["rows_quarantined"], report["store"]["accounts"]]);
     if got != json!([8, 0, accounts.len()]) {
         return Some(format!("rows kept, bad rows and accounts: {got}, expected 8, 0 and {}", accounts.len()));
     }
-    let near: Vec<&Value> = report["families"].as_array().expect("families").iter().filter(|f| f["level"] == "near-duplicate").collect();
+    let near: Vec<&Value> =
+        report["families"].as_array().expect("families").iter().filter(|f| f["level"] == "near-duplicate").collect();
     let of: Vec<&Value> = near.iter().map(|family| &family["accounts"]).collect();
     // A form without accounts has its one account in no family of several.
     if accounts.len() == 8 && of != [&json!(6)] {
@@ -80,7 +82,14 @@ fn forms_of_further_tools_are_read_without_a_map() {
 #[test]
 fn several_schemas_in_one_run() {
     let site = Site::new();
-    let files = ["helicone.jsonl", "kong.jsonl", "langfuse-page.csv", "lmsys-parquet.parquet", "json-array-pretty.json", "sglang.jsonl"];
+    let files = [
+        "helicone.jsonl",
+        "kong.jsonl",
+        "langfuse-page.csv",
+        "lmsys-parquet.parquet",
+        "json-array-pretty.json",
+        "sglang.jsonl",
+    ];
     let paths: Vec<String> = files.iter().map(|file| dir().join(file).display().to_string()).collect();
     let mut args: Vec<&str> = paths.iter().map(String::as_str).collect();
     args.extend(["--default-account", "unnamed", "--default-time", "2026-07-01T00:00:00Z"]);
@@ -130,7 +139,8 @@ fn what_is_taken_can_be_seen_before() {
     let site = Site::new();
     let file = dir().join("bedrock-invoke.jsonl").display().to_string();
     let shown = site.run(&["log", "show", &file, "--rows", "1"]).ok().out;
-    for part in ["bedrock (8)", "<- identity.arn", "<- input.inputBodyJson", "<- output.outputBodyJson", "<- timestamp"] {
+    for part in ["bedrock (8)", "<- identity.arn", "<- input.inputBodyJson", "<- output.outputBodyJson", "<- timestamp"]
+    {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     assert!(!site.path("store").exists(), "nothing is written");

@@ -149,7 +149,8 @@ impl Call {
         // OpenInference and OpenLLMetry say of each span what it is; only a model's own span is a call.
         let kind = first_word(&self.attributes, &["openinference.span.kind"]);
         let around = get(&self.attributes, "traceloop.span.kind").is_some();
-        let request = word(&self.attributes, "llm.request.type").is_some_and(|kind| kind == "embedding" || kind == "rerank");
+        let request =
+            word(&self.attributes, "llm.request.type").is_some_and(|kind| kind == "embedding" || kind == "rerank");
         self.is_generative()
             && !operation.is_some_and(|name| OTHERS.contains(&name))
             && !kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("LLM"))
@@ -165,14 +166,23 @@ impl Call {
             self.attributes.retain(|name, _| !name.starts_with(prefix));
             Some(found)
         };
-        let prompts = ["llm.input_messages.", "gen_ai.prompt.", "llm.prompts."].iter().find_map(|prefix| Some((*prefix, spread(prefix)?)));
-        let completions = ["llm.output_messages.", "gen_ai.completion.", "llm.completions."].iter().find_map(|prefix| Some((*prefix, spread(prefix)?)));
+        let prompts = ["llm.input_messages.", "gen_ai.prompt.", "llm.prompts."]
+            .iter()
+            .find_map(|prefix| Some((*prefix, spread(prefix)?)));
+        let completions = ["llm.output_messages.", "gen_ai.completion.", "llm.completions."]
+            .iter()
+            .find_map(|prefix| Some((*prefix, spread(prefix)?)));
         let mut given = |name: &str| self.attributes.remove(name).filter(|value| !value.is_null());
 
         draft.system = given("gen_ai.system_instructions").map(structured).as_ref().and_then(system_text);
-        let asked = ["gen_ai.input.messages", "gen_ai.prompt", "ai.prompt.messages"].iter().find_map(|name| Some((*name, messages(given(name)?))));
+        let asked = ["gen_ai.input.messages", "gen_ai.prompt", "ai.prompt.messages"]
+            .iter()
+            .find_map(|name| Some((*name, messages(given(name)?))));
         // OpenInference has the bodies as they went, and so have Logfire's integrations.
-        let (input, output) = (given("input.value").or_else(|| given("request_data")), given("output.value").or_else(|| given("response_data")));
+        let (input, output) = (
+            given("input.value").or_else(|| given("request_data")),
+            given("output.value").or_else(|| given("response_data")),
+        );
         let said = asked.filter(|(_, list)| !list.is_empty()).or(prompts).unwrap_or(("events", self.events));
         Talk::of(&said.1).fill(&mut draft);
         if draft.prompt.is_some() {
@@ -181,7 +191,9 @@ impl Call {
             draft.origin.from("prompt", "input.value");
         }
 
-        let answers = ["gen_ai.output.messages", "gen_ai.completion", "ai.response.text"].iter().find_map(|name| Some((*name, given(name)?)));
+        let answers = ["gen_ai.output.messages", "gen_ai.completion", "ai.response.text"]
+            .iter()
+            .find_map(|name| Some((*name, given(name)?)));
         let (place, answer) = match answers.map(|(name, value)| (name, structured(value))) {
             Some((name, Value::Array(list))) => (name, list.into_iter().next()),
             Some((name, other)) => (name, Some(other)),
@@ -210,7 +222,12 @@ impl Call {
         draft.model = name("model", &["gen_ai.request.model", "gen_ai.response.model", "llm.model_name"]);
         draft.conversation = name(
             "conversation",
-            &["gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id", "traceloop.association.properties.chat_id"],
+            &[
+                "gen_ai.conversation.id",
+                "session.id",
+                "traceloop.association.properties.session_id",
+                "traceloop.association.properties.chat_id",
+            ],
         );
         let (trace, span) = &self.ids;
         let from_ids = (!span.is_empty()).then(|| format!("{trace}-{span}"));

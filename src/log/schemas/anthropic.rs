@@ -22,7 +22,13 @@ pub(super) const INPUT: Schema = Schema {
     is: |row| all(row, &["custom_id", "params"]),
     other: all_calls,
     json: &["params", "result"],
-    fields: Fields { id: &["result.message.id"], time: TIME, request: &["params"], response: &["result.message"], ..NOWHERE },
+    fields: Fields {
+        id: &["result.message.id"],
+        time: TIME,
+        request: &["params"],
+        response: &["result.message"],
+        ..NOWHERE
+    },
     mend: |row, draft| draft.half = find(row, "result").is_none().then(|| Half::Request(key(row))),
 };
 
@@ -33,7 +39,13 @@ pub(super) const OUTPUT: Schema = Schema {
     is: |row| all(row, &["custom_id", "result"]),
     other: all_calls,
     json: &["result"],
-    fields: Fields { id: &["result.message.id"], time: TIME, model: &["result.message.model"], response: &["result.message"], ..NOWHERE },
+    fields: Fields {
+        id: &["result.message.id"],
+        time: TIME,
+        model: &["result.message.model"],
+        response: &["result.message"],
+        ..NOWHERE
+    },
     mend: |row, draft| draft.half = Some(Half::Result(key(row))),
 };
 

@@ -100,14 +100,20 @@ pub(super) const GATEWAY: Schema = Schema {
 const BODIES: &[&str] = &["RequestMessages", "RequestBody", "BackendRequestBody"];
 
 fn other(row: &Object) -> Option<&'static str> {
-    if is_word(row, "category", &["Audit", "Trace", "AllMetrics", "AzureOpenAIRequestUsage", "WebSocketConnectionLogs"]) {
+    if is_word(row, "category", &["Audit", "Trace", "AllMetrics", "AzureOpenAIRequestUsage", "WebSocketConnectionLogs"])
+    {
         return Some("a log of another category");
     }
     let operation = word(row, "operationName").unwrap_or_default().to_ascii_lowercase();
-    if ["embedding", "image", "listkey", "deployments_", "models_", "files_"].iter().any(|name| operation.contains(name)) {
+    if ["embedding", "image", "listkey", "deployments_", "models_", "files_"]
+        .iter()
+        .any(|name| operation.contains(name))
+    {
         return Some("another operation");
     }
     // The pieces of one long prompt come as rows of their own, numbered from 0.
-    let number = get(row, "SequenceNumber").or_else(|| row.get("properties").and_then(|inner| inner.get("sequenceNumber").or_else(|| inner.get("SequenceNumber"))));
+    let number = get(row, "SequenceNumber").or_else(|| {
+        row.get("properties").and_then(|inner| inner.get("sequenceNumber").or_else(|| inner.get("SequenceNumber")))
+    });
     number.and_then(Value::as_u64).is_some_and(|number| number > 0).then_some("a further piece of a row")
 }

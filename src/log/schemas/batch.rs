@@ -7,8 +7,8 @@
 
 use super::{Fields, NOWHERE, Schema, all, all_calls, any};
 use crate::log::join::Half;
-use crate::log::value::{scalar};
 use crate::log::path::find;
+use crate::log::value::scalar;
 use serde_json::Value;
 
 const SOURCE: &str = "https://platform.openai.com/docs/guides/batch";
@@ -35,7 +35,11 @@ pub(super) const INPUT: Schema = Schema {
 pub(super) const OUTPUT: Schema = Schema {
     name: "openai-batch",
     source: SOURCE,
-    is: |row| all(row, &["custom_id"]) && any(row, &["response", "error"]) && !any(row, &["params", "prompt", "messages", "request"]),
+    is: |row| {
+        all(row, &["custom_id"])
+            && any(row, &["response", "error"])
+            && !any(row, &["params", "prompt", "messages", "request"])
+    },
     other: all_calls,
     json: &["response", "response.body"],
     fields: Fields {

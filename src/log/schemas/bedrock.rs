@@ -13,7 +13,10 @@ use serde_json::Value;
 pub(super) const INVOCATION: Schema = Schema {
     name: "bedrock",
     source: "https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html",
-    is: |row| is_word(row, "schemaType", &["ModelInvocationLog"]) || (all(row, &["modelId", "input"]) && any(row, &["identity", "operation"])),
+    is: |row| {
+        is_word(row, "schemaType", &["ModelInvocationLog"])
+            || (all(row, &["modelId", "input"]) && any(row, &["identity", "operation"]))
+    },
     other,
     json: &["identity", "input", "output", "input.inputBodyJson", "output.outputBodyJson"],
     fields: Fields {
@@ -32,10 +35,16 @@ pub(super) const INVOCATION: Schema = Schema {
 fn other(row: &Object) -> Option<&'static str> {
     let input = row.get("input").and_then(|input| input.get("inputBodyJson"));
     let embeds = |body: &Value| {
-        ["texts", "embeddingConfig", "taskType", "textToImageParams", "text_prompts", "queries", "documents"].iter().any(|name| body.get(name).is_some())
+        ["texts", "embeddingConfig", "taskType", "textToImageParams", "text_prompts", "queries", "documents"]
+            .iter()
+            .any(|name| body.get(name).is_some())
     };
     let output = row.get("output").and_then(|output| output.get("outputBodyJson"));
-    let embedded = |body: &Value| ["embedding", "embeddings", "embeddingsByType", "images", "artifacts"].iter().any(|name| body.get(name).is_some());
+    let embedded = |body: &Value| {
+        ["embedding", "embeddings", "embeddingsByType", "images", "artifacts"]
+            .iter()
+            .any(|name| body.get(name).is_some())
+    };
     (input.is_some_and(embeds) || output.is_some_and(embedded)).then_some("an embedding or an image")
 }
 

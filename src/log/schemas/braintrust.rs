@@ -11,7 +11,9 @@ use crate::log::value::{Object, get, word};
 pub(super) const SCHEMA: Schema = Schema {
     name: "braintrust",
     source: "https://www.braintrust.dev/docs/reference/api/Logs",
-    is: |row| all(row, &["span_attributes"]) && any(row, &["root_span_id", "span_id"]) && any(row, &["input", "output"]),
+    is: |row| {
+        all(row, &["span_attributes"]) && any(row, &["root_span_id", "span_id"]) && any(row, &["input", "output"])
+    },
     other: |row| (kind(row).as_deref() != Some("llm")).then_some("a span of another type"),
     json: &["metadata", "metrics", "span_attributes"],
     fields: Fields {

@@ -69,7 +69,11 @@ fn encrypted(row: &Value, draft: &mut Draft, name: &str) {
 pub(super) const API: Schema = Schema {
     name: "cloudflare",
     source: "https://developers.cloudflare.com/api/resources/ai_gateway/subresources/logs/",
-    is: |row| all(row, &["provider", "created_at"]) && any(row, &["request", "request_head"]) && any(row, &["cached", "tokens_in", "step", "path", "duration"]),
+    is: |row| {
+        all(row, &["provider", "created_at"])
+            && any(row, &["request", "request_head"])
+            && any(row, &["cached", "tokens_in", "step", "path", "duration"])
+    },
     other: all_calls,
     json: &["request", "response", "request_head", "response_head", "metadata"],
     fields: Fields {

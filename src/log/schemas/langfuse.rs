@@ -12,7 +12,12 @@ use serde_json::Value;
 pub(super) const TRACE: Schema = Schema {
     name: "langfuse",
     source: SOURCE,
-    is: |row| any(row, &["userId", "user_id", "sessionId", "session_id"]) && all(row, &["timestamp"]) && any(row, &["input", "output"]) && any(row, &["observations", "htmlPath", "bookmarked", "release"]),
+    is: |row| {
+        any(row, &["userId", "user_id", "sessionId", "session_id"])
+            && all(row, &["timestamp"])
+            && any(row, &["input", "output"])
+            && any(row, &["observations", "htmlPath", "bookmarked", "release"])
+    },
     other: |_| Some("a trace without its observations"),
     json: &[],
     fields: NOWHERE,
@@ -25,7 +30,11 @@ const SOURCE: &str = "https://api.reference.langfuse.com and https://langfuse.co
 pub(super) const OBSERVATION: Schema = Schema {
     name: "langfuse",
     source: SOURCE,
-    is: |row| any(row, &["traceId", "trace_id"]) && any(row, &["startTime", "start_time"]) && (kind(row).is_some() || generation(row)),
+    is: |row| {
+        any(row, &["traceId", "trace_id"])
+            && any(row, &["startTime", "start_time"])
+            && (kind(row).is_some() || generation(row))
+    },
     other: |row| kind(row).filter(|kind| kind != "GENERATION").map(|_| "another observation"),
     json: &["metadata", "modelParameters", "model_parameters", "trace", "trace_metadata"],
     fields: Fields {
@@ -56,25 +65,42 @@ pub(super) const OBSERVATION: Schema = Schema {
 
 /// Whether an observation without a kind is a generation, as on the page that lists only these: it names a model.
 fn generation(row: &Object) -> bool {
-    any(row, &["providedModelName", "provided_model_name", "model"]) && any(row, &["input", "output"]) && any(row, &["level", "promptName", "usageDetails"])
+    any(row, &["providedModelName", "provided_model_name", "model"])
+        && any(row, &["input", "output"])
+        && any(row, &["level", "promptName", "usageDetails"])
 }
 
 /// The kind of an observation, where it is one of Langfuse's.
 fn kind(row: &Object) -> Option<String> {
-    const KINDS: [&str; 11] =
-        ["GENERATION", "SPAN", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL", "TRACE"];
+    const KINDS: [&str; 11] = [
+        "GENERATION",
+        "SPAN",
+        "EVENT",
+        "AGENT",
+        "TOOL",
+        "CHAIN",
+        "RETRIEVER",
+        "EVALUATOR",
+        "EMBEDDING",
+        "GUARDRAIL",
+        "TRACE",
+    ];
     let kind = word(row, "type").or_else(|| word(row, "observationType")).or_else(|| word(row, "observation_type"))?;
     KINDS.contains(&kind.as_str()).then_some(kind)
 }
 
 /// The observations of a trace that holds them, each with what the trace says of all.
 pub(crate) fn observations(row: &mut Object) -> Option<Vec<Object>> {
-    let whole = |list: &Value| list.as_array().is_some_and(|list| list.first().is_some_and(|first| first.get("traceId").is_some()));
+    let whole = |list: &Value| {
+        list.as_array().is_some_and(|list| list.first().is_some_and(|first| first.get("traceId").is_some()))
+    };
     get(row, "observations").filter(|list| whole(list))?;
     let Some(Value::Array(list)) = row.remove("observations") else { return None };
     let shared: Vec<(String, Value)> = ["userId", "sessionId", "projectId"]
         .iter()
-        .filter_map(|name| Some(((*name).to_owned(), get(row, name).filter(|value| crate::log::value::small(value, 1026))?.clone())))
+        .filter_map(|name| {
+            Some(((*name).to_owned(), get(row, name).filter(|value| crate::log::value::small(value, 1026))?.clone()))
+        })
         .collect();
     let one = |item: Value| {
         let Value::Object(mut item) = item else { return None };

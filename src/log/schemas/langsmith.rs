@@ -30,7 +30,12 @@ pub(super) const SCHEMA: Schema = Schema {
             "extra.metadata.api_key",
         ],
         time: &["start_time"],
-        model: &["extra.metadata.ls_model_name", "extra.invocation_params.model", "extra.invocation_params.model_name", "metadata.ls_model_name"],
+        model: &[
+            "extra.metadata.ls_model_name",
+            "extra.invocation_params.model",
+            "extra.invocation_params.model_name",
+            "metadata.ls_model_name",
+        ],
         conversation: &["extra.metadata.session_id", "extra.metadata.thread_id", "extra.metadata.conversation_id"],
         request: &["inputs"],
         response: &["outputs"],

@@ -14,7 +14,9 @@ pub(super) const SCHEMA: Schema = Schema {
     is: |row| {
         let metadata = row.get("metadata").and_then(crate::log::body::object);
         let keyed = metadata.is_some_and(|metadata| metadata.keys().any(|key| key.starts_with("user_api_key_")));
-        all(row, &["call_type"]) && (keyed || any(row, &["api_key", "spend", "response_cost", "proxy_server_request", "custom_llm_provider"]))
+        all(row, &["call_type"])
+            && (keyed
+                || any(row, &["api_key", "spend", "response_cost", "proxy_server_request", "custom_llm_provider"]))
     },
     other,
     json: &["messages", "response", "metadata", "proxy_server_request", "proxy_server_request.body"],
@@ -43,6 +45,17 @@ pub(super) const SCHEMA: Schema = Schema {
 
 fn other(row: &Object) -> Option<&'static str> {
     let kind = word(row, "call_type").unwrap_or_default();
-    let others = ["embedding", "image", "speech", "transcription", "moderation", "rerank", "vector_store", "file", "batch", "health"];
+    let others = [
+        "embedding",
+        "image",
+        "speech",
+        "transcription",
+        "moderation",
+        "rerank",
+        "vector_store",
+        "file",
+        "batch",
+        "health",
+    ];
     others.iter().any(|name| kind.contains(name)).then_some("another kind of call")
 }

@@ -12,7 +12,10 @@ use serde_json::Value;
 pub(super) const SCHEMA: Schema = Schema {
     name: "open-webui",
     source: "https://docs.openwebui.com/features/chat-features/import-export-chats",
-    is: |row| all(row, &["user_id", "chat"]) && row.get("chat").and_then(crate::log::body::object).is_some_and(|chat| chat.contains_key("messages")),
+    is: |row| {
+        all(row, &["user_id", "chat"])
+            && row.get("chat").and_then(crate::log::body::object).is_some_and(|chat| chat.contains_key("messages"))
+    },
     other: super::all_calls,
     json: &["chat"],
     fields: Fields {

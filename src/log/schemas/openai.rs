@@ -44,7 +44,10 @@ pub(super) const RESPONSE: Schema = Schema {
 pub(super) const STORED: Schema = Schema {
     name: "openai-stored",
     source: "https://platform.openai.com/docs/api-reference/chat/list",
-    is: |row| is_word(row, "object", &["chat.completion", "text_completion", "chat.completion.stored"]) && !any(row, &["request", "account"]),
+    is: |row| {
+        is_word(row, "object", &["chat.completion", "text_completion", "chat.completion.stored"])
+            && !any(row, &["request", "account"])
+    },
     other: all_calls,
     json: &["messages", "input", "choices", "metadata"],
     fields: Fields {

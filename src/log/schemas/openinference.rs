@@ -5,10 +5,10 @@
 //! attributes in OTLP are read with OpenTelemetry's. Weakness: a span that hides its texts has no prompt.
 
 use super::{Fields, NOWHERE, Schema, any};
-use crate::log::otel::call::numbered;
 use crate::log::answer::response_text;
 use crate::log::body::{self, Want};
 use crate::log::draft::Draft;
+use crate::log::otel::call::numbered;
 use crate::log::path::find;
 use crate::log::value::{Object, get};
 use serde_json::Value;
@@ -25,9 +25,20 @@ const KIND: [&str; 5] = [
 pub(super) const SCHEMA: Schema = Schema {
     name: "openinference",
     source: "https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md",
-    is: |row| kind(row).is_some() && any(row, &["attributes", "context", "context.trace_id", "trace_id", "traceId", "start_time"]) || flat(row),
+    is: |row| {
+        kind(row).is_some()
+            && any(row, &["attributes", "context", "context.trace_id", "trace_id", "traceId", "start_time"])
+            || flat(row)
+    },
     other: |row| kind(row).filter(|kind| !kind.eq_ignore_ascii_case("LLM")).map(|_| "another span"),
-    json: &["attributes", "context", "attributes.llm", "attributes.llm.input_messages", "attributes.llm.output_messages", "attributes.metadata"],
+    json: &[
+        "attributes",
+        "context",
+        "attributes.llm",
+        "attributes.llm.input_messages",
+        "attributes.llm.output_messages",
+        "attributes.metadata",
+    ],
     fields: Fields {
         id: &["context.span_id", "span_id", "spanId"],
         account: &[
@@ -49,7 +60,8 @@ pub(super) const SCHEMA: Schema = Schema {
 };
 
 fn kind(row: &Object) -> Option<String> {
-    let attributes = get(row, "attributes").filter(|value| value.as_str().is_none_or(|text| text.contains("openinference")));
+    let attributes =
+        get(row, "attributes").filter(|value| value.as_str().is_none_or(|text| text.contains("openinference")));
     let opened = attributes.and_then(Value::as_str).and_then(|_| body::object(attributes?));
     let opened = opened.map(|fields| Value::Object(fields.into_owned()));
     let inner = opened.as_ref().or(attributes);
@@ -63,9 +75,19 @@ fn kind(row: &Object) -> Option<String> {
     KIND.iter().find_map(|path| row_of(path).filter(of_openinference))
 }
 
-const KINDS: [&str; 11] =
-    ["LLM", "CHAIN", "AGENT", "TOOL", "RETRIEVER", "EMBEDDING", "RERANKER", "GUARDRAIL", "EVALUATOR", "PROMPT", "UNKNOWN"];
-
+const KINDS: [&str; 11] = [
+    "LLM",
+    "CHAIN",
+    "AGENT",
+    "TOOL",
+    "RETRIEVER",
+    "EMBEDDING",
+    "RERANKER",
+    "GUARDRAIL",
+    "EVALUATOR",
+    "PROMPT",
+    "UNKNOWN",
+];
 
 fn flat(row: &Object) -> bool {
     any(row, &["attributes.llm.input_messages", "attributes.llm.model_name", "llm.input_messages"])

@@ -10,12 +10,23 @@ use crate::log::value::word;
 pub(super) const SCHEMA: Schema = Schema {
     name: "opik",
     source: "https://www.comet.com/docs/opik/reference/rest-api/spans/get-spans-by-project",
-    is: |row| all(row, &["trace_id", "start_time"]) && is_word(row, "type", &["llm", "general", "tool", "guardrail"]) && any(row, &["input", "output"]),
+    is: |row| {
+        all(row, &["trace_id", "start_time"])
+            && is_word(row, "type", &["llm", "general", "tool", "guardrail"])
+            && any(row, &["input", "output"])
+    },
     other: |row| (word(row, "type").as_deref() != Some("llm")).then_some("a span of another type"),
     json: &["metadata"],
     fields: Fields {
         id: &["id"],
-        account: &["metadata.user_id", "metadata.user", "metadata.account_id", "metadata.customer_id", "metadata.created_by", "created_by"],
+        account: &[
+            "metadata.user_id",
+            "metadata.user",
+            "metadata.account_id",
+            "metadata.customer_id",
+            "metadata.created_by",
+            "created_by",
+        ],
         time: &["start_time"],
         model: &["model", "metadata.model"],
         conversation: &["thread_id", "metadata.thread_id", "metadata.session_id"],

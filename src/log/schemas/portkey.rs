@@ -9,7 +9,10 @@ use super::{Fields, NOWHERE, Schema, all_calls, any, as_it_is};
 pub(super) const SCHEMA: Schema = Schema {
     name: "portkey",
     source: "https://portkey.ai/docs/product/observability/logs-export",
-    is: |row| any(row, &["request"]) && any(row, &["ai_org", "ai_model", "ai_provider", "portkeyHeaders", "config_id", "virtual_key"]),
+    is: |row| {
+        any(row, &["request"])
+            && any(row, &["ai_org", "ai_model", "ai_provider", "portkeyHeaders", "config_id", "virtual_key"])
+    },
     other: all_calls,
     json: &["request", "response", "request.body", "response.body", "metadata", "portkeyHeaders"],
     fields: Fields {

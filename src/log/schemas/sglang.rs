@@ -16,7 +16,11 @@ use serde_json::{Value, json};
 pub(super) const SCHEMA: Schema = Schema {
     name: "sglang",
     source: "https://github.com/sgl-project/sglang/blob/main/python/sglang/srt/utils/request_logger.py",
-    is: |row| any(row, &["sglang_other"]) || all(row, &["rid", "obj"]) || (all(row, &["rid"]) && is_word(row, "event", &["request.received", "request.finished"])),
+    is: |row| {
+        any(row, &["sglang_other"])
+            || all(row, &["rid", "obj"])
+            || (all(row, &["rid"]) && is_word(row, "event", &["request.received", "request.finished"]))
+    },
     other: |row| {
         if any(row, &["sglang_other"]) {
             return Some("another line of the server's log");
@@ -28,7 +32,14 @@ pub(super) const SCHEMA: Schema = Schema {
     json: &["obj", "out", "headers"],
     fields: Fields {
         id: &["rid"],
-        account: &["headers.x-user-id", "headers.x-account-id", "headers.x-api-key-id", "obj.user", "obj.user_id", "obj.external_trace_header.user_id"],
+        account: &[
+            "headers.x-user-id",
+            "headers.x-account-id",
+            "headers.x-api-key-id",
+            "obj.user",
+            "obj.user_id",
+            "obj.external_trace_header.user_id",
+        ],
         time: &["timestamp"],
         model: &["obj.model", "model", "out.meta_info.model"],
         conversation: &["obj.session_params.id", "obj.session_id"],
@@ -39,7 +50,8 @@ pub(super) const SCHEMA: Schema = Schema {
     mend: |row, draft| {
         template::split(draft);
         let key = find(row, "rid").and_then(scalar).map(|id| format!("sglang:{id}")).unwrap_or_default();
-        let finished = find(row, "out").is_some() || find(row, "event").and_then(|event| event.as_str()) == Some("request.finished");
+        let finished = find(row, "out").is_some()
+            || find(row, "event").and_then(|event| event.as_str()) == Some("request.finished");
         draft.half = Some(if finished { Half::Result(key) } else { Half::Request(key) });
     },
 };
@@ -53,7 +65,9 @@ pub(super) fn line(text: &str) -> Option<Value> {
         return None;
     }
     let received = text.split_once("] Receive: obj=").map(|(_, rest)| ("request.received", rest));
-    let Some((event, rest)) = received.or_else(|| text.split_once("] Finish: obj=").map(|(_, rest)| ("request.finished", rest))) else {
+    let Some((event, rest)) =
+        received.or_else(|| text.split_once("] Finish: obj=").map(|(_, rest)| ("request.finished", rest)))
+    else {
         return Some(json!({"sglang_other": "line"}));
     };
     // The answer is sought from the end, since the request's text may spell what stands between the two.

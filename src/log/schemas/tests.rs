@@ -69,11 +69,17 @@ fn wrong(case: &Value, dir: &Path) -> Option<String> {
     let (good, other) = read(case, dir);
     if case["refuse"] == true {
         let bad = other.iter().filter(|why| !why.starts_with("no-exchange")).count();
-        return (!good.is_empty() || bad == 0).then(|| format!("expected nothing, got {} exchanges and {other:?}", good.len()));
+        return (!good.is_empty() || bad == 0)
+            .then(|| format!("expected nothing, got {} exchanges and {other:?}", good.len()));
     }
     let texts = |name: &str, of: &dyn Fn(&Exchange) -> Option<String>| {
-        let expected: Vec<Option<String>> = case[name].as_array().unwrap().iter().map(|text| text.as_str().map(str::to_owned)).collect();
-        let expected = if name == "accounts" && expected.len() != good.len() { vec![expected[0].clone(); good.len()] } else { expected };
+        let expected: Vec<Option<String>> =
+            case[name].as_array().unwrap().iter().map(|text| text.as_str().map(str::to_owned)).collect();
+        let expected = if name == "accounts" && expected.len() != good.len() {
+            vec![expected[0].clone(); good.len()]
+        } else {
+            expected
+        };
         let got: Vec<Option<String>> = good.iter().map(of).collect();
         // Where the form has no time, the default is what it says.
         (got != expected && !(name == "times" && expected.iter().all(Option::is_none)))
@@ -93,8 +99,10 @@ fn every_form_reads_as_its_truth_tells() {
         let truth: Value = serde_json::from_slice(&std::fs::read(dir().join(file)).unwrap()).unwrap();
         let cases = truth.as_object().unwrap();
         assert!(cases.len() > 20);
-        let wrong: Vec<String> =
-            cases.iter().filter_map(|(name, case)| wrong(case, &dir()).map(|what| format!("{name}: {what}\n"))).collect();
+        let wrong: Vec<String> = cases
+            .iter()
+            .filter_map(|(name, case)| wrong(case, &dir()).map(|what| format!("{name}: {what}\n")))
+            .collect();
         assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.concat());
     }
 }
@@ -106,7 +114,6 @@ fn sources_are_public_and_names_are_words() {
         assert!(schema.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", schema.name);
     }
 }
-
 
 /// The one exchange of a row, or the reason why there is none.
 fn one(row: &Value) -> Result<Exchange, String> {
@@ -123,9 +130,7 @@ fn one(row: &Value) -> Result<Exchange, String> {
 #[test]
 fn an_answer_in_json_stays_as_it_was_said() {
     let said = r#"{"answer": 42, "steps": ["a", "b"]}"#;
-    let row = |output: Value| {
-        json!({"id": "i", "traceId": "t", "type": "GENERATION", "startTime": "2026-03-04T09:00:00Z", "userId": "u", "input": "How many?", "output": output})
-    };
+    let row = |output: Value| json!({"id": "i", "traceId": "t", "type": "GENERATION", "startTime": "2026-03-04T09:00:00Z", "userId": "u", "input": "How many?", "output": output});
     let read = |output: Value| one(&row(output)).unwrap().response;
     assert_eq!(read(said.into()).as_deref(), Some(said));
     assert_eq!(read(json!({"answer": 42})).as_deref(), Some(r#"{"answer":42}"#));
@@ -151,7 +156,9 @@ fn an_answer_is_found_in_every_wrapping() {
         json!([{"completion": "Ye", "stop": null}, {"completion": "s.", "stop": null}]),
         json!([{"outputText": "Yes.", "index": 0}]),
         json!({"type": "message", "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Yes."}]}),
-        json!("event: content_block_delta\ndata: {\"type\": \"content_block_delta\", \"delta\": {\"type\": \"text_delta\", \"text\": \"Yes.\"}}\n\n"),
+        json!(
+            "event: content_block_delta\ndata: {\"type\": \"content_block_delta\", \"delta\": {\"type\": \"text_delta\", \"text\": \"Yes.\"}}\n\n"
+        ),
     ];
     for response in wrapped {
         let row = json!({"account": "a", "time": 1_795_161_600, "prompt": "p", "response": response});
@@ -163,9 +170,15 @@ fn an_answer_is_found_in_every_wrapping() {
 fn what_is_no_model_call_is_passed_over_and_what_is_broken_is_named() {
     for (row, expected) in [
         (json!({"run_type": "chain", "inputs": {}}), "no-exchange"),
-        (json!({"schemaType": "ModelInvocationLog", "input": {"inputBodyJson": {"inputText": "x"}}, "output": {"outputBodyJson": {"embedding": [1]}}}), "no-exchange"),
+        (
+            json!({"schemaType": "ModelInvocationLog", "input": {"inputBodyJson": {"inputText": "x"}}, "output": {"outputBodyJson": {"embedding": [1]}}}),
+            "no-exchange",
+        ),
         (json!({"schemaType": "ModelInvocationLog", "input": {"inputBodyS3Path": "s3://b/k"}}), "no-prompt"),
-        (json!({"RequestBody": {"type": "encrypted", "data": "00"}, "ResponseBody": {}, "Provider": "p"}), "no-prompt: expected user text, got the request encrypted"),
+        (
+            json!({"RequestBody": {"type": "encrypted", "data": "00"}, "ResponseBody": {}, "Provider": "p"}),
+            "no-prompt: expected user text, got the request encrypted",
+        ),
         (json!({"custom_id": "c", "response": {"body": {}}}), "no-request"),
         (json!({"data": [{"run_type": "tool", "inputs": {}}]}), "no-exchange"),
         (json!({"data": ["a", 1]}), "unknown-schema"),
@@ -181,9 +194,15 @@ fn two_requests_with_one_key_are_not_joined() {
     let result = |n: u64| json!({"custom_id": "request-1", "response": {"body": {"id": format!("r{n}"), "created": 1_795_161_600, "choices": [{"message": {"role": "assistant", "content": format!("Answer {n}.")}}]}}});
     let read = |rows: &[Value]| {
         let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
-        let config = LogConfig { default_time: crate::log::parse_time(&Value::from("2026-07-01")), ..LogConfig::default() };
+        let config =
+            LogConfig { default_time: crate::log::parse_time(&Value::from("2026-07-01")), ..LogConfig::default() };
         let rows = taken(&config, |sink| read_jsonl(text.as_bytes(), &config, sink));
-        let told = |row: Row| row.result.map_or_else(|bad| bad.reason.word().to_owned(), |taken| format!("{:?} {:?}", taken.exchange.prompt, taken.exchange.response));
+        let told = |row: Row| {
+            row.result.map_or_else(
+                |bad| bad.reason.word().to_owned(),
+                |taken| format!("{:?} {:?}", taken.exchange.prompt, taken.exchange.response),
+            )
+        };
         rows.into_iter().map(told).collect::<Vec<String>>()
     };
     let (one, two) = (r#""Question 1?" Some("Answer 1.")"#, r#""Question 2?" Some("Answer 2.")"#);
@@ -202,8 +221,19 @@ fn no_field_of_any_sample_can_be_made_to_break_the_reading() {
     let deep = (0..120).fold(json!("x"), |inner, _| json!([inner]));
     let buried = (0..5).fold(json!([{"role": "user", "content": "x"}]), |inner, _| json!(inner.to_string()));
     let nasty = [
-        json!(null), json!(-1e300), json!(""), json!({}), json!([]), json!([[], {}, null]), json!("{\"messages\": [["), json!({"role": {"role": []}}),
-        json!("data: {\"choices\": [{}]}\n"), json!([{"role": "user", "content": [[[]]]}]), json!("\u{0}\u{202e}<script>"), deep, buried,
+        json!(null),
+        json!(-1e300),
+        json!(""),
+        json!({}),
+        json!([]),
+        json!([[], {}, null]),
+        json!("{\"messages\": [["),
+        json!({"role": {"role": []}}),
+        json!("data: {\"choices\": [{}]}\n"),
+        json!([{"role": "user", "content": [[[]]]}]),
+        json!("\u{0}\u{202e}<script>"),
+        deep,
+        buried,
     ];
     let config = LogConfig::default();
     let mut n = 0;

@@ -9,9 +9,21 @@ use super::{Fields, NOWHERE, Schema, all, all_calls, any, as_it_is};
 pub(super) const LOG: Schema = Schema {
     name: "vertex",
     source: "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/request-response-logging",
-    is: |row| any(row, &["full_request", "full_response"]) || (all(row, &["request_payload", "endpoint"]) && any(row, &["logging_time", "request_id"])),
+    is: |row| {
+        any(row, &["full_request", "full_response"])
+            || (all(row, &["request_payload", "endpoint"]) && any(row, &["logging_time", "request_id"]))
+    },
     other: all_calls,
-    json: &["full_request", "full_response", "metadata", "otel_log", "full_request.labels", "request_payload", "response_payload", "request_payload.0"],
+    json: &[
+        "full_request",
+        "full_response",
+        "metadata",
+        "otel_log",
+        "full_request.labels",
+        "request_payload",
+        "response_payload",
+        "request_payload.0",
+    ],
     fields: Fields {
         id: &["request_id"],
         account: &[
@@ -37,8 +49,12 @@ pub(super) const BATCH: Schema = Schema {
     name: "vertex-batch",
     source: "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini",
     is: |row| {
-        let gemini = |name: &str, inner: &str| row.get(name).is_some_and(|body| body.get(inner).is_some_and(serde_json::Value::is_array));
-        gemini("request", "contents") && (any(row, &["processed_time", "status", "key"]) || gemini("response", "candidates")) && !any(row, &["account", "time"])
+        let gemini = |name: &str, inner: &str| {
+            row.get(name).is_some_and(|body| body.get(inner).is_some_and(serde_json::Value::is_array))
+        };
+        gemini("request", "contents")
+            && (any(row, &["processed_time", "status", "key"]) || gemini("response", "candidates"))
+            && !any(row, &["account", "time"])
     },
     other: all_calls,
     json: &["request", "response"],

@@ -27,7 +27,9 @@ pub(super) const SCHEMA: Schema = Schema {
     mend: |row, draft| {
         template::split(draft);
         let key = |path: &str| find(row, path).and_then(scalar).map(|id| format!("vllm:{id}"));
-        draft.half = key("vllm_received.request_id").map(Half::Request).or_else(|| key("vllm_generated.request_id").map(Half::Result));
+        draft.half = key("vllm_received.request_id")
+            .map(Half::Request)
+            .or_else(|| key("vllm_generated.request_id").map(Half::Result));
     },
 };
 

@@ -14,7 +14,17 @@ pub(super) const SCHEMA: Schema = Schema {
     is: |row| all(row, &["op_name"]) && any(row, &["trace_id", "started_at"]) && any(row, &["inputs", "output"]),
     other: |row| {
         let name = word(row, "op_name").unwrap_or_default();
-        let calls = [".create", ".completion", ".acompletion", ".generate_content", ".converse", ".invoke_model", ".chat", ".parse", ".stream"];
+        let calls = [
+            ".create",
+            ".completion",
+            ".acompletion",
+            ".generate_content",
+            ".converse",
+            ".invoke_model",
+            ".chat",
+            ".parse",
+            ".stream",
+        ];
         let name = name.strip_prefix("weave:///").unwrap_or(&name).split(':').next().unwrap_or_default().to_owned();
         let model = calls.iter().any(|call| name.ends_with(call)) && !name.contains("mbedding");
         (!model).then_some("another operation")
@@ -22,7 +32,13 @@ pub(super) const SCHEMA: Schema = Schema {
     json: &["attributes", "summary"],
     fields: Fields {
         id: &["id"],
-        account: &["attributes.user_id", "attributes.user", "attributes.account_id", "attributes.customer_id", "wb_user_id"],
+        account: &[
+            "attributes.user_id",
+            "attributes.user",
+            "attributes.account_id",
+            "attributes.customer_id",
+            "wb_user_id",
+        ],
         time: &["started_at"],
         model: &["inputs.model", "output.model"],
         conversation: &["thread_id", "attributes.session_id"],
