@@ -451,7 +451,7 @@ fn read_exchanges(
     let mut stream = input::open_stream(input, position)?;
     // A stream that breaks off at once is a bad row of the reader, not an error here.
     if stream.fill_buf().is_ok() {
-        stream = log::as_utf8(stream).map_err(|cause| Error::io("read", &input.name(), &cause))?;
+        stream = log::as_utf8(stream).map_err(|cause| Error::io("read", input.name(), &cause))?;
     }
     let named = log::recognise(&input.name()).map(|(format, _)| format);
     let start = stream.fill_buf().unwrap_or_default();

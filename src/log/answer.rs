@@ -73,7 +73,7 @@ pub(crate) fn is_answer(value: &Value) -> bool {
         }
         Value::Array(items) => {
             let message = |item: &Value| is_assistant(item) || item.get("message").is_some_and(is_assistant);
-            !items.is_empty() && (items.iter().any(message) || items.iter().all(|item| is_event(item)))
+            !items.is_empty() && (items.iter().any(message) || items.iter().all(is_event))
         }
         _ => false,
     }

@@ -174,11 +174,10 @@ fn said(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool {
         let want = if matches!(name, "input" | "prompts" | "prompt") { Want::Prompt } else { want };
         match get(body, name) {
             // A batch of one holds a body, a list of texts the call's prompt.
-            Some(Value::Array(list)) if name == "instances" => {
-                if list.first().is_some_and(|first| read_at(first, want, draft, depth + 1)) {
-                    return true;
-                }
-            }
+            Some(Value::Array(list)) if name == "instances" => match list.first() {
+                Some(first) if read_at(first, want, draft, depth + 1) => return true,
+                _ => {}
+            },
             Some(found) if !is_empty(found) && read_at(found, want, draft, depth + 1) => return true,
             _ => {}
         }

@@ -196,8 +196,8 @@ fn named(leaf: &Leaf, names: &[&str]) -> u32 {
     let rank = |at: usize| (names.len() - at) as u32;
     let whole = names.iter().position(|name| leaf.name == *name).map(|at| 100 + rank(at));
     let part = || {
-        let has = |name: &&str| leaf.name.split(['_', '-', ' ']).any(|word| word == *name);
-        names.iter().position(|name| has(&name)).map(rank)
+        let has = |name: &str| leaf.name.split(['_', '-', ' ']).any(|word| word == name);
+        names.iter().position(|name| has(name)).map(rank)
     };
     whole.or_else(part).unwrap_or(0)
 }

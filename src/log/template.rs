@@ -88,7 +88,8 @@ impl Template {
             before = before.strip_prefix(lead).unwrap_or(before).trim();
         }
         let plain = self.marks[0].0.starts_with('\n');
-        if !before.is_empty() && !(plain && self.marks.iter().all(|(mark, _)| text.contains(mark))) {
+        let leads = plain && self.marks.iter().all(|(mark, _)| text.contains(mark));
+        if !before.is_empty() && !leads {
             return None;
         }
         // The old forms are words that anybody writes: without the mark that asks for an answer at the end they are text.

@@ -153,7 +153,7 @@ impl Call {
             word(&self.attributes, "llm.request.type").is_some_and(|kind| kind == "embedding" || kind == "rerank");
         self.is_generative()
             && !operation.is_some_and(|name| OTHERS.contains(&name))
-            && !kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("LLM"))
+            && kind.is_none_or(|kind| kind.eq_ignore_ascii_case("LLM"))
             && !around
             && !request
     }
@@ -260,10 +260,13 @@ fn ids(fields: &Object) -> (String, String) {
     (id(&["traceId", "trace_id"]), id(&["spanId", "span_id"]))
 }
 
+/// Role, content and blocks of a message that is spread over attributes.
+type Spread = (Option<String>, Value, BTreeMap<u64, Value>);
+
 /// Messages spread over numbered attributes: `gen_ai.prompt.0.role`, `llm.input_messages.0.message.content`,
 /// `llm.input_messages.0.message.contents.0.message_content.text`.
 pub(crate) fn numbered(attributes: &Object, prefix: &str) -> Option<Vec<Value>> {
-    let mut found: BTreeMap<u64, (Option<String>, Value, BTreeMap<u64, Value>)> = BTreeMap::new();
+    let mut found: BTreeMap<u64, Spread> = BTreeMap::new();
     for (name, value) in attributes {
         let Some((index, field)) = name.strip_prefix(prefix).and_then(|rest| rest.split_once('.')) else { continue };
         let Ok(index) = index.parse::<u64>() else { continue };
@@ -282,7 +285,7 @@ pub(crate) fn numbered(attributes: &Object, prefix: &str) -> Option<Vec<Value>> 
         }
     }
     let usual = if prefix.contains("completion") || prefix.contains("output") { "assistant" } else { "user" };
-    let message = |(role, content, contents): (Option<String>, Value, BTreeMap<u64, Value>)| {
+    let message = |(role, content, contents): Spread| {
         let content = if content.is_null() { Value::Array(contents.into_values().collect()) } else { content };
         json!({"role": role.unwrap_or_else(|| usual.to_owned()), "content": content})
     };

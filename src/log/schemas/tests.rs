@@ -1,4 +1,5 @@
 //! Every form of the golden formats gives the exchanges that its truth tells, text by text, and says where each field came from.
+#![allow(clippy::disallowed_methods)]
 
 use crate::exchange::Exchange;
 use crate::log::tests::taken;
