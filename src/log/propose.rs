@@ -51,8 +51,12 @@ pub(crate) fn map(row: &Object) -> Option<String> {
             0
         }
     });
+    // What an answer says of itself is no field of the row: its time is when it was made, its id the provider's.
+    let answer = response.map(|path| format!("{path}."));
+    let outside = |leaf: &Leaf| answer.as_ref().is_none_or(|answer| !leaf.path.starts_with(answer.as_str()));
     let scalar = |leaf: &Leaf| {
-        matches!(&leaf.value, Value::String(text) if text.len() <= 256 && !text.is_empty()) || leaf.value.is_number()
+        let short = matches!(&leaf.value, Value::String(text) if text.len() <= 256 && !text.is_empty());
+        outside(leaf) && (short || leaf.value.is_number())
     };
     let account = best(&|leaf| {
         let names = [
@@ -102,7 +106,7 @@ pub(crate) fn map(row: &Object) -> Option<String> {
             "received_at",
         ];
         // A small number is no time because its name says so.
-        if parse_time(&leaf.value).is_some() {
+        if outside(leaf) && parse_time(&leaf.value).is_some() {
             named(leaf, &names)
                 .max(u32::from(leaf.value.is_string() && leaf.value.as_str().is_some_and(|text| text.contains('-'))))
         } else {
@@ -113,7 +117,7 @@ pub(crate) fn map(row: &Object) -> Option<String> {
         if scalar(leaf) { named(leaf, &["id", "request_id", "uuid", "call_id", "event_id", "message_id"]) } else { 0 }
     });
     let model = best(&|leaf| {
-        if leaf.value.is_string() {
+        if outside(leaf) && leaf.value.is_string() {
             named(leaf, &["model", "model_name", "model_id", "llm", "engine", "deployment"])
         } else {
             0
@@ -251,7 +255,7 @@ mod tests {
         for (row, expected) in [
             (
                 json!({"n": "x1", "at": "2026-02-15T09:00:17Z", "who": {"key": "acct"}, "body": {"req": {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}, "res": {"id": "c", "choices": [{"message": {"role": "assistant", "content": "Yes."}}]}}}),
-                Some("request=body.req,response=body.res,account=who.key,time=at,id=body.res.id"),
+                Some("request=body.req,response=body.res,account=who.key,time=at"),
             ),
             (
                 json!({"uuid": 7, "ts": 1_795_255_200, "customerId": "c1", "question": "Why?", "answer": "So."}),

@@ -85,7 +85,7 @@ fn several_schemas_in_one_run() {
     let files = [
         "helicone.jsonl",
         "kong.jsonl",
-        "langfuse-page.csv",
+        "langfuse-blob.jsonl",
         "lmsys-parquet.parquet",
         "json-array-pretty.json",
         "sglang.jsonl",
