@@ -7,7 +7,7 @@
 //! At the end a request without a result is an exchange without an answer, and a result without a request a bad row. Where two different
 //! requests have one key, it cannot be told which one a result answers, so none is joined: a wrong answer is worse than none.
 //!
-//! Weakness: halves are sought within one run only, and what waits is bounded: beyond 256 MiB the oldest is let go as at the end. Guarantee:
+//! Weakness: halves are sought within one run only, and what waits is bounded: beyond 512 MiB the oldest is let go as at the end. Guarantee:
 //! the outcome hangs on the order of the rows alone.
 
 use super::draft::{Draft, Taken};
@@ -61,7 +61,10 @@ impl Waiting {
         };
         let texts =
             [&draft.prompt, &draft.system, &draft.response].into_iter().flatten().map(String::len).sum::<usize>();
-        let cost = texts + draft.turns.iter().map(|turn| turn.text.len() + 64).sum::<usize>() + 1024;
+        let turns = draft.turns.iter().map(|turn| turn.text.len() + 64).sum::<usize>();
+        let attributes =
+            draft.attributes.iter().map(|(name, value)| name.len() + value.to_string().len() + 64).sum::<usize>();
+        let cost = texts + turns + attributes + RAW + 1024;
         let key = Digest::of(key.as_bytes()).short();
         Self { key, is_request, draft, cost, raw: Arc::from([]), digest: Digest::of(b"") }
     }
@@ -74,10 +77,10 @@ impl Waiting {
 }
 
 /// How much of the raw row of a half is kept.
-const RAW: usize = 4096;
+const RAW: usize = 512;
 
 /// Bytes of halves that wait.
-const MOST: usize = 256 << 20;
+const MOST: usize = 512 << 20;
 
 /// A half in its place.
 struct Placed {
@@ -256,4 +259,43 @@ fn both(mut request: Draft, mut result: Draft) -> Draft {
 fn checked(draft: Draft, config: &LogConfig, place: Place, digest: Digest, raw: Arc<[u8]>) -> Row {
     let bad = |fault: Fault| BadRow { reason: fault.reason, detail: fault.detail, digest, raw, map: None };
     Row { place, result: schema::finish(draft, config).map_err(bad) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn half(key: &str, is_request: bool, n: usize) -> Row<Piece> {
+        let text = Some(format!("{key} {}", "x".repeat(n)));
+        let of = Draft {
+            account: Some("a".into()),
+            time: Some("2026-11-21".into()),
+            prompt: text.clone().filter(|_| is_request),
+            response: text.filter(|_| !is_request),
+            ..Draft::default()
+        };
+        let half = if is_request { Half::Request(key.to_owned()) } else { Half::Result(key.to_owned()) };
+        Row { place: Place { row: n as u64, part: 0 }, result: Ok(Piece::Half(Box::new(Waiting::new(&half, of)))) }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_the_oldest_goes_first() {
+        let mut joiner = Joiner { most: 10_000, ..Joiner::new(&LogConfig::default()) };
+        let told = |rows: Vec<(u32, Row)>| -> Vec<String> {
+            let one = |(source, row): (u32, Row)| {
+                let what = row
+                    .result
+                    .map_or_else(|bad| bad.reason.word().to_owned(), |t| format!("{}", t.exchange.response.is_some()));
+                format!("{source}.{} {what}", row.place.row)
+            };
+            rows.into_iter().map(one).collect()
+        };
+        assert!(joiner.join(0, vec![half("a", true, 3_000)]).is_empty());
+        assert!(joiner.join(1, vec![half("b", true, 2_000)]).is_empty());
+        // A third passes the bound: the oldest is let go without its answer, which then has no request.
+        assert_eq!(told(joiner.join(2, vec![half("c", true, 2_500)])), ["0.3000 false"]);
+        assert_eq!(told(joiner.join(2, vec![half("b", false, 9), half("a", false, 10)])), ["2.9 true"]);
+        assert_eq!(told(joiner.finish()), ["2.2500 false", "2.10 no-request"]);
+        assert_eq!((joiner.joined(), joiner.had_halves(1), joiner.had_halves(3)), (1, true, false));
+    }
 }

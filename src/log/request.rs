@@ -74,8 +74,12 @@ pub(crate) fn draft(mut row: Object) -> Draft {
         .find_map(|name| take(&mut outer, name).inspect(|_| origin.from("time", *name)))
         .or_else(|| in_response(&["created", "created_at"]).inspect(|_| origin.from("time", "response.created")));
     draft.model = body::model(&body)
-        .or_else(|| in_response(&["model", "modelVersion"]).as_ref().and_then(scalar))
-        .or_else(|| first_word(&outer, &["model"]));
+        .inspect(|_| origin.from("model", inside("model")))
+        .or_else(|| {
+            let named = in_response(&["model", "modelVersion"]).as_ref().and_then(scalar);
+            named.inspect(|_| origin.from("model", "response.model"))
+        })
+        .or_else(|| first_word(&outer, &["model"]).inspect(|_| origin.from("model", "model")));
     let reported = reported.map(|(_, name)| name);
     draft.end_user = end_user.or_else(|| account.is_some().then(|| reported.clone()).flatten());
     draft.account = account.or_else(|| reported.map(Value::String));
@@ -83,7 +87,7 @@ pub(crate) fn draft(mut row: Object) -> Draft {
         origin.from("response", "response");
         answer(&response, origin)
     });
-    draft.conversation = conversation(&mut outer, &body);
+    draft.conversation = conversation(&mut outer, &body).inspect(|_| origin.from("conversation", "conversation"));
     origin.from("prompt", if enclosed { "request" } else { "" });
     body::read_fields(&body, &mut draft);
     outer.remove("model");

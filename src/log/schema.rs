@@ -163,6 +163,12 @@ pub(crate) fn finish(draft: Draft, config: &LogConfig) -> Result<Taken, Fault> {
             origin.from(field, flag);
         }
     }
+    // A system prompt without a place of its own stood among what was asked.
+    if draft.system.is_some()
+        && let Some(path) = origin.paths.iter().find(|(field, _)| *field == "prompt").map(|(_, path)| path.clone())
+    {
+        origin.from("system", path);
+    }
     if draft.end_user.as_deref().is_none_or(str::is_empty) {
         origin.paths.retain(|(of, _)| *of != "end_user");
     }

@@ -246,7 +246,12 @@ impl Schema {
                     draft.origin.from("end_user", place(path, name));
                 }
             }
-            draft.conversation = draft.conversation.take().or_else(|| body::conversation(body));
+            if draft.conversation.is_none()
+                && let Some(conversation) = body::conversation(body)
+            {
+                draft.conversation = Some(conversation);
+                draft.origin.from("conversation", place(path, "metadata"));
+            }
         }
         for (path, body) in asked.iter().chain(&answered) {
             if draft.model.is_none()
