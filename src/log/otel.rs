@@ -29,6 +29,13 @@ pub(crate) fn is_otlp(row: &Object) -> bool {
     ["resourceSpans", "resource_spans", "resourceLogs", "resource_logs"].iter().any(|name| get(row, name).is_some())
 }
 
+/// Makes the typed list of attributes of a lone span an object.
+pub(crate) fn plain_attributes(row: &mut Object) {
+    if let Some(list @ Value::Array(_)) = row.get_mut("attributes") {
+        *list = Value::Object(wire::attributes(Some(list.take())));
+    }
+}
+
 /// Whether a row is one span with flat attributes, as exports to tables and SDKs that write to a file have them.
 pub(crate) fn is_flat(row: &Object) -> bool {
     is_generative(row) || get(row, "attributes").and_then(Value::as_object).is_some_and(is_generative)

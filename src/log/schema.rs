@@ -81,6 +81,7 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
     if request::is_request(&row) {
         return vec![one(Ok(request::draft(row)))];
     }
+    otel::plain_attributes(&mut row);
     if otel::is_flat(&row) {
         return vec![one(otel::flat(row))];
     }
@@ -120,7 +121,7 @@ fn enclosed(row: &mut Object) -> Option<Vec<Value>> {
         return Some(list.into_iter().map(inner).collect());
     }
     // A collector's line: the row is a text or an object in one field.
-    for name in ["message", "log", "_raw", "event", "jsonPayload", "@message", "json_payload"] {
+    for name in ["message", "log", "_source", "_raw", "event", "jsonPayload", "@message", "json_payload"] {
         let text = get(row, name).is_some_and(|value| {
             value.is_object() || value.as_str().is_some_and(|text| text.trim_start().starts_with('{'))
         });

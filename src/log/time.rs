@@ -1,7 +1,8 @@
 //! Times as logs write them, to microseconds.
 //!
 //! Text: RFC 3339 with or without a zone (then UTC), with a space for the T, a date alone, RFC 2822 and HTTP dates, and the
-//! forms of Apache (`21/Nov/2026:10:00:00 +0000`) and of `date` with an offset (`Sat Nov 21 10:00:00 +0000 2026`). Numbers
+//! forms of Apache (`21/Nov/2026:10:00:00 +0000`), of `date` with an offset (`Sat Nov 21 10:00:00 +0000 2026`) and of JavaScript
+//! (`Sat Nov 21 2026 10:00:00 GMT+0000 (Coordinated Universal Time)`). Numbers
 //! and digit strings: seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size. Everything outside
 //! 1990 to 2099 is refused: a log of a served model is not from there, and the bound is what makes the unit of a number
 //! unambiguous. Weakness: a form whose day and month could be swapped is refused, not guessed.
@@ -78,6 +79,11 @@ fn written(text: &str) -> Option<Time> {
         .or_else(joined)
         .or_else(|| jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok())
         .or_else(|| zoned("%d/%b/%Y:%H:%M:%S %z"))
-        .or_else(|| zoned("%a %b %d %H:%M:%S %z %Y"))?;
+        .or_else(|| zoned("%a %b %d %H:%M:%S %z %Y"))
+        .or_else(|| {
+            // JavaScript's own form names the zone once more, in brackets.
+            let stamp = text.split_once(" (").map_or(text, |(stamp, _)| stamp);
+            jiff::fmt::strtime::parse("%a %b %d %Y %H:%M:%S GMT%z", stamp).ok()?.to_timestamp().ok()
+        })?;
     RANGE.contains(&i128::from(stamp.as_second())).then(|| Time::new(stamp.as_microsecond()))?
 }

@@ -4,6 +4,10 @@
 //! account serves. The endpoint names the project that served, and is kept as an attribute.
 
 use super::{Fields, NOWHERE, Schema, all, all_calls, any, as_it_is};
+use crate::log::join::Half;
+use crate::log::path::find;
+use crate::log::value::scalar;
+use serde_json::Value;
 
 /// A row of the request-response table.
 pub(super) const LOG: Schema = Schema {
@@ -44,27 +48,33 @@ pub(super) const LOG: Schema = Schema {
     mend: as_it_is,
 };
 
-/// A line of Gemini's batch output, where the request stands beside the response.
+/// A line of a batch: Vertex has the request beside the response, Gemini's own API a file of requests and one of responses, joined by `key`.
 pub(super) const BATCH: Schema = Schema {
     name: "vertex-batch",
     source: "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini",
     is: |row| {
-        let gemini = |name: &str, inner: &str| {
-            row.get(name).is_some_and(|body| body.get(inner).is_some_and(serde_json::Value::is_array))
-        };
-        gemini("request", "contents")
-            && (any(row, &["processed_time", "status", "key"]) || gemini("response", "candidates"))
-            && !any(row, &["account", "time"])
+        let gemini =
+            |name: &str, inner: &str| row.get(name).is_some_and(|body| body.get(inner).is_some_and(Value::is_array));
+        let (asked, answered) = (gemini("request", "contents"), gemini("response", "candidates"));
+        let keyed = any(row, &["key"]) && (asked || answered);
+        (keyed || (asked && (answered || any(row, &["processed_time", "status"])))) && !any(row, &["account", "time"])
     },
     other: all_calls,
     json: &["request", "response"],
     fields: Fields {
-        id: &["key"],
+        id: &["response.responseId"],
         account: &["request.labels.user_id", "request.labels.user", "request.labels.account", "request.labels.project"],
         time: &["processed_time"],
         request: &["request"],
         response: &["response"],
         ..NOWHERE
     },
-    mend: as_it_is,
+    mend: |row, draft| {
+        let key = find(row, "key").and_then(scalar).map(|key| format!("gemini-batch:{key}"));
+        draft.half = match (find(row, "request"), find(row, "response")) {
+            (Some(_), None) => key.map(Half::Request),
+            (None, Some(_)) => key.map(Half::Result),
+            _ => None,
+        };
+    },
 };

@@ -190,6 +190,9 @@ vertex = lambda e: {"endpoint": "projects/12/locations/europe-west4/publishers/g
 case("vertex-table", "vertex-table.csv", table([vertex(e) for e in ALL]))
 case("vertex-batch", "vertex-batch.jsonl", lines({"status": "", "processed_time": e.time, "request": e.gemini(), "response": e.candidates()} for e in ALL))
 
+keyed = [{"key": f"request-{e.n}", "request": e.gemini()} for e in ALL] + [{"key": f"request-{e.n}", "response": e.candidates()} for e in ALL]
+case("gemini-batch", "gemini-batch.jsonl", lines(keyed), DEFAULTS[2:], times=[None] * 8)
+
 stored = lambda e: {**e.completion(), "metadata": {"user_id": e.account}, "input_user": None, "service_tier": "default", "messages": e.messages()}
 case("openai-stored", "openai-stored.json", json.dumps({"object": "list", "data": [stored(e) for e in ALL], "first_id": "a", "last_id": "z", "has_more": False}, indent=2))
 responses = lambda e: {"model": e.model, "input": e.messages(lambda text: text, system=False), "instructions": e.system, "safety_identifier": e.account}
@@ -217,7 +220,7 @@ spend = lambda e: {"request_id": e.id, "call_type": "acompletion", "api_key": e.
 case("litellm-spend", "litellm-spend.csv", table([{**spend(ALL[0]), "call_type": "aembedding", "request_id": "e"}, *map(spend, ALL)]))
 
 gate = lambda e: {"id": e.id, "created_at": e.at.strftime("%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)"), "ai_org": "openai", "ai_model": e.model, "request": json.dumps({"url": "u", "method": "POST", "body": e.chat()}), "response": json.dumps({"status": 200, "body": e.completion()}), "metadata": json.dumps({"_user": e.account, "environment": "prod"}), "cost": 0.1}
-case("portkey-texts", "portkey-texts.jsonl", lines({**gate(e), "created_at": e.time} for e in ALL))
+case("portkey-texts", "portkey-texts.jsonl", lines(map(gate, ALL)))
 flare = lambda e: {"id": e.id, "created_at": e.time, "provider": "openai", "model": e.model, "path": "chat/completions", "cached": False, "success": True, "duration": 900, "tokens_in": 40, "tokens_out": 12, "metadata": json.dumps({"user_id": e.account}), "request": json.dumps(e.chat()), "response": json.dumps(e.completion())}
 case("cloudflare-api", "cloudflare-api.json", json.dumps({"result": [flare(e) for e in ALL], "success": True, "errors": []}))
 pushed = lambda e: {"Timestamp": e.time, "Gateway": "prod", "Provider": "openai", "Model": e.model, "Endpoint": "chat/completions", "Cached": False, "StatusCode": 200, "Metadata": {"user_id": e.account}, "RequestBody": json.dumps(e.chat()), "ResponseBody": e.stream()}
@@ -238,6 +241,8 @@ def otlp(e, attributes, name, children=()):
 
 inference = lambda e: {"openinference.span.kind": "LLM", "llm.model_name": e.model, "user.id": e.account, **spread("llm.input_messages", e.messages()), **spread("llm.output_messages", [{"role": "assistant", "content": e.response}])}
 case("openinference-otlp", "openinference-otlp.jsonl", lines(otlp(e, inference(e), "openai", [{"openinference.span.kind": "CHAIN", "user.id": e.account, "input.value": e.prompt}]) for e in ALL))
+lone = lambda e: otlp(e, inference(e), "openai")["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+case("openinference-spans", "openinference-spans.jsonl", lines(map(lone, ALL)))
 phoenix = lambda e: {"name": "ChatCompletion", "span_kind": "LLM", "start_time": e.time, "context.span_id": e.id, "context.trace_id": e.id, "attributes.llm.model_name": e.model, "attributes.user.id": e.account, "attributes.llm.input_messages": [{"message.role": m["role"], "message.content": m["content"]} for m in e.messages()], "attributes.llm.output_messages": [{"message.role": "assistant", "message.content": e.response}]}
 case("phoenix-table", "phoenix-table.csv", table([{**phoenix(ALL[0]), "span_kind": "CHAIN", "context.span_id": "c"}, *map(phoenix, ALL)]))
 nested = lambda e: {"name": "ChatCompletion", "span_kind": "LLM", "start_time": e.time, "context": {"trace_id": e.id, "span_id": e.id}, "attributes": {"llm": {"model_name": e.model, "input_messages": [{"message": m} for m in e.messages()], "output_messages": [{"message": {"role": "assistant", "content": e.response}}]}, "user": {"id": e.account}, "openinference": {"span": {"kind": "LLM"}}}}
