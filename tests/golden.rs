@@ -17,6 +17,10 @@ mod pvalues;
 mod radioactivity;
 #[path = "golden_checks/rng.rs"]
 mod rng;
+#[path = "golden_checks/sbw.rs"]
+mod sbw;
+#[path = "golden_checks/sglang.rs"]
+mod sglang;
 #[path = "golden_checks/synthid.rs"]
 mod synthid;
 #[path = "golden_checks/textseal.rs"]
@@ -72,6 +76,16 @@ fn golden_synthid_gdm_main() {
 #[test]
 fn golden_synthid_hf() {
     synthid::check_hf();
+}
+
+#[test]
+fn golden_sbw() {
+    sbw::check();
+}
+
+#[test]
+fn golden_sglang_gumbel() {
+    sglang::check();
 }
 
 #[test]

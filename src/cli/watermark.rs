@@ -173,7 +173,8 @@ fn schemes(format: Format) -> Result<()> {
                 .iter()
                 .map(|about| {
                     let fields: Vec<_> = about.fields.iter().map(|f| field(f, about)).collect();
-                    serde_json::json!({ "scheme": about.scheme, "dialect": about.dialect, "source": about.source, "fields": fields })
+                    serde_json::json!({ "scheme": about.scheme, "dialect": about.dialect, "source": about.source,
+                        "planted_by": about.planted_by, "faults": about.faults, "fields": fields })
                 })
                 .collect();
             print::json(&serde_json::json!({ "schemes": all }))
@@ -182,6 +183,7 @@ fn schemes(format: Format) -> Result<()> {
             let mut out = String::new();
             for about in catalogue::ALL {
                 out += &format!("scheme = \"{}\", dialect = \"{}\"  ({})\n", about.scheme, about.dialect, about.source);
+                out += &format!("  planted by: {}\n  wrong there: {}\n", about.planted_by, about.faults);
                 for field in about.fields {
                     out +=
                         &format!("  {:<24} {:<12} {}\n", field.name, field.default.unwrap_or("required"), field.about);

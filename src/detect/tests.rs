@@ -91,11 +91,11 @@ fn run(tests: &[Test], texts: &[Text], config: &DetectConfig) -> Vec<Finding> {
 }
 
 /// (scored, hits, masked by reason in the order of `Masked`) by the letter of the definition.
-fn plainly(scheme: &Coins, texts: &[Text]) -> (u64, u64, [u64; 6]) {
-    let Shape { context, first, pad, once, history } = scheme.shape;
+fn plainly(scheme: &Coins, texts: &[Text]) -> (u64, u64, [u64; 7]) {
+    let Shape { context, first, pad, once, history, budget } = scheme.shape;
     let mut seen: HashSet<(Vec<u32>, Option<u32>)> = HashSet::new();
     let mut units: HashSet<Unit> = HashSet::new();
-    let (mut scored, mut hits, mut masked) = (0, 0, [0; 6]);
+    let (mut scored, mut hits, mut masked) = (0, 0, [0; 7]);
     for text in texts {
         let mut contexts: Vec<Vec<u32>> = Vec::new();
         for at in 0..text.tokens.len() {
@@ -113,19 +113,22 @@ fn plainly(scheme: &Coins, texts: &[Text]) -> (u64, u64, [u64; 6]) {
             let (before, token) = (window[..context].to_vec(), window[context]);
             let used = history.is_some() && contexts.contains(&before);
             contexts.push(before.clone());
+            let so_far = if history.is_some() { contexts.iter().collect::<HashSet<_>>().len() } else { contexts.len() };
             let in_prompt = |prompt: &Vec<u32>| prompt.windows(context + 1).any(|other| other == &window[..]);
             if used {
                 masked[3] += 1;
+            } else if budget.is_some_and(|most| so_far > most) {
+                masked[4] += 1;
             } else if text.prompt.as_ref().is_some_and(in_prompt) {
                 masked[2] += 1;
             } else if !seen.insert((before, (once == Once::Window).then_some(token))) {
-                masked[4] += 1;
+                masked[5] += 1;
             } else {
                 let (mut unit, mut value) = (Vec::new(), Vec::new());
                 scheme.reduce(Windows::new(&window, context), &mut unit);
                 scheme.values(&unit, &mut value);
                 if scheme.fold && !units.insert(unit[0]) {
-                    masked[5] += 1;
+                    masked[6] += 1;
                     continue;
                 }
                 scored += 1;
@@ -148,7 +151,7 @@ proptest! {
         texts in texts(),
         context in 0usize..4,
         more in 0usize..3,
-        (pad, by_context, history, fold, spilled, wide) in any::<(bool, bool, bool, bool, bool, bool)>(),
+        (pad, by_context, history, fold, spilled, wide, budget) in any::<(bool, bool, bool, bool, bool, bool, bool)>(),
     ) {
         // Ids stay below 9; 8 is out of the small vocabulary. A vocabulary of 2^24 does not pack five tokens: contexts are hashed.
         let context = if wide { context + 5 } else { context };
@@ -158,6 +161,7 @@ proptest! {
             pad,
             once: if by_context { Once::Context } else { Once::Window },
             history: history.then_some(usize::MAX),
+            budget: budget.then_some(5),
         };
         let scheme = Coins { key: [5; 32], shape, vocab: if wide { 1 << 24 } else { 8 }, fold };
         let expected = plainly(&scheme, &texts);
@@ -165,7 +169,7 @@ proptest! {
         config.decoys.n = 0;
         config.bytes = if spilled { 200 } else { 1 << 20 };
         let found = &run(&[test(Box::new(scheme))], &texts, &config)[0];
-        let masked = ["no-context", "out-of-vocabulary", "copied-from-prompt", "context-used", "repeated", "same-seed"];
+        let masked = ["no-context", "out-of-vocabulary", "copied-from-prompt", "context-used", "context-budget", "repeated", "same-seed"];
         let masked = masked.map(|reason| found.masked.get(reason).copied().unwrap_or(0));
         // With contexts that count once, or shared seeds, the first window of the corpus stands for the rest: which of several is
         // first is the same in both, and so are the counts; hits are compared where each window is a unit of its own.

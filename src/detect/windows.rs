@@ -80,6 +80,8 @@ pub struct Masked {
     pub context_in_prompt: u64,
     /// The context stood in the text before, where planting leaves it unmarked.
     pub context_used: u64,
+    /// So many different contexts stood in the text before that planting has ended.
+    pub context_budget: u64,
     /// The window (or, where contexts count once, the context) stood in the corpus before.
     pub repeated: u64,
     /// Another window has the same seed and token, so its value is no new evidence.
@@ -96,6 +98,7 @@ impl Masked {
             ("copied-from-prompt", self.copied_from_prompt),
             ("context-in-prompt", self.context_in_prompt),
             ("context-used", self.context_used),
+            ("context-budget", self.context_budget),
             ("repeated", self.repeated),
             ("same-seed", self.same_seed),
         ];
@@ -108,6 +111,7 @@ impl Masked {
         self.copied_from_prompt += other.copied_from_prompt;
         self.context_in_prompt += other.context_in_prompt;
         self.context_used += other.context_used;
+        self.context_budget += other.context_budget;
         self.repeated += other.repeated;
         self.same_seed += other.same_seed;
     }
@@ -186,7 +190,7 @@ impl Packing {
     /// The windows of one text, and what was left out of it.
     fn windows(&self, text: &Text, first_place: u64, echo: Echo, out: &mut Vec<Seen>) -> Masked {
         out.clear();
-        let Shape { context: width, first, pad, history, .. } = self.shape;
+        let Shape { context: width, first, pad, history, budget, .. } = self.shape;
         let tokens = &text.tokens;
         let first = if pad { first } else { first.max(width) };
         let mut masked = Masked { no_context: first.min(tokens.len()) as u64, ..Masked::default() };
@@ -214,6 +218,10 @@ impl Packing {
         }
         if let Some(most) = history {
             masked.context_used = drop_used(out, most as u64);
+        }
+        if let Some(most) = budget {
+            masked.context_budget = out.len().saturating_sub(most) as u64;
+            out.truncate(most);
         }
         if !copied.is_empty() {
             let before = out.len();

@@ -271,7 +271,7 @@ proptest! {
         rows in prop::collection::vec((prop::collection::vec(0u32..5, 0..9), prop::collection::vec(0u32..7, 0..3)), 0..12),
         top in 1usize..3,
     ) {
-        let shape = Shape { context: 2, first: 3, pad: false, once: Once::Window, history: None };
+        let shape = Shape { context: 2, first: 3, pad: false, once: Once::Window, history: None, budget: None };
         let packing = Packing { shape, vocab: 6 };
         let dir = std::env::temp_dir();
         let texts: Vec<Text> = texts.into_iter().map(|(tokens, prompt)| Text { tokens, prompt: Some(prompt) }).collect();

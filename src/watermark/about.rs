@@ -26,6 +26,8 @@ pub enum Secret {
     Ints(usize, u32),
     /// Words joined by `-`, of which a fifth is a key: shown without it, never drawn.
     LastPart,
+    /// 16 hex digits.
+    Hex,
 }
 
 /// What is known of a scheme before a key is read.
@@ -41,6 +43,10 @@ pub struct About {
     pub fields: &'static [Field],
     /// Which of them are the key, and of what kind.
     pub secret: &'static [(&'static str, Secret)],
+    /// Which programs plant it, from which version on.
+    pub planted_by: &'static str,
+    /// What goes wrong there: where text that should be marked is not, or is not found.
+    pub faults: &'static str,
     /// Reads them.
     pub open: fn(&Fields) -> Result<Opened>,
 }

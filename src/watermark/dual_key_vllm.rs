@@ -48,6 +48,10 @@ pub const ABOUT: About = About {
         Field { name: "vocab_size", default: None, about: "width of the model's logits" },
     ],
     secret: &[("key", Secret::Int(64))],
+    planted_by: "vLLM from 0.30 on",
+    faults: "the detector's default of alpha differs from the planter's (57879): name the server's; greedy \
+        requests (temperature 0) carry no mark; a request can switch the mark off although the server enforces it \
+        (58191)",
     open,
 };
 

@@ -51,6 +51,9 @@ pub const ABOUT: About = About {
         Field { name: "vocab_size", default: None, about: "width of the model's logits" },
     ],
     secret: &[("key", Secret::Int(64))],
+    planted_by: "vLLM from 0.30 on",
+    faults: "greedy requests (temperature 0) carry no mark; a request can switch the mark off although the server \
+        enforces it (58191); the first token of every answer has one and the same context",
     open,
 };
 
@@ -195,7 +198,7 @@ impl Plan {
 
     pub(super) fn shape(&self) -> Shape {
         let history = (self.scope != Deduplicate::None).then_some(self.history);
-        Shape { context: self.width, first: 0, pad: true, once: Once::Context, history }
+        Shape { context: self.width, first: 0, pad: true, once: Once::Context, history, budget: None }
     }
 
     /// The context of the next token; none where it is to be sampled ordinarily.

@@ -101,10 +101,13 @@ impl TreeKey {
             let mut hash = blake3::Hasher::new_derive_key("stillhunt 2026 watermark key field");
             hash.update(&self.0).update(about.scheme.as_bytes()).update(b"/").update(about.dialect.as_bytes());
             let mut bytes = hash.update(b"/").update(name.as_bytes()).finalize_xof();
-            let mut int = |bits: u32| {
+            let mut word = |bits: u32| {
                 let mut word = [0; 8];
                 bytes.fill(&mut word);
-                let n = u64::from_le_bytes(word) >> (64 - bits.min(64));
+                u64::from_le_bytes(word) >> (64 - bits.min(64))
+            };
+            let mut int = |bits: u32| {
+                let n = word(bits);
                 i64::try_from(n).map_or_else(|_| toml::Value::String(n.to_string()), toml::Value::Integer)
             };
             let value = match *secret {
@@ -115,6 +118,7 @@ impl TreeKey {
                     bytes.fill(&mut key);
                     toml::Value::String(Digest(key).to_string())
                 }
+                Secret::Hex => toml::Value::String(format!("{:016x}", word(64))),
                 Secret::LastPart => continue,
             };
             out.insert((*name).to_owned(), value);

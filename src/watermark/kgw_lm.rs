@@ -83,6 +83,9 @@ pub const ABOUT: About = About {
         Field { name: "profile", default: Some("cpu"), about: NAMES },
     ],
     secret: &[("hash_key", Secret::Int(38)), ("seeding_scheme", Secret::LastPart)],
+    planted_by: "lm-watermarking's logits processor under transformers' generate",
+    faults: "the vocabulary is the tokenizer's, not the logits'; lists depend on the device; its selfhash is not \
+        that of transformers, although the name is the same",
     open,
 };
 
@@ -113,7 +116,7 @@ pub enum Prf {
     Position,
 }
 
-const PRFS: &[(&str, Prf)] = &[
+pub(super) const PRFS: &[(&str, Prf)] = &[
     ("multiplicative_prf", Prf::Multiplicative),
     ("additive_prf", Prf::Additive),
     ("minfunc_prf", Prf::MinFunc),
@@ -177,17 +180,18 @@ impl Seeding {
     }
 }
 
-fn hash(x: i64) -> i64 {
+pub(super) fn hash(x: i64) -> i64 {
     i64::from(HASH[x.rem_euclid(i64::from(TABLE)) as usize]) + 1
 }
 
 impl Prf {
-    /// The seed before it is reduced.
-    fn seed(self, key: i64, tokens: &[u32]) -> i128 {
-        let ids = || tokens.iter().map(|&token| i64::from(token));
+    /// The seed before it is reduced; its low 64 bits are what a tensor of signed 64 bits has. A place before the text counts as −1.
+    pub(super) fn seed(self, key: i64, tokens: &[u32], hash: impl Fn(i64) -> i64 + Copy) -> i128 {
+        let id = |token: u32| i64::from(token as i32);
+        let ids = || tokens.iter().map(|&token| id(token));
         let hashes = || ids().map(|x| hash(key.wrapping_mul(x)));
         let wide = |x: i64| i128::from(key) * i128::from(x);
-        let (first, last) = (i64::from(tokens[0]), i64::from(tokens[tokens.len() - 1]));
+        let (first, last) = (id(tokens[0]), id(tokens[tokens.len() - 1]));
         let seed = match self {
             Self::Additive => return wide(ids().sum()),
             Self::Multiplicative => return wide(ids().fold(1, i64::wrapping_mul)),
@@ -201,9 +205,9 @@ impl Prf {
                 ids().map(|x| key.wrapping_mul(hash(x)).wrapping_mul(anchor)).min().unwrap_or_default()
             }
             Self::MinSkipgram => {
-                // The least product of two positive numbers is that of the two least.
-                let (least, second) = hashes().fold((i64::MAX, i64::MAX), |(a, b), h| (a.min(h), b.min(a.max(h))));
-                least.wrapping_mul(second)
+                let rest = |from: usize| hashes().skip(from + 1);
+                let pairs = hashes().enumerate().flat_map(|(at, a)| rest(at).map(move |b| a.wrapping_mul(b)));
+                pairs.min().unwrap_or_default()
             }
             Self::NonComm => ids().fold(key, |s, x| s.wrapping_mul(hash(s.wrapping_mul(x))).rem_euclid(1 << 32)),
             Self::Position => {
@@ -248,7 +252,7 @@ impl KgwLm {
     /// When there are fewer.
     #[must_use]
     pub fn seed(&self, tokens: &[u32]) -> u64 {
-        reduced(self.seeding.prf.seed(self.key, &tokens[tokens.len() - self.seeding.width..]))
+        reduced(self.seeding.prf.seed(self.key, &tokens[tokens.len() - self.seeding.width..], hash))
     }
 
     /// The tokens that planting marks after `input`, given the scores of all tokens.
@@ -323,7 +327,7 @@ impl Scheme for KgwLm {
     fn traits(&self) -> Traits {
         let context = self.seeding.width - usize::from(self.seeding.self_salt);
         Traits {
-            shape: Shape { context, first: context, pad: false, once: Once::Window, history: None },
+            shape: Shape { context, first: context, pad: false, once: Once::Window, history: None, budget: None },
             null: Null::List { list: self.lists.size(), vocab: self.lists.vocab() },
             payloads: 1,
             collapses: self.collapses(),

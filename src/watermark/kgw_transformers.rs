@@ -63,6 +63,12 @@ pub const ABOUT: About = About {
         Field { name: "profile", default: Some("cpu"), about: NAMES },
     ],
     secret: &[("hashing_key", Secret::Int(38))],
+    planted_by: "transformers' generate with WatermarkingConfig, from 4.44 on; text-generation-inference has a \
+        fork of it",
+    faults: "until 4.46 the bias came before temperature and top-k; lists depend on the device, for large \
+        vocabularies on the GPU model (profile); selfhash with its default context_width 1 is one list for all \
+        text; its detector counts repeated text again and again unless ignore_repeated_ngrams, which did nothing \
+        before 5.19",
     open,
 };
 
@@ -238,7 +244,7 @@ impl Scheme for Kgw {
             Seeding::SelfHash => (self.width - 1, self.width - 1),
         };
         Traits {
-            shape: Shape { context, first, pad: false, once: Once::Window, history: None },
+            shape: Shape { context, first, pad: false, once: Once::Window, history: None, budget: None },
             null: Null::List { list: self.lists.size(), vocab: self.lists.vocab() },
             payloads: 1,
             collapses: self.collapses(),

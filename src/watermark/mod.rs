@@ -12,6 +12,8 @@
 //! | `kgw` | `transformers` | [`kgw_transformers`] |
 //! | `synthid` | `transformers`, `synthid-text` | [`synthid_transformers`], [`synthid_text`] |
 //! | `gumbel`, `dual_key_gumbel` | `vllm` | [`gumbel_vllm`], [`dual_key_vllm`] |
+//! | `gumbel`, `dual_key_gumbel` | `sglang` | [`gumbel_sglang`] |
+//! | `sbw` | `sbw`, `vllm` | [`sbw`] |
 //! | `kgw` | `lm-watermarking` | [`kgw_lm`] |
 //! | `gumbel`, `kgw` | `three_bricks` | [`three_bricks`] |
 //! | `unigram` | `unigram-watermark` | [`unigram`] |
@@ -26,6 +28,7 @@ pub mod cuda;
 pub mod dual_key_vllm;
 pub mod fields;
 pub mod green;
+pub mod gumbel_sglang;
 pub mod gumbel_vllm;
 pub mod keys;
 pub mod kgw_facts;
@@ -40,6 +43,7 @@ pub mod philox;
 pub mod profile;
 pub mod published;
 pub mod sample;
+pub mod sbw;
 pub mod single;
 pub mod synthid;
 pub mod synthid_text;
@@ -68,6 +72,8 @@ pub struct Shape {
     pub once: Once,
     /// Where a number: a context that stood among the last so many of the same text is masked, as planting leaves it unmarked.
     pub history: Option<usize>,
+    /// Where a number: planting ends after so many different contexts of a text, so what follows is masked.
+    pub budget: Option<usize>,
 }
 
 /// What counts once.
@@ -253,7 +259,7 @@ pub trait Scheme: Send + Sync {
 /// # Example
 /// ```
 /// use stillhunt::watermark::{Once, Shape, text_windows};
-/// let shape = Shape { context: 1, first: 1, pad: false, once: Once::Window, history: None };
+/// let shape = Shape { context: 1, first: 1, pad: false, once: Once::Window, history: None, budget: None };
 /// let windows: Vec<(usize, Vec<u32>)> = text_windows(&[5, 6, 7], shape).collect();
 /// assert_eq!(windows, [(1, vec![5, 6]), (2, vec![6, 7])]);
 /// ```

@@ -50,6 +50,9 @@ pub const ABOUT: About = About {
         Field { name: "vocab_size", default: None, about: "width of the model's logits" },
     ],
     secret: &[("keys", Secret::Ints(30, 31))],
+    planted_by: "the package synthid-text from 0.2.1 on (CPU)",
+    faults: "not compatible with transformers' SynthID nor with synthid-text up to 0.2; the planter applies \
+        temperature and top-k itself, which a second sampler then applies again",
     open,
 };
 

@@ -103,6 +103,8 @@ pub const GREEN_LIST: About = About {
         VOCAB,
     ],
     secret: DRAWN,
+    planted_by: "TextSeal's own generators; no serving engine in a release",
+    faults: "greedy requests carry no mark; its hash has 8,191 values, so scores are coarse",
     open: |fields| {
         let gamma = fields.number("gamma", Some(0.5), 0.001, 0.999)?;
         let delta = fields.number("delta", Some(2.0), -100.0, 100.0)?;
@@ -117,6 +119,8 @@ pub const GUMBEL_MAX: About = About {
     source: SOURCE,
     fields: &[SECRET_KEY, NGRAM, VOCAB],
     secret: DRAWN,
+    planted_by: "TextSeal's own generators; no serving engine in a release",
+    faults: "greedy requests carry no mark; its hash has 8,191 values, so scores are coarse",
     open: |fields| open(fields, Kind::GumbelMax),
 };
 
@@ -132,6 +136,8 @@ pub const DUAL_KEY: About = About {
         VOCAB,
     ],
     secret: DRAWN,
+    planted_by: "TextSeal's own generators; no serving engine in a release",
+    faults: "greedy requests carry no mark; its hash has 8,191 values, so scores are coarse",
     open: |fields| {
         let alpha = fields.number("mixing_alpha", Some(0.5), 0.0, 1.0)?;
         open(fields, Kind::DualKey { alpha })
@@ -151,6 +157,8 @@ pub const SYNTH_ID: About = About {
         VOCAB,
     ],
     secret: DRAWN,
+    planted_by: "TextSeal's own generators; no serving engine in a release",
+    faults: "greedy requests carry no mark; its hash has 8,191 values, so scores are coarse",
     open: |fields| {
         let depth = fields.count("depth", Some(30), 1, 64)? as u32;
         let step = match fields.word("layer_rule", Some("2025"), &["2025", "2026"])? {
@@ -260,7 +268,14 @@ impl Scheme for TextSeal {
             }
         };
         Traits {
-            shape: Shape { context: self.ngram, first: self.ngram + 1, pad: false, once: Once::Window, history: None },
+            shape: Shape {
+                context: self.ngram,
+                first: self.ngram + 1,
+                pad: false,
+                once: Once::Window,
+                history: None,
+                budget: None,
+            },
             null,
             payloads: 1,
             collapses: true,

@@ -43,6 +43,8 @@ pub const ABOUT: About = About {
         Field { name: "vocab_size", default: None, about: "width of the model's logits" },
     ],
     secret: &[("watermark_key", Secret::Int(63))],
+    planted_by: "Unigram-Watermark's logits processor",
+    faults: "one list for all text: it is learned from a few thousand tokens",
     open,
 };
 
@@ -104,7 +106,7 @@ impl Scheme for Unigram {
     fn traits(&self) -> Traits {
         let vocab = self.mask.len() as u32;
         Traits {
-            shape: Shape { context: 0, first: 0, pad: false, once: Once::Window, history: None },
+            shape: Shape { context: 0, first: 0, pad: false, once: Once::Window, history: None, budget: None },
             null: Null::OneList { list: self.size, vocab },
             payloads: 1,
             collapses: false,

@@ -341,7 +341,14 @@ pub fn documents(bytes: &[u8]) {
     })
     .expect("a sink that never fails");
     let (context, once) = (usize::from(choice >> 2) % 5, if choice & 2 == 0 { Once::Window } else { Once::Context });
-    let shape = Shape { context, first: context, pad: choice >= 128, once, history: Some(usize::from(choice) % 7) };
+    let shape = Shape {
+        context,
+        first: context,
+        pad: choice >= 128,
+        once,
+        history: Some(usize::from(choice) % 7),
+        budget: None,
+    };
     let dir = std::env::temp_dir();
     let mut gathered = Gathered::new(Packing { shape, vocab: 200 }, Echo::Window, 1 << 16, &dir);
     let tokens: u64 = texts.iter().map(|text| text.tokens.len() as u64).sum();

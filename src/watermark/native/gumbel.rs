@@ -37,6 +37,9 @@ pub const ABOUT: About = About {
         Field { name: "vocab_size", default: None, about: "width of the model's logits" },
     ],
     secret: &[("key", Secret::Bytes)],
+    planted_by: "nothing but this program's reference (watermark plant) and kernels that are checked against it",
+    faults: "text whose tokens are certain carries nothing; a server that leaves a request out says so nowhere: \
+        audit --planted looks",
     open,
 };
 

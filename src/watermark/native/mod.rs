@@ -90,7 +90,14 @@ impl Generator {
     }
 
     fn shape(&self) -> Shape {
-        Shape { context: self.width, first: self.width, pad: false, once: Once::Window, history: Some(usize::MAX) }
+        Shape {
+            context: self.width,
+            first: self.width,
+            pad: false,
+            once: Once::Window,
+            history: Some(usize::MAX),
+            budget: None,
+        }
     }
 
     /// The seed to plant with; none where the response is too young, or has used this context already.

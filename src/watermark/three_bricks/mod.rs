@@ -84,7 +84,14 @@ impl Seeding {
     }
 
     fn shape(&self) -> Shape {
-        Shape { context: self.ngram, first: self.ngram + 1, pad: false, once: Once::Window, history: None }
+        Shape {
+            context: self.ngram,
+            first: self.ngram + 1,
+            pad: false,
+            once: Once::Window,
+            history: None,
+            budget: None,
+        }
     }
 
     fn reduce(&self, windows: Windows<'_>, units: &mut Vec<Unit>) {

@@ -44,6 +44,8 @@ pub const ABOUT: About = About {
         Field { name: "vocab_size", default: None, about: "width of the model's logits" },
     ],
     secret: &[("seed", Secret::Int(63)), ("salt_key", Secret::Int(63))],
+    planted_by: "three_bricks' own generator",
+    faults: "greedy requests carry no mark; only 32 bits of the seed matter",
     open,
 };
 
