@@ -181,3 +181,7 @@ pub fn plant(
     }
     Ok(response)
 }
+
+#[cfg(test)]
+#[path = "watermark_tests.rs"]
+mod tests;

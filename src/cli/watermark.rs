@@ -22,11 +22,15 @@ use crate::watermark::about::{About, Field};
 use crate::watermark::catalogue;
 use crate::watermark::keys::{self, Given, Key, LONGEST_FILE, TreeKey};
 use crate::watermark::sample::Sampling;
+use crate::watermark::search;
 use crate::watermark::{Null, PAD};
 use ndarray_npy::ReadNpyExt as _;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+/// Results of a search that people are shown.
+const SHOWN: usize = 5;
 
 pub(crate) fn run(command: &WatermarkCommand) -> Result<()> {
     match command {
@@ -68,6 +72,12 @@ pub(super) fn keys(path: &Path, given: &Given) -> Result<Vec<Key>> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let beside = |file: &str| root(&path.parent().unwrap_or(Path::new(".")).join(file));
     keys::read(&key_text(path)?, &name, given, &beside).map_err(|error| error.at(path.display()))
+}
+
+/// Every reading of the key of one key file.
+fn candidates(path: &Path, given: &Given) -> Result<Vec<Key>> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    search::candidates(&key_text(path)?, &name, given).map_err(|error| error.at(path.display()))
 }
 
 fn write_new(path: &Path, text: &str) -> Result<()> {
@@ -342,6 +352,9 @@ fn recipe(args: &Detect, inputs: &[Input]) -> Result<Option<Recipe>> {
     draft.value("decoy-windows", args.decoy_windows);
     draft.value("seed", args.seed);
     draft.value("max-row-bytes", args.max_row_bytes);
+    if args.search {
+        draft.plain("search");
+    }
     Ok(told_recipe(draft))
 }
 
@@ -359,13 +372,13 @@ pub(super) fn tested(args: &Detect) -> Result<WatermarkReport> {
     let given = Given { vocab_size, path: args.paths.clone(), root };
     let mut all = Vec::new();
     for path in &args.key_file {
-        all.extend(keys(path, &given)?);
+        all.extend(if args.search { candidates(path, &given)? } else { keys(path, &given)? });
     }
     let tests = watermark::tests(all);
     let tokenizer =
         args.tokenizer.as_deref().map(|path| Tokenizer::from_bytes(&read_bounded(path, 256 << 20)?)).transpose()?;
     if let Some(tokenizer) = &tokenizer {
-        told_apart(tokenizer, &tests);
+        told_apart(tokenizer, if args.search { &tests[..1] } else { &tests });
     }
     let dir = args.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
     check_dir(&dir)?;
@@ -375,6 +388,7 @@ pub(super) fn tested(args: &Detect) -> Result<WatermarkReport> {
         bos_token_id: args.bos_token_id,
         eos_token_id: args.eos_token_id,
         config: DetectConfig {
+            search: args.search,
             alpha: between("alpha", args.alpha, 1e-300, 0.05)?,
             least_uniformity: 0.01,
             power: 0.95,
@@ -398,6 +412,9 @@ pub(super) fn tested(args: &Detect) -> Result<WatermarkReport> {
     };
     meter.end();
     let mut found = outcome?;
+    if args.search {
+        found.results.sort_by(|a, b| a.ln_p.total_cmp(&b.ln_p));
+    }
     trace.map(Trace::end).transpose()?;
     if let Some(path) = &args.chart {
         write_private(path, report::chart(&found).as_bytes())?;
@@ -413,7 +430,15 @@ pub(super) fn tested(args: &Detect) -> Result<WatermarkReport> {
 }
 
 fn detect(args: &Detect) -> Result<()> {
-    let found = tested(args)?;
+    let mut found = tested(args)?;
+    if args.search && args.format != Format::Json {
+        let of = found.results.len();
+        found.results.truncate(SHOWN);
+        print::say(&format!(
+            "{of} readings of the key were tested; the {} nearest are shown, --format json has all",
+            found.results.len()
+        ));
+    }
     print::out(&match args.format {
         Format::Json => report::json(&found),
         Format::Md => report::write_markdown(&found),

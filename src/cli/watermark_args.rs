@@ -119,6 +119,10 @@ pub(crate) struct Detect {
     /// Key file; may be given again
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) key_file: Vec<PathBuf>,
+    /// Try every dialect and profile that the key's bytes allow, each a test under one Holm correction: for a key whose configuration nobody
+    /// remembers. The key file needs the key and vocab_size
+    #[arg(long, conflicts_with_all = ["root", "paths"])]
+    pub(crate) search: bool,
     /// Root key file, for key files that name a path
     #[arg(long, value_name = "FILE")]
     pub(crate) root: Option<PathBuf>,

@@ -47,6 +47,14 @@ pub struct Decoys {
     pub band: Vec<(f64, f64)>,
 }
 
+impl Decoys {
+    /// None were run.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { n: 0, windows: 0, rank_p: None, uniformity_p: None, quantiles: None, band: Vec::new() }
+    }
+}
+
 /// Windows for decoys: whole contexts in the order of their digests, until there are enough.
 #[must_use]
 pub fn sample(corpus: &Corpus, most: usize, seed: u64) -> Vec<Seen> {
@@ -132,9 +140,8 @@ pub fn run(scheme: &dyn Scheme, corpus: &Corpus, scoring: Scoring<'_>, config: D
     let most = if config.n == 0 { 0 } else { config.windows.min((by_cost as usize).max(LEAST_WINDOWS)) };
     let seen = if most == 0 { Vec::new() } else { sample(corpus, most, config.seed) };
     let law = tally::law(scheme, corpus, &seen, scoring);
-    let none = Decoys { n: 0, windows: 0, rank_p: None, uniformity_p: None, quantiles: None, band: Vec::new() };
     if config.n == 0 || seen.is_empty() {
-        return Ok(Reference { seen, law, smallest: Vec::new(), decoys: none });
+        return Ok(Reference { seen, law, smallest: Vec::new(), decoys: Decoys::none() });
     }
     let one = |number: usize| -> Result<One> {
         let decoy = scheme.with_key(&material(config.seed, number));

@@ -70,6 +70,8 @@ pub struct DetectConfig {
     pub bytes: usize,
     /// Where more of them go.
     pub dir: PathBuf,
+    /// The tests are readings of one key, of which most are wrong: decoys are run for those only whose adjusted p is at most `alpha`.
+    pub search: bool,
 }
 
 /// What a test found, in words that never say more than was shown.
@@ -263,7 +265,6 @@ impl<'a> Reading<'a> {
         let kept = kept.map(Kept::finish).transpose()?;
         let all: &[u32] = kept.as_ref().map_or(&[], records);
         let scoring = Scoring { tokens: all, places: place, bytes, dir: &config.dir };
-        let mut references = BTreeMap::new();
         let mut findings = Vec::new();
         let mut ln_ps = Vec::new();
         for test in tests {
@@ -288,13 +289,6 @@ impl<'a> Reading<'a> {
             let best = (0..each.len()).min_by(|&a, &b| each[a].total_cmp(&each[b])).unwrap_or(0);
             let tally = &scored.tallies[best];
             let (n, statistic) = (tally.scored(), tally.statistic());
-            // Decoys do not know the key: tests that differ in nothing else share them.
-            let alike = (test.scheme, test.dialect, &test.profile, &test.parameters);
-            let reference = match references.entry(alike) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(decoys::run(test.marker.as_ref(), corpus, scoring, config.decoys)?),
-            };
-            let decoys = reference.beside(test.marker.as_ref(), corpus, scoring)?;
             let (rate, low, high) = law.interval(n, statistic, config.level);
             let mut masked = corpus.masked();
             masked.same_seed = scored.same_seed;
@@ -321,7 +315,7 @@ impl<'a> Reading<'a> {
                 m_tests: 0,
                 method: law.method(),
                 p_kind: law.kind(),
-                decoys,
+                decoys: Decoys::none(),
                 power: 0.0,
                 verdict: Verdict::Inconclusive,
                 rule: String::new(),
@@ -329,7 +323,24 @@ impl<'a> Reading<'a> {
             });
             ln_ps.push((each, best, law));
         }
-        judge(&mut findings, &ln_ps, tests, &config);
+        adjust(&mut findings, &ln_ps, &config);
+        let mut references = BTreeMap::new();
+        for (finding, test) in findings.iter_mut().zip(tests) {
+            let ln_adjusted = finding.adjusted_log10_p / LOG10_E;
+            if !config.search || ln_adjusted <= libm::log(config.alpha) {
+                let corpus = &corpora[&packing(test.marker.as_ref())];
+                // Decoys do not know the key: tests that differ in nothing else share them.
+                let alike = (test.scheme, test.dialect, &test.profile, &test.parameters);
+                let reference = match references.entry(alike) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        new.insert(decoys::run(test.marker.as_ref(), corpus, scoring, config.decoys)?)
+                    }
+                };
+                finding.decoys = reference.beside(test.marker.as_ref(), corpus, scoring)?;
+            }
+            (finding.verdict, finding.rule) = rule(finding, test, ln_adjusted, &config);
+        }
         Ok(findings)
     }
 }
@@ -365,19 +376,17 @@ fn tell(
     Ok(())
 }
 
-/// Adjusts all p-values together, and gives each test its verdict.
-fn judge(findings: &mut [Finding], ln_ps: &[(Vec<f64>, usize, Law)], tests: &[Test], config: &DetectConfig) {
+/// Adjusts all p-values together, and plans the power of each test.
+fn adjust(findings: &mut [Finding], ln_ps: &[(Vec<f64>, usize, Law)], config: &DetectConfig) {
     let every: Vec<f64> = ln_ps.iter().flat_map(|(each, _, _)| each.iter().copied()).collect();
     let adjusted = stats::holm(&every);
     let mut first = 0;
-    for ((finding, (each, best, law)), test) in findings.iter_mut().zip(ln_ps).zip(tests) {
-        let ln_adjusted = adjusted[first + best];
+    for (finding, (each, best, law)) in findings.iter_mut().zip(ln_ps) {
+        finding.adjusted_log10_p = adjusted[first + best] * LOG10_E;
         first += each.len();
-        finding.adjusted_log10_p = ln_adjusted * LOG10_E;
         finding.m_tests = every.len();
         let ln_alpha = libm::log(config.alpha / every.len() as f64);
         finding.power = law.power(finding.scored, config.strength, ln_alpha);
-        (finding.verdict, finding.rule) = rule(finding, test, ln_adjusted, config);
     }
 }
 
@@ -393,6 +402,12 @@ fn rule(finding: &Finding, test: &Test, ln_adjusted: f64, config: &DetectConfig)
         return inconclusive(format!(
             "{beyond} of {} tokens stand with ids at or above the vocabulary: another tokenizer or vocabulary than the key's",
             finding.tokens
+        ));
+    }
+    if config.search && ln_adjusted > libm::log(config.alpha) {
+        return inconclusive(format!(
+            "{adjusted} over {m} tests (every dialect and profile that the key allows) is above {alpha}: nothing was found with this \
+             reading of the key, and a search shows no absence"
         ));
     }
     let Some(uniformity) = finding.decoys.uniformity_p else {
@@ -411,7 +426,13 @@ fn rule(finding: &Finding, test: &Test, ln_adjusted: f64, config: &DetectConfig)
                 "{adjusted} is at most {alpha} over {m} tests, but the key is public ({published}): it shows that somebody used it"
             ));
         }
-        return (Verdict::Marked, format!("Marked: {adjusted} over {m} tests is at most {alpha}, and {decoys}"));
+        let searched = "; the tests are every dialect and profile that the key allows, under Holm's correction, the null of each that the \
+                        text does not depend on the key";
+        let searched = if config.search { searched } else { "" };
+        return (
+            Verdict::Marked,
+            format!("Marked: {adjusted} over {m} tests is at most {alpha}, and {decoys}{searched}"),
+        );
     }
     let planned = format!(
         "planned power {:.4} at strength {} and {} scored windows",

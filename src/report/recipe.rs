@@ -57,7 +57,7 @@ pub const REPLAYABLE: &[Replayable] = &[
         ],
         files: &["key-file", "root", "tokenizer", "model-config"],
         named: &[],
-        plain: &[],
+        plain: &["search"],
         alone: true,
     },
     asked(&["radioactivity", "closed"]),

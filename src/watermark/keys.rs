@@ -150,7 +150,7 @@ pub struct Given {
     pub root: Option<TreeKey>,
 }
 
-fn parse(text: &str) -> Result<toml::Table> {
+pub(super) fn parse(text: &str) -> Result<toml::Table> {
     // The parser's own message quotes the line, which may hold the key.
     text.parse().map_err(|cause: toml::de::Error| {
         let line = cause.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
@@ -202,7 +202,7 @@ pub fn read(text: &str, name: &str, given: &Given, root: &dyn Fn(&str) -> Result
     paths(&path)?.into_iter().map(one).collect()
 }
 
-fn open(table: toml::Table, id: String) -> Result<Key> {
+pub(super) fn open(table: toml::Table, id: String) -> Result<Key> {
     if id.len() > 256 || id.chars().any(char::is_control) {
         return Err(Error::new(ErrorKind::Config, "expected an id of at most 256 bytes without control characters"));
     }

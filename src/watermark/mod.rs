@@ -44,6 +44,7 @@ pub mod profile;
 pub mod published;
 pub mod sample;
 pub mod sbw;
+pub mod search;
 pub mod single;
 pub mod synthid;
 pub mod synthid_text;

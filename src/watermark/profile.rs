@@ -123,6 +123,25 @@ impl Profile {
     }
 }
 
+/// Names of the profiles whose permutations of `entries` differ: the CPU, each device with fewer resident threads, and one for all others;
+/// before torch 2.7 as well, where that makes a difference.
+#[must_use]
+pub fn distinct(entries: u32) -> Vec<String> {
+    let mut out = vec!["cpu".to_owned()];
+    let mut resident = Vec::new();
+    for (name, threads) in DEVICES {
+        let class = (*threads).min(entries);
+        if !resident.contains(&class) {
+            resident.push(class);
+            out.push(format!("cuda:{name}"));
+            if entries <= 30_083 {
+                out.push(format!("cuda:{name}@2.6"));
+            }
+        }
+    }
+    out
+}
+
 fn release(version: &str) -> Option<Release> {
     let (major, minor) = version.split_once('.')?;
     let version: (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
@@ -152,6 +171,17 @@ mod tests {
         for name in ["", "gpu", "cuda", "cuda:", "cuda:100", "cuda:0", "cuda:t4@", "cuda:t4@2", "cuda:t4@x.y", "cpu:1"]
         {
             assert!(Profile::parse(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn profiles_are_told_apart_where_their_lists_differ() {
+        assert_eq!(distinct(500), ["cpu", "cuda:t4", "cuda:t4@2.6"]);
+        assert_eq!(distinct(50_257), ["cpu", "cuda:t4", "cuda:l4"]);
+        assert_eq!(distinct(1_000_003).len(), 10);
+        for (a, b) in [("cuda:l4", "cuda:h100"), ("cuda:v100", "cuda:a10g")] {
+            let first = |name: &str| Profile::parse(name).unwrap().first(7, 50_257, 500);
+            assert_eq!(first(a), first(b));
         }
     }
 
