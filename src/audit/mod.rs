@@ -4,11 +4,13 @@
 //! visible before the one commit at the end; a job that stops earlier leaves the store as it was.
 
 pub mod contexts;
+pub mod expected;
 mod families;
 mod fragments;
 mod ingest;
 mod naming;
 pub mod plan;
+pub mod planting;
 mod printed;
 mod quarantine;
 pub mod radioactivity;

@@ -58,7 +58,21 @@ pub struct DetectSettings<'a> {
 pub fn detect(
     inputs: &[Input],
     settings: &DetectSettings<'_>,
+    trace: Option<&mut NamedTrace<'_>>,
+    progress: &dyn Progress,
+) -> Result<WatermarkReport> {
+    detect_with(inputs, settings, trace, &mut |_| (), progress)
+}
+
+/// As [`detect`]; `each` sees the texts of each batch as they are read.
+///
+/// # Errors
+/// As there.
+pub fn detect_with(
+    inputs: &[Input],
+    settings: &DetectSettings<'_>,
     mut trace: Option<&mut NamedTrace<'_>>,
+    each: &mut dyn FnMut(&[Text]),
     progress: &dyn Progress,
 ) -> Result<WatermarkReport> {
     let config = &settings.config;
@@ -91,6 +105,7 @@ pub fn detect(
             summary.documents += texts.len() as u64;
             summary.tokens += texts.iter().map(|text| text.tokens.len() as u64).sum::<u64>();
             progress.advance(n, position.load(Ordering::Relaxed));
+            each(&texts);
             reading.add(&texts)
         };
         if is_parquet(input) {

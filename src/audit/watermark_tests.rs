@@ -77,19 +77,20 @@ fn the_right_reading_of_a_key_is_found_whatever_it_was() {
         let best = &found[0];
         assert_eq!((best.scheme, best.dialect, best.verdict), (scheme, dialect, Verdict::Marked), "{}", best.rule);
         assert!(best.rule.contains("every dialect and profile") && best.m_tests == found.len(), "{}", best.rule);
-        // Others that read the same windows in another way (a scheme's other share or candidates) may rise with it, and no dialect else.
-        let others = found.iter().filter(|f| f.verdict == Verdict::Marked).map(|f| (f.scheme, f.dialect));
-        assert!(others.clone().all(|(_, of)| of == dialect), "{scheme} {dialect}: {:?}", others.collect::<Vec<_>>());
+        // Readings that share lists with the right one (another share, another name for the same seeds) rise with it, and no other scheme.
+        let others: Vec<_> =
+            found.iter().filter(|f| f.verdict == Verdict::Marked).map(|f| (f.scheme, f.dialect)).collect();
+        assert!(others.iter().all(|of| of.0 == scheme), "{scheme} {dialect}: {others:?}");
     }
 }
 
 #[test]
 fn unmarked_text_gives_nothing_at_the_stated_rate() {
-    let (runs, alpha) = (120, 0.05);
+    let (runs, alpha) = (60, 0.05);
     let mut rejected = 0u64;
     for seed in 0..runs {
         let file = format!("key = {}\nvocab_size = {VOCAB}\n", 48_112_959_837u64 + 2_000_003 * seed);
-        let found = searched(&file, &texts(None, 1000 + seed)[..2], alpha);
+        let found = searched(&file, &texts(None, 1000 + seed)[..1], alpha);
         assert!(found.len() > 60, "{} readings", found.len());
         assert!(found.iter().all(|f| f.verdict != Verdict::Marked || f.adjusted_log10_p <= alpha.log10()));
         rejected += u64::from(found.iter().any(|f| f.adjusted_log10_p <= alpha.log10()));

@@ -169,6 +169,28 @@ pub(crate) struct Audit {
     /// or 00:00]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) day_starts: Option<String>,
+    /// Check that responses bear the mark of this key, night by night; KEYFILE, or NAME=VALUE:KEYFILE for responses whose model or attribute NAME is
+    /// VALUE only. The first that fits counts; may be given again
+    #[arg(long, value_name = "[NAME=VALUE:]KEYFILE", num_args = 1..)]
+    pub(crate) planted: Vec<String>,
+    /// tokenizer.json of the served models, for --planted
+    #[arg(long, visible_alias = "tokenizer", value_name = "FILE")]
+    pub(crate) planted_tokenizer: Option<PathBuf>,
+    /// What responses are told apart by: model, or an attribute such as node [default: model]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) planted_by: Vec<String>,
+    /// Key that no response should bear, such as one of last month; may be given again
+    #[arg(long, value_name = "KEYFILE")]
+    pub(crate) planted_other: Vec<PathBuf>,
+    /// Responses that should bear no mark: NAME=VALUE of model or attribute; or a file with an account in each line
+    #[arg(long, value_name = "NAME=VALUE|FILE")]
+    pub(crate) planted_opt_out: Option<String>,
+    /// Responses that are scored of each value, each night [default: 500]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(20..=1_000_000))]
+    pub(crate) planted_sample: Option<usize>,
+    /// Chance that the sequential tests ever give an alarm where nothing fails [default: 0.01]
+    #[arg(long, value_name = "P")]
+    pub(crate) planted_alpha: Option<f64>,
     /// Write to this JSON file that the job runs, and how it ended; anybody may read it
     #[arg(long, value_name = "FILE")]
     pub(crate) health: Option<PathBuf>,

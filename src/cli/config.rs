@@ -42,6 +42,44 @@ struct Settings {
     day_starts: Option<String>,
     alert: Option<Vec<String>>,
     alert_seconds: Option<u64>,
+    planted: Option<Planted>,
+}
+
+/// What should be planted where, as flags and the file say.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Planted {
+    /// Key files, each with `NAME=VALUE:` before it or not.
+    pub(crate) keys: Vec<String>,
+    pub(crate) tokenizer: Option<PathBuf>,
+    pub(crate) by: Option<Vec<String>>,
+    pub(crate) other: Vec<PathBuf>,
+    pub(crate) opt_out: Option<String>,
+    pub(crate) sample: Option<usize>,
+    pub(crate) alpha: Option<f64>,
+    /// Seed of the sample: that of the audit.
+    #[serde(skip)]
+    pub(crate) seed: u64,
+}
+
+/// What should be planted, where somebody says it; a flag wins.
+pub(crate) fn planted(args: &Audit) -> Result<Option<Planted>> {
+    let file = settings(args)?;
+    let seed = args.seed.or(file.seed).unwrap_or(AuditConfig::default().seed);
+    let of = file.planted.unwrap_or_default();
+    let either = |flag: &[String], file: Vec<String>| if flag.is_empty() { file } else { flag.to_vec() };
+    let by = (!args.planted_by.is_empty()).then(|| args.planted_by.clone()).or(of.by);
+    let planted = Planted {
+        keys: either(&args.planted, of.keys),
+        tokenizer: args.planted_tokenizer.clone().or(of.tokenizer),
+        by,
+        other: if args.planted_other.is_empty() { of.other } else { args.planted_other.clone() },
+        opt_out: args.planted_opt_out.clone().or(of.opt_out),
+        sample: args.planted_sample.or(of.sample),
+        alpha: args.planted_alpha.or(of.alpha),
+        seed,
+    };
+    Ok((!planted.keys.is_empty()).then_some(planted))
 }
 
 /// The operator's own command for new rings.

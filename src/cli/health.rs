@@ -7,6 +7,7 @@
 
 use crate::audit::Audited;
 use crate::error::Result;
+use crate::report::planting::Planting;
 use crate::store::files::{let_all_read, read_bounded, write_private};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,20 @@ struct Record {
     rows_kept: Option<u64>,
     rows_known: Option<u64>,
     rows_quarantined: Option<u64>,
+    /// Whether marks are planted, where it was checked in this job.
+    planting: Option<Marks>,
     error: Option<String>,
+}
+
+/// What a monitor is told of marks.
+#[derive(Serialize, Deserialize)]
+struct Marks {
+    /// `planted` or `alarm`.
+    state: String,
+    /// Responses that were scored.
+    sampled: u64,
+    /// One sentence each.
+    alarms: Vec<String>,
 }
 
 pub(crate) struct Health {
@@ -66,6 +80,7 @@ impl Health {
             rows_kept: None,
             rows_known: None,
             rows_quarantined: None,
+            planting: None,
             error: None,
         };
         let health = Self { path: path.map(Path::to_owned), record, began: Instant::now() };
@@ -74,8 +89,13 @@ impl Health {
     }
 
     /// Says how the job ended.
-    pub(crate) fn end(mut self, outcome: &Result<Audited>) -> Result<()> {
+    pub(crate) fn end(mut self, outcome: &Result<Audited>, planting: Option<&Planting>) -> Result<()> {
         let finished = now();
+        self.record.planting = planting.map(|planting| Marks {
+            state: if planting.alarms.is_empty() { "planted" } else { "alarm" }.into(),
+            sampled: planting.sampled,
+            alarms: planting.alarms.clone(),
+        });
         self.record.seconds = Some((self.began.elapsed().as_secs_f64() * 1e3).round() / 1e3);
         match outcome {
             Ok(audited) => {

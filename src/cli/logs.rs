@@ -4,6 +4,7 @@ use super::alerts::New;
 use super::args::{Audit, Simulate};
 use super::format::Format;
 use super::health::Health;
+use super::planting::{self, Check};
 use super::progress::Meter;
 use super::{config, print, rings, threads};
 use crate::audit::{self, Audited};
@@ -24,7 +25,9 @@ use std::path::Path;
 pub(crate) fn audit(args: &Audit) -> Result<Option<u8>> {
     let health = Health::begin(args.health.as_deref())?;
     let mut status = None;
+    let mut planting = None;
     let outcome = night(args).and_then(|(audited, page, report)| {
+        planting = audited.night.and_then(|night| report.planting.clone().filter(|planting| planting.night == night));
         let new = New::of(args, &report)?;
         // An error writes nothing to standard output, so whoever is to be told is told first.
         new.tell(args)?;
@@ -33,7 +36,7 @@ pub(crate) fn audit(args: &Audit) -> Result<Option<u8>> {
         status = args.exit_code.filter(|_| !new.is_empty());
         Ok(audited)
     });
-    let told = health.end(&outcome);
+    let told = health.end(&outcome, planting.as_ref());
     outcome.and(told)?;
     Ok(status)
 }
@@ -42,6 +45,7 @@ pub(crate) fn audit(args: &Audit) -> Result<Option<u8>> {
 fn night(args: &Audit) -> Result<(Audited, Option<String>, Report)> {
     threads(args.common.threads)?;
     let settings = config::audit(args)?;
+    let check = Check::of(args)?;
     let inputs = match input::expand(&args.logs, &|name| recognise(name).is_some()) {
         // A directory or a glob without logs is nothing to do, like a log without rows.
         Err(error) if settings.allow_empty && error.kind() == ErrorKind::Nothing => Vec::new(),
@@ -62,6 +66,16 @@ fn night(args: &Audit) -> Result<(Audited, Option<String>, Report)> {
     let meter = Meter::new();
     let audited = audit::audit(&inputs, &args.common.store, &quarantine, &key, &model, &settings, &meter);
     let audited = audited.inspect_err(|_| meter.end())?;
+    // The night stands, whatever becomes of this.
+    if let (Some(check), Some(night)) = (check, audited.night) {
+        match check.run(&args.common.store, night, &key, &settings.holder, &meter) {
+            Ok(found) => planting::tell(&found),
+            Err(error) => {
+                let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+                print::say(&format!("planting was not checked: {error}{hint}"));
+            }
+        }
+    }
     meter.stage("report", None);
     // From here on only the report can fail, and the night is in the store.
     let kept = |error: Error| {
@@ -132,6 +146,9 @@ fn summary(report: &Report, dir: Option<&Path>, night: Option<u32>) -> String {
         "families: {} near-duplicate, {} exact, {} fragment (at most {:.1e} unrelated neighbours expected for a prompt)\n\n",
         s.near_families, s.exact_families, s.fragment_families, report.parameters.expected_unrelated_neighbours
     );
+    if let Some(planting) = &report.planting {
+        out += &format!("{}\n", planting.text());
+    }
     out += &rings::table(&report.rings, &report.rings_meta);
     out += "\naccounts requests prompts   new  family             template\n";
     for family in report.families.iter().filter(|family| family.within.is_none()).take(15) {

@@ -13,6 +13,7 @@ mod health;
 mod log_show;
 mod logs;
 mod lookups;
+mod planting;
 mod print;
 mod progress;
 mod radioactivity;
@@ -21,6 +22,7 @@ mod registry;
 mod rings;
 mod watermark;
 mod watermark_args;
+mod watermark_plan;
 
 use crate::error::{Error, ErrorKind};
 use args::{Cli, Command};

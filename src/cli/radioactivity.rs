@@ -245,7 +245,7 @@ fn build(args: &Build) -> Result<()> {
     let tests = tests_of(keys(&args.key_file, &given)?);
     let Some(test) = tests.first() else { return Err(wrong("expected a key, got an empty range")) };
     if let Some(tokenizer) = &readers.tokenizer {
-        told_apart(tokenizer, &tests[..1]);
+        told_apart(tokenizer, &[&tests[0]]);
     }
     let store = args.selection.store.as_deref().map(Store::open).transpose()?;
     let (harvest, selection, fixed) = chosen(&args.selection, store.as_ref())?;
@@ -289,7 +289,7 @@ impl Asked {
         }
         let tests = tests_of(all);
         if let Some(tokenizer) = &readers.tokenizer {
-            told_apart(tokenizer, &tests);
+            told_apart(tokenizer, &tests.iter().collect::<Vec<_>>());
         }
         let config = Config {
             alpha: between("alpha", rules.alpha, 1e-300, 0.05)?,

@@ -39,6 +39,7 @@ pub(crate) fn run(command: &WatermarkCommand) -> Result<()> {
         WatermarkCommand::Commit(args) => commit(args),
         WatermarkCommand::Plant(args) => plant(args),
         WatermarkCommand::Detect(args) => detect(args),
+        WatermarkCommand::Plan(args) => super::watermark_plan::plan(args),
         WatermarkCommand::Schemes { format } => schemes(*format),
     }
 }
@@ -214,6 +215,27 @@ pub(super) fn between(name: &str, value: f64, least: f64, most: f64) -> Result<f
     Err(config(format!("expected --{name} from {least} to {most}, got {value}")))
 }
 
+/// Logits of a NumPy file, shape (steps, vocabulary).
+pub(super) fn logits(path: &Path) -> Result<ndarray::Array2<f32>> {
+    let unread = |cause: ndarray_npy::ReadNpyError| {
+        Error::new(
+            ErrorKind::Input,
+            format!(
+                "{}: expected an array of 32- or 64-bit floats of shape (steps, vocabulary), got another file: {cause}",
+                path.display()
+            ),
+        )
+    };
+    let input = Input::File(path.to_owned());
+    match ndarray::Array2::<f32>::read_npy(open_file(&input)?) {
+        Ok(logits) => Ok(logits),
+        Err(ndarray_npy::ReadNpyError::WrongDescriptor(_)) => {
+            Ok(ndarray::Array2::<f64>::read_npy(open_file(&input)?).map_err(unread)?.mapv(|x| x as f32))
+        }
+        Err(cause) => Err(unread(cause)),
+    }
+}
+
 fn plant(args: &Plant) -> Result<()> {
     let sampling = Sampling {
         temperature: between("temperature", args.temperature, 1e-3, 1e3)?,
@@ -225,23 +247,7 @@ fn plant(args: &Plant) -> Result<()> {
         .pop()
         .filter(|_| keys.is_empty())
         .ok_or_else(|| config("expected one key to plant, got a range of paths"))?;
-    let unread = |cause: ndarray_npy::ReadNpyError| {
-        Error::new(
-            ErrorKind::Input,
-            format!(
-                "{}: expected an array of 32- or 64-bit floats of shape (steps, vocabulary), got another file: {cause}",
-                args.logits.display()
-            ),
-        )
-    };
-    let input = Input::File(args.logits.clone());
-    let logits = match ndarray::Array2::<f32>::read_npy(open_file(&input)?) {
-        Ok(logits) => logits,
-        Err(ndarray_npy::ReadNpyError::WrongDescriptor(_)) => {
-            ndarray::Array2::<f64>::read_npy(open_file(&input)?).map_err(unread)?.mapv(|x| x as f32)
-        }
-        Err(cause) => return Err(unread(cause)),
-    };
+    let logits = logits(&args.logits)?;
     let tokens =
         watermark::plant(key.opened.scheme.as_ref(), logits.view(), &args.prompt_tokens, &sampling, args.seed)?;
     match args.format {
@@ -276,7 +282,7 @@ fn model_vocab(path: &Path) -> Result<u32> {
 }
 
 /// Says where a tokenizer can hardly be the served model's: more ids than logits, or far fewer.
-pub(super) fn told_apart(tokenizer: &Tokenizer, tests: &[Test]) {
+pub(super) fn told_apart(tokenizer: &Tokenizer, tests: &[&Test]) {
     let ids = tokenizer.n_ids();
     for test in tests {
         let vocab = test.marker.traits().vocab as usize;
@@ -378,7 +384,8 @@ pub(super) fn tested(args: &Detect) -> Result<WatermarkReport> {
     let tokenizer =
         args.tokenizer.as_deref().map(|path| Tokenizer::from_bytes(&read_bounded(path, 256 << 20)?)).transpose()?;
     if let Some(tokenizer) = &tokenizer {
-        told_apart(tokenizer, if args.search { &tests[..1] } else { &tests });
+        let all: Vec<&Test> = tests.iter().take(if args.search { 1 } else { usize::MAX }).collect();
+        told_apart(tokenizer, &all);
     }
     let dir = args.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
     check_dir(&dir)?;

@@ -17,6 +17,8 @@ pub(crate) enum WatermarkCommand {
     Plant(Plant),
     /// Test text for the marks of keys
     Detect(Detect),
+    /// Say what evidence a configuration gives on a sample of served text, and warn where it plants nothing
+    Plan(Plan),
     /// List schemes, dialects, and the fields of their key files with defaults
     Schemes {
         /// text or json
@@ -106,6 +108,37 @@ pub(crate) struct Plant {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// text (ids in one line) or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// A sample of served text, in the forms that detect reads
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<String>,
+    /// Key file with the configuration; may be given again
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) key_file: Vec<PathBuf>,
+    /// tokenizer.json of the served model, for text
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// Logits of the served model, shape (steps, vocabulary), in NumPy's format: planted step by step, 4,096 of them at most
+    #[arg(long, value_name = "FILE.npy")]
+    pub(crate) logits: Option<PathBuf>,
+    /// Temperature of the server; 0 is greedy
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    pub(crate) temperature: f64,
+    /// The server's top-k; 0 keeps all
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub(crate) top_k: usize,
+    /// The server's top-p, above 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub(crate) top_p: f64,
+    /// Decides what the key does not
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// text or json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }

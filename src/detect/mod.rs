@@ -16,6 +16,7 @@
 
 pub mod decoys;
 pub mod p_value;
+pub mod planting;
 pub mod tally;
 pub mod windows;
 
@@ -445,6 +446,66 @@ fn rule(finding: &Finding, test: &Test, ln_adjusted: f64, config: &DetectConfig)
         );
     }
     inconclusive(format!("{adjusted} over {m} tests is above {alpha}, and {planned} is below {}", config.power))
+}
+
+/// What one key says of some texts, apart from any verdict.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// Tokens of the texts.
+    pub tokens: u64,
+    /// Distinct windows that were scored.
+    pub scored: u64,
+    /// Their statistic.
+    pub statistic: f64,
+    /// ln p, the smallest of all payloads times their number.
+    pub ln_p: f64,
+}
+
+/// Measures texts under a scheme: each window once over all of them, as in a test, in memory.
+///
+/// # Errors
+/// `Io` when windows beyond `bytes` must be spilled to `dir` and cannot.
+pub fn measure(scheme: &dyn Scheme, texts: &[Text], bytes: usize, dir: &std::path::Path) -> Result<Measured> {
+    let packing = packing(scheme);
+    let mut gathered = Gathered::new(packing, Echo::Window, bytes, dir);
+    let (mut tokens, mut places) = (Vec::new(), Vec::with_capacity(texts.len()));
+    for text in texts {
+        tokens.extend(std::iter::repeat_n(crate::watermark::PAD, packing.shape.context));
+        places.push(tokens.len() as u64);
+        tokens.extend_from_slice(&text.tokens);
+    }
+    gathered.add(texts, &places)?;
+    let corpus = gathered.finish(bytes, dir)?;
+    let scoring = Scoring { tokens: &tokens, places: tokens.len() as u64, bytes, dir };
+    let law = law(scheme, &corpus, corpus.seen(), scoring);
+    let scored = score(scheme, &corpus, corpus.seen(), scoring, None)?;
+    let each = scored.tallies.iter().map(|tally| (law.ln_p(tally.scored(), tally.statistic()), tally));
+    let best = each.min_by(|a, b| a.0.total_cmp(&b.0));
+    Ok(Measured {
+        tokens: texts.iter().map(|text| text.tokens.len() as u64).sum(),
+        scored: best.map_or(0, |(_, tally)| tally.scored()),
+        statistic: best.map_or(0.0, |(_, tally)| tally.statistic()),
+        ln_p: best.map_or(0.0, |(ln_p, _)| (ln_p + libm::log(scored.tallies.len() as f64)).min(0.0)),
+    })
+}
+
+/// The fewest windows at which a statistic of `rate` a window gives p ≤ e^`ln_alpha`; none where no number of them does.
+#[must_use]
+pub fn windows_to(law: &Law, rate: f64, ln_alpha: f64) -> Option<u64> {
+    let enough = |n: u64| law.ln_p(n, (rate * n as f64).floor().max(rate * n as f64 - 0.5)) <= ln_alpha;
+    let mut high = 1u64;
+    while !enough(high) {
+        high *= 2;
+        if high > 1 << 32 {
+            return None;
+        }
+    }
+    let mut low = high / 2;
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        if enough(middle) { high = middle } else { low = middle }
+    }
+    Some(high)
 }
 
 #[cfg(test)]

@@ -380,6 +380,7 @@ pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> R
     let (rings, rings_meta) = super::rings::rings(&store)?;
     Ok(Report {
         schema: SCHEMA,
+        planting: crate::stored::planting::kept(&store)?.last,
         parameters,
         counts: counts.clone(),
         store: store_totals,

@@ -102,6 +102,7 @@ pub fn write(report: &Report) -> String {
         ["kind", "count"],
         kinds.map(|(kind, n)| (kind.into(), grouped(n))),
     );
+    section(&mut out, "Is the mark planted?", report.planting.iter().map(super::planting::Planting::markdown));
     let p = &report.parameters;
     let parameters = [
         ("version", markdown(&p.version)),

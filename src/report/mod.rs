@@ -11,9 +11,11 @@
 
 pub mod csv;
 pub mod escape;
+pub mod expected;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod planting;
 pub mod radioactivity;
 pub mod recipe;
 pub mod ring;
@@ -75,6 +77,9 @@ pub struct Report {
     pub known_families: Vec<Family>,
     /// What folding took out of the prompts of the store.
     pub removed: Removed,
+    /// Whether the mark was planted where it should be; none where nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planting: Option<planting::Planting>,
     /// What a reader must know about this run, one sentence each.
     pub notes: Vec<String>,
 }

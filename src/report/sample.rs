@@ -513,6 +513,7 @@ pub(crate) fn sample() -> Report {
             prompts_with_any: 2_118,
             base64_prompts: 61,
         },
+        planting: None,
         notes: vec!["2 logs ended in the middle of a row; the rows before it were kept".into()],
     }
 }

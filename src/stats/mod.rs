@@ -30,7 +30,7 @@ mod uniform;
 
 pub use binomial::{ln_binomial_lower, ln_binomial_mid, ln_binomial_point, ln_binomial_randomised, ln_binomial_upper};
 pub use bound::{Layer, ln_copies_upper, ln_layers_upper, ln_pair_upper};
-pub use e_value::{e_bh, ln_e_of_p, ln_mean};
+pub use e_value::{Draw, Sequence, e_bh, ln_e_more_hits, ln_e_of_p, ln_mean};
 pub use gamma::{ln_gamma_lower, ln_gamma_upper};
 pub use hypergeometric::ln_hypergeometric_upper;
 pub use interval::{exponential_mean_interval, poisson_interval, proportion_interval};

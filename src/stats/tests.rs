@@ -393,3 +393,47 @@ proptest! {
         prop_assert!((ln_gamma_upper(shape + 1.0, x) - sum).abs() <= 1e-11 * sum.abs() + 1e-13);
     }
 }
+
+/// The mean of an e-value over its null, by going through every outcome of two urns.
+#[test]
+fn more_hits_has_mean_one_under_its_null() {
+    let chance = |k: u64, hits: u64, all: u64, drawn: u64| {
+        libm::exp(ln_hypergeometric_upper(k, all, hits, drawn))
+            - libm::exp(ln_hypergeometric_upper(k + 1, all, hits, drawn))
+    };
+    for ((a_hits, a_all, a_drawn), (b_hits, b_all, b_drawn)) in
+        [((3, 20, 5), (0, 9, 4)), ((12, 40, 30), (7, 30, 10)), ((1, 2, 1), (500, 1000, 20))]
+    {
+        let mut mean = 0.0;
+        for i in 0..=a_hits.min(a_drawn) {
+            for j in 0..=b_hits.min(b_drawn) {
+                let p = chance(i, a_hits, a_all, a_drawn) * chance(j, b_hits, b_all, b_drawn);
+                let draw = |hits, drawn, all_hits, all| Draw { hits, drawn, all_hits, all };
+                let possible = a_drawn - i <= a_all - a_hits && b_drawn - j <= b_all - b_hits;
+                if possible {
+                    let draws = [draw(i, a_drawn, a_hits, a_all), draw(j, b_drawn, b_hits, b_all)];
+                    mean += p * libm::exp(ln_e_more_hits(&draws));
+                }
+            }
+        }
+        assert!((mean - 1.0).abs() < 1e-9, "{mean}");
+    }
+}
+
+#[test]
+fn a_sequence_keeps_its_wealth_and_finds_a_late_change() {
+    let mut sequence = Sequence::default();
+    assert_eq!(sequence.evidence(), 1.0);
+    for _ in 0..50 {
+        sequence.add(0.0, 1e12);
+    }
+    assert!((sequence.evidence() - 1.0).abs() < 1e-12, "e-values of one change nothing: {}", sequence.evidence());
+    for _ in 0..50 {
+        sequence.add(-1.0, 1e12);
+    }
+    assert!(sequence.evidence() < 0.02);
+    for _ in 0..8 {
+        sequence.add(3.0, 1e6);
+    }
+    assert!(sequence.evidence() > 1e5 && sequence.evidence() <= 1e6 + 1.0, "{}", sequence.evidence());
+}

@@ -49,9 +49,9 @@ pub const ABOUT: About = About {
     ],
     secret: &[("key", Secret::Int(64))],
     planted_by: "vLLM from 0.30 on",
-    faults: "the detector's default of alpha differs from the planter's (57879): name the server's; greedy \
+    faults: "the detector's default of alpha differs from the planter's (vLLM 57879): name the server's; greedy \
         requests (temperature 0) carry no mark; a request can switch the mark off although the server enforces it \
-        (58191)",
+        (vLLM 58191)",
     open,
 };
 

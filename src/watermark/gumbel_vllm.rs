@@ -53,7 +53,7 @@ pub const ABOUT: About = About {
     secret: &[("key", Secret::Int(64))],
     planted_by: "vLLM from 0.30 on",
     faults: "greedy requests (temperature 0) carry no mark; a request can switch the mark off although the server \
-        enforces it (58191); the first token of every answer has one and the same context",
+        enforces it (vLLM 58191); the first token of every answer has one and the same context",
     open,
 };
 

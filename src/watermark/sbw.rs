@@ -103,7 +103,7 @@ pub const VLLM: About = About {
     planted_by: "no release of vLLM up to 0.33; builds with pull request 56859",
     faults: "with lefthash its planting sums token ids and its detector sums their hashes, so its own detector finds nothing; \
         greedy requests (temperature 0) are left unmarked by the sampler; a request can switch the mark off although the server \
-        enforces it (58191); keys from 2^63 on fail",
+        enforces it (vLLM 58191); keys from 2^63 on fail",
     open: open_vllm,
 };
 
@@ -344,13 +344,14 @@ impl Scheme for Sbw {
             }
         };
         let Seeding { width, self_salt, hashed_sum, .. } = self.seeding;
-        // One token, times an odd number, has a seed of its own; with self-salt the token alone decides its seed.
-        let apart = width == 1 && !hashed_sum && (self.key % 2 != 0 || self_salt);
+        // One token, times an odd number, has a seed of its own; with self-salt the token alone decides its seed. A window holds no more than that.
+        let whole = shape.context + usize::from(self_salt) == width;
+        let apart = whole && width == 1 && !hashed_sum && (self.key % 2 != 0 || self_salt);
         Traits {
             shape,
             null: Null::Coin { share: f64::from(self.threshold) / f64::from(1u32 << 31) },
             payloads: 1,
-            collapses: !apart || shape.context > width,
+            collapses: !apart,
             cost: 1.0,
             vocab: self.vocab,
         }

@@ -26,6 +26,7 @@ mod long_prompts;
 mod merges;
 mod nightly;
 mod nights;
+mod planting;
 mod radioactivity;
 mod registry;
 mod replay;

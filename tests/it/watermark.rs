@@ -187,7 +187,7 @@ fn every_dialect_is_planted_and_found_under_a_derived_key() {
     logits(&site, "l.npy", 400, 3);
     let list = site.run(&["watermark", "schemes", "--format", "json"]).ok().json();
     let schemes = list["schemes"].as_array().expect("schemes");
-    assert_eq!(schemes.len(), 16, "a new scheme is planted and found here, too");
+    assert_eq!(schemes.len(), 20, "a new scheme is planted and found here, too");
     for (i, about) in schemes.iter().enumerate() {
         let (scheme, dialect) = (about["scheme"].as_str().expect("text"), about["dialect"].as_str().expect("text"));
         let key = format!("{i}.toml");
@@ -211,6 +211,52 @@ fn every_dialect_is_planted_and_found_under_a_derived_key() {
         let found = result(detect(&site, &key, &["t.jsonl"]));
         assert_eq!(found["verdict"], "Marked", "{scheme} {dialect}: {found}");
     }
+}
+
+#[test]
+fn a_key_without_its_configuration_is_searched_for() {
+    let site = Site::new();
+    let full =
+        "scheme = \"gumbel\"\ndialect = \"sglang\"\nkey = \"9f3c0d71aa55\"\ncontext_window = 2\nvocab_size = 600\n";
+    private(&site, "full.toml", full);
+    private(&site, "bare.toml", "key = \"9f3c0d71aa55\"\nvocab_size = 600\n");
+    logits(&site, "l.npy", 300, 3);
+    site.log("t.jsonl", &[json!({ "tokens": planted(&site, "full.toml", "l.npy", "1") })]);
+    let found = detect(&site, "bare.toml", &["t.jsonl", "--search"]).ok().json();
+    let best = &found["results"][0];
+    assert_eq!(
+        (&best["scheme"], &best["dialect"], &best["verdict"]),
+        (&json!("gumbel"), &json!("sglang"), &json!("Marked"))
+    );
+    assert_eq!(best["parameters"]["context_window"], "2");
+    let m = found["results"].as_array().expect("results").len();
+    assert!(m > 60 && best["m_tests"] == m && best["rule"].as_str().expect("text").contains("the null"), "{best}");
+    let marked = found["results"].as_array().expect("results").iter().filter(|of| of["verdict"] == "Marked").count();
+    assert_eq!(marked, 1);
+    detect(&site, "bare.toml", &["t.jsonl"]).refused(&["known watermark"]);
+    root(&site);
+    private(&site, "derived.toml", "root = \"root.toml\"\npath = \"a/b\"\nvocab_size = 600\n");
+    detect(&site, "derived.toml", &["t.jsonl", "--search"]).refused(&["holds its key", "without --search"]);
+}
+
+#[test]
+fn a_plan_says_what_a_configuration_gives_and_where_it_plants_nothing() {
+    let site = marked("gumbel");
+    logits(&site, "more.npy", 200, 5);
+    let plan = |more: &[&str]| {
+        let mut args = vec!["watermark", "plan", "t.jsonl", "--key-file", "k.toml", "--format", "json"];
+        args.extend(more);
+        site.run(&args).ok().json()["keys"][0].clone()
+    };
+    let open = plan(&["--logits", "more.npy"]);
+    assert!(open["simulated"]["log10_p_per_1000"].as_f64() < Some(-100.0), "{open}");
+    assert!(open["of_sample"]["tokens_to_found"].as_u64() < Some(100) && open["warnings"] == json!([]), "{open}");
+    let greedy = plan(&["--logits", "more.npy", "--temperature", "0"]);
+    let warnings = greedy["warnings"].to_string();
+    assert!(warnings.contains("greedy") && warnings.contains("plants nothing"), "{greedy}");
+    assert!(greedy["simulated"]["tokens_to_found"].as_u64().is_none_or(|tokens| tokens > 100_000), "{greedy}");
+    let text = site.run(&["watermark", "plan", "t.jsonl", "--key-file", "k.toml"]).ok().out;
+    assert!(text.contains("of 1,000 tokens") && text.contains("at strength 0.1"), "{text}");
 }
 
 #[test]
@@ -409,6 +455,11 @@ fn schemes_are_listed_with_their_fields() {
     let list = site.run(&["watermark", "schemes", "--format", "json"]).ok().json();
     let all = list["schemes"].as_array().expect("schemes");
     assert!(all.len() >= 3 && all.iter().all(|scheme| !scheme["fields"].as_array().expect("fields").is_empty()));
+    let told = |scheme: &Value, field: &str| scheme[field].as_str().is_some_and(|text| text.len() > 20);
+    assert!(
+        all.iter().all(|scheme| told(scheme, "planted_by") && told(scheme, "faults")),
+        "each says who plants it, and what goes wrong"
+    );
     let text = site.run(&["watermark", "schemes"]).ok().out;
     for scheme in all {
         let head = format!("scheme = {}, dialect = {}", scheme["scheme"], scheme["dialect"]);

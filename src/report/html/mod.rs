@@ -42,6 +42,7 @@ pub fn write(report: &Report) -> String {
     let mut out = head(report);
     out.push_str("<main id=\"main\">");
     out.push_str(&rings::section(&report.rings, &report.rings_meta));
+    out.push_str(&report.planting.as_ref().map(super::planting::Planting::html).unwrap_or_default());
     out.push_str(&nights(report));
     out.push_str(&families(report, span));
     out.push_str(&aside(
