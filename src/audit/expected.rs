@@ -28,7 +28,18 @@ const STRENGTHS: [f64; 4] = [0.03, 0.1, 0.3, 1.0];
 /// A token whose likeliest alternative has less than this left carries no mark.
 const CERTAIN: f64 = 0.999;
 
-/// What planting rows of logits gives: the mean statistic of a window, and the share of rows that are certain.
+/// What planting rows of logits gives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Simulated {
+    /// Mean statistic of a window.
+    pub rate: f64,
+    /// Standard error of that mean.
+    pub error: f64,
+    /// Share of rows that are certain.
+    pub certain: f64,
+}
+
+/// Plants rows of logits, each under some keys.
 ///
 /// # Errors
 /// `Input` when a row is not as wide as the vocabulary, or holds NaN, +∞ or nothing above −∞; it is named by its number.
@@ -38,14 +49,14 @@ pub fn simulated(
     contexts: &[Text],
     sampling: &Sampling,
     seed: u64,
-) -> Result<(f64, f64)> {
+) -> Result<Simulated> {
     let traits = test.marker.traits();
     let width = traits.shape.context;
     let long: Vec<&[u32]> = contexts.iter().map(|text| text.tokens.as_slice()).filter(|t| t.len() >= width).collect();
     let rows: Vec<Vec<f32>> = logits.outer_iter().take(MOST_ROWS).map(|row| row.to_vec()).collect();
-    let one = |(step, row): (usize, &Vec<f32>)| -> Result<(f64, f64)> {
+    let one = |(step, row): (usize, &Vec<f32>)| -> Result<[f64; 3]> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed ^ (step as u64) << 20);
-        let (mut sum, mut certain) = (0.0, 0.0);
+        let (mut sum, mut squares) = (0.0, 0.0);
         for key in 0..KEYS {
             let scheme = test.marker.with_key(&material(seed, key));
             let before: Vec<u32> = if long.is_empty() {
@@ -65,15 +76,19 @@ pub fn simulated(
             let (mut units, mut values): (Vec<Unit>, Vec<Value>) = (Vec::new(), Vec::new());
             scheme.reduce(Windows::new(&window, width), &mut units);
             scheme.values(&units, &mut values);
-            sum += values.first().map_or(0.0, |value| statistic(*value, &traits.null));
-            let most = softmax(&warp(row, sampling)).into_iter().fold(0.0, f64::max);
-            certain += f64::from(u8::from(most >= CERTAIN));
+            let value = values.first().map_or(0.0, |value| statistic(*value, &traits.null));
+            sum += value;
+            squares += value * value;
         }
-        Ok((sum / KEYS as f64, certain / KEYS as f64))
+        let most = softmax(&warp(row, sampling)).into_iter().fold(0.0, f64::max);
+        Ok([sum, squares, f64::from(u8::from(most >= CERTAIN))])
     };
-    let all: Vec<(f64, f64)> = rows.par_iter().enumerate().map(one).collect::<Result<_>>()?;
-    let n = all.len().max(1) as f64;
-    Ok((all.iter().map(|of| of.0).sum::<f64>() / n, all.iter().map(|of| of.1).sum::<f64>() / n))
+    let all: Vec<[f64; 3]> = rows.par_iter().enumerate().map(one).collect::<Result<_>>()?;
+    let total = |of: usize| all.iter().map(|row| row[of]).sum::<f64>();
+    let n = (all.len() * KEYS).max(1) as f64;
+    let rate = total(0) / n;
+    let variance = (total(1) / n - rate * rate).max(0.0);
+    Ok(Simulated { rate, error: (variance / n).sqrt(), certain: total(2) / all.len().max(1) as f64 })
 }
 
 /// What a mean statistic of a window gives.
@@ -89,12 +104,17 @@ fn evidence(law: &Law, rate: f64, countable: f64) -> Evidence {
 
 /// What one configuration gives, with what it warns of. `planted` is what [`simulated`] says, where there are logits.
 #[must_use]
-pub fn expected(test: &Test, finding: &Finding, planted: Option<(f64, f64)>, sampling: &Sampling) -> KeyExpected {
+pub fn expected(test: &Test, finding: &Finding, planted: Option<Simulated>, sampling: &Sampling) -> KeyExpected {
     let traits = test.marker.traits();
     let law = Law::new(traits.null);
     let countable = finding.scored as f64 / (finding.tokens as f64).max(1.0);
     let of_sample = (finding.ln_p <= libm::log(FOUND)).then(|| evidence(&law, finding.rate, countable));
-    let simulated = planted.map(|(rate, _)| evidence(&law, rate, countable));
+    // Within three standard errors of the null, a rate is noise.
+    let shows = |of: &Simulated| of.rate - 3.0 * of.error > law.expected(1);
+    let simulated = planted.map(|of| {
+        let found = evidence(&law, of.rate, countable);
+        if shows(&of) { found } else { Evidence { tokens_to_found: None, ..found } }
+    });
     let at = |strength: f64| AtStrength {
         strength,
         tokens: windows_needed(test, strength, 0.95, libm::log(FOUND))
@@ -106,11 +126,9 @@ pub fn expected(test: &Test, finding: &Finding, planted: Option<(f64, f64)>, sam
     if sampling.top_k == 1 {
         warn("greedy decoding: the token is the likeliest one whatever the key, so schemes that draw with the key plant nothing".into());
     }
-    if let Some((_, certain)) = planted.filter(|of| of.1 > 0.5) {
-        warn(format!(
-            "{:.0}% of the steps are certain (a probability of {CERTAIN} or more) and carry no mark",
-            100.0 * certain
-        ));
+    if let Some(of) = planted.filter(|of| of.certain > 0.5) {
+        let share = 100.0 * of.certain;
+        warn(format!("{share:.0}% of the steps are certain (a probability of {CERTAIN} or more) and carry no mark"));
     }
     if simulated.as_ref().is_some_and(|of| of.tokens_to_found.is_none_or(|tokens| tokens > 1_000_000)) {
         warn("with these logits this configuration plants nothing that a million tokens would show".into());
@@ -162,7 +180,8 @@ mod tests {
         let test = test("scheme = \"gumbel\"\ndialect = \"sglang\"\nkey = \"9f3c\"\nvocab_size = 100\n");
         let texts = [Text { tokens: (0..90).collect(), prompt: None }];
         let rate = |spread: f32, sampling: &Sampling| {
-            simulated(&test, rows(spread).view(), &texts, sampling, 1).expect("logits")
+            let of = simulated(&test, rows(spread).view(), &texts, sampling, 1).expect("logits");
+            (of.rate, of.certain)
         };
         let (open, certain) = rate(40.0, &Sampling::default());
         assert!(open > 3.0 && certain < 0.01, "{open} {certain}");

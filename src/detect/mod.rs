@@ -492,7 +492,8 @@ pub fn measure(scheme: &dyn Scheme, texts: &[Text], bytes: usize, dir: &std::pat
 /// The fewest windows at which a statistic of `rate` a window gives p ≤ e^`ln_alpha`; none where no number of them does.
 #[must_use]
 pub fn windows_to(law: &Law, rate: f64, ln_alpha: f64) -> Option<u64> {
-    let enough = |n: u64| law.ln_p(n, (rate * n as f64).floor().max(rate * n as f64 - 0.5)) <= ln_alpha;
+    // Counts are whole; of scores a part is left out.
+    let enough = |n: u64| law.ln_p(n, (rate * n as f64).floor()) <= ln_alpha;
     let mut high = 1u64;
     while !enough(high) {
         high *= 2;

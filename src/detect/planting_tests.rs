@@ -74,7 +74,7 @@ fn first_alarm(pool: &Pool, each: usize, lost: f64, seed: u64) -> Option<(String
         let responses = nodes.values().flat_map(|sample| sample.responses.clone()).collect();
         let all = Sample { responses, ln_p: -1000.0, power: 1.0, tokens_to: Some(100), ..Sample::default() };
         let all = BTreeMap::from([("all".to_owned(), all)]);
-        for (kind, samples) in [("all", &all), ("node", &nodes)] {
+        for (kind, samples) in [("node", &nodes), ("all", &all)] {
             let standings = WATCH.night(&mut watched, kind, night, samples);
             if let Some((cell, _)) = standings.iter().find(|(_, s)| s.since.is_some()) {
                 return Some((kind.to_owned(), cell.clone(), night));
