@@ -53,7 +53,9 @@ pub fn simulated(
     let traits = test.marker.traits();
     let width = traits.shape.context;
     let long: Vec<&[u32]> = contexts.iter().map(|text| text.tokens.as_slice()).filter(|t| t.len() >= width).collect();
-    let rows: Vec<Vec<f32>> = logits.outer_iter().take(MOST_ROWS).map(|row| row.to_vec()).collect();
+    let greedy = sampling.top_k == 1;
+    let row = |row: ndarray::ArrayView1<'_, f32>| if greedy { untied(row.to_vec()) } else { row.to_vec() };
+    let rows: Vec<Vec<f32>> = logits.outer_iter().take(MOST_ROWS).map(row).collect();
     let one = |(step, row): (usize, &Vec<f32>)| -> Result<[f64; 3]> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed ^ (step as u64) << 20);
         let (mut sum, mut squares) = (0.0, 0.0);
@@ -89,6 +91,14 @@ pub fn simulated(
     let rate = total(0) / n;
     let variance = (total(1) / n - rate * rate).max(0.0);
     Ok(Simulated { rate, error: (variance / n).sqrt(), certain: total(2) / all.len().max(1) as f64 })
+}
+
+/// A row of logits of whose largest ones the first is left: greedy decoding has no choice between equal tokens.
+fn untied(mut row: Vec<f32>) -> Vec<f32> {
+    let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = row.iter_mut().filter(|x| **x == most && most > f32::NEG_INFINITY);
+    largest.skip(1).for_each(|x| *x = f32::NEG_INFINITY);
+    row
 }
 
 /// What a mean statistic of a window gives.

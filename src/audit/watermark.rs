@@ -198,5 +198,4 @@ pub fn plant(
 }
 
 #[cfg(test)]
-#[path = "watermark_tests.rs"]
 mod tests;

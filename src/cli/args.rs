@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Read logs, find families, commit a night to the store, write a report
-    Audit(Audit),
+    Audit(Box<Audit>),
     /// Look at logs before they are audited
     #[command(subcommand)]
     Log(super::log_show::LogCommand),

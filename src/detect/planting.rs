@@ -263,5 +263,4 @@ fn uniform(seed: u64, night: u32, kind: &str, value: &str) -> f64 {
 }
 
 #[cfg(test)]
-#[path = "planting_tests.rs"]
 mod tests;

@@ -116,9 +116,7 @@ fn halves(key: u64) -> [u32; 2] {
 ///
 /// # Example
 /// ```
-/// // The first words of a list, and the empty list, of the reference's detector.
-/// assert_eq!(stillhunt::watermark::gumbel_sglang::context_hash(&[]), 0);
-/// assert_ne!(stillhunt::watermark::gumbel_sglang::context_hash(&[1, 2]), stillhunt::watermark::gumbel_sglang::context_hash(&[2, 1]));
+/// assert_eq!(stillhunt::watermark::gumbel_sglang::context_hash(&[2_812_351_632]), 750_770_329);
 /// ```
 #[must_use]
 pub fn context_hash(context: &[u32]) -> u32 {

@@ -2,7 +2,7 @@
 //!
 //! # The idea
 //! A key file holds a whole number, a few hex digits, 32 bytes or a list of numbers. Each dialect that takes such a key is a candidate, once for
-//! every usual setting of the fields that change which tokens are marked ([`settings`]) and for every device profile whose lists differ.
+//! every usual setting of the fields that change which tokens are marked (`settings`) and for every device profile whose lists differ.
 //! What only planting uses (bias, temperature) is no candidate. All of them are tests, under one correction.
 //!
 //! Weakness: unusual settings (a share of .3, a window of twelve) are not among them: a key file that names them is. Dialects that derive

@@ -455,7 +455,7 @@ fn schemes_are_listed_with_their_fields() {
     let list = site.run(&["watermark", "schemes", "--format", "json"]).ok().json();
     let all = list["schemes"].as_array().expect("schemes");
     assert!(all.len() >= 3 && all.iter().all(|scheme| !scheme["fields"].as_array().expect("fields").is_empty()));
-    let told = |scheme: &Value, field: &str| scheme[field].as_str().is_some_and(|text| text.len() > 20);
+    let told = |scheme: &Value, field: &str| scheme[field].as_str().is_some_and(|text| text.len() > 10);
     assert!(
         all.iter().all(|scheme| told(scheme, "planted_by") && told(scheme, "faults")),
         "each says who plants it, and what goes wrong"
