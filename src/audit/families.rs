@@ -41,7 +41,7 @@ fn older_probes(floor: f32) -> Probes {
 const MOST_ENTRIES: u64 = 1 << 24;
 
 /// Candidates that one window of a long prompt may bring.
-const MAX_WINDOW_CANDIDATES: usize = 16;
+pub(super) const MAX_WINDOW_CANDIDATES: usize = 16;
 
 /// Everything the judge reads on a night: older texts from the store, tonight's from the file just written.
 struct Tonight<'a> {
@@ -87,7 +87,7 @@ impl Material for Tonight<'_> {
 }
 
 /// Keeps the nearest candidates, each once. Which ones stay does not depend on the order in which they came.
-fn nearest_only(near: &mut Vec<Hit>) {
+pub(super) fn nearest_only(near: &mut Vec<Hit>) {
     near.sort_unstable_by(best_first);
     near.dedup_by_key(|hit| hit.id);
     near.truncate(2 * MAX_CANDIDATES);
@@ -95,10 +95,16 @@ fn nearest_only(near: &mut Vec<Hit>) {
 
 /// Earlier texts that share fingerprints with each new one, and how many. By chance, or for a phrase, two texts share a few; a copy
 /// shares most of them, so a long prompt is found by its parts whatever stands around them.
-struct Sharers(Vec<Vec<(u32, u32)>>);
+pub(super) struct Sharers(Vec<Vec<(u32, u32)>>);
 
 impl Sharers {
-    fn add(&mut self, new: u32, other: u32, shared: u32) {
+    /// Of `n` new texts.
+    pub(super) fn of(n: usize) -> Self {
+        Self(vec![Vec::new(); n])
+    }
+
+    /// Counts `shared` fingerprints of a new text with another.
+    pub(super) fn add(&mut self, new: u32, other: u32, shared: u32) {
         // A damaged run of fingerprints may name any text.
         let Some(sharers) = self.0.get_mut(new as usize) else { return };
         sharers.push((other, shared));
@@ -108,7 +114,7 @@ impl Sharers {
     }
 
     /// Those that share most, at most as many as the index may bring.
-    fn most(self) -> impl Iterator<Item = Vec<u32>> {
+    pub(super) fn most(self) -> impl Iterator<Item = Vec<u32>> {
         self.0.into_iter().map(|mut sharers| {
             keep_most(&mut sharers, MAX_CANDIDATES);
             sharers.into_iter().map(|(other, _)| other).collect()
@@ -226,7 +232,7 @@ pub(crate) fn families(
     // The second finder: what shares fingerprints is judged too, however far its vector lies.
     progress.stage("fingerprints", None);
     candidates.iter_mut().for_each(nearest_only);
-    let mut sharers = Sharers(vec![Vec::new(); finished.prompts as usize]);
+    let mut sharers = Sharers::of(finished.prompts as usize);
     printed
         .pairs(&mut |pairs| pairs.iter().for_each(|&(new, other, n)| sharers.add(new.wrapping_sub(first), other, n)));
     let mut folded = String::new();

@@ -4,6 +4,7 @@
 //! visible before the one commit at the end; a job that stops earlier leaves the store as it was.
 
 pub mod contexts;
+pub mod dedup;
 pub mod expected;
 mod families;
 mod fragments;
@@ -14,6 +15,7 @@ pub mod planting;
 mod printed;
 mod quarantine;
 pub mod radioactivity;
+pub mod serving;
 pub mod show;
 pub mod watermark;
 

@@ -10,7 +10,6 @@ use crate::token::Tokenizer;
 use crate::watermark::keys::Key;
 use crate::watermark::sample::Sampling;
 use crate::watermark::{Scheme, SoFar};
-use rand::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -175,7 +174,8 @@ fn text(document: Document, settings: &DetectSettings<'_>) -> Result<Text> {
 }
 
 /// Samples one response: row i of `logits`, shape (steps, vocabulary), is what the model says after `prompt` and the first i sampled
-/// tokens. What the key does not decide is drawn from `seed`.
+/// tokens. What the key does not decide is drawn from `seed`
+/// and the number of the step.
 ///
 /// # Errors
 /// `Input` when a row is not as wide as the vocabulary, or holds NaN, +∞ or nothing above −∞; it is named by its number.
@@ -186,12 +186,10 @@ pub fn plant(
     sampling: &Sampling,
     seed: u64,
 ) -> Result<Vec<u32>> {
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let mut uniform = || rng.random::<f64>();
     let mut response = Vec::with_capacity(logits.nrows());
     for (step, row) in logits.outer_iter().enumerate() {
         let so_far = SoFar { prompt, response: &response };
-        let token = scheme.plant(so_far, &row.to_vec(), sampling, &mut uniform);
+        let token = scheme.plant(so_far, &row.to_vec(), sampling, &mut super::serving::uniforms(seed, step));
         response.push(token.map_err(|error| error.at(format!("step {step}")))?);
     }
     Ok(response)

@@ -71,11 +71,16 @@ const SHIPPED: &str = include_str!("../../models/calibration.json");
 /// # Errors
 /// `Store` when the recorded one cannot be read.
 pub fn calibration(store: &Store) -> Result<Calibration> {
-    let shipped = parse_calibration(SHIPPED)?;
+    let shipped = shipped_calibration()?;
     Ok(match recorded_calibration(store)? {
         Some(own) if own.rule == RULE_VERSION => own.completed_from(&shipped),
         _ => shipped,
     })
+}
+
+/// The calibration that is shipped with the model.
+pub(crate) fn shipped_calibration() -> Result<Calibration> {
+    parse_calibration(SHIPPED)
 }
 
 /// The calibration that was recorded in the store, of whatever rule.

@@ -17,6 +17,6 @@ pub(crate) mod totals;
 pub(crate) mod view;
 
 pub use config::{AuditConfig, FragmentConfig, KnownSource, KnownWhat, calibration};
-pub(crate) use config::{recorded_calibration, recorded_thresholds, rule, rule_of, seed};
+pub(crate) use config::{recorded_calibration, recorded_thresholds, rule, rule_of, seed, shipped_calibration};
 pub use identity::{check_identity, check_key};
 pub use progress::{Progress, Silent};

@@ -26,8 +26,8 @@
 use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::gumbel_vllm::{LANES, Plan, Prf, SHIFT, in_lanes, key, pick, published};
-use super::sample::{Sampling, check_logits, draw, softmax, warp};
-use super::{Null, PAD, Scheme, SoFar, Traits, Unit, Value, Windows};
+use super::sample::{Sampling, check_logits, warp};
+use super::{Marked, Null, PAD, Scheme, SoFar, Traits, Unit, Value, Windows};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How `watermark schemes` shows it.
@@ -171,6 +171,20 @@ impl Scheme for DualKey {
         Box::new(Self { a, b, keys, ..self.clone() })
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        uniform: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.vocab)?;
+        let scores = warp(logits, sampling);
+        let Some(context) = self.plan.context(so_far) else { return Ok(Marked::Scores(scores)) };
+        let first = self.alpha == 0.0 || (self.alpha < 1.0 && uniform() < 1.0 - self.alpha);
+        Ok(Marked::Token(pick(if first { self.a } else { self.b }, &context, &scores, self.vocab)))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -178,10 +192,6 @@ impl Scheme for DualKey {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.vocab)?;
-        let scores = warp(logits, sampling);
-        let Some(context) = self.plan.context(so_far) else { return Ok(draw(&softmax(&scores), uniform())) };
-        let first = self.alpha == 0.0 || (self.alpha < 1.0 && uniform() < 1.0 - self.alpha);
-        Ok(pick(if first { self.a } else { self.b }, &context, &scores, self.vocab))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }

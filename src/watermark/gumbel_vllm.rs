@@ -34,8 +34,8 @@
 use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::philox::{philox_lanes, philox4x32_10};
-use super::sample::{Sampling, argmax, check_logits, draw, softmax, warp};
-use super::{Null, Once, PAD, Scheme, Shape, SoFar, Traits, Unit, Value, Windows};
+use super::sample::{Sampling, argmax_within, check_logits, most_noise, warp};
+use super::{Marked, Null, Once, PAD, Scheme, Shape, SoFar, Traits, Unit, Value, Windows};
 use crate::error::Result;
 
 /// How `watermark schemes` shows it.
@@ -109,9 +109,9 @@ impl Prf {
         philox4x32_10([quarter, a, b, c], [low ^ d, high ^ TOKEN])
     }
 
-    /// The uniforms of tokens `0..n`.
-    fn uniforms(self, state: State, n: u32) -> impl Iterator<Item = f32> {
-        (0..n.div_ceil(4)).flat_map(move |quarter| self.block(state, quarter)).take(n as usize).map(uniform)
+    /// The words of tokens `0..n`.
+    fn words(self, state: State, n: u32) -> impl Iterator<Item = u32> {
+        (0..n.div_ceil(4)).flat_map(move |quarter| self.block(state, quarter)).take(n as usize)
     }
 
     /// States of `LANES` contexts.
@@ -259,9 +259,10 @@ pub(super) fn published(key: u64) -> Option<&'static str> {
 /// The token that the noise of `prf` picks.
 pub(super) fn pick(prf: Prf, context: &[u32], scores: &[f64], vocab: u32) -> u32 {
     let noise = |u: f32| -libm::logf(-libm::logf(u.max(f32::MIN_POSITIVE)));
-    let uniforms = prf.uniforms(prf.state(context), vocab);
-    let noisy: Vec<f64> = scores.iter().zip(uniforms).map(|(score, u)| f64::from(*score as f32 + noise(u))).collect();
-    argmax(&noisy)
+    let words: Vec<u32> = prf.words(prf.state(context), vocab).collect();
+    // One step of ln 2 more than the bits say, for what single precision rounds.
+    let most = |at: usize| scores[at] + most_noise(words[at].leading_ones() + 1, 22);
+    argmax_within(scores, most, |at| f64::from(scores[at] as f32 + noise(uniform(words[at]))))
 }
 
 /// Groups of `LANES` items and what is left over, filled up with its last; `take` gets each group and its length.
@@ -324,6 +325,21 @@ impl Scheme for Gumbel {
         Box::new(Self::new(key, self.plan, self.vocab))
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.vocab)?;
+        let scores = warp(logits, sampling);
+        Ok(match self.plan.context(so_far) {
+            Some(context) => Marked::Token(pick(self.prf, &context, &scores, self.vocab)),
+            None => Marked::Scores(scores),
+        })
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -331,12 +347,7 @@ impl Scheme for Gumbel {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.vocab)?;
-        let scores = warp(logits, sampling);
-        Ok(match self.plan.context(so_far) {
-            Some(context) => pick(self.prf, &context, &scores, self.vocab),
-            None => draw(&softmax(&scores), uniform()),
-        })
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }
 

@@ -43,9 +43,9 @@ use super::fields::Fields;
 use super::green::Lists;
 use super::kgw_transformers::{Biased, likeliest, opened, products_collide, profile, reduced};
 use super::profile::NAMES;
-use super::sample::{Sampling, check_logits, draw, softmax, warp};
+use super::sample::{Sampling, check_logits, warp};
 use super::torch::{TABLE, fixed_table};
-use super::{Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows, published};
+use super::{Marked, Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows, published};
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::LazyLock;
 
@@ -355,6 +355,22 @@ impl Scheme for KgwLm {
         Box::new(Self { key: published::drawn(material) as i64, ..self.clone() })
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.lists.vocab())?;
+        let mut scores = warp(logits, sampling);
+        let input: Vec<u32> = so_far.prompt.iter().chain(so_far.response).copied().collect();
+        for token in self.biased(&input, &scores).tokens {
+            scores[token as usize] += self.delta;
+        }
+        Ok(Marked::Scores(scores))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -362,13 +378,7 @@ impl Scheme for KgwLm {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.lists.vocab())?;
-        let mut scores = warp(logits, sampling);
-        let input: Vec<u32> = so_far.prompt.iter().chain(so_far.response).copied().collect();
-        for token in self.biased(&input, &scores).tokens {
-            scores[token as usize] += self.delta;
-        }
-        Ok(draw(&softmax(&scores), uniform()))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }
 

@@ -31,9 +31,9 @@ use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::green::Lists;
 use super::profile::{NAMES, Profile};
-use super::sample::{Sampling, check_logits, draw, softmax, warp};
+use super::sample::{Sampling, check_logits, warp};
 use super::torch::TABLE;
-use super::{Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows, published};
+use super::{Marked, Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows, published};
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
@@ -281,6 +281,22 @@ impl Scheme for Kgw {
         Box::new(drawn.unwrap_or_else(|_| self.clone()))
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.lists.vocab())?;
+        let mut scores = warp(logits, sampling);
+        let input: Vec<u32> = so_far.prompt.iter().chain(so_far.response).copied().collect();
+        for token in self.biased(&input, &scores).tokens {
+            scores[token as usize] += self.bias;
+        }
+        Ok(Marked::Scores(scores))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -288,13 +304,7 @@ impl Scheme for Kgw {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.lists.vocab())?;
-        let mut scores = warp(logits, sampling);
-        let input: Vec<u32> = so_far.prompt.iter().chain(so_far.response).copied().collect();
-        for token in self.biased(&input, &scores).tokens {
-            scores[token as usize] += self.bias;
-        }
-        Ok(draw(&softmax(&scores), uniform()))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }
 

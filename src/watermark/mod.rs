@@ -219,6 +219,28 @@ pub struct SoFar<'a> {
     pub response: &'a [u32],
 }
 
+/// What a key makes of the logits of a next token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Marked {
+    /// The token itself: chance has no more part in it.
+    Token(u32),
+    /// A log score of each token of the vocabulary, −∞ for what is left out.
+    Scores(Vec<f64>),
+    /// The probability of each token, which need not sum to exactly 1.
+    Probabilities(Vec<f64>),
+}
+
+impl Marked {
+    /// The token at `uniform` in [0, 1), which is asked for where chance decides.
+    pub fn draw(&self, uniform: &mut dyn FnMut() -> f64) -> u32 {
+        match self {
+            Self::Token(token) => *token,
+            Self::Scores(scores) => sample::draw(&sample::softmax(scores), uniform()),
+            Self::Probabilities(probabilities) => sample::draw(probabilities, uniform()),
+        }
+    }
+}
+
 /// One watermark under one key.
 pub trait Scheme: Send + Sync {
     /// What it says of itself.
@@ -239,6 +261,21 @@ pub trait Scheme: Send + Sync {
     /// alone would take their bits for independent ones.
     fn shifted(&self) -> Option<std::sync::Arc<[u8]>> {
         None
+    }
+
+    /// What the next token of a response is sampled from once the key has had its say, given `logits` as in [`Scheme::plant`]: what a serving
+    /// engine's own sampler gets. A scheme whose key picks the token, which is the case unless it says otherwise here, gives that token.
+    ///
+    /// # Errors
+    /// As [`Scheme::plant`].
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        uniform: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        self.plant(so_far, logits, sampling, uniform).map(Marked::Token)
     }
 
     /// Picks the next token of a response from `logits` (n = vocabulary, natural log, finite or −∞). `uniform` gives numbers in

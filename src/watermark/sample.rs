@@ -93,6 +93,30 @@ pub fn draw(probabilities: &[f64], uniform: f64) -> u32 {
     last as u32
 }
 
+/// Most that Gumbel noise −ln(−ln u) of one word of a generator is, where u has the word's leading bits and `ones` of them are 1: u is then
+/// below 1 − 2^−(ones + 1). From `known` ones on rounding decides, and nothing is promised.
+#[must_use]
+pub fn most_noise(ones: u32, known: u32) -> f64 {
+    // A little more, for the rounding of two logarithms.
+    if ones < known { f64::from(ones + 1) * std::f64::consts::LN_2 + 1e-9 } else { f64::INFINITY }
+}
+
+/// The token for which `value` is largest, the lowest id of equal ones, as [`argmax`] over all of them would say. `value` is only asked for where
+/// `most`, which is never less, leaves room; the token of the largest score is asked first. Scores of −∞ are left out, unless there is no other.
+pub fn argmax_within(scores: &[f64], most: impl Fn(usize) -> f64, value: impl Fn(usize) -> f64) -> u32 {
+    let first = argmax(scores) as usize;
+    let mut best = (value(first), first);
+    for (at, &score) in scores.iter().enumerate() {
+        if score > f64::NEG_INFINITY && most(at) >= best.0 {
+            let value = value(at);
+            if value > best.0 || (value == best.0 && at < best.1) {
+                best = (value, at);
+            }
+        }
+    }
+    best.1 as u32
+}
+
 /// The token of the largest score; the lowest id of equal ones.
 #[must_use]
 pub fn argmax(scores: &[f64]) -> u32 {
@@ -103,4 +127,32 @@ pub fn argmax(scores: &[f64]) -> u32 {
         }
     }
     best as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_bounded_argmax_is_the_plain_one(
+            pairs in proptest::collection::vec((-40.0..10.0f64, any::<u64>(), any::<bool>()), 1..400),
+            equal in any::<bool>(),
+        ) {
+            let scores: Vec<f64> = pairs.iter().map(|&(score, _, out)| match (out, equal) {
+                (true, _) => f64::NEG_INFINITY,
+                (false, true) => 1.0,
+                (false, false) => score,
+            }).collect();
+            let noise = |at: usize| -libm::log(-libm::log((pairs[at].1 >> 11) as f64 / (1u64 << 53) as f64));
+            prop_assume!(scores.iter().any(|score| score.is_finite()));
+            let all: Vec<f64> = (0..scores.len()).map(|at| scores[at] + noise(at)).collect();
+            let most = |at: usize| scores[at] + most_noise(pairs[at].1.leading_ones(), 53);
+            for (at, &sum) in all.iter().enumerate() {
+                prop_assert!(most(at) >= sum);
+            }
+            prop_assert_eq!(argmax_within(&scores, most, |at| all[at]), argmax(&all));
+        }
+    }
 }

@@ -25,10 +25,10 @@
 
 use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
-use super::sample::{Sampling, check_logits, draw, softmax, warp};
+use super::sample::{Sampling, check_logits, warp};
 use super::synthid::{self, MULTIPLIER, Plan, accumulate, hash};
 use super::synthid_transformers::{Setting, keys, published, setting};
-use super::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};
+use super::{Marked, Null, Scheme, SoFar, Traits, Unit, Value, Windows};
 use crate::error::Result;
 
 /// How `watermark schemes` shows it.
@@ -200,6 +200,18 @@ impl Scheme for Hashed {
         Box::new(Self::new(self.setting.clone(), synthid::random_keys(material, self.keys.len(), None)))
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.setting.vocab)?;
+        let scores: Vec<f32> = warp(logits, sampling).into_iter().map(|score| score as f32).collect();
+        Ok(Marked::Scores(self.process(so_far.response, &scores).into_iter().map(f64::from).collect()))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -207,10 +219,7 @@ impl Scheme for Hashed {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.setting.vocab)?;
-        let scores: Vec<f32> = warp(logits, sampling).into_iter().map(|score| score as f32).collect();
-        let marked: Vec<f64> = self.process(so_far.response, &scores).into_iter().map(f64::from).collect();
-        Ok(draw(&softmax(&marked), uniform()))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }
 

@@ -31,9 +31,9 @@
 use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::profile::Profile;
-use super::sample::{Sampling, check_logits, draw, softmax, warp};
+use super::sample::{Sampling, check_logits, warp};
 use super::synthid::{self, Plan, accumulate, hash};
-use super::{Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows};
+use super::{Marked, Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows};
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -306,6 +306,18 @@ impl Scheme for Table {
         Box::new(Self { setting, keys, scored, weights, table, shifted, asked, words })
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.setting.vocab)?;
+        let scores: Vec<f32> = warp(logits, sampling).into_iter().map(|score| score as f32).collect();
+        Ok(Marked::Scores(self.process(so_far.response, &scores).into_iter().map(f64::from).collect()))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -313,10 +325,7 @@ impl Scheme for Table {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.setting.vocab)?;
-        let scores: Vec<f32> = warp(logits, sampling).into_iter().map(|score| score as f32).collect();
-        let marked: Vec<f64> = self.process(so_far.response, &scores).into_iter().map(f64::from).collect();
-        Ok(draw(&softmax(&marked), uniform()))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }
 

@@ -32,8 +32,8 @@
 use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::native::tournament::tournament;
-use super::sample::{Sampling, argmax, check_logits, draw, softmax, warp};
-use super::{Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows, published};
+use super::sample::{Sampling, argmax, check_logits, softmax, warp};
+use super::{Marked, Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows, published};
 use crate::error::Result;
 use std::sync::OnceLock;
 
@@ -312,17 +312,17 @@ impl Scheme for TextSeal {
         Box::new(Self { secret_key: (word >> 2) as i64, ..self.clone() })
     }
 
-    fn plant(
+    fn mark(
         &self,
         so_far: SoFar<'_>,
         logits: &[f32],
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
-    ) -> Result<u32> {
+    ) -> Result<Marked> {
         check_logits(logits, self.vocab)?;
         let all: Vec<u32> = so_far.prompt.iter().chain(so_far.response).copied().collect();
         let Some(begin) = all.len().checked_sub(self.ngram) else {
-            return Ok(draw(&softmax(&warp(logits, sampling)), uniform()));
+            return Ok(Marked::Scores(warp(logits, sampling)));
         };
         let form = |token: u32| self.form(&all[begin..], token);
         let pick = |second: i64| {
@@ -339,17 +339,27 @@ impl Scheme for TextSeal {
                     if Self::green(form(token), gamma) { logit + delta as f32 } else { logit }
                 };
                 let raised: Vec<f32> = (0..).zip(logits).map(raised).collect();
-                draw(&softmax(&warp(&raised, sampling)), uniform())
+                Marked::Scores(warp(&raised, sampling))
             }
-            Kind::GumbelMax => pick(0),
-            Kind::DualKey { alpha } => pick(if uniform() < alpha { 0 } else { SECOND_KEY }),
+            Kind::GumbelMax => Marked::Token(pick(0)),
+            Kind::DualKey { alpha } => Marked::Token(pick(if uniform() < alpha { 0 } else { SECOND_KEY })),
             Kind::SynthId { depth, step } => {
                 let mut probabilities = softmax(&warp(logits, sampling));
                 let bits: Vec<u64> = (0..self.vocab).map(|token| Self::layers(form(token), depth, step)).collect();
                 tournament(&mut probabilities, &bits, depth);
-                draw(&probabilities, uniform())
+                Marked::Probabilities(probabilities)
             }
         })
+    }
+
+    fn plant(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        uniform: &mut dyn FnMut() -> f64,
+    ) -> Result<u32> {
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }
 

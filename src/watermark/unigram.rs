@@ -25,8 +25,8 @@
 use super::about::{About, Field, Opened, Secret};
 use super::fields::Fields;
 use super::numpy::Pcg64;
-use super::sample::{Sampling, check_logits, draw, softmax, warp};
-use super::{Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows, published};
+use super::sample::{Sampling, check_logits, warp};
+use super::{Marked, Null, Once, Scheme, Shape, SoFar, Traits, Unit, Value, Windows, published};
 use crate::error::{Error, ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
 use statrs::distribution::{ContinuousCDF as _, Normal};
@@ -131,18 +131,22 @@ impl Scheme for Unigram {
         Box::new(drawn.unwrap_or_else(|_| self.clone()))
     }
 
-    fn plant(
-        &self,
-        _: SoFar<'_>,
-        logits: &[f32],
-        sampling: &Sampling,
-        uniform: &mut dyn FnMut() -> f64,
-    ) -> Result<u32> {
+    fn mark(&self, _: SoFar<'_>, logits: &[f32], sampling: &Sampling, _: &mut dyn FnMut() -> f64) -> Result<Marked> {
         check_logits(logits, self.mask.len() as u32)?;
         let mut scores = warp(logits, sampling);
         let green = scores.iter_mut().zip(&self.mask).filter(|(_, green)| **green);
         green.for_each(|(score, _)| *score += self.strength);
-        Ok(draw(&softmax(&scores), uniform()))
+        Ok(Marked::Scores(scores))
+    }
+
+    fn plant(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        uniform: &mut dyn FnMut() -> f64,
+    ) -> Result<u32> {
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }
 

@@ -24,8 +24,8 @@ use super::Generator;
 use crate::error::Result;
 use crate::watermark::about::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
-use crate::watermark::sample::{Sampling, check_logits, draw, softmax, warp};
-use crate::watermark::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};
+use crate::watermark::sample::{Sampling, check_logits, warp};
+use crate::watermark::{Marked, Null, Scheme, SoFar, Traits, Unit, Value, Windows};
 
 const PURPOSE: &str = "stillhunt 2026 watermark green-list";
 
@@ -102,13 +102,13 @@ impl Scheme for GreenList {
         Box::new(Self::new(material, self.ratio, self.bias, self.generator.width, self.vocab))
     }
 
-    fn plant(
+    fn mark(
         &self,
         so_far: SoFar<'_>,
         logits: &[f32],
         sampling: &Sampling,
-        uniform: &mut dyn FnMut() -> f64,
-    ) -> Result<u32> {
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
         check_logits(logits, self.vocab)?;
         let mut scores = warp(logits, sampling);
         if let Some(seed) = self.generator.planting_seed(so_far) {
@@ -116,6 +116,16 @@ impl Scheme for GreenList {
                 *score += if word < self.threshold { self.bias } else { 0.0 };
             }
         }
-        Ok(draw(&softmax(&scores), uniform()))
+        Ok(Marked::Scores(scores))
+    }
+
+    fn plant(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        uniform: &mut dyn FnMut() -> f64,
+    ) -> Result<u32> {
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }

@@ -21,8 +21,8 @@ use super::{Generator, unit_interval};
 use crate::error::Result;
 use crate::watermark::about::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
-use crate::watermark::sample::{Sampling, argmax, check_logits, draw, softmax, warp};
-use crate::watermark::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};
+use crate::watermark::sample::{Sampling, argmax_within, check_logits, most_noise, warp};
+use crate::watermark::{Marked, Null, Scheme, SoFar, Traits, Unit, Value, Windows};
 
 const PURPOSE: &str = "stillhunt 2026 watermark gumbel";
 
@@ -87,6 +87,23 @@ impl Scheme for Gumbel {
         Box::new(Self::new(material, self.generator.width, self.vocab))
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.vocab)?;
+        let scores = warp(logits, sampling);
+        let Some(seed) = self.generator.planting_seed(so_far) else { return Ok(Marked::Scores(scores)) };
+        let words = self.generator.words(seed, self.vocab);
+        // Half a step up, so that no u is 0; the order of tokens is the same.
+        let noise = |word| -libm::log(-libm::log(unit_interval(word) + 0.5 / (1u64 << 53) as f64));
+        let most = |at: usize| scores[at] + most_noise(words[at].leading_ones(), 53);
+        Ok(Marked::Token(argmax_within(&scores, most, |at| scores[at] + noise(words[at]))))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -94,15 +111,6 @@ impl Scheme for Gumbel {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.vocab)?;
-        let scores = warp(logits, sampling);
-        let Some(seed) = self.generator.planting_seed(so_far) else {
-            return Ok(draw(&softmax(&scores), uniform()));
-        };
-        let words = self.generator.words(seed, self.vocab);
-        // Half a step up, so that no u is 0; the order of tokens is the same.
-        let noise = |word| -libm::log(-libm::log(unit_interval(word) + 0.5 / (1u64 << 53) as f64));
-        let noisy: Vec<f64> = scores.iter().zip(words).map(|(score, word)| score + noise(word)).collect();
-        Ok(argmax(&noisy))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }

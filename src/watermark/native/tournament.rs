@@ -21,8 +21,8 @@ use super::Generator;
 use crate::error::Result;
 use crate::watermark::about::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
-use crate::watermark::sample::{Sampling, check_logits, draw, softmax, warp};
-use crate::watermark::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};
+use crate::watermark::sample::{Sampling, check_logits, softmax, warp};
+use crate::watermark::{Marked, Null, Scheme, SoFar, Traits, Unit, Value, Windows};
 
 const PURPOSE: &str = "stillhunt 2026 watermark tournament";
 
@@ -100,6 +100,21 @@ impl Scheme for Tournament {
         Box::new(Self::new(material, self.depth, self.generator.width, self.vocab))
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.vocab)?;
+        let mut probabilities = softmax(&warp(logits, sampling));
+        if let Some(seed) = self.generator.planting_seed(so_far) {
+            tournament(&mut probabilities, &self.generator.words(seed, self.vocab), self.depth);
+        }
+        Ok(Marked::Probabilities(probabilities))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -107,11 +122,6 @@ impl Scheme for Tournament {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.vocab)?;
-        let mut probabilities = softmax(&warp(logits, sampling));
-        if let Some(seed) = self.generator.planting_seed(so_far) {
-            tournament(&mut probabilities, &self.generator.words(seed, self.vocab), self.depth);
-        }
-        Ok(draw(&probabilities, uniform()))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }

@@ -27,8 +27,8 @@ use crate::watermark::about::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
 use crate::watermark::green::Lists;
 use crate::watermark::profile::Profile;
-use crate::watermark::sample::{Sampling, check_logits, draw, softmax, warp};
-use crate::watermark::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};
+use crate::watermark::sample::{Sampling, check_logits, warp};
+use crate::watermark::{Marked, Null, Scheme, SoFar, Traits, Unit, Value, Windows};
 
 /// How `watermark schemes` shows it.
 pub const ABOUT: About = About {
@@ -122,6 +122,21 @@ impl Scheme for Maryland {
         Box::new(Self { seeding: self.seeding.with_key(material), ..self.clone() })
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.lists.vocab())?;
+        let mut raised = logits.to_vec();
+        if let Some(seed) = self.seeding.planting_seed(so_far) {
+            self.biased(seed).into_iter().for_each(|token| raised[token as usize] += self.delta as f32);
+        }
+        Ok(Marked::Scores(warp(&raised, sampling)))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -129,11 +144,6 @@ impl Scheme for Maryland {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.lists.vocab())?;
-        let mut raised = logits.to_vec();
-        if let Some(seed) = self.seeding.planting_seed(so_far) {
-            self.biased(seed).into_iter().for_each(|token| raised[token as usize] += self.delta as f32);
-        }
-        Ok(draw(&softmax(&warp(&raised, sampling)), uniform()))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }

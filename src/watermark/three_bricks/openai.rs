@@ -25,9 +25,9 @@ use crate::error::Result;
 use crate::watermark::about::{About, Field, Opened, Secret};
 use crate::watermark::fields::Fields;
 use crate::watermark::mt19937::Mt19937;
-use crate::watermark::sample::{Sampling, check_logits, draw, softmax, warp};
+use crate::watermark::sample::{Sampling, check_logits, softmax, warp};
 use crate::watermark::torch::rand_f32;
-use crate::watermark::{Null, Scheme, SoFar, Traits, Unit, Value, Windows};
+use crate::watermark::{Marked, Null, Scheme, SoFar, Traits, Unit, Value, Windows};
 
 /// How `watermark schemes` shows it.
 pub const ABOUT: About = About {
@@ -131,6 +131,24 @@ impl Scheme for Openai {
         Box::new(Self { seeding: self.seeding.with_key(material), ..self.clone() })
     }
 
+    fn mark(
+        &self,
+        so_far: SoFar<'_>,
+        logits: &[f32],
+        sampling: &Sampling,
+        _: &mut dyn FnMut() -> f64,
+    ) -> Result<Marked> {
+        check_logits(logits, self.vocab)?;
+        let probabilities = softmax(&warp(logits, sampling));
+        let Some(seed) = self.seeding.planting_seed(so_far) else { return Ok(Marked::Probabilities(probabilities)) };
+        let r = self.uniforms(seed, self.seeding.payload);
+        // r^(1/p) in logarithms; tokens that were left out have p = 0.
+        let power = |(token, p): (usize, &f64)| (*p > 0.0).then(|| (libm::log(f64::from(r[token])) / p, token));
+        let all = probabilities.iter().enumerate().filter_map(power);
+        let best = all.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+        Ok(Marked::Token(best.map_or(0, |(_, token)| token as u32)))
+    }
+
     fn plant(
         &self,
         so_far: SoFar<'_>,
@@ -138,14 +156,6 @@ impl Scheme for Openai {
         sampling: &Sampling,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Result<u32> {
-        check_logits(logits, self.vocab)?;
-        let probabilities = softmax(&warp(logits, sampling));
-        let Some(seed) = self.seeding.planting_seed(so_far) else { return Ok(draw(&probabilities, uniform())) };
-        let r = self.uniforms(seed, self.seeding.payload);
-        // r^(1/p) in logarithms; tokens that were left out have p = 0.
-        let power = |(token, p): (usize, &f64)| (*p > 0.0).then(|| (libm::log(f64::from(r[token])) / p, token));
-        let all = probabilities.iter().enumerate().filter_map(power);
-        let best = all.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-        Ok(best.map_or(0, |(_, token)| token as u32))
+        Ok(self.mark(so_far, logits, sampling, uniform)?.draw(uniform))
     }
 }
