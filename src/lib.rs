@@ -22,6 +22,7 @@
 //! | 7 | [`stored`], [`simulate`], [`evidence`] |
 //! | 8 | [`audit`], [`lookup`], [`upkeep`] |
 //! | 9 | [`cli`] |
+//! | 10 | `python`, with the feature of its name |
 //!
 //! # Invariants
 //! * Below row 9 nothing reads the clock, the environment, standard input or global randomness, and only [`store`] opens files
@@ -43,6 +44,8 @@ pub mod ids;
 pub mod index;
 pub mod log;
 pub mod lookup;
+#[cfg(feature = "python")]
+pub mod python;
 pub mod radioactivity;
 pub mod report;
 pub mod ring;

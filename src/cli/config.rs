@@ -267,7 +267,12 @@ pub(crate) fn moment(text: &str) -> Result<Time> {
 
 /// The model of a directory, or the one in the program.
 pub(crate) fn model(common: &Common) -> Result<Model> {
-    let Some(dir) = &common.model else { return shipped() };
+    model_of(common.model.as_deref())
+}
+
+/// The same, of this directory.
+pub(super) fn model_of(dir: Option<&Path>) -> Result<Model> {
+    let Some(dir) = dir else { return shipped() };
     let read = |name: &str| {
         read_bounded(&dir.join(name), 4 << 30).map_err(|error| {
             error.hint("give a model directory as model2vec writes it: config.json, tokenizer.json, model.safetensors")

@@ -24,10 +24,16 @@ mod watermark;
 mod watermark_args;
 mod watermark_plan;
 
+use crate::embed::Model;
 use crate::error::{Error, ErrorKind};
+use crate::ids::{AccountId, FamilyId};
+use crate::stored::Progress;
+use crate::watermark::keys::{Given, Key};
 use args::{Cli, Command};
 use clap::Parser as _;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Runs the program and returns its exit status: 0 ran, 2 could not run.
 #[must_use]
@@ -46,6 +52,63 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs one command for another program, in its process: `args` are those of the command line without the program's name. Returns what
+/// the command prints; what it says of its work is told to `listener`.
+///
+/// # Errors
+/// Those of the command; `Config` where the arguments are not as they should be.
+pub fn hosted(args: &[String], listener: Arc<dyn Progress + Send + Sync>) -> crate::error::Result<String> {
+    let named = std::iter::once("stillhunt").chain(args.iter().map(String::as_str));
+    match Cli::try_parse_from(named) {
+        Ok(cli) => print::hosted(listener, || run(cli.command)),
+        Err(told) if !told.use_stderr() => Ok(told.to_string()),
+        Err(wrong) => {
+            let text = wrong.to_string();
+            let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            let error = Error::new(ErrorKind::Config, message);
+            Err(match lines.next().filter(|line| !line.starts_with("Usage")) {
+                Some(tip) => error.hint(tip.trim_start_matches("tip: ")),
+                None => error,
+            })
+        }
+    }
+}
+
+/// The embedding model of a directory, or the one that the program carries.
+///
+/// # Errors
+/// `Model` or `Io` when it cannot be read.
+pub fn model(dir: Option<&Path>) -> crate::error::Result<Model> {
+    config::model_of(dir)
+}
+
+/// The pseudonym of an account: `text` is one already, or the account's own name in a store whose key is in `key` (or where `audit` keeps it).
+///
+/// # Errors
+/// `Config` without the key, `Store` when it is another store's.
+pub fn account_id(store: &Path, key: Option<&Path>, text: &str) -> crate::error::Result<AccountId> {
+    let common = args::Common { store: store.into(), model: None, key: key.map(Path::to_path_buf), threads: None };
+    config::account(&common, text)
+}
+
+/// The name of a family.
+///
+/// # Errors
+/// `Config` when it is none.
+pub fn family_id(text: &str) -> crate::error::Result<FamilyId> {
+    lookups::family_id(text)
+}
+
+/// The keys of a watermark's key file; several where it names a range of paths. `root` and `paths` stand for what the file says of them.
+///
+/// # Errors
+/// `Config` when the file cannot be read or is no key file.
+pub fn watermark_keys(file: &Path, root: Option<&Path>, paths: Option<String>) -> crate::error::Result<Vec<Key>> {
+    let root = root.map(watermark::root).transpose()?;
+    watermark::keys(file, &Given { vocab_size: None, path: paths, root })
 }
 
 fn run(command: Command) -> crate::error::Result<Option<u8>> {
@@ -79,8 +142,10 @@ fn report(error: &Error) {
 /// Sets the number of threads, where one was asked for.
 fn threads(n: Option<usize>) -> crate::error::Result<()> {
     let Some(n) = n else { return Ok(()) };
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(n)
-        .build_global()
-        .map_err(|cause| Error::new(ErrorKind::Config, format!("cannot start {n} threads: {cause}")))
+    match rayon::ThreadPoolBuilder::new().num_threads(n).build_global() {
+        // A program that runs several commands has its threads from the first of them.
+        Err(_) if rayon::current_num_threads() == n => Ok(()),
+        Err(cause) => Err(Error::new(ErrorKind::Config, format!("cannot start {n} threads: {cause}"))),
+        Ok(()) => Ok(()),
+    }
 }

@@ -2,13 +2,45 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::escape::{Lines, clip, terminal};
+use crate::stored::Progress;
+use std::cell::RefCell;
 use std::io::Write as _;
+use std::sync::Arc;
 
 /// What a closed pipe is called: whoever asked for the output has had enough.
 pub(crate) const CLOSED: &str = "standard output is closed";
 
+/// Who hears of the work of a command that another program runs in its own process.
+pub(crate) type Listener = Arc<dyn Progress + Send + Sync>;
+
+thread_local! {
+    /// Where this thread runs a command for another program: what it printed, and who hears of it.
+    static HOSTED: RefCell<Option<(Vec<u8>, Listener)>> = const { RefCell::new(None) };
+}
+
+/// Runs `command` in this thread; what it prints is returned and not written, and what it would say is told to `listener`.
+pub(crate) fn hosted<T>(listener: Listener, command: impl FnOnce() -> Result<T>) -> Result<String> {
+    HOSTED.set(Some((Vec::new(), listener)));
+    let ran = command();
+    let printed = HOSTED.take().map(|(printed, _)| printed).unwrap_or_default();
+    ran.map(|_| String::from_utf8_lossy(&printed).into_owned())
+}
+
+/// Who hears of the work that this thread does, where a command runs for another program.
+pub(crate) fn listener() -> Option<Listener> {
+    HOSTED.with_borrow(|hosted| hosted.as_ref().map(|(_, listener)| Arc::clone(listener)))
+}
+
+/// Keeps `bytes` where a command runs for another program.
+fn kept(bytes: &[u8]) -> bool {
+    HOSTED.with_borrow_mut(|hosted| hosted.as_mut().map(|(printed, _)| printed.extend_from_slice(bytes)).is_some())
+}
+
 /// Writes to standard output.
 pub(crate) fn out(text: &str) -> Result<()> {
+    if kept(text.as_bytes()) {
+        return Ok(());
+    }
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|cause| write_failed(&cause))
 }
@@ -57,6 +89,9 @@ impl Long {
 
 impl std::io::Write for Long {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if kept(bytes) {
+            return Ok(bytes.len());
+        }
         let result = self.out.write(bytes);
         self.seen(result)
     }
@@ -69,6 +104,9 @@ impl std::io::Write for Long {
 
 /// A line on standard error.
 pub(crate) fn say(text: &str) {
+    if let Some(listener) = listener() {
+        return listener.note(text);
+    }
     note(&format!("stillhunt: {}", terminal(text, Lines::Join)));
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Meter {
     began: Instant,
     said: Mutex<(Instant, String)>,
     stages: Mutex<Vec<Stage>>,
+    /// Hears of it in place of the terminal.
+    listener: Option<super::print::Listener>,
 }
 
 /// When a stage began, by the clock and by the time that this process had used on all cores.
@@ -38,7 +40,8 @@ pub(crate) struct Timing {
 
 impl Meter {
     pub(crate) fn new() -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let listener = super::print::listener();
+        let terminal = listener.is_none() && std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -50,6 +53,7 @@ impl Meter {
             began: now,
             said: Mutex::new((now, String::new())),
             stages: Mutex::default(),
+            listener,
         }
     }
 
@@ -82,6 +86,9 @@ impl Progress for Meter {
         if let Ok(mut stages) = self.stages.lock() {
             stages.push(Stage { name: name.to_owned(), wall: Instant::now(), cpu: ProcessTime::now() });
         }
+        if let Some(listener) = &self.listener {
+            return listener.stage(name, total);
+        }
         self.rows.store(0, Ordering::Relaxed);
         self.bar.reset();
         let style = match total {
@@ -106,6 +113,9 @@ impl Progress for Meter {
     }
 
     fn advance(&self, rows: u64, units: u64) {
+        if let Some(listener) = &self.listener {
+            return listener.advance(rows, units);
+        }
         let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
         self.bar.set_position(units);
         let rate = rows as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
@@ -124,6 +134,9 @@ impl Progress for Meter {
     }
 
     fn note(&self, text: &str) {
-        self.bar.suspend(|| super::print::say(text));
+        match &self.listener {
+            Some(listener) => listener.note(text),
+            None => self.bar.suspend(|| super::print::say(text)),
+        }
     }
 }
