@@ -56,6 +56,32 @@ pub(crate) enum Command {
     Evidence(super::evidence_args::EvidenceCommand),
     /// Write a seeded log with its truth
     Simulate(Simulate),
+    /// Say whether the next audit can run here: model, store, key, disk, clock, limits
+    Doctor(Doctor),
+    /// Print shell completions
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages
+    Manual(Manual),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// Directory that gets a page for every command
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 /// A rung of a ring, as a flag names it.

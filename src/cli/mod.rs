@@ -5,6 +5,7 @@ mod args;
 mod calibrate;
 mod config;
 mod custody;
+mod doctor;
 mod evidence;
 mod evidence_args;
 mod forget;
@@ -13,6 +14,7 @@ mod health;
 mod log_show;
 mod logs;
 mod lookups;
+mod manual;
 mod planting;
 mod print;
 mod progress;
@@ -128,6 +130,9 @@ fn run(command: Command) -> crate::error::Result<Option<u8>> {
         Command::Contexts(command) => radioactivity::contexts(&command),
         Command::Radioactivity(command) => radioactivity::radioactivity(&command),
         Command::Evidence(command) => evidence::run(&command),
+        Command::Doctor(args) => return doctor::doctor(&args),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Manual(args) => manual::manual(&args),
     };
     ran.map(|()| None)
 }

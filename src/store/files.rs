@@ -171,6 +171,14 @@ pub fn length(path: &Path) -> Result<u64> {
     fs::metadata(path).map(|found| found.len()).map_err(|cause| Error::io("read", path, &cause))
 }
 
+/// Bytes that may still be written to the file system of `dir`.
+/// # Errors
+/// `Io` when it does not say.
+pub fn disk_free(dir: &Path) -> Result<u64> {
+    let told = rustix::fs::statvfs(dir).map_err(|cause| Error::io("ask for free space at", dir, &cause.into()))?;
+    Ok(told.f_bavail.saturating_mul(told.f_frsize))
+}
+
 /// Bytes of all files below a directory.
 #[must_use]
 pub fn bytes_below(dir: &Path) -> u64 {
