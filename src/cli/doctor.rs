@@ -195,8 +195,8 @@ fn of_clock(store: Option<&Store>) -> Check {
     };
     let newest = store.and_then(|store| store.nights().iter().map(|night| night.last_seen).max());
     match newest {
-        Some(newest) if newest > now.0 + DAY => {
-            let days = (newest - now.0) / DAY;
+        Some(newest) if newest > now.micros() + DAY => {
+            let days = (newest - now.micros()) / DAY;
             Check::new("clock", State::Look, format!("{now}; the store's newest exchange is {days} days ahead of it"))
                 .hint("set the clock, or look at the times in the log: days of rings are those of the exchanges")
         }
