@@ -10,6 +10,7 @@ mod bombs;
 mod commands;
 mod damage;
 mod data;
+mod doctor;
 mod evidence;
 mod faults;
 mod forget;

@@ -45,13 +45,16 @@ SCHEMES = [(s["scheme"], s["dialect"]) for s in stillhunt.watermark.schemes()["s
 
 @pytest.fixture
 def key_of(tmp_path):
-    """Makes a key file of a scheme."""
+    """Makes a key file of a scheme. Keys follow from one root: decoys call one honest text in a hundred uneven, so tests of verdicts do not draw keys."""
+    root = tmp_path / "test-root.toml"
+    root.write_text('root_key = "' + "5a" * 32 + '"\n')
+    root.chmod(0o600)
+    n = [0]
 
     def made(scheme, dialect, vocab=VOCAB, **fields):
-        path = tmp_path / f"{scheme}-{dialect}-{len(list(tmp_path.iterdir()))}.toml"
-        if scheme == "kgw" and dialect == "lm-watermarking":
-            fields = {"hash_key": 15485863, **fields}
-        stillhunt.watermark.keygen(path, scheme, dialect=dialect, vocab_size=vocab, **fields)
+        n[0] += 1
+        path = tmp_path / f"{scheme}-{dialect}-{n[0]}.toml"
+        stillhunt.watermark.derive(path, root=root, path=f"test/{n[0]}", scheme=scheme, dialect=dialect, vocab_size=vocab, **fields)
         return path
 
     return made

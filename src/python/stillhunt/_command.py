@@ -73,7 +73,7 @@ def printed(
                 out.append(flag)
             elif one is not None and one is not False:
                 out.append(f"{flag}={fspath(one) if isinstance(one, PathLike) else one}")
-    return _native.run(out + (["--", *map(fspath, values)] if values else []), progress)
+    return _native.run(out + (["--", *(fspath(value) for value in values)] if values else []), progress)
 
 
 def run(

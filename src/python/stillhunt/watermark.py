@@ -33,7 +33,7 @@ def keygen(
     **fields: Any,
 ) -> str:
     """Writes a new key to `file`, which must not exist; returns its id. `root=True`: a root, from which other keys follow."""
-    options = {"scheme": scheme, "dialect": dialect, "vocab_size": vocab_size, "root": root, "id": id, "set": _set(fields)}
+    options: dict[str, Any] = {"scheme": scheme, "dialect": dialect, "vocab_size": vocab_size, "root": root, "id": id, "set": _set(fields)}
     return printed("watermark keygen", file, **options)[0].strip()
 
 
@@ -49,7 +49,7 @@ def derive(
     **fields: Any,
 ) -> str:
     """Writes the key of a path below a root to `file`; returns its id."""
-    options = {"root": root, "path": path, "scheme": scheme, "dialect": dialect, "vocab_size": vocab_size, "id": id}
+    options: dict[str, Any] = {"root": root, "path": path, "scheme": scheme, "dialect": dialect, "vocab_size": vocab_size, "id": id}
     return printed("watermark derive", file, **options, set=_set(fields))[0].strip()
 
 
