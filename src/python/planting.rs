@@ -64,12 +64,33 @@ impl Planter {
     #[pyo3(signature = (key_file, path=None, root=None))]
     fn new(py: Python<'_>, key_file: PathBuf, path: Option<String>, root: Option<PathBuf>) -> PyResult<Self> {
         let read = py.detach(|| -> Result<Key> {
-            let mut keys = crate::cli::watermark_keys(&key_file, root.as_deref(), path)?;
-            let n = keys.len();
-            keys.pop().filter(|_| n == 1).ok_or_else(|| {
-                let message = format!("{}: expected one key to plant, got a range of {n}", key_file.display());
-                Error::new(ErrorKind::Config, message).hint("name one of them with path=")
-            })
+            let (all, named) = match (crate::cli::watermark_keys(&key_file, root.as_deref(), None), path) {
+                (Ok(all), Some(path)) => {
+                    // The file says which paths there are: none of these would be looked for by whoever tests with it.
+                    let of_path = all.into_iter().filter(|key| key.id.ends_with(&format!(":{path}"))).collect();
+                    (of_path, Some(path))
+                }
+                (Err(_), Some(path)) => {
+                    (crate::cli::watermark_keys(&key_file, root.as_deref(), Some(path.clone()))?, Some(path))
+                }
+                (all, None) => (all?, None),
+            };
+            let mut all: Vec<Key> = all;
+            match (all.len(), all.pop(), named) {
+                (1, Some(key), _) => Ok(key),
+                (0, _, named) => {
+                    let message = format!(
+                        "{}: expected one of its paths, got {:?}",
+                        key_file.display(),
+                        named.unwrap_or_default()
+                    );
+                    Err(Error::new(ErrorKind::Config, message))
+                }
+                (n, ..) => {
+                    let message = format!("{}: expected one key to plant, got a range of {n}", key_file.display());
+                    Err(Error::new(ErrorKind::Config, message).hint("name one of them with path="))
+                }
+            }
         });
         Ok(Self { key: Arc::new(read.map_err(|error| raised(&error))?) })
     }

@@ -65,7 +65,7 @@ class Watermark(LogitsProcessor):  # type: ignore[misc]
             told = ids != self.pad_token_id
             self._skip = [int(row.argmax()) if row.any() else ids.shape[1] for row in told]
 
-    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
         ids = np.ascontiguousarray(input_ids.detach().to("cpu", torch.int64).numpy())
         if not self._goes_on(ids):
             self._begin(ids)
