@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -89,10 +90,29 @@ def request(
     )
 
 
-def told(known: Request, output: Sequence[int]) -> Request:
-    """Tells a request the tokens of its response that it does not know yet."""
-    if len(output) < len(known):
-        known.truncate(len(output))
-    elif len(output) > len(known):
-        known.extend(list(output[len(known) :]))
-    return known
+class Known:
+    """A request while it is served, with as much of its response as it has been told."""
+
+    __slots__ = ("_last", "_length", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request, self._length, self._last = request, 0, -1
+
+    def told(self, output: Sequence[int]) -> Request | None:
+        """The request with the response so far; None where its newest token is not known yet: a mark would stand in the wrong context."""
+        n = len(output)
+        if n and output[-1] < 0:
+            return None
+        if n < self._length or (self._length and output[self._length - 1] != self._last):
+            # The engine has taken tokens back.
+            self.request.truncate(0)
+            self._length = 0
+        if n > self._length:
+            self.request.extend(list(output[self._length :]))
+        self._length, self._last = n, output[-1] if n else -1
+        return self.request
+
+
+def unmarked(why: str) -> None:
+    """Says, once a process, that tokens go out without a mark: an exception would stop the engine for everybody."""
+    warnings.warn(f"stillhunt: tokens are not marked: {why}", RuntimeWarning, stacklevel=2)

@@ -5,8 +5,8 @@
 and for each request `custom_logit_processor=stillhunt.sglang.Watermark.to_str()` with
 `custom_params={"stillhunt": {"key": "acme.toml", "cohort": "acme/m7/c-12", "temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 7}}`. Keys, the default
 key and opting out are as in `stillhunt.vllm`. The sampling settings stand in `custom_params`, or are read from the request's own `sampling_params`.
-With the overlapped schedule the last token is not known yet when the next is sampled, so the mark would be planted in the wrong context: a request
-whose output lags is refused.
+With the overlapped schedule the last token is not known yet when the next is sampled, so a mark would stand in the wrong context: such tokens are left
+unmarked, and a warning says so.
 """
 
 from __future__ import annotations
@@ -18,16 +18,23 @@ import torch
 from sglang.srt.sampling.custom_logit_processor import CustomLogitProcessor
 
 from ._native import Request, mark_rows
-from ._serving import request, told
+from ._serving import Known, request, unmarked
 
 _SETTINGS = ("temperature", "top_k", "top_p")
 
 
-def _known(params: dict[str, Any], req: Any) -> Request | None:
-    """What marks a request: made once, kept with the request."""
+class _Served:
+    """What marks a request, if anything does, and how many of its tokens have been sampled."""
+
+    def __init__(self, known: Known | None) -> None:
+        self.known, self.sampled = known, 0
+
+
+def _served(params: dict[str, Any], req: Any) -> _Served:
+    """Made once, kept with the request."""
     kept = getattr(req, "_stillhunt", None)
-    if kept is not None:
-        return kept[0]  # type: ignore[no-any-return]
+    if isinstance(kept, _Served):
+        return kept
     told_of = params.get("stillhunt")
     extra = {"stillhunt": told_of}
     sampling = getattr(req, "sampling_params", None)
@@ -47,8 +54,8 @@ def _known(params: dict[str, Any], req: Any) -> Request | None:
         seed=None,
         drawn=secrets.randbits(63),
     )
-    req._stillhunt = (made,)
-    return made
+    req._stillhunt = _Served(None if made is None else Known(made))
+    return req._stillhunt  # type: ignore[no-any-return]
 
 
 class Watermark(CustomLogitProcessor):  # type: ignore[misc]
@@ -61,9 +68,14 @@ class Watermark(CustomLogitProcessor):  # type: ignore[misc]
             req = (params or {}).get("__req__")
             if req is None:
                 continue
-            known = _known(params, req)
-            if known is not None:
-                requests[row] = told(known, req.output_ids)
+            served = _served(params, req)
+            if served.known is None:
+                continue
+            lags = len(req.output_ids) < served.sampled
+            served.sampled = max(served.sampled, len(req.output_ids)) + 1
+            requests[row] = None if lags else served.known.told(req.output_ids)
+            if requests[row] is None:
+                unmarked("the last token is not known yet; --disable-overlap-schedule waits for it")
         if all(one is None for one in requests):
             return logits
         marked = logits.detach().to("cpu", torch.float32, copy=True).contiguous()

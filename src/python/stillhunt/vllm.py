@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor, MoveDirectionality
 
-from ._native import Request, mark_rows
-from ._serving import key_of, planter, request, told
+from ._native import mark_rows
+from ._serving import Known, key_of, planter, request, unmarked
 
 
 class Watermark(LogitsProcessor):  # type: ignore[misc]
@@ -36,7 +36,7 @@ class Watermark(LogitsProcessor):  # type: ignore[misc]
                 raise ValueError("expected a known key and cohort in stillhunt") from None
 
     def __init__(self, vllm_config: Any, device: Any, is_pin_memory: bool) -> None:
-        self._batch: dict[int, tuple[Request, Any]] = {}
+        self._batch: dict[int, tuple[Known, Any]] = {}
         self._drawn = secrets.randbits(63)
 
     def is_argmax_invariant(self) -> bool:
@@ -63,7 +63,7 @@ class Watermark(LogitsProcessor):  # type: ignore[misc]
             if made is None:
                 self._batch.pop(index, None)
             else:
-                self._batch[index] = (made, output)
+                self._batch[index] = (Known(made), output)
         for first, second, direction in batch_update.moved:
             left, right = self._batch.pop(first, None), self._batch.pop(second, None)
             if left is not None:
@@ -73,10 +73,17 @@ class Watermark(LogitsProcessor):  # type: ignore[misc]
 
     def apply(self, logits: Any) -> Any:
         """Marks the rows of requests that have a key; the others are not touched."""
-        rows = sorted(index for index in self._batch if index < len(logits))
+        rows, requests = [], []
+        for index in sorted(index for index in self._batch if index < len(logits)):
+            known, output = self._batch[index]
+            now = known.told(output)
+            if now is None:
+                unmarked("the engine does not say which token it sampled last")
+            else:
+                rows.append(index)
+                requests.append(now)
         if not rows:
             return logits
-        requests = [told(*self._batch[index]) for index in rows]
         whole = len(rows) == len(logits)
         chosen = logits if whole else logits[rows]
         marked = chosen.detach().to("cpu", torch.float32, copy=True).contiguous()
