@@ -241,6 +241,8 @@ def test_vllm_requests_choose_names_and_no_files(engine, keys, monkeypatch):
     valid = plug_in.Watermark.validate_params
     valid(params(None))
     valid(params({"stillhunt": {"key": "a.toml"}}))
+    valid(params({"stillhunt": '{"key": "c.toml", "cohort": "acme/c-2"}'}))
+    assert plug_in.key_of({"stillhunt": "false"}) is None
     for bad in ["../keys/a.toml", "/etc/passwd", ".hidden", "", 3, "none.toml"]:
         with pytest.raises(ValueError) as raised:
             valid(params({"stillhunt": {"key": bad}}))

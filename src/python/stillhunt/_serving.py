@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 import zlib
@@ -23,14 +24,24 @@ def planter(key_file: str, path: str | None) -> Planter:
     return Planter(key_file, path)
 
 
+def _told(extra: Mapping[str, Any] | None) -> Any:
+    told = (extra or {}).get("stillhunt")
+    if isinstance(told, str):
+        try:
+            return json.loads(told)
+        except ValueError:
+            raise ValueError("expected JSON in the text of stillhunt") from None
+    return told
+
+
 def key_of(extra: Mapping[str, Any] | None) -> tuple[str, str | None] | None:
     """Key file and path of a request, or None where it is not to be marked.
 
-    `extra["stillhunt"]` is False (opted out) or a table with `key` (the name of a file in the directory of keys), `cohort` (the path below the root that
+    `extra["stillhunt"]` is False (opted out) or a table, or the JSON of either where an interface takes no tables, with `key` (the name of a file in the directory of keys), `cohort` (the path below the root that
     the key file names) and `seed`. Without it the default key marks, where there is one. Names come from requests, so they are names and no
     paths: whoever may send requests must not choose files.
     """
-    told = (extra or {}).get("stillhunt")
+    told = _told(extra)
     if told is False:
         return None
     if told is None or told is True:
@@ -56,7 +67,7 @@ def key_of(extra: Mapping[str, Any] | None) -> tuple[str, str | None] | None:
 
 def seed_of(extra: Mapping[str, Any] | None, seed: int | None, prompt: Sequence[int], drawn: int) -> int:
     """The seed of a request: its own, or one that `drawn` and its prompt decide."""
-    told = (extra or {}).get("stillhunt")
+    told = _told(extra)
     if isinstance(told, Mapping) and told.get("seed") is not None:
         seed = int(told["seed"])
     if seed is None:

@@ -3,7 +3,7 @@
     STILLHUNT_WATERMARK_KEY=/etc/stillhunt/key.toml vllm serve MODEL
 
 marks every request; `STILLHUNT_WATERMARK_KEYS=DIR` lets a request choose: `extra_args={"stillhunt": {"key": "acme.toml", "cohort": "acme/m7/c-12"}}` in
-`SamplingParams` (`vllm_xargs` in the HTTP interface), `{"stillhunt": False}` opts out. The token is drawn here, by the request's own temperature, top-k, top-p
+`SamplingParams` (in `vllm_xargs` of the HTTP interface, which takes no tables, the same as JSON in a text), `{"stillhunt": False}` opts out. The token is drawn here, by the request's own temperature, top-k, top-p
 and seed, and left alone in the logits. What vLLM would do to logits after its processors (penalties, min-p) then changes nothing. A greedy request
 is marked only where the scheme has scores to raise (green lists, tournaments): the key of a gumbel scheme has nothing to decide there.
 Speculative decoding skips logits processors, so it must be off.
