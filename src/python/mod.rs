@@ -1,9 +1,9 @@
 //! The Python module `stillhunt._native`: what the package in `src/python/stillhunt` calls. Parse, call, hand back; no algorithm.
 //!
 //! # The idea
-//! Commands run as the command line runs them, with their own arguments, and their JSON is handed over ([`work`]); so a name, a default
-//! or an error is the same in both. Beside that stand what a program wants without a command: a store that stays open ([`store`]),
-//! lists of texts ([`texts`]), tables ([`table`]) and the marking of logits ([`planting`]).
+//! Commands run as the command line runs them, with their own arguments, and their JSON is handed over (`work`); so a name, a default
+//! or an error is the same in both. Beside that stand what a program wants without a command: a store that stays open (`store`),
+//! lists of texts (`texts`), tables (`table`) and the marking of logits (`planting`).
 //!
 //! Weakness: JSON passes through text once, which costs less than what it reports on. Guarantees: the interpreter is free while work goes
 //! on; a signal or a callback that fails stops the work at its next step, and a store is then as a stopped job leaves it; errors are
