@@ -4,10 +4,10 @@
 //! A [`Planter`] is one key. transformers hands over its batch as it has it: ids of shape (n, length) and scores of shape (n, vocabulary), which
 //! are marked in place. Engines that move requests about keep a [`Request`] for each, told only what is new, and hand over those of a batch.
 //!
-//! Guarantee: as [`crate::audit::planting`]; arrays are read and written where they lie.
+//! Guarantee: as [`crate::audit::serving`]; arrays are read and written where they lie.
 
 use super::raised;
-use crate::audit::planting::{Choice, Request as Row, mark_rows as mark};
+use crate::audit::serving::{Choice, Request as Row, mark_rows as mark};
 use crate::audit::watermark;
 use crate::error::{Error, ErrorKind, Result};
 use crate::watermark::SoFar;
