@@ -74,7 +74,7 @@ def near_duplicates(
     """Groups of near-duplicates among `texts`: the indices of each group of two or more, in order.
 
     The rule is the audit's, at most `expected_neighbours` (0.01) unrelated texts in a text's group; `threshold` (0.5 to 2.5) replaces the
-    calibrated scores. Copies up to case, white space and look-alike letters are always one group. To deduplicate, keep the first of each group.
+    calibrated scores, some 1.5 to 1.8: templates whose slots differ are one group, unless it is raised to 2.1 or more. Copies up to case, white space and look-alike letters are always one group. To deduplicate, keep the first of each group.
     """
     return _native.near_duplicates(
         list(texts), threshold, expected_neighbours, None if model is None else fspath(model), progress
