@@ -1,6 +1,6 @@
 """What planting costs: CPU-milliseconds (all threads together) of a step and of a sequence in it, ours against the processors of transformers, vLLM and SGLang, as Markdown.
 
-    python benches/planting.py [--threads 2] [--model] > benches/record/planting.md
+    python benches/planting.py [--threads 2] [--model] > benches/record/planting-speed.md
 
 Logits are normal with deviation 3, prompts 64 random tokens, responses 32. Timed is the call of the processor with its tensors on the CPU, the median of
 some calls after a warm-up, in CPU time, which other work on the machine disturbs least; nothing of the model. `--model` times a step of a Llama with a billion random parameters in bfloat16 on the same threads, to say what share
