@@ -5,7 +5,7 @@
 //! neighbourhoods of text). *Evenness*: people differ in how much they ask; a dispatcher spreads its load, so that counts vary no more than
 //! chance. Each is held against accounts drawn at random from the same days, with as many requests each: the p-value is the rank among such draws
 //! (Besag and Clifford 1991), an exact test of the hypothesis that the text's accounts are a random choice of the store's. Customers of one app are no random choice: they
-//! are all people, where a store has programs too, whose loads differ far more. So evenness is held against [`Even`] as well, people who are more alike than people are, and the larger p
+//! are all people, where a store has programs too, whose loads differ far more. So evenness is held as well against people who are more alike than people are, and the larger p
 //! counts. The first number looks at subjects given the counts and the second at counts alone, so they are independent under the null. Weakness: an app whose customers
 //! ask about anything at all, each as often as a quota allows, looks the same; either number alone proves nothing. Guarantee: the same seed gives the same p.
 
@@ -28,7 +28,7 @@ pub struct Streams {
     pub ln_p_interchangeable: f64,
     /// The squared coefficient of variation of counts beyond that of chance; people's is about 1 or more.
     pub excess: f64,
-    /// ln p that counts are as even, of accounts drawn at random or of [`Even`], whichever is larger.
+    /// ln p that counts are as even, of accounts drawn at random or of people who are more alike than people are, whichever is larger.
     pub ln_p_even: f64,
 }
 
@@ -126,7 +126,7 @@ impl Population {
     }
 }
 
-/// ln p that counts of people are as even as these, by their rank among draws of [`Even`]; 0 of fewer than two.
+/// ln p that counts of people are as even as these, by their rank among draws of people who are more alike than people are; 0 of fewer than two.
 #[must_use]
 pub fn ln_p_of_people(counts: &[f64], seed: u64) -> f64 {
     if counts.len() < 2 {
