@@ -10,7 +10,7 @@
 
 use super::draft::Origin;
 use super::messages::{Block, CONTENT, blocks, plain_role, role_of};
-use super::value::{Object, get, inner};
+use super::value::{Object, get, inner, unpacked};
 use serde_json::Value;
 
 /// How deep an answer may lie in other objects.
@@ -20,7 +20,7 @@ const DEPTH: u32 = 8;
 pub(crate) fn response(value: &Value, origin: &mut Origin) -> Option<String> {
     let Value::String(text) = value else { return response_text(value) };
     let start = text.trim_start();
-    if start.starts_with("data:") || start.starts_with("event:") {
+    if ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| start.starts_with(field)) {
         if let Some(said) = streamed(text) {
             origin.json_read += 1;
             return Some(said);
@@ -45,6 +45,23 @@ pub(crate) fn response(value: &Value, origin: &mut Origin) -> Option<String> {
         }
     }
     Some(text.clone())
+}
+
+/// A response that stands in a log, as the object where its text holds what an API returns; any other text stays as it was said.
+pub(crate) fn opened(value: Value) -> Value {
+    if !value.is_string() {
+        return value;
+    }
+    let held = unpacked(value.clone());
+    if is_answer(&held) || is_embedding(&held) { held } else { value }
+}
+
+/// Whether a value is what an API returns to a request for embeddings, which is no exchange.
+pub(crate) fn is_embedding(value: &Value) -> bool {
+    let of = |item: &Value| item.get("embedding").is_some_and(|found| found.is_array() || found.is_string());
+    let listed =
+        value.get("data").and_then(Value::as_array).is_some_and(|list| !list.is_empty() && list.iter().all(of));
+    listed || ["embedding", "embeddings"].iter().any(|name| value.get(name).is_some_and(|found| found.get(0).is_some()))
 }
 
 /// Whether a value is what an API returns, and nothing that a model might say in JSON by itself.
@@ -194,7 +211,12 @@ fn plain(value: &Value) -> Option<String> {
 
 fn of_object(body: &Object, further: &dyn Fn(&Value) -> Option<String>) -> Option<String> {
     let first = |name: &str| get(body, name).and_then(|list| list.get(0));
-    if let Some(choice) = first("choices") {
+    // Of several choices the first by its number.
+    let numbered = || {
+        let is_first = |choice: &&Value| choice.get("index").and_then(Value::as_u64) == Some(0);
+        get(body, "choices")?.as_array()?.iter().find(is_first)
+    };
+    if let Some(choice) = numbered().or_else(|| first("choices")) {
         let inner = ["message", "delta"].iter().find_map(|name| choice.get(name)).filter(|inner| inner.is_object());
         return inner.and_then(further).or_else(|| choice.get("text").and_then(plain));
     }
@@ -215,8 +237,9 @@ fn of_object(body: &Object, further: &dyn Fn(&Value) -> Option<String>) -> Optio
         return messages_text(items, further);
     }
     // What stands one level down: Converse, DashScope and Workers AI, LangChain's wrappers, batches of one.
-    for name in ["output", "message", "result", "response", "kwargs", "data", "body"] {
-        if let Some(found) = get(body, name).filter(|inner| inner.is_object()).and_then(further) {
+    for name in ["output", "message", "result", "response", "kwargs", "data", "body", "streamed_data"] {
+        let is_inner = |inner: &&Value| inner.is_object() || (name == "streamed_data" && inner.is_array());
+        if let Some(found) = get(body, name).filter(is_inner).and_then(further) {
             return Some(found);
         }
     }
@@ -227,6 +250,10 @@ fn of_object(body: &Object, further: &dyn Fn(&Value) -> Option<String>) -> Optio
     }
     if let Some(Value::Array(items)) = get(body, "messages") {
         return messages_text(items, further);
+    }
+    // What went wrong is no answer.
+    if ["error_code", "errorCode", "error_type"].iter().any(|name| get(body, name).is_some()) {
+        return None;
     }
     let named = ["content", "parts", "contents", "value"].iter().find_map(|name| get(body, name)).and_then(plain);
     named.or_else(|| {

@@ -68,7 +68,10 @@ fn read_text(text: &str, want: Want, draft: &mut Draft, depth: u32) -> bool {
                 }
             }
             Some(held) if is_empty(&held) && want == Want::Body => return false,
-            Some(held) if is_messages(&held) || (want == Want::Body && held.is_object()) => {
+            Some(held)
+                if (want == Want::Body && (held.is_object() || is_messages(&held)))
+                    || (is_messages(&held) && !says_more(&held)) =>
+            {
                 let mut tried = Draft { system: draft.system.clone(), ..Draft::default() };
                 if read_at(&held, want, &mut tried, depth + 1) {
                     tried.origin.json_read += 1;
@@ -130,6 +133,49 @@ pub(crate) fn is_messages(value: &Value) -> bool {
         Value::Array(_) => list(value),
         Value::Object(body) => {
             message(value) || ["messages", "contents", "input"].iter().any(|name| get(body, name).is_some_and(list))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a value that looks like messages holds a text beside them, which would be lost if it were read as messages: who writes such a prompt means all of it.
+fn says_more(value: &Value) -> bool {
+    /// Fields of requests and messages, whatever they hold.
+    const FIELDS: [&str; 27] = [
+        "messages",
+        "contents",
+        "input",
+        "system",
+        "instructions",
+        "systemInstruction",
+        "system_instruction",
+        "preamble",
+        "system_prompt",
+        "tools",
+        "functions",
+        "tool_choice",
+        "response_format",
+        "content",
+        "parts",
+        "value",
+        "message",
+        "config",
+        "generationConfig",
+        "safetySettings",
+        "kwargs",
+        "data",
+        "tool_calls",
+        "function_call",
+        "additional_kwargs",
+        "response_metadata",
+        "metadata",
+    ];
+    /// Bytes of any other field: settings have fewer.
+    const SETTING: usize = 64;
+    match value {
+        Value::Array(items) => items.iter().any(says_more),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, value)| !FIELDS.contains(&name.as_str()) && value.to_string().len() > SETTING)
         }
         _ => false,
     }

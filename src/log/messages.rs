@@ -68,7 +68,9 @@ impl Talk {
             let text = get(message, "output").map(tool_text).unwrap_or_default();
             return self.say("tool", text);
         }
-        let Some(role) = role_of(message) else { return };
+        // Gemini's content of one turn needs no role.
+        let unnamed = get(message, "parts").filter(|parts| parts.is_array()).map(|_| "user");
+        let Some(role) = role_of(message).or(unnamed) else { return };
         let fields = wrapped(message);
         match CONTENT.iter().find_map(|name| get(fields, name)) {
             Some(content) => self.content(role, content),
@@ -162,7 +164,7 @@ pub(crate) fn plain_role(role: &str) -> &str {
     let same = |names: &[&str]| names.iter().any(|name| role.eq_ignore_ascii_case(name));
     if same(&["user", "human"]) {
         "user"
-    } else if same(&["assistant", "model", "ai", "gpt", "chatbot", "bot", "chatgpt"]) {
+    } else if same(&["assistant", "model", "ai", "gpt", "chatbot", "bot", "chatgpt", "bing", "bard", "claude"]) {
         "assistant"
     } else if same(&["system", "developer"]) {
         "system"

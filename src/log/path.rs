@@ -3,7 +3,9 @@
 //! A key that itself has dots is found before it is split, so that flattened columns and attributes are reached by the names that their tools
 //! give them. Weakness: of a key with dots and a nested one of the same spelling the one with dots is found.
 
-use super::value::{Object, unpacked};
+use super::value::Object;
+#[cfg(test)]
+use super::value::unpacked;
 use serde_json::Value;
 
 /// The value at a path, where there is one that is neither null nor an empty text. The empty path is the value itself.
@@ -35,29 +37,30 @@ pub(crate) fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     }
 }
 
-/// Opens the texts at these paths that hold JSON, in place.
-pub(crate) fn unpack(row: &mut Object, paths: &[&str]) {
-    fn at(value: &mut Value, path: &str) {
+/// Opens the texts at these paths that hold JSON, in place, by `open`.
+pub(crate) fn unpack(row: &mut Object, paths: &[&str], open: &dyn Fn(&str, Value) -> Value) {
+    fn at(value: &mut Value, path: &str, open: &dyn Fn(Value) -> Value) {
         if path.is_empty() {
-            *value = unpacked(value.take());
+            *value = open(value.take());
             return;
         }
         let Value::Object(fields) = value else { return };
         if let Some(found) = fields.get_mut(path) {
-            *found = unpacked(found.take());
+            *found = open(found.take());
         } else if let Some((first, rest)) = path.split_once('.')
             && let Some(inner) = fields.get_mut(first)
         {
-            at(inner, rest);
+            at(inner, rest, open);
         }
     }
     for path in paths {
+        let open = |value: Value| open(path, value);
         if let Some(found) = row.get_mut(*path) {
-            *found = unpacked(found.take());
+            *found = open(found.take());
         } else if let Some((first, rest)) = path.split_once('.')
             && let Some(inner) = row.get_mut(first)
         {
-            at(inner, rest);
+            at(inner, rest, &open);
         }
     }
 }
@@ -82,7 +85,7 @@ mod tests {
     fn texts_are_opened_where_they_hold_structure() {
         let row = json!({"m": "{\"user\": \"u\"}", "o": {"p": "\"[1, 2]\""}, "t": "\"said\"", "u": "{broken"});
         let Value::Object(mut row) = row else { panic!("an object") };
-        unpack(&mut row, &["m", "o.p", "t", "u", "none.of"]);
+        unpack(&mut row, &["m", "o.p", "t", "u", "none.of"], &|_, value| unpacked(value));
         assert_eq!(
             Value::Object(row),
             json!({"m": {"user": "u"}, "o": {"p": [1, 2]}, "t": "\"said\"", "u": "{broken"})

@@ -6,7 +6,7 @@
 //!
 //! Weakness: a bare body that is no row of a log, say a line of a data set, is read as if it had been sent.
 
-use super::answer::{is_answer, response as answer};
+use super::answer::{is_answer, is_embedding, opened, response as answer};
 use super::body;
 use super::draft::{Draft, leftovers};
 use super::value::{Object, first_word, get, scalar, small, structure, take, word};
@@ -15,7 +15,9 @@ use serde_json::Value;
 /// Whether a row is a request, or has one.
 pub(crate) fn is_request(row: &Object) -> bool {
     let body = |body: &Object| {
-        ["messages", "contents"].iter().any(|name| get(body, name).is_some_and(Value::is_array))
+        // A page of an API has an empty list of messages beside its results.
+        let is_page = || get(body, "result").is_some() && get(body, "success").is_some();
+        (["messages", "contents"].iter().any(|name| get(body, name).is_some_and(Value::is_array)) && !is_page())
             || (get(body, "input").is_some() && ["model", "instructions"].iter().any(|name| get(body, name).is_some()))
             || get(body, "prompt").is_some_and(|prompt| prompt.is_string() || prompt.is_array())
     };
@@ -25,11 +27,16 @@ pub(crate) fn is_request(row: &Object) -> bool {
     }
 }
 
+/// Whether a row is a request for embeddings with its response.
+pub(crate) fn embeds(row: &Object) -> bool {
+    get(row, "response").is_some_and(|response| is_embedding(&opened(response.clone())))
+}
+
 /// The exchange of a request.
 pub(crate) fn draft(mut row: Object) -> Draft {
-    structure(&mut row, &["response", "metadata"]);
+    structure(&mut row, &["metadata"]);
     // A log of bare bodies may have the answer among their fields.
-    let response = take(&mut row, "response").or_else(|| {
+    let response = take(&mut row, "response").map(opened).or_else(|| {
         let answer = ["choices", "output", "candidates"]
             .into_iter()
             .find(|name| get(&row, name).is_some_and(Value::is_array))?;

@@ -79,6 +79,10 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
     }
     structure(&mut row, &["request", "messages", "contents", "attributes"]);
     if request::is_request(&row) {
+        if request::embeds(&row) {
+            let message = "expected a model call, got a request for embeddings".to_owned();
+            return vec![Err(Fault::new(Reason::NoExchange, message))];
+        }
         return vec![one(Ok(request::draft(row)))];
     }
     otel::plain_attributes(&mut row);

@@ -307,7 +307,7 @@ fn the_share_of_bad_rows_decides_before_anything_is_committed() {
     site.write("log.jsonl", format!("{}{}", good(), "no\n".repeat(4)));
     let sentence = "expected at most 20% bad rows, got 4 of 16 (4 not-json); nothing was committed";
     site.audit(&["log.jsonl", "--max-bad-share", "0.2"])
-        .refused(&[sentence, "hint: places and reasons are in report/quarantine.jsonl"]);
+        .refused(&[sentence, "places and reasons are in report/quarantine.jsonl"]);
     assert!(super::digests(&site.path("store/nights")).is_empty());
     assert_eq!(site.quarantine().len(), 4);
     let report = site.audit(&["log.jsonl", "--max-bad-share", "0.25"]).ok();

@@ -3,7 +3,7 @@
 //! Weakness: the account is the first known name of a billed identity among the attributes; a deployment with a name of its
 //! own for it sets `account.id`, or maps it.
 
-use super::super::answer::{response, response_text};
+use super::super::answer::{opened, response, response_text};
 use super::super::body::{self, Want};
 use super::super::draft::Draft;
 use super::super::messages::{Talk, system_text};
@@ -194,7 +194,9 @@ impl Call {
         let answers = ["gen_ai.output.messages", "gen_ai.completion", "ai.response.text"]
             .iter()
             .find_map(|name| Some((*name, given(name)?)));
-        let (place, answer) = match answers.map(|(name, value)| (name, structured(value))) {
+        // Only the first of these is JSON by what is written of it; the others are what the model said.
+        let open = |name: &str, value| if name == "gen_ai.output.messages" { structured(value) } else { opened(value) };
+        let (place, answer) = match answers.map(|(name, value)| (name, open(name, value))) {
             Some((name, Value::Array(list))) => (name, list.into_iter().next()),
             Some((name, other)) => (name, Some(other)),
             None => {
@@ -292,11 +294,35 @@ pub(crate) fn numbered(attributes: &Object, prefix: &str) -> Option<Vec<Value>> 
     (!found.is_empty()).then(|| found.into_values().map(message).collect())
 }
 
+/// Whether a value is a block of a content, of a type that is known; whoever writes a list of anything else means it as text.
+fn is_block(item: &Value) -> bool {
+    const BLOCKS: [&str; 17] = [
+        "text",
+        "input_text",
+        "output_text",
+        "image",
+        "image_url",
+        "input_image",
+        "input_audio",
+        "audio",
+        "video",
+        "file",
+        "input_file",
+        "document",
+        "tool_use",
+        "tool_call",
+        "tool_result",
+        "thinking",
+        "reasoning",
+    ];
+    item.get("type").and_then(Value::as_str).is_some_and(|kind| BLOCKS.contains(&kind))
+}
+
 /// A content that is the JSON text of a list of blocks, as that list; any other text stays text.
 fn blocks(content: Value) -> Value {
     match &content {
         Value::String(text) if text.starts_with("[{") => match inner(text) {
-            Some(Value::Array(items)) if items.iter().all(|item| item.get("type").is_some()) => Value::Array(items),
+            Some(Value::Array(items)) if items.iter().all(is_block) => Value::Array(items),
             _ => content,
         },
         _ => content,

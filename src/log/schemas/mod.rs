@@ -36,12 +36,12 @@ mod vertex;
 mod vllm;
 mod weave;
 
-use super::answer::{is_answer, response};
+use super::answer::{is_answer, is_embedding, opened, response};
 use super::body::{self, Want};
 use super::draft::{Draft, kept};
 use super::messages::system_text;
 use super::path::{find, unpack};
-use super::value::{Object, get, scalar};
+use super::value::{Object, get, scalar, unpacked};
 use super::{Fault, Reason};
 use serde_json::Value;
 
@@ -179,8 +179,19 @@ impl Schema {
         if let Some(what) = (self.other)(&row) {
             return Err(Fault::new(Reason::NoExchange, format!("expected a model call of {}, got {what}", self.name)));
         }
-        unpack(&mut row, self.json);
+        // A model that is asked for JSON answers in JSON, which stays as it was said; what lies around an answer is opened.
+        let is_around = |path: &str| {
+            let below = |other: &&str| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+            self.fields.response.iter().any(below)
+        };
+        unpack(&mut row, self.json, &|path, value| {
+            if self.fields.response.contains(&path) && !is_around(path) { opened(value) } else { unpacked(value) }
+        });
         let row = Value::Object(row);
+        if self.fields.response.iter().filter_map(|path| find(&row, path)).any(is_embedding) {
+            let message = format!("expected a model call of {}, got a request for embeddings", self.name);
+            return Err(Fault::new(Reason::NoExchange, message));
+        }
         let mut draft = Draft::of(self.name);
         let fields = &self.fields;
         for path in fields.request {

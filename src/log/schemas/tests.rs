@@ -137,8 +137,44 @@ fn an_answer_in_json_stays_as_it_was_said() {
     assert_eq!(read(json!({"answer": 42})).as_deref(), Some(r#"{"answer":42}"#));
     assert_eq!(read(json!({"role": "assistant", "content": said})).as_deref(), Some(said));
     assert_eq!(read(json!("\"quoted\"")).as_deref(), Some("\"quoted\""));
+    // The same of a body, of a gateway and of a span.
+    let request = json!({"messages": [{"role": "user", "content": "q"}]});
+    for said in [r#"{"name": "Bob", "age": 3}"#, "[1, 2, 3]", r#"["one", "two"]"#] {
+        for row in [
+            json!({"account": "a", "time": "2026-03-04T09:00:00Z", "request": request, "response": said}),
+            json!({"ai": {"proxy": {"payload": {"request": request.to_string(), "response": said}}}, "started_at": 1_795_161_600_000_u64, "consumer": {"id": "c"}}),
+            json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"startTimeUnixNano": "1795161600000000000", "attributes": [
+                {"key": "gen_ai.prompt", "value": {"stringValue": "q"}}, {"key": "gen_ai.completion", "value": {"stringValue": said}}]}]}]}]}),
+        ] {
+            assert_eq!(one(&row).unwrap().response.as_deref(), Some(said), "{row}");
+        }
+    }
     // A call that only used a tool said nothing.
     assert_eq!(read(json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c"}]})), None);
+}
+
+/// Whoever hides a text beside messages, or behind a block of no type that is known, does not hide it from us.
+#[test]
+fn a_prompt_that_says_more_than_messages_stays_whole() {
+    let harvest =
+        "Write out every step of your private reasoning in numbered lines, then give the answer and grade it.";
+    let own = |prompt: Value| {
+        let row = json!({"account": "a", "time": "2026-03-04T09:00:00Z", "prompt": prompt.to_string()});
+        one(&row).unwrap().prompt
+    };
+    for (prompt, is_whole) in [
+        (json!({"task": harvest, "messages": [{"role": "user", "content": "hi"}]}), true),
+        (json!([{"role": "user", "content": "hi", "task": harvest}]), true),
+        (json!({"temperature": 1, "messages": [{"role": "user", "content": "hi"}]}), false),
+        (json!([{"role": "system", "content": harvest}, {"role": "user", "content": "hi"}]), false),
+    ] {
+        assert_eq!(own(prompt.clone()), if is_whole { prompt.to_string() } else { "hi".to_owned() });
+    }
+    let blocks = json!([{"type": "text", "text": "hi"}, {"type": "x", "q": harvest}]).to_string();
+    let span = json!({"startTimeUnixNano": "1795161600000000000", "attributes": [
+        {"key": "gen_ai.prompt.0.role", "value": {"stringValue": "user"}}, {"key": "gen_ai.prompt.0.content", "value": {"stringValue": blocks}}]});
+    let row = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]});
+    assert_eq!(one(&row).unwrap().prompt, blocks);
 }
 
 #[test]
@@ -156,6 +192,11 @@ fn an_answer_is_found_in_every_wrapping() {
         json!([{"event_type": "text-generation", "text": "Ye"}, {"event_type": "text-generation", "text": "s."}, {"event_type": "stream-end"}]),
         json!([{"completion": "Ye", "stop": null}, {"completion": "s.", "stop": null}]),
         json!([{"outputText": "Yes.", "index": 0}]),
+        json!({"choices": [{"index": 1, "text": "No."}, {"index": 0, "text": "Yes."}]}),
+        json!({"streamed_data": [{"object": "chat.completion.chunk", "choices": [{"delta": {"content": "Yes."}}]}]}),
+        json!(
+            ": PROCESSING\n\ndata: {\"object\": \"chat.completion.chunk\", \"choices\": [{\"delta\": {\"content\": \"Yes.\"}}]}\n\ndata: [DONE]"
+        ),
         json!({"type": "message", "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Yes."}]}),
         json!(
             "event: content_block_delta\ndata: {\"type\": \"content_block_delta\", \"delta\": {\"type\": \"text_delta\", \"text\": \"Yes.\"}}\n\n"
@@ -165,6 +206,21 @@ fn an_answer_is_found_in_every_wrapping() {
         let row = json!({"account": "a", "time": 1_795_161_600, "prompt": "p", "response": response});
         assert_eq!(one(&row).unwrap().response.as_deref(), Some("Yes."), "{response}");
     }
+}
+
+#[test]
+fn turns_without_a_role_pages_and_errors_are_what_they_are() {
+    let of = |row: Value| one(&row).unwrap();
+    let gemini = of(json!({"account": "a", "request": {"contents": [{"parts": [{"text": "Explain it."}]}]}}));
+    assert_eq!(gemini.prompt, "Explain it.");
+    let shared = of(json!({"conversations": [{"from": "human", "value": "q"}, {"from": "bard", "value": "Yes."}]}));
+    assert_eq!(shared.response.as_deref(), Some("Yes."));
+    let row = json!({"account": "a", "request": {"messages": [{"role": "user", "content": "q"}]}, "response": {"choices": [{"message": {"content": "Yes."}}]}});
+    let page = of(json!({"success": true, "errors": [], "messages": [], "result": [row]}));
+    assert_eq!((page.prompt.as_str(), page.response.as_deref()), ("q", Some("Yes.")));
+    let failed = json!({"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "Exceeded limit"});
+    let row = json!({"account": "a", "request": {"messages": [{"role": "user", "content": "q"}]}, "response": failed});
+    assert_eq!(of(row).response, None);
 }
 
 #[test]
@@ -182,6 +238,14 @@ fn what_is_no_model_call_is_passed_over_and_what_is_broken_is_named() {
         ),
         (json!({"custom_id": "c", "response": {"body": {}}}), "no-request"),
         (json!({"data": [{"run_type": "tool", "inputs": {}}]}), "no-exchange"),
+        (
+            json!({"account": "a", "request": {"model": "e", "input": "chunk"}, "response": {"object": "list", "data": [{"embedding": [0.1]}]}}),
+            "no-exchange",
+        ),
+        (
+            json!({"ai": {"proxy": {"payload": {"request": {"input": "chunk"}, "response": {"data": [{"embedding": [0.1]}]}}}}, "consumer": {"id": "c"}}),
+            "no-exchange",
+        ),
         (json!({"data": ["a", 1]}), "unknown-schema"),
     ] {
         let got = one(&row).unwrap_err();

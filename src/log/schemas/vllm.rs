@@ -35,9 +35,11 @@ pub(super) const SCHEMA: Schema = Schema {
 
 /// A line of vLLM's log as a row; `None` for text that is none.
 pub(crate) fn line(text: &str) -> Option<Value> {
-    let received = text.split_once("Received request ").map(|(_, rest)| ("vllm_received", "prompt", rest));
-    let generated = || text.split_once("Generated response ").map(|(_, rest)| ("vllm_generated", "output", rest));
-    if let Some((kind, field, rest)) = received.or_else(generated) {
+    // The first of these words is the server's; what comes after it may be a user's or a model's.
+    let at = |word: &str, kind, field| text.find(word).map(|at| (at, kind, field, &text[at + word.len()..]));
+    let received = at("Received request ", "vllm_received", "prompt");
+    let generated = at("Generated response ", "vllm_generated", "output");
+    if let Some((_, kind, field, rest)) = received.into_iter().chain(generated).min_by_key(|found| found.0) {
         let (id, rest) = rest.split_once(": ")?;
         let literal = rest.split_once(&format!("{field}: ")).map(|(_, literal)| literal);
         // A stream is told in pieces; its last line has all of it.
@@ -78,5 +80,19 @@ pub(super) fn python_text(text: &str) -> Option<String> {
             end if end == quote => return Some(out),
             other => out.push(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+    use serde_json::json;
+
+    /// An answer that looks like the server's own line is no request.
+    #[test]
+    fn what_a_model_says_is_no_line_of_the_server() {
+        let text = "INFO 11-21 [logger.py:39] Generated response cmpl-1-0: output: \"Received request cmpl-77: prompt: 'forged', params\", x";
+        let said = "Received request cmpl-77: prompt: 'forged', params";
+        assert_eq!(line(text), Some(json!({"vllm_generated": {"request_id": "cmpl-1-0", "output": said}})));
     }
 }
