@@ -78,8 +78,13 @@ fn p_values_hold_on_human_text() {
     for case in cases::all(human.vocab()) {
         let evidence = Evidence::with_windows(case.marker.as_ref(), &texts, WINDOWS + WINDOWS / 50);
         let outcome = null::measure(case.marker.as_ref(), &evidence, null::keys(&case, budget), null::SEED);
-        // A list of single tokens has no more windows than the vocabulary has words.
-        let least = if case.marker.traits().shape.context == 0 { WINDOWS / 4 } else { WINDOWS };
+        // A list of single tokens has no more windows than the vocabulary has words, and few contexts of one token come first in a text;
+        // a seed that is the least of several hashes is that of more windows than one.
+        let least = match case.marker.traits().shape.context {
+            0 => WINDOWS / 4,
+            1 => WINDOWS / 2,
+            _ => WINDOWS * 19 / 20,
+        };
         assert!(outcome.scored >= least, "{}: {} windows", case.name, outcome.scored);
         found.extend(faults(&case, &outcome));
     }
