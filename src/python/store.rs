@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Level, Time};
 use crate::log::parse_time;
 use crate::lookup::{self, Opened, SimilarQuery};
+use crate::report::ring::Rung;
 use crate::stored::AuditConfig;
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -129,7 +130,7 @@ impl Store {
                     lookup::export_members(&store, &levels, &mut out)?;
                     of_csv(&out)
                 }
-                "rings" => of_csv(lookup::export_rings(&store)?.as_bytes()),
+                "rings" => of_csv(lookup::export_rings(&store, Rung::Chance)?.as_bytes()),
                 other => Err(config(format!("expected members or rings, got {other:?}"))),
             }
         });
