@@ -39,8 +39,9 @@ const KINDS: [&str; 15] = [
 ];
 /// Of the first these are written behind the night's own commit.
 const BEHIND: &[&str] = &["facts", "uses", "uses-by-account", "activity"];
-/// Nights until every kind has been merged in two tiers.
-const NIGHTS: u64 = 16;
+/// Nights within which every kind is merged in two tiers. The audit's key decides which fingerprints are kept, so a new key moves the
+/// night in which their files are large enough.
+const NIGHTS: u64 = 40;
 /// `O_NONBLOCK`.
 const AT_ONCE: i32 = 0o4000;
 
@@ -194,7 +195,11 @@ fn killed(site: &Site, store: &str, n: u64, log: &str, file: &Merged, whole: &[u
 fn a_merge_that_fails_or_is_killed_changes_nothing() {
     let site = Site::new();
     let (mut tiers, mut done) = (BTreeMap::new(), BTreeSet::new());
+    let every: BTreeSet<(u32, &str)> = [1, 2].into_iter().flat_map(|tier| KINDS.map(|kind| (tier, kind))).collect();
     for n in 1..=NIGHTS {
+        if done == every {
+            break;
+        }
         let (log, before) = (night(n), if n > 1 { named(&site, "store") } else { BTreeMap::new() });
         if n > 1 {
             copy(&site, "store", "before");
@@ -236,6 +241,5 @@ fn a_merge_that_fails_or_is_killed_changes_nothing() {
             assert_eq!(state(&site, "hurt", &log), expected, "night {n}, {names:?} killed");
         }
     }
-    let expected = [1, 2].into_iter().flat_map(|tier| KINDS.map(|kind| (tier, kind))).collect();
-    assert_eq!(done, expected);
+    assert_eq!(done, every);
 }
