@@ -9,7 +9,9 @@ use crate::log::{self, LogConfig, Prediction, Said, Tokens, begins_as_lines, rea
 use crate::radioactivity::attribute::{Case, Owners, Ring, attribute as test_rings};
 use crate::radioactivity::evidence::{Evidence, Read};
 use crate::radioactivity::{self, Config, Served};
-use crate::report::radioactivity::{Attribution, Input as Summary, Mode, Radioactivity, SetSummary};
+use crate::report::radioactivity::{
+    Attribution, BadRows, Input as Summary, Mode, Radioactivity, ServedSummary, SetSummary,
+};
 use crate::report::watermark::FileSummary;
 use crate::store::Store;
 use crate::store::contexts::{Builder, Facts};
@@ -67,7 +69,7 @@ impl Reader<'_> {
         account: &mut dyn FnMut(&str) -> u32,
         take: &mut dyn FnMut(Vec<(u32, Vec<u32>)>) -> Result<()>,
         progress: &dyn Progress,
-    ) -> Result<()> {
+    ) -> Result<BadRows> {
         let mut tokenised = |batch: Vec<Response>| {
             let n = batch.len() as u64;
             let of_one = |response: Response| Ok((response.account, self.text(response.text)?));
@@ -78,7 +80,8 @@ impl Reader<'_> {
         self.responses(harvest, account, false, &mut tokenised, progress)
     }
 
-    /// Calls `take` with the responses of a harvest, with their prompts where `prompts` says so.
+    /// Calls `take` with the responses of a harvest, with their prompts where `prompts` says so. Returns the rows of its logs that are no
+    /// exchanges.
     pub(super) fn responses(
         &self,
         harvest: &Harvest<'_>,
@@ -86,13 +89,14 @@ impl Reader<'_> {
         prompts: bool,
         take: &mut dyn FnMut(Vec<Response>) -> Result<()>,
         progress: &dyn Progress,
-    ) -> Result<()> {
+    ) -> Result<BadRows> {
+        let mut all_bad = BadRows::new();
         match harvest {
-            Harvest::Stored(store, choice) => each_response(store, choice, prompts, take),
+            Harvest::Stored(store, choice) => each_response(store, choice, prompts, take)?,
             Harvest::Logs(inputs) => {
                 let position = Arc::new(AtomicU64::new(0));
                 for input in inputs {
-                    let (mut n, mut bad) = (0u64, 0u64);
+                    let (mut n, mut bad) = (0u64, BadRows::new());
                     let mut joiner = log::Joiner::new(self.log);
                     let mut each = |rows: Vec<(u32, log::Row)>| {
                         let mut batch = Vec::with_capacity(rows.len());
@@ -106,8 +110,8 @@ impl Reader<'_> {
                                     let message = format!("{name}: expected a whole log, got: {}", cut.detail);
                                     return Err(Error::new(ErrorKind::Input, message));
                                 }
-                                Err(_) => {
-                                    bad += 1;
+                                Err(other) => {
+                                    *bad.entry(other.reason.word().to_owned()).or_default() += 1;
                                     continue;
                                 }
                             };
@@ -120,13 +124,15 @@ impl Reader<'_> {
                     };
                     read_exchanges(input, self.log, &position, &mut |rows| each(joiner.join(0, rows)))?;
                     each(joiner.finish())?;
-                    if bad > 0 {
+                    let n_bad: u64 = bad.values().sum();
+                    if n_bad > 0 {
                         progress.note(&format!(
-                            "{}: {bad} of {} rows are no exchanges and were left out",
+                            "{}: {n_bad} of {} rows are no exchanges and were left out",
                             input.name(),
-                            n + bad
+                            n + n_bad
                         ));
                     }
+                    bad.into_iter().for_each(|(reason, n)| *all_bad.entry(reason).or_default() += n);
                     if n == 0 {
                         return Err(Error::new(
                             ErrorKind::Input,
@@ -135,9 +141,9 @@ impl Reader<'_> {
                         .hint("a harvest is a log with account, time, prompt and response, as audit reads it"));
                     }
                 }
-                Ok(())
             }
         }
+        Ok(all_bad)
     }
 
     /// The contexts of a harvest.
@@ -147,7 +153,7 @@ impl Reader<'_> {
         packing: Packing,
         mut facts: Facts,
         progress: &dyn Progress,
-    ) -> Result<(Builder, Facts)> {
+    ) -> Result<(Builder, Facts, BadRows)> {
         let mut builder = Builder::new(self.bytes, self.dir);
         let mut take = |batch: Vec<(u32, Vec<u32>)>| {
             facts.responses += batch.len() as u64;
@@ -156,8 +162,8 @@ impl Reader<'_> {
                 batch.par_iter().map(|(_, tokens)| packing.contexts(tokens).collect()).collect();
             contexts.into_iter().try_for_each(|contexts| builder.add(contexts))
         };
-        self.each(harvest, &mut |_| 0, &mut take, progress)?;
-        Ok((builder, facts))
+        let bad_rows = self.each(harvest, &mut |_| 0, &mut take, progress)?;
+        Ok((builder, facts, bad_rows))
     }
 }
 
@@ -193,7 +199,7 @@ pub fn build(
     progress: &dyn Progress,
 ) -> Result<Facts> {
     progress.stage("read", None);
-    let (builder, facts) = reader.builder(harvest, packing(test.marker.as_ref()), facts, progress)?;
+    let (builder, facts, _) = reader.builder(harvest, packing(test.marker.as_ref()), facts, progress)?;
     if facts.responses == 0 {
         return Err(Error::new(ErrorKind::Input, "expected responses that were served, found none")
             .hint("the log must hold responses, and the selection at least one of them"));
@@ -369,7 +375,7 @@ pub fn ask(
     let packings = packings(question.tests);
     progress.stage("read", crate::store::input::total_bytes(inputs));
     let (suspect, _) = read_all(inputs, Some(mode), &packings, question, &mut summary, progress)?;
-    let clean = read_clean(mode, &packings, question, progress)?;
+    let (clean, controls) = read_clean(mode, &packings, question, progress)?;
     progress.stage("score", None);
     let mut told = Vec::new();
     let mut found = Vec::new();
@@ -384,18 +390,20 @@ pub fn ask(
                 let chosen = log_digests(logs)?;
                 let facts =
                     facts(test, question.reader.tokenizer, format!("all responses of {name}"), chosen.as_bytes());
-                let (builder, facts) = question.reader.builder(&harvest, *packing, facts, progress)?;
+                let (builder, facts, bad_rows) = question.reader.builder(&harvest, *packing, facts, progress)?;
                 let set = builder.held(facts, question.reader.dir)?;
                 told.push(SetSummary {
                     name: name.clone(),
                     digest: set.digest().to_string(),
                     facts: set.facts().clone(),
+                    bad_rows,
                 });
                 made.insert(*packing, Served { name: name.clone(), set });
             }
         }
         if let Set::Ready(Served { name, set }) = set {
-            told.push(SetSummary { name: name.clone(), digest: set.digest().to_string(), facts: set.facts().clone() });
+            let (digest, facts) = (set.digest().to_string(), set.facts().clone());
+            told.push(SetSummary { name: name.clone(), digest, facts, bad_rows: BadRows::new() });
         }
         for test in question.tests {
             let packing = packing(test.marker.as_ref());
@@ -418,6 +426,7 @@ pub fn ask(
     Ok(Radioactivity::new(
         mode,
         summary,
+        controls,
         told,
         question.config,
         question.reader.tokenizer.map(Tokenizer::digest),
@@ -435,7 +444,12 @@ pub(super) fn packings(tests: &[Test]) -> Vec<Packing> {
 /// The clean texts, each for each packing.
 type Clean = Vec<(String, BTreeMap<Packing, Read>)>;
 
-fn read_clean(mode: Mode, packings: &[Packing], question: &Question<'_>, progress: &dyn Progress) -> Result<Clean> {
+fn read_clean(
+    mode: Mode,
+    packings: &[Packing],
+    question: &Question<'_>,
+    progress: &dyn Progress,
+) -> Result<(Clean, Vec<Summary>)> {
     let one = |input: &Input| {
         let mut summary = Summary::default();
         let (read, _) = read_all(std::slice::from_ref(input), Some(mode), packings, question, &mut summary, progress)?;
@@ -445,7 +459,7 @@ fn read_clean(mode: Mode, packings: &[Packing], question: &Question<'_>, progres
         }
         // A control is told by the last part of its name: the directories are another machine's.
         let name = input.name();
-        Ok((name.rsplit('/').next().unwrap_or(&name).to_owned(), read))
+        Ok(((name.rsplit('/').next().unwrap_or(&name).to_owned(), read), summary))
     };
     question.clean.iter().map(one).collect()
 }
@@ -477,15 +491,15 @@ pub fn attribute(
     let packings = packings(question.tests);
     progress.stage("read", crate::store::input::total_bytes(inputs));
     let (suspect, mode) = read_all(inputs, None, &packings, question, &mut summary, progress)?;
-    let clean = read_clean(mode, &packings, question, progress)?;
+    let (clean, controls) = read_clean(mode, &packings, question, progress)?;
     progress.stage("served", None);
     let Reader { bytes, dir, .. } = question.reader;
     let mut owners: Vec<(Packing, Owners)> =
         packings.iter().map(|packing| (*packing, Owners::new(bytes / packings.len().max(1), dir))).collect();
-    let (mut responses, mut tokens) = (0u64, 0u64);
+    let mut of_served = ServedSummary::default();
     let mut take = |batch: Vec<(u32, Vec<u32>)>| {
-        responses += batch.len() as u64;
-        tokens += batch.iter().map(|(_, tokens)| tokens.len() as u64).sum::<u64>();
+        of_served.responses += batch.len() as u64;
+        of_served.tokens += batch.iter().map(|(_, tokens)| tokens.len() as u64).sum::<u64>();
         for (packing, owners) in &mut owners {
             let contexts = |(account, tokens): &(u32, Vec<u32>)| (*account, packing.contexts(tokens).collect());
             let contexts: Vec<(u32, Vec<u128>)> = batch.par_iter().map(contexts).collect();
@@ -493,7 +507,7 @@ pub fn attribute(
         }
         Ok(())
     };
-    let mut rings = Vec::new();
+    let (mut rings, mut bad_rows) = (Vec::new(), BadRows::new());
     match parties {
         Parties::Stored(store, named) => {
             let known = numbers(store)?;
@@ -517,7 +531,8 @@ pub fn attribute(
                         next - 1
                     })
                 };
-                question.reader.each(&Harvest::Logs(logs.clone()), &mut number, &mut take, progress)?;
+                let bad = question.reader.each(&Harvest::Logs(logs.clone()), &mut number, &mut take, progress)?;
+                bad.into_iter().for_each(|(reason, n)| *bad_rows.entry(reason).or_default() += n);
                 if !name.is_empty() {
                     let mut members: Vec<u32> = numbers.into_values().collect();
                     members.sort_unstable();
@@ -526,7 +541,8 @@ pub fn attribute(
             }
         }
     }
-    if responses == 0 {
+    of_served.bad_rows = bad_rows;
+    if of_served.responses == 0 {
         return Err(Error::new(ErrorKind::Input, "expected responses that were served, found none")
             .hint("attribution needs what was served to each account: audit logs with responses"));
     }
@@ -552,5 +568,5 @@ pub fn attribute(
         .collect();
     let (findings, keys) = test_rings(&cases, &rings, decoys, question.config)?;
     let tokenizer = question.reader.tokenizer.map(Tokenizer::digest);
-    Ok(Attribution::new(mode, summary, (responses, tokens), question.config, tokenizer, findings, keys))
+    Ok(Attribution::new(mode, (summary, controls, of_served), question.config, tokenizer, findings, keys))
 }

@@ -1,6 +1,6 @@
 //! The command line as clap reads it: long because it is one table of all commands and their flags.
 
-use super::format::Format;
+use super::format::{Format, of};
 use crate::report::ring::{Disposition, Rung};
 use crate::stored::registry::Kind;
 use clap::builder::RangedU64ValueParser;
@@ -73,7 +73,7 @@ pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) common: Common,
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,
 }
 
@@ -266,7 +266,7 @@ pub(crate) struct Similar {
     #[arg(long, value_name = "FAMILY")]
     pub(crate) family: Option<String>,
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,
 }
 
@@ -283,7 +283,7 @@ pub(crate) struct Family {
     #[command(flatten)]
     pub(crate) list: ListArgs,
     /// text, json or csv
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json, Format::Csv]), default_value = "text")]
     pub(crate) format: Format,
 }
 
@@ -320,7 +320,7 @@ pub(crate) struct Account {
     #[arg(long)]
     pub(crate) checked: bool,
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,
 }
 
@@ -345,7 +345,7 @@ pub(crate) struct ShownRing {
     #[arg(long)]
     pub(crate) checked: bool,
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,
 }
 
@@ -394,7 +394,7 @@ pub(crate) enum RingCommand {
         #[command(flatten)]
         common: Common,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Walk through the store's days again and again without their coordination: what share of lists holds a false ring
@@ -408,7 +408,7 @@ pub(crate) enum RingCommand {
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
 }
@@ -459,7 +459,7 @@ pub(crate) enum RegistryCommand {
         #[arg(long, value_name = "DIR")]
         store: PathBuf,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Propose entries: texts that are sent day after day by accounts that behave like people, and old fragments of many accounts
@@ -468,7 +468,7 @@ pub(crate) enum RegistryCommand {
         #[arg(long, value_name = "DIR")]
         store: PathBuf,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Remove all entries of a name
@@ -517,7 +517,7 @@ pub(crate) struct Export {
     #[command(flatten)]
     pub(crate) list: ListArgs,
     /// csv, or json for families
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    #[arg(long, value_parser = of(&[Format::Csv, Format::Json]), default_value = "csv")]
     pub(crate) format: Format,
 }
 
@@ -544,7 +544,7 @@ pub(crate) enum StoreCommand {
         #[arg(long, value_name = "DIR")]
         store: PathBuf,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Forget exchanges: nothing that only they held is left in the store
@@ -568,7 +568,7 @@ pub(crate) enum StoreCommand {
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Bring a store of an older format to today's; answers stay the same
@@ -577,7 +577,7 @@ pub(crate) enum StoreCommand {
         #[arg(value_name = "DIR")]
         store: PathBuf,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Merge key tables and index segments into one each, and shrink the catalog; answers stay the same
@@ -586,7 +586,7 @@ pub(crate) enum StoreCommand {
         #[arg(long, value_name = "DIR")]
         store: PathBuf,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
 }
@@ -611,7 +611,7 @@ pub(crate) struct Calibrate {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,
 }
 

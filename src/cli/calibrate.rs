@@ -1,7 +1,7 @@
 //! `calibrate`: unrelated neighbours of a prompt on the prompts of a store, by length.
 
 use super::args::Calibrate;
-use super::format::{Format, only};
+use super::format::Format;
 use super::{config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::calibrate::{Rate, Scores};
@@ -46,7 +46,6 @@ fn highest(thresholds: &Thresholds) -> f64 {
 }
 
 pub(crate) fn calibrate(args: &Calibrate) -> Result<()> {
-    only(args.format, &[Format::Text, Format::Json])?;
     threads(args.common.threads)?;
     let model = config::model(&args.common)?;
     let source = match &args.group {

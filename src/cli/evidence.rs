@@ -6,7 +6,7 @@
 
 use super::args::{Cli, Command, Common};
 use super::evidence_args::{Bundle, EvidenceCommand, Replay};
-use super::format::{Format, only};
+use super::format::Format;
 use super::radioactivity_args::RadioactivityCommand;
 use super::watermark_args::WatermarkCommand;
 use super::{config, custody as acts, print, radioactivity, rings, threads, watermark};
@@ -284,7 +284,6 @@ fn rings_recipe(store: &Store, ids: &[String]) -> Result<std::result::Result<Rec
 }
 
 fn show(path: &Path, format: Format) -> Result<()> {
-    only(format, &[Format::Text, Format::Json])?;
     let files = load(path)?;
     let stated = unverified(&files).map_err(stepped)?;
     if format == Format::Json {
@@ -312,7 +311,6 @@ fn told(stated: &Stated) -> String {
 }
 
 fn verified(path: &Path, key: &Path, disclosure: Option<&Path>, format: Format) -> Result<()> {
-    only(format, &[Format::Text, Format::Json])?;
     let key = public(key)?;
     let disclosure = disclosure.map(|path| read_bounded(path, LONGEST_OPENINGS)).transpose()?;
     let found = verify(&load(path)?, &key, disclosure.as_deref()).map_err(stepped)?;

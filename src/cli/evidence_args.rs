@@ -1,6 +1,6 @@
 //! The `evidence` commands as types.
 
-use super::format::Format;
+use super::format::{Format, of};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(crate) enum EvidenceCommand {
         #[arg(value_name = "DIR|ARCHIVE")]
         bundle: PathBuf,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Check every byte of a bundle; a fault is named by its step, and the exit status is 2
@@ -36,7 +36,7 @@ pub(crate) enum EvidenceCommand {
         #[arg(long, value_name = "FILE")]
         disclosure: Option<PathBuf>,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Compute every number of a bundle again from its inputs, and compare bit for bit
@@ -134,7 +134,7 @@ pub(crate) enum CustodyCommand {
         #[arg(long, value_name = "DIR")]
         store: PathBuf,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
     /// Check the chain: rows that were taken out, edited, moved or cut off are named

@@ -1,7 +1,7 @@
 //! The commands that take something out of a store: `store forget`, `store compact`. Each says what it did, for the record.
 
 use super::args::{Common, StoreCommand};
-use super::format::{Format, only};
+use super::format::Format;
 use super::progress::Meter;
 use super::{config, custody, print};
 use crate::error::Result;
@@ -17,7 +17,6 @@ pub(crate) fn run(command: &StoreCommand) -> Result<()> {
     let meter = Meter::new();
     match command {
         StoreCommand::Forget { store, account, before, key, format } => {
-            only(*format, &[Format::Text, Format::Json])?;
             let common = Common { store: store.clone(), model: None, key: key.clone(), threads: None };
             let what = match (account, before) {
                 (Some(account), _) => Forget::Account(config::account(&common, account)?),
@@ -32,7 +31,6 @@ pub(crate) fn run(command: &StoreCommand) -> Result<()> {
             if *format == Format::Json { print::json(&done) } else { print::out(&forgotten(&done)) }
         }
         StoreCommand::Compact { store, format } => {
-            only(*format, &[Format::Text, Format::Json])?;
             let act = custody::act(None, "store compact", Vec::new())?;
             let done = upkeep::compact(store, By { name: &holder, act: Some(act) }, &meter);
             meter.end();
@@ -40,7 +38,6 @@ pub(crate) fn run(command: &StoreCommand) -> Result<()> {
             if *format == Format::Json { print::json(&done) } else { print::out(&compacted(&done)) }
         }
         StoreCommand::Upgrade { store, format } => {
-            only(*format, &[Format::Text, Format::Json])?;
             let act = custody::act(None, "store upgrade", Vec::new())?;
             let done = upkeep::upgrade(store, By { name: &holder, act: Some(act) }, &meter);
             meter.end();

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -17,6 +18,12 @@ pub(crate) enum Format {
     Csv,
     /// One line of JSON for each new ring
     Alerts,
+}
+
+/// Reads `--format` of a command that has these.
+pub(crate) fn of(allowed: &[Format]) -> impl TypedValueParser<Value = Format> + use<> {
+    PossibleValuesParser::new(allowed.iter().filter_map(ValueEnum::to_possible_value))
+        .try_map(|name| Format::from_str(&name, false))
 }
 
 /// Refuses a format that the command does not have.

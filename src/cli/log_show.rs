@@ -1,10 +1,10 @@
 //! `log show`: what the audit would take of a log, for a person who connects a new source.
 
 use super::config;
-use super::format::Format;
+use super::format::{Format, of};
 use super::print;
 use crate::audit::show::{Shown, show};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::log::{ColumnMap, LogConfig, Taken, recognise};
 use crate::store::input;
 use clap::{Args, Subcommand};
@@ -36,16 +36,13 @@ pub(crate) struct Show {
     #[arg(long, value_name = "N", default_value_t = 3)]
     rows: usize,
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     format: Format,
 }
 
 /// Runs one of the commands about logs.
 pub(crate) fn run(command: &LogCommand) -> Result<()> {
     let LogCommand::Show(args) = command;
-    if !matches!(args.format, Format::Text | Format::Json) {
-        return Err(Error::new(ErrorKind::Config, "expected --format text or json for log show, got another"));
-    }
     let log = LogConfig {
         map: args.map.as_deref().map(str::parse::<ColumnMap>).transpose()?,
         default_account: args.default_account.clone(),

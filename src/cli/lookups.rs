@@ -36,7 +36,6 @@ pub(super) fn family_id(text: &str) -> Result<FamilyId> {
 }
 
 pub(crate) fn similar(args: &Similar) -> Result<()> {
-    only(args.format, &[Format::Text, Format::Json])?;
     threads(args.common.threads)?;
     let model = config::model(&args.common)?;
     let store = opened(&args.common.store, args.checked)?;
@@ -148,7 +147,6 @@ fn list_query(args: &ListArgs) -> Result<ListQuery> {
 pub(crate) fn family(args: &Family) -> Result<()> {
     threads(args.common.threads)?;
     if args.family == "list" {
-        only(args.format, &[Format::Text, Format::Json, Format::Csv])?;
         let store = opened(&args.common.store, args.checked)?;
         let families = lookup::export_families(&store, &list_query(&args.list)?)?;
         return match args.format {
@@ -283,7 +281,6 @@ fn ring_lines(rings: &[RingOf]) -> String {
 }
 
 pub(crate) fn account(args: &Account) -> Result<()> {
-    only(args.format, &[Format::Text, Format::Json])?;
     threads(args.common.threads)?;
     let model = config::model(&args.common)?;
     let store = opened(&args.common.store, args.checked)?;
@@ -340,7 +337,6 @@ pub(crate) fn export(args: &Export) -> Result<()> {
             print::out(&lookup::export_rings(&open()?, args.at_or_above.rung())?)
         }
         What::Families => {
-            only(args.format, &[Format::Csv, Format::Json])?;
             let wanted = ListQuery { most: usize::MAX, trivial: true, ..list_query(&args.list)? };
             let families = lookup::export_families(&open()?, &wanted)?;
             match args.format {
@@ -376,7 +372,6 @@ pub(crate) fn store(args: &StoreCommand) -> Result<()> {
             print::out(&format!("copied: {nights} nights, {files} files, {bytes} bytes\n"))
         }
         StoreCommand::Stats { store, format } => {
-            only(*format, &[Format::Text, Format::Json])?;
             let opened = Store::open(store)?;
             let bytes: u64 = opened.files().iter().map(|file| file.bytes).sum();
             let mut kinds: std::collections::BTreeMap<&str, (u64, u64)> = std::collections::BTreeMap::new();

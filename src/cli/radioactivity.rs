@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::args::Common;
-use super::format::{Format, only};
+use super::format::Format;
 use super::progress::Meter;
 use super::radioactivity_args::{
     Ask, Attribute, Build, ContextsCommand, PlanArgs, RadioactivityCommand, Room, Rules, Selection, Sets,
@@ -49,7 +49,6 @@ pub(crate) fn contexts(command: &ContextsCommand) -> Result<()> {
         ContextsCommand::Intersect(args) => combine(args, Combine::Intersect),
         ContextsCommand::Subtract(args) => combine(args, Combine::Subtract),
         ContextsCommand::Info { set, format } => {
-            only(*format, &[Format::Text, Format::Json])?;
             let set = Contexts::open_file(set)?;
             let (facts, digest) = (set.facts(), set.digest().to_string());
             if *format == Format::Json {
@@ -227,7 +226,6 @@ fn chosen<'a>(args: &Selection, store: Option<&'a Store>) -> Result<(Harvest<'a>
 }
 
 fn plan(args: &PlanArgs) -> Result<()> {
-    only(args.rules.format, &[Format::Text, Format::Json])?;
     let asked = Asked::new(&args.rules)?;
     let store = args.selection.store.as_deref().map(Store::open).transpose()?;
     let (harvest, ..) = chosen(&args.selection, store.as_ref())?;
@@ -279,7 +277,6 @@ struct Asked {
 
 impl Asked {
     fn new(rules: &Rules) -> Result<Self> {
-        only(rules.format, &[Format::Text, Format::Json, Format::Md])?;
         let readers = Readers::new(&rules.room, rules.tokenizer.as_deref())?;
         let root = rules.root.as_deref().map(root).transpose()?;
         let given = Given { vocab_size: rules.vocab_size, path: rules.paths.clone(), root };

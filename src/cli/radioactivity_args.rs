@@ -1,6 +1,6 @@
 //! The commands `contexts` and `radioactivity` as types.
 
-use super::format::Format;
+use super::format::{Format, of};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(crate) enum ContextsCommand {
         #[arg(value_name = "SET")]
         set: PathBuf,
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
 }
@@ -162,7 +162,7 @@ pub(crate) struct Rules {
     #[command(flatten)]
     pub(crate) room: Room,
     /// text, json or md
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json, Format::Md]), default_value = "text")]
     pub(crate) format: Format,
 }
 

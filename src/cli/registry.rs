@@ -1,7 +1,7 @@
 //! The command `registry`.
 
 use super::args::{Origin, RegistryCommand};
-use super::format::{Format, only};
+use super::format::Format;
 use super::rings::name_of;
 use super::{config, custody, print};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +37,6 @@ pub(crate) fn run(command: &RegistryCommand) -> Result<()> {
             add(config::known_sources(file)?.into_iter().map(known).collect(), origin)
         }
         RegistryCommand::List { store, format } => {
-            only(*format, &[Format::Text, Format::Json])?;
             let entries = lookup::registry(&Store::open(store)?)?;
             if *format == Format::Json {
                 return print::json(&serde_json::json!({ "schema": 1, "entries": entries }));
@@ -59,7 +58,6 @@ pub(crate) fn run(command: &RegistryCommand) -> Result<()> {
             print::out(if entries.is_empty() { "the registry is empty\n" } else { &out })
         }
         RegistryCommand::Suggest { store, format } => {
-            only(*format, &[Format::Text, Format::Json])?;
             let candidates = lookup::suggest(&Store::open(store)?)?;
             if *format == Format::Json {
                 return print::json(&serde_json::json!({ "schema": 1, "candidates": candidates }));

@@ -162,12 +162,11 @@ fn commit(args: &Commit) -> Result<()> {
         let text = key_text(path)?;
         let commitment = keys::commitment(&text).map_err(|error| error.at(path.display()))?;
         match args.format {
-            Format::Text => out += &format!("{commitment}  {}\n", print::line(&path.display().to_string(), 200)),
             Format::Json => {
                 let file = path.display().to_string();
                 out += &format!("{}\n", serde_json::json!({ "file": file, "commitment": commitment.to_string() }));
             }
-            _ => return Err(config("expected --format text or json")),
+            _ => out += &format!("{commitment}  {}\n", print::line(&path.display().to_string(), 200)),
         }
     }
     print::out(&out)
@@ -190,7 +189,7 @@ fn schemes(format: Format) -> Result<()> {
                 .collect();
             print::json(&serde_json::json!({ "schemes": all }))
         }
-        Format::Text => {
+        _ => {
             let mut out = String::new();
             for about in catalogue::ALL {
                 out += &format!("scheme = \"{}\", dialect = \"{}\"  ({})\n", about.scheme, about.dialect, about.source);
@@ -203,7 +202,6 @@ fn schemes(format: Format) -> Result<()> {
             }
             print::out(&out)
         }
-        _ => Err(config("expected --format text or json")),
     }
 }
 
@@ -262,11 +260,10 @@ fn plant(args: &Plant) -> Result<()> {
             "prompt_tokens": args.prompt_tokens,
             "tokens": tokens,
         })),
-        Format::Text => {
+        _ => {
             let ids: Vec<String> = tokens.iter().map(u32::to_string).collect();
             print::out(&format!("{}\n", ids.join(" ")))
         }
-        _ => Err(config("expected --format text or json")),
     }
 }
 
@@ -367,9 +364,6 @@ fn recipe(args: &Detect, inputs: &[Input]) -> Result<Option<Recipe>> {
 /// Runs the tests. The report has a recipe where `args` ask for JSON.
 pub(super) fn tested(args: &Detect) -> Result<WatermarkReport> {
     threads(args.threads)?;
-    if !matches!(args.format, Format::Text | Format::Json | Format::Md) {
-        return Err(config("expected --format text, json or md"));
-    }
     let vocab_size = match &args.model_config {
         Some(path) => Some(model_vocab(path)?),
         None => args.vocab_size,

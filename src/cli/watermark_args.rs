@@ -1,6 +1,6 @@
 //! The `watermark` commands as types.
 
-use super::format::Format;
+use super::format::{Format, of};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(crate) enum WatermarkCommand {
     /// List schemes, dialects, and the fields of their key files with defaults
     Schemes {
         /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
 }
@@ -80,7 +80,7 @@ pub(crate) struct Commit {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct Plant {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// text (ids in one line) or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,
 }
 
@@ -208,7 +208,7 @@ pub(crate) struct Detect {
     #[arg(long, value_name = "FILE")]
     pub(crate) chart: Option<PathBuf>,
     /// text, json or md
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = of(&[Format::Text, Format::Json, Format::Md]), default_value = "text")]
     pub(crate) format: Format,
     /// Threads, 1 to 1024 [default: one a core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]

@@ -3,7 +3,7 @@
 use super::format::Format;
 use super::print;
 use super::progress::Meter;
-use super::watermark::{between, config, keys, logits, told_apart};
+use super::watermark::{between, keys, logits, told_apart};
 use super::watermark_args::Plan;
 use crate::audit::expected::{expected, simulated};
 use crate::audit::watermark::{self, DetectSettings};
@@ -76,7 +76,6 @@ pub(crate) fn plan(args: &Plan) -> Result<()> {
     let plan = Expected { schema: 1, documents: found.input.documents, steps, keys: out };
     print::out(&match args.format {
         Format::Json => json(&plan),
-        Format::Text => text(&plan),
-        _ => return Err(config("expected --format text or json")),
+        _ => text(&plan),
     })
 }

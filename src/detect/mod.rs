@@ -139,7 +139,7 @@ pub struct Finding {
     /// Green windows a window, mean score, or share of ones, with its interval.
     pub rate: f64,
     /// Interval of the rate.
-    pub interval: [f64; 2],
+    pub interval: Option<[f64; 2]>,
     /// ln p of this test alone.
     pub ln_p: f64,
     /// log10 p of this test alone.
@@ -290,7 +290,7 @@ impl<'a> Reading<'a> {
             let best = (0..each.len()).min_by(|&a, &b| each[a].total_cmp(&each[b])).unwrap_or(0);
             let tally = &scored.tallies[best];
             let (n, statistic) = (tally.scored(), tally.statistic());
-            let (rate, low, high) = law.interval(n, statistic, config.level);
+            let (rate, interval) = law.interval(n, statistic, config.level);
             let mut masked = corpus.masked();
             masked.same_seed = scored.same_seed;
             let curve = tally.curve().map(|(scored, sum)| Point { scored, log10_p: law.ln_p(scored, sum) * LOG10_E });
@@ -309,7 +309,7 @@ impl<'a> Reading<'a> {
                 statistic,
                 expected: law.expected(n),
                 rate,
-                interval: [low, high],
+                interval,
                 ln_p: each[best],
                 log10_p: each[best] * LOG10_E,
                 adjusted_log10_p: 0.0,

@@ -254,29 +254,29 @@ impl Law {
     /// An interval of the rate (hits a window, mean score, share of ones) at `level`, and the rate itself. For weighted layers and
     /// blended scores it rests on the normal law; elsewhere it is exact.
     #[must_use]
-    pub fn interval(&self, n: u64, statistic: f64, level: f64) -> (f64, f64, f64) {
+    pub fn interval(&self, n: u64, statistic: f64, level: f64) -> (f64, Option<[f64; 2]>) {
         if n == 0 {
-            return (0.0, 0.0, f64::INFINITY);
+            return (0.0, None);
         }
         let rate = statistic / n as f64;
         let normal = |rate: f64, variance: f64| {
             let z = 1.959_963_984_540_054 * (variance / n as f64).sqrt();
-            (rate, rate - z, rate + z)
+            (rate, Some([rate - z, rate + z]))
         };
         match &self.null {
             Null::Coin { .. } | Null::List { .. } | Null::OneList { .. } => {
                 let (low, high) = stats::proportion_interval(statistic as u64, n, level);
-                (rate, low, high)
+                (rate, Some([low, high]))
             }
             Null::Exponential { .. } => {
                 let (low, high) = stats::exponential_mean_interval(statistic, n, level);
-                (rate, low, high)
+                (rate, Some([low, high]))
             }
             Null::Pair { alpha, .. } => normal(rate, (1.0 - alpha).powi(2) + alpha.powi(2)),
             Null::Layers { depth, weights: None, .. } => {
                 let bits = n * u64::from(*depth);
                 let (low, high) = stats::proportion_interval(statistic as u64, bits, level);
-                (statistic / bits as f64, low, high)
+                (statistic / bits as f64, Some([low, high]))
             }
             Null::Layers { share, weights: Some(weights), .. } => {
                 let total: f64 = weights.iter().sum();

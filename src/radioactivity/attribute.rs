@@ -138,8 +138,8 @@ pub struct RingFinding {
     pub expected: f64,
     /// It a window.
     pub rate: f64,
-    /// Its interval.
-    pub interval: [f64; 2],
+    /// Its interval; none where nothing was scored.
+    pub interval: Option<[f64; 2]>,
     /// log10 p of this test alone.
     pub log10_p: f64,
     /// Whether p is exact.
@@ -337,7 +337,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
     let mut findings = Vec::new();
     for (number, (ring, of)) in rings.iter().zip(&tested).enumerate() {
         let (n, statistic) = (of.best().scored(), of.best().statistic());
-        let (rate, low, high) = of.law.interval(n, statistic, config.level);
+        let (rate, interval) = of.law.interval(n, statistic, config.level);
         let (own_n, own_sum) = total(&windows[number]);
         let own = own_sum / (own_n as f64).max(1.0);
         let enough = accounts.len() >= LEAST_ACCOUNTS && accounts.iter().map(|(n, _)| n).sum::<u64>() >= 2 * n;
@@ -369,7 +369,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
             statistic,
             expected: of.law.expected(n),
             rate,
-            interval: [low, high],
+            interval,
             log10_p: of.ln_ps[of.best] * LOG10_E,
             p_kind: of.law.kind(),
             method: of.law.method(),

@@ -124,8 +124,8 @@ pub struct Finding {
     pub expected: f64,
     /// Green windows a window, mean score, or share of ones.
     pub rate: f64,
-    /// Its interval.
-    pub interval: [f64; 2],
+    /// Its interval; none where nothing was scored.
+    pub interval: Option<[f64; 2]>,
     /// log10 p of this test alone.
     pub log10_p: f64,
     /// How p was made.
@@ -287,7 +287,7 @@ fn on(
     let log10_e = one_a_context(test, &corpus, scoring)?;
     let Tested { law, ln_ps, best, ref scored } = tested;
     let tally = &scored.tallies[best];
-    let (rate, low, high) = law.interval(n, statistic, config.level);
+    let (rate, interval) = law.interval(n, statistic, config.level);
     let mut masked = corpus.masked();
     masked.same_seed = scored.same_seed;
     let curve = tally.curve().map(|(scored, sum)| (scored, law.ln_p(scored, sum) * LOG10_E)).collect();
@@ -306,7 +306,7 @@ fn on(
         statistic,
         expected: law.expected(n),
         rate,
-        interval: [low, high],
+        interval,
         log10_p: ln_ps[best] * LOG10_E,
         method: law.method(),
         p_kind: law.kind(),

@@ -5,7 +5,7 @@
 
 use super::escape::{Lines, grouped, markdown, terminal};
 use super::recipe::Recipe;
-use super::watermark::FileSummary;
+use super::watermark::{FileSummary, interval};
 use crate::detect::p_value::Kind;
 use crate::ids::Digest;
 use crate::radioactivity::attribute::{KeyControls, RingFinding};
@@ -27,7 +27,10 @@ pub enum Mode {
     Open,
 }
 
-/// What was read of the suspect.
+/// Rows that gave nothing, by reason.
+pub type BadRows = BTreeMap<String, u64>;
+
+/// What was read of the suspect, or of a control.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Input {
     /// Files with the digests of their bytes.
@@ -39,7 +42,7 @@ pub struct Input {
     /// Their tokens.
     pub tokens: u64,
     /// Rows that gave nothing, by reason.
-    pub bad_rows: BTreeMap<String, u64>,
+    pub bad_rows: BadRows,
 }
 
 /// A set of served contexts.
@@ -51,6 +54,8 @@ pub struct SetSummary {
     pub digest: String,
     /// What it says of itself.
     pub facts: Facts,
+    /// Rows of its logs that were no exchanges; empty where a file was given.
+    pub bad_rows: BadRows,
 }
 
 /// What the tests were run with.
@@ -138,6 +143,8 @@ pub struct Radioactivity {
     pub mode: Mode,
     /// What was read.
     pub input: Input,
+    /// Of each control.
+    pub controls: Vec<Input>,
     /// The sets of served contexts.
     pub sets: Vec<SetSummary>,
     /// What the tests were run with.
@@ -160,8 +167,8 @@ impl Radioactivity {
         let mode = if self.mode == Mode::Closed { "closed" } else { "open" };
         for finding in &mut self.tests {
             let is_of = by.scheme == finding.scheme && by.mode == mode && finding.set.is_some();
-            if is_of && finding.scored > 0 {
-                finding.contamination = by.share(finding.interval);
+            if is_of {
+                finding.contamination = finding.interval.and_then(|interval| by.share(interval));
             }
         }
         self.calibration = Some(CalibrationSummary { digest: digest.to_string(), about: by.about.clone() });
@@ -173,6 +180,7 @@ impl Radioactivity {
     pub fn new(
         mode: Mode,
         input: Input,
+        controls: Vec<Input>,
         sets: Vec<SetSummary>,
         config: &Config,
         tokenizer: Option<Digest>,
@@ -183,6 +191,7 @@ impl Radioactivity {
             stillhunt: env!("CARGO_PKG_VERSION"),
             mode,
             input,
+            controls,
             sets,
             parameters: Parameters::new(config, tokenizer, "Holm over keys, sets and payloads"),
             calibration: None,
@@ -203,12 +212,14 @@ pub struct AllDecoys {
 }
 
 /// Responses that were served.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct ServedSummary {
     /// How many.
     pub responses: u64,
     /// Their tokens.
     pub tokens: u64,
+    /// Rows of the logs that were no exchanges.
+    pub bad_rows: BadRows,
 }
 
 /// Tests of one suspect on the harvests of rings. Its JSON names are a format.
@@ -222,6 +233,8 @@ pub struct Attribution {
     pub mode: Mode,
     /// What was read of the suspect.
     pub input: Input,
+    /// Of each control.
+    pub controls: Vec<Input>,
     /// What was served, to rings and to all others.
     pub served: ServedSummary,
     /// What the tests were run with.
@@ -246,8 +259,7 @@ impl Attribution {
     #[must_use]
     pub fn new(
         mode: Mode,
-        input: Input,
-        (responses, tokens): (u64, u64),
+        (input, controls, served): (Input, Vec<Input>, ServedSummary),
         config: &Config,
         tokenizer: Option<Digest>,
         rings: Vec<RingFinding>,
@@ -263,7 +275,8 @@ impl Attribution {
             stillhunt: env!("CARGO_PKG_VERSION"),
             mode,
             input,
-            served: ServedSummary { responses, tokens },
+            controls,
+            served,
             parameters: Parameters::new(config, tokenizer, "Holm over rings, keys and payloads"),
             rings,
             decoys,
@@ -369,11 +382,20 @@ fn read_line(mode: Mode, input: &Input) -> String {
             grouped(input.pieces - input.with_prompt)
         );
     }
-    let bad: u64 = input.bad_rows.values().sum();
-    if bad > 0 {
-        out += &format!("; {} bad rows left out", grouped(bad));
-    }
-    out
+    out + &left_out(&input.bad_rows)
+}
+
+/// What follows a count where rows were left out.
+fn left_out(bad: &BadRows) -> String {
+    let n: u64 = bad.values().sum();
+    if n == 0 { String::new() } else { format!("; {} bad rows left out", grouped(n)) }
+}
+
+/// The controls of which rows were left out.
+fn short_controls(controls: &[Input]) -> String {
+    let name = |of: &Input| of.files.iter().map(|file| plain(&file.name)).collect::<Vec<_>>().join(", ");
+    let short = controls.iter().filter(|of| !of.bad_rows.is_empty());
+    short.map(|of| format!("control {}: {} read{}\n", name(of), grouped(of.pieces), left_out(&of.bad_rows))).collect()
 }
 
 fn control(control: &Control) -> String {
@@ -395,14 +417,15 @@ pub fn json(report: &impl Serialize) -> String {
 /// The tests for a terminal.
 #[must_use]
 pub fn text(report: &Radioactivity) -> String {
-    let mut out = read_line(report.mode, &report.input) + "\n";
+    let mut out = read_line(report.mode, &report.input) + "\n" + &short_controls(&report.controls);
     for set in &report.sets {
         let (contexts, selection) = (grouped(set.facts.contexts), plain(&set.facts.selection));
         let _ = writeln!(
             out,
-            "{}: {contexts} served contexts of {} tokens ({selection})",
+            "{}: {contexts} served contexts of {} tokens ({selection}){}",
             plain(&set.name),
-            set.facts.width
+            set.facts.width,
+            left_out(&set.bad_rows)
         );
     }
     for finding in &report.tests {
@@ -414,7 +437,7 @@ pub fn text(report: &Radioactivity) -> String {
             .map_or_else(|| "all windows".to_owned(), |set| format!("contexts of {}", plain(set)));
         let _ = write!(
             out,
-            "\n{}  {} ({})  key {}  {within}\n  scored     {} distinct windows; {} outside the contexts; masked: {}\n  statistic  {:.3} (expected {:.3}), rate {:.5}, interval {:.5} to {:.5}\n  log10 p    {:.3} ({}, {}); adjusted for {} tests {:.3}\n",
+            "\n{}  {} ({})  key {}  {within}\n  scored     {} distinct windows; {} outside the contexts; masked: {}\n  statistic  {:.3} (expected {:.3}), rate {:.5}, interval {}\n  log10 p    {:.3} ({}, {}); adjusted for {} tests {:.3}\n",
             finding.verdict.word(),
             finding.scheme,
             finding.dialect,
@@ -425,8 +448,7 @@ pub fn text(report: &Radioactivity) -> String {
             finding.statistic,
             finding.expected,
             finding.rate,
-            finding.interval[0],
-            finding.interval[1],
+            interval(finding.interval),
             finding.log10_p,
             exactness(finding.p_kind),
             finding.method,
@@ -468,12 +490,13 @@ fn ends(s: &Statements) -> String {
 /// The attribution for a terminal.
 #[must_use]
 pub fn attribution_text(report: &Attribution) -> String {
-    let mut out = read_line(report.mode, &report.input) + "\n";
+    let mut out = read_line(report.mode, &report.input) + "\n" + &short_controls(&report.controls);
     let _ = writeln!(
         out,
-        "{} responses were served, {} tokens",
+        "{} responses were served, {} tokens{}",
         grouped(report.served.responses),
-        grouped(report.served.tokens)
+        grouped(report.served.tokens),
+        left_out(&report.served.bad_rows)
     );
     for ring in &report.rings {
         let rank = ring.decoys.rank_p.map_or_else(
@@ -489,7 +512,7 @@ pub fn attribution_text(report: &Attribution) -> String {
         );
         let _ = write!(
             out,
-            "\n{}  {}  key {}\n  exclusive  {} contexts that only its {} accounts were served\n  scored     {} distinct windows, rate {:.5}, interval {:.5} to {:.5}\n  log10 p    {:.3} ({}, {}); adjusted for {} tests {:.3}\n  decoys     {rank}\n  {}\n",
+            "\n{}  {}  key {}\n  exclusive  {} contexts that only its {} accounts were served\n  scored     {} distinct windows, rate {:.5}, interval {}\n  log10 p    {:.3} ({}, {}); adjusted for {} tests {:.3}\n  decoys     {rank}\n  {}\n",
             ring.verdict.word(),
             plain(&ring.ring),
             plain(&ring.key),
@@ -497,8 +520,7 @@ pub fn attribution_text(report: &Attribution) -> String {
             grouped(ring.accounts as u64),
             grouped(ring.scored),
             ring.rate,
-            ring.interval[0],
-            ring.interval[1],
+            interval(ring.interval),
             ring.log10_p,
             exactness(ring.p_kind),
             ring.method,

@@ -136,6 +136,11 @@ fn decoys(finding: &Finding) -> String {
     }
 }
 
+/// An interval in words.
+pub(super) fn interval(of: Option<[f64; 2]>) -> String {
+    of.map_or_else(|| "none".to_owned(), |[low, high]| format!("{low:.5} to {high:.5}"))
+}
+
 /// The report for a terminal.
 #[must_use]
 pub fn text(report: &WatermarkReport) -> String {
@@ -149,7 +154,7 @@ pub fn text(report: &WatermarkReport) -> String {
     for finding in &report.results {
         let _ = write!(
             out,
-            "\n{}  {}  key {}\n  scored     {} distinct windows; masked: {}\n  statistic  {} (expected {}), rate {:.5}, {:.0}% interval {:.5} to {:.5}\n  log10 p    {:.3} ({}, {}); adjusted for {} tests {:.3}\n  decoys     {}\n  {}\n",
+            "\n{}  {}  key {}\n  scored     {} distinct windows; masked: {}\n  statistic  {} (expected {}), rate {:.5}, {:.0}% interval {}\n  log10 p    {:.3} ({}, {}); adjusted for {} tests {:.3}\n  decoys     {}\n  {}\n",
             finding.verdict.word(),
             plain(&what(finding)),
             plain(&finding.key_id),
@@ -159,8 +164,7 @@ pub fn text(report: &WatermarkReport) -> String {
             number(finding.expected),
             finding.rate,
             100.0 * report.parameters.interval_level,
-            finding.interval[0],
-            finding.interval[1],
+            interval(finding.interval),
             finding.log10_p,
             if finding.p_kind == crate::detect::p_value::Kind::Exact { "exact" } else { "upper bound" },
             finding.method,

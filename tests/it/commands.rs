@@ -373,7 +373,7 @@ fn arguments_that_cannot_be_meant_are_refused() {
     site.audit(&["log.jsonl", "--config", "bad.toml"]).refused(&["bad.toml"]);
     site.run(&["similar", "--store", "store", ""]).refused(&["expected a text to search for, got an empty one"]);
     site.run(&["similar", "--store", "store", "--format", "html", "x"])
-        .refused(&["expected --format text or json, got html"]);
+        .refused(&["invalid value 'html' for '--format <FORMAT>'", "possible values: text, json"]);
     for args in
         [&["similar"][..], &["nothing"], &["audit", "log.jsonl"], &["similar", "--store", "store", "-k", "-1", "x"]]
     {

@@ -321,6 +321,17 @@ fn what_cannot_be_tested_is_refused_with_the_way_to_mend_it() {
         (&json!(1), Some(2))
     );
     assert_eq!(found["tests"][0]["verdict"], "Inconclusive");
+    // So they are in a harvest and in a control; where nothing is scored there is no interval.
+    site.write("short.jsonl", site.read("ours.jsonl") + "not json\n");
+    site.log("three.jsonl", &[json!({"prompt": "a", "response": words(&[0])})]);
+    let with = ["three.jsonl", "--harvest", "short.jsonl", "--control", "mixed.jsonl"];
+    let found = asked(&site, "closed", &with).ok().json();
+    assert_eq!(found["sets"][0]["bad_rows"], json!({"not-json": 1}));
+    assert_eq!(found["controls"][0]["bad_rows"], json!({"no-text": 1, "not-json": 1}));
+    assert_eq!((&found["tests"][0]["scored"], &found["tests"][0]["interval"]), (&json!(0), &Value::Null));
+    let told = asked(&site, "attribute", &[&with[..], &["--format", "text"]].concat()).ok().out;
+    assert!(told.contains("; 1 bad rows left out") && told.contains("interval none"), "{told}");
+    assert!(told.contains("control mixed.jsonl: 1 read; 2 bad rows left out"), "{told}");
 }
 
 #[test]
