@@ -8,7 +8,7 @@ use super::radioactivity_args::{
     Ask, Attribute, Build, ContextsCommand, PlanArgs, RadioactivityCommand, Room, Rules, Selection, Sets,
 };
 use super::watermark::{between, config as wrong, keys, root, tell_keys, told_apart, told_recipe};
-use super::{config, print, threads};
+use super::{config, custody, print, threads};
 use crate::audit::contexts::{Combine, combine as combined};
 use crate::audit::plan::plan as planned;
 use crate::audit::radioactivity::{self as flow, Harvest, Parties, Question, Reader, Set};
@@ -25,12 +25,14 @@ use crate::report::radioactivity::{self as report, Attribution, Mode, Radioactiv
 use crate::report::recipe::Draft;
 use crate::store::Store;
 use crate::store::contexts::Contexts;
+use crate::store::custody::{Act, By};
 use crate::store::files::{read_bounded, write_whole};
 use crate::store::input::{Input, expand};
 use crate::store::spill::check_dir;
 use crate::store::tree::absent;
 use crate::stored::served::Choice;
 use crate::token::Tokenizer;
+use crate::upkeep;
 use crate::watermark::keys::Given;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -253,6 +255,15 @@ fn build(args: &Build) -> Result<()> {
         write_whole(&args.out, &mut |out| flow::build(&harvest, test, facts.clone(), readers.reader(), out, &meter));
     meter.end();
     let facts = written?;
+    if let Some(dir) = &args.selection.store {
+        let told = vec![format!("--selection={}", facts.selection)];
+        let act = custody::act(None, "contexts build", told)?;
+        let result = Some(Contexts::open_file(&args.out)?.digest());
+        let holder = format!("process {}", std::process::id());
+        upkeep::witness(dir, By { name: &holder, act: Some(Act { result, ..act }) }).map_err(|error| {
+            error.hint(format!("{} is whole, but the store's chain of custody does not tell of it", args.out.display()))
+        })?;
+    }
     print::out(&format!(
         "{} contexts of {} tokens, from {} responses ({} tokens)\n",
         facts.contexts, facts.width, facts.responses, facts.tokens

@@ -243,6 +243,17 @@ fn the_ring_that_was_trained_on_is_named_from_logs_and_from_a_store() {
         info["facts"]["contexts"].as_u64().expect("a number")
     };
     assert_eq!(contexts("b.ctx"), contexts("log.ctx"));
+    // The store's chain of custody tells of each set that was read out of it, with the set's digest.
+    let chain = site.run(&["evidence", "custody", "show", "--store", "s", "--format", "json"]).ok().json();
+    let rows = chain["rows"].as_array().expect("rows").iter().filter(|row| row["command"] == "contexts build");
+    let told: Vec<Value> = rows.map(|row| json!([row["arguments"], row["result"]])).collect();
+    let digest = |set: &str| site.run(&["contexts", "info", set, "--format", "json"]).ok().json()["digest"].clone();
+    let words =
+        ["responses to 10 accounts of a list", "all responses but those to 10 accounts of a list", "all responses"];
+    let expected = words.iter().zip(["b.ctx", "rest.ctx", "all.ctx"]);
+    let expected: Vec<Value> =
+        expected.map(|(words, set)| json!([[format!("--selection={words}")], digest(set)])).collect();
+    assert_eq!(told, expected);
     for (command, out) in [("union", "u.ctx"), ("intersect", "i.ctx"), ("subtract", "x.ctx")] {
         site.run(&["contexts", command, "b.ctx", "rest.ctx", "--out", out]).ok();
     }
