@@ -40,11 +40,57 @@ pub(crate) fn response(value: &Value, origin: &mut Origin) -> Option<String> {
             origin.json_read += 1;
             return Some(said);
         }
+        if is_cut(start) {
+            return None;
+        }
         if start.starts_with(['{', '[']) {
             origin.json_kept += 1;
         }
     }
     Some(text.clone())
+}
+
+/// Whether a text is the beginning of what an API returns, whose end is missing: gateways log so many bytes of it.
+fn is_cut(text: &str) -> bool {
+    let head: String = text.chars().take(512).collect();
+    let has = |names: &[&str]| names.iter().all(|name| head.contains(name));
+    let api = has(&["\"object\"", "\"choices\""])
+        || has(&["\"id\"", "\"choices\"", "\"message\""])
+        || has(&["\"candidates\"", "\"parts\""])
+        || has(&["\"object\"", "\"response\"", "\"output\""])
+        || has(&["\"type\"", "\"message\"", "\"role\"", "\"content\"", "\"id\""]);
+    let broken = || {
+        serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|cause: serde_json::Error| cause.is_eof())
+    };
+    text.starts_with(['{', '[']) && api && broken()
+}
+
+/// The answers to the `n` prompts of one call, in their order; none where it cannot be told which is whose.
+pub(crate) fn each(value: &Value, n: usize) -> Vec<Option<String>> {
+    if n < 2 {
+        return Vec::new();
+    }
+    let value = opened(value.clone());
+    let texts = |list: &[Value]| list.iter().map(response_text).collect();
+    let body = match &value {
+        Value::Array(list) if list.len() == n => return texts(list),
+        Value::Object(body) => body,
+        _ => return Vec::new(),
+    };
+    if let Some(choices) = get(body, "choices").and_then(Value::as_array) {
+        // Of `best_of` or `n` choices each, those of one prompt stand together, and the first is the answer.
+        let step = choices.len() / n;
+        let of = |at: usize| {
+            let is = |choice: &&Value| choice.get("index").and_then(Value::as_u64) == Some((at * step) as u64);
+            let choice = choices.iter().find(is).or_else(|| choices.get(at * step).filter(|c| c.get("index").is_none()))?;
+            let inner = ["message", "delta"].iter().find_map(|name| choice.get(name)).filter(|inner| inner.is_object());
+            inner.and_then(response_text).or_else(|| choice.get("text").and_then(plain))
+        };
+        return if step * n == choices.len() { (0..n).map(of).collect() } else { Vec::new() };
+    }
+    let lists = ["generations", "outputs", "results", "predictions", "text", "responses"];
+    let list = lists.iter().find_map(|name| get(body, name).and_then(Value::as_array).filter(|list| list.len() == n));
+    list.map(|list| texts(list)).unwrap_or_default()
 }
 
 /// A response that stands in a log, as the object where its text holds what an API returns; any other text stays as it was said.

@@ -6,8 +6,10 @@
 //! JSON stays a text. How often each happened is counted in the draft's origin.
 //!
 //! Weakness: a user who types a list of messages into a column of plain prompts is read as if that list had been sent. Guarantee: texts are
-//! opened at most three deep, and a body that is none leaves the draft as it was.
+//! opened at most three deep, and a body that is none leaves the draft as it was. A body that a gateway cut off is known by its end and is no
+//! prompt; a call with a list of prompts keeps them all, since each is an exchange.
 
+use super::Reason;
 use super::draft::Draft;
 use super::messages::{CONTENT, Talk, is_role, role_of, system_text};
 use super::value::{Object, first_word, get, inner, scalar, word};
@@ -42,10 +44,28 @@ fn read_at(value: &Value, want: Want, draft: &mut Draft, depth: u32) -> bool {
     }
     match value {
         Value::String(text) => read_text(text, want, draft, depth),
+        Value::Array(list) if want == Want::Prompt && several(list, draft) => true,
         Value::Array(list) => fill(Talk::of(list), draft),
         Value::Object(body) => read_object(body, want, draft, depth),
         _ => false,
     }
+}
+
+/// Takes a list of two texts or more as the prompts of a call, as completion APIs have them.
+fn several(list: &[Value], draft: &mut Draft) -> bool {
+    let texts: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+    let are = list.len() >= 2 && texts.len() == list.len() && texts.iter().any(|text| !text.trim().is_empty());
+    if are {
+        draft.prompt = texts.first().map(|text| (*text).to_owned());
+        draft.prompts = texts.into_iter().map(str::to_owned).collect();
+    }
+    are
+}
+
+/// Whether a body asks for embeddings: only there the input is a list of texts or of token ids.
+pub(crate) fn embeds(body: &Object) -> bool {
+    let plain = |list: &Vec<Value>| !list.is_empty() && list.iter().all(|item| !item.is_object());
+    get(body, "input").and_then(Value::as_array).is_some_and(plain) && get(body, "messages").is_none()
 }
 
 fn fill(talk: Talk, draft: &mut Draft) -> bool {
@@ -80,6 +100,10 @@ fn read_text(text: &str, want: Want, draft: &mut Draft, depth: u32) -> bool {
             }
             _ => {}
         }
+        if want == Want::Body && is_cut(start) {
+            draft.missing = Some((Reason::NoPrompt, "the request's body cut off by what logged it"));
+            return true;
+        }
         if start.starts_with(['{', '[']) {
             draft.origin.json_kept += 1;
         }
@@ -91,10 +115,21 @@ fn read_text(text: &str, want: Want, draft: &mut Draft, depth: u32) -> bool {
     said
 }
 
+/// Whether a text is the beginning of a request's body whose end is missing: gateways log so many bytes of it. What is newest stands at the end.
+fn is_cut(text: &str) -> bool {
+    const KEYS: [&str; 7] = ["\"messages\"", "\"contents\"", "\"model\"", "\"prompt\"", "\"role\"", "\"input\"", "\"system\""];
+    let head: String = text.chars().take(512).collect();
+    let broken = || {
+        serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|cause: serde_json::Error| cause.is_eof())
+    };
+    text.starts_with(['{', '[']) && KEYS.iter().any(|key| head.contains(key)) && broken()
+}
+
 /// Takes over what was read on trial.
 fn adopt(tried: Draft, draft: &mut Draft) -> bool {
     (draft.prompt, draft.system, draft.turns) = (tried.prompt, tried.system, tried.turns);
     draft.response = draft.response.take().or(tried.response);
+    (draft.missing, draft.prompts) = (tried.missing, tried.prompts);
     draft.origin.json_read += tried.origin.json_read;
     draft.origin.json_kept += tried.origin.json_kept;
     true
@@ -224,6 +259,12 @@ fn said(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool {
                 Some(first) if read_at(first, want, draft, depth + 1) => return true,
                 _ => {}
             },
+            // The SDK of Gemini takes texts for the parts of one message.
+            Some(Value::Array(parts)) if name == "contents" && parts.iter().all(Value::is_string) => {
+                let mut talk = Talk::default();
+                talk.content("user", &Value::Array(parts.clone()));
+                return fill(talk, draft);
+            }
             Some(found) if !is_empty(found) && read_at(found, want, draft, depth + 1) => return true,
             _ => {}
         }
@@ -235,6 +276,12 @@ fn said(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool {
     }
     let texts = ["inputText", "inputs", "text_input", "message", "text", "query", "question"];
     for name in texts {
+        if let Some(Value::Array(list)) = get(body, name)
+            && name != "message"
+            && several(list, draft)
+        {
+            return true;
+        }
         if let Some(Value::String(text)) = get(body, name)
             && !text.trim().is_empty()
         {

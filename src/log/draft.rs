@@ -1,8 +1,10 @@
 //! What a schema finds in a row: the fields of an exchange as they stand, before they are checked.
 
 use super::join::Half;
+use super::Reason;
 use super::value::{Object, small, structure};
 use crate::exchange::{Exchange, Turn};
+use crate::ids::Digest;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,6 +20,8 @@ pub struct Origin {
     pub json_read: u32,
     /// Texts that look like JSON and stayed texts, since no messages or answer are in them.
     pub json_kept: u32,
+    /// The span that told of it, where a trace did.
+    pub(crate) span: Option<Span>,
 }
 
 impl Origin {
@@ -32,6 +36,24 @@ impl Origin {
         if self.path(field).is_none() {
             self.paths.push((field, path.into()));
         }
+    }
+}
+
+/// A span of a trace: digests of its own name and of its parent's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) own: u128,
+    pub(crate) parent: Option<u128>,
+}
+
+impl Span {
+    /// The span of these ids; `None` where it has none of its own.
+    pub(crate) fn new(trace: &str, own: &str, parent: &str) -> Option<Self> {
+        let name = |id: &str| {
+            let given = id.bytes().any(|byte| byte != b'0');
+            given.then(|| Digest::of(format!("{}:{trace}{id}", trace.len()).as_bytes()).short())
+        };
+        Some(Self { own: name(own)?, parent: name(parent) })
     }
 }
 
@@ -73,14 +95,27 @@ pub(crate) struct Draft {
     pub(crate) origin: Origin,
     /// Which half of an exchange this is, where request and result stand in two rows.
     pub(crate) half: Option<Half>,
-    /// What stands where the prompt should, for a row without one.
-    pub(crate) missing: Option<&'static str>,
+    /// What stands where the prompt should, for a row without one, and the reason to tell.
+    pub(crate) missing: Option<(Reason, &'static str)>,
+    /// The prompts of a call that has several, each of which is an exchange; none where it has one.
+    pub(crate) prompts: Vec<String>,
+    /// The answers to them, in their order, where there are as many.
+    pub(crate) answers: Vec<Option<String>>,
 }
 
 impl Draft {
     /// A draft of a schema.
     pub(crate) fn of(schema: &'static str) -> Self {
         Self { origin: Origin { schema, ..Origin::default() }, ..Self::default() }
+    }
+
+    /// About what it takes in memory, in bytes.
+    pub(crate) fn cost(&self) -> usize {
+        let texts = [&self.prompt, &self.system, &self.response].into_iter().flatten().map(String::len).sum::<usize>();
+        let turns = self.turns.iter().map(|turn| turn.text.len() + 64).sum::<usize>();
+        let attributes =
+            self.attributes.iter().map(|(name, value)| name.len() + value.to_string().len() + 64).sum::<usize>();
+        texts + turns + attributes + 1024
     }
 }
 

@@ -25,6 +25,16 @@ pub(crate) enum Half {
     Result(String),
 }
 
+impl Half {
+    /// The half of the exchange number `at` of a call that has several.
+    pub(crate) fn numbered(self, at: usize) -> Self {
+        match self {
+            Self::Request(key) => Self::Request(format!("{key}#{at}")),
+            Self::Result(key) => Self::Result(format!("{key}#{at}")),
+        }
+    }
+}
+
 /// What a row holds: an exchange, or half of one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Piece {
@@ -59,12 +69,7 @@ impl Waiting {
             Half::Request(key) => (true, key),
             Half::Result(key) => (false, key),
         };
-        let texts =
-            [&draft.prompt, &draft.system, &draft.response].into_iter().flatten().map(String::len).sum::<usize>();
-        let turns = draft.turns.iter().map(|turn| turn.text.len() + 64).sum::<usize>();
-        let attributes =
-            draft.attributes.iter().map(|(name, value)| name.len() + value.to_string().len() + 64).sum::<usize>();
-        let cost = texts + turns + attributes + RAW + 1024;
+        let cost = draft.cost() + RAW;
         let key = Digest::of(key.as_bytes()).short();
         Self { key, is_request, draft, cost, raw: Arc::from([]), digest: Digest::of(b"") }
     }
@@ -230,7 +235,7 @@ fn both(mut request: Draft, mut result: Draft) -> Draft {
     }
     origin.json_read += request.origin.json_read;
     origin.json_kept += request.origin.json_kept;
-    let with_prompt = request.prompt.is_some();
+    let with_prompt = request.prompt.is_some() || request.missing.is_some();
     let (asked, other) = if with_prompt { (request, result) } else { (result, request) };
     let (answer, id) = if with_prompt {
         (other.response.or(asked.response), other.id.or(asked.id))
@@ -252,6 +257,7 @@ fn both(mut request: Draft, mut result: Draft) -> Draft {
         turns: asked.turns,
         attributes,
         origin,
+        missing: asked.missing.or(other.missing),
         ..Draft::default()
     }
 }

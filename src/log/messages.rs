@@ -3,10 +3,12 @@
 //! One reader serves OpenAI chat and responses, Anthropic messages, Gemini contents, Bedrock Converse, Cohere, LangChain, OpenInference and
 //! OpenTelemetry: they differ in names only. A message is a role and a content, which is a text or a list of blocks. Text blocks of one
 //! message are joined by a newline; tool results become turns of role `tool` wherever they stand; images, audio, tool calls and reasoning are
-//! left out. The prompt is the newest user text; when newer messages hold only tool results it is still that text, and they stay turns.
+//! left out. The prompt is the newest user text; when newer messages hold only tool results it is still that text, and they stay turns. Where the
+//! newest user message holds images, audio or files and no text, an older text is not what was asked: there is no prompt, and the row says so.
 //!
 //! Weakness: tool calls are not kept at all. Guarantee: any JSON gives messages or none, and nothing nests deeper than the JSON reader allows.
 
+use super::Reason;
 use super::draft::Draft;
 use super::value::{Object, get};
 use crate::exchange::Turn;
@@ -19,6 +21,8 @@ pub(crate) struct Talk {
     system: Vec<String>,
     /// Everything else, oldest first.
     turns: Vec<Turn>,
+    /// The newest user message holds images, audio or files and no text.
+    silent: bool,
 }
 
 impl Talk {
@@ -85,13 +89,18 @@ impl Talk {
             return self.say(role, tool_text(content));
         }
         let mut said = String::new();
+        let (mut others, mut results) = (false, false);
         for block in blocks(content) {
             match block {
                 Block::Text(text) => join(&mut said, text),
-                Block::ToolResult(result) => self.say("tool", tool_text(result)),
-                Block::Other => {}
+                Block::ToolResult(result) => {
+                    results = true;
+                    self.say("tool", tool_text(result));
+                }
+                Block::Other => others = true,
             }
         }
+        self.silent |= role == "user" && others && !results && said.trim().is_empty();
         self.say(role, said);
     }
 
@@ -99,6 +108,7 @@ impl Talk {
         if text.trim().is_empty() {
             return;
         }
+        self.silent &= role != "user";
         if role == "system" {
             self.system.push(text);
         } else {
@@ -106,9 +116,9 @@ impl Talk {
         }
     }
 
-    /// Whether a user said something.
+    /// Whether a user said something, be it in images only.
     pub(crate) fn has_prompt(&self) -> bool {
-        self.turns.iter().any(|turn| turn.role == "user")
+        self.silent || self.turns.iter().any(|turn| turn.role == "user")
     }
 
     /// As [`Talk::fill`], for a record of the whole conversation: what the assistant said after the newest user text is the response.
@@ -126,6 +136,11 @@ impl Talk {
 
     /// Puts prompt, system prompt and turns into a draft; a system prompt that the draft has comes first.
     pub(crate) fn fill(mut self, draft: &mut Draft) {
+        if self.silent {
+            draft.missing = Some((Reason::NoText, "a newest user message without text (images, audio or files)"));
+            draft.prompt = None;
+            return;
+        }
         let newest = self.turns.iter().rposition(|turn| turn.role == "user");
         draft.prompt = newest.map(|at| self.turns.remove(at).text);
         let mut system = draft.system.take().filter(|text| !text.is_empty());

@@ -4,7 +4,7 @@
 //! `response` may also be what a provider's API returns, and `prompt` a list of messages, as JSON or as a text that holds it. Without an account the identity
 //! that a bare completion request reports (`safety_identifier`, `user`) is the account.
 
-use super::answer::response;
+use super::answer::{each, response};
 use super::body::{self, Want};
 use super::draft::{Draft, leftovers};
 use super::messages::system_text;
@@ -29,11 +29,13 @@ pub(crate) fn draft(mut row: Object) -> Draft {
     draft.time = take(&mut row, "time");
     draft.model = take(&mut row, "model").as_ref().and_then(scalar);
     draft.system = take(&mut row, "system").as_ref().and_then(system_text);
-    draft.response = take(&mut row, "response").and_then(|value| response(&value, &mut draft.origin));
+    let answer = take(&mut row, "response");
+    draft.response = answer.as_ref().and_then(|value| response(value, &mut draft.origin));
     draft.conversation = take(&mut row, "conversation").as_ref().and_then(scalar);
     if let Some(prompt) = take(&mut row, "prompt").filter(|prompt| prompt.is_string() || prompt.is_array()) {
         body::read(&prompt, Want::Prompt, &mut draft);
     }
+    draft.answers = answer.map(|answer| each(&answer, draft.prompts.len())).unwrap_or_default();
     draft.attributes = leftovers(row);
     draft
 }

@@ -55,8 +55,10 @@ reasons! {
     BadTime = "bad-time",
     /// No user text.
     NoPrompt = "no-prompt",
-    /// A document without text or token ids.
+    /// A document without text or token ids, or a newest user message of images, audio or files only. In a log it is counted as passed over.
     NoText = "no-text",
+    /// A placeholder stands where the user's text was: it was redacted before it was logged. It is counted as passed over, not as bad.
+    Redacted = "redacted",
     /// Token ids that are not whole numbers below 2³² − 1.
     BadTokens = "bad-tokens",
     /// An id that is not text or a number, is longer than 256 bytes or has control characters.

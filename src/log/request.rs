@@ -6,7 +6,7 @@
 //!
 //! Weakness: a bare body that is no row of a log, say a line of a data set, is read as if it had been sent.
 
-use super::answer::{is_answer, is_embedding, opened, response as answer};
+use super::answer::{each, is_answer, is_embedding, opened, response as answer};
 use super::body;
 use super::draft::{Draft, leftovers};
 use super::value::{Object, first_word, get, scalar, small, structure, take, word};
@@ -29,7 +29,12 @@ pub(crate) fn is_request(row: &Object) -> bool {
 
 /// Whether a row is a request for embeddings with its response.
 pub(crate) fn embeds(row: &Object) -> bool {
-    get(row, "response").is_some_and(|response| is_embedding(&opened(response.clone())))
+    let asked = match get(row, "request") {
+        Some(Value::Object(request)) => request,
+        _ => row,
+    };
+    let answer = get(row, "response").map(|response| opened(response.clone()));
+    (body::embeds(asked) && !answer.as_ref().is_some_and(is_answer)) || answer.is_some_and(|answer| is_embedding(&answer))
 }
 
 /// The exchange of a request.
@@ -90,13 +95,14 @@ pub(crate) fn draft(mut row: Object) -> Draft {
     let reported = reported.map(|(_, name)| name);
     draft.end_user = end_user.or_else(|| account.is_some().then(|| reported.clone()).flatten());
     draft.account = account.or_else(|| reported.map(Value::String));
-    draft.response = response.and_then(|response| {
+    draft.response = response.as_ref().and_then(|response| {
         origin.from("response", "response");
-        answer(&response, origin)
+        answer(response, origin)
     });
     draft.conversation = conversation(&mut outer, &body).inspect(|_| origin.from("conversation", "conversation"));
     origin.from("prompt", if enclosed { "request" } else { "" });
     body::read_fields(&body, &mut draft);
+    draft.answers = response.map(|response| each(&response, draft.prompts.len())).unwrap_or_default();
     outer.remove("model");
     draft.attributes = leftovers(outer);
     for (name, value) in body {

@@ -6,6 +6,7 @@
 
 use super::draft::{Draft, Taken};
 use super::join::{Piece, Waiting};
+use super::redaction::is_placeholder;
 use super::schemas::{self, langfuse_observations};
 use super::value::{Object, get, id, keys, kind, scalar, structure, unpacked};
 use super::{Fault, LogConfig, Reason, otel, own, parse_time, propose, request, wildchat};
@@ -33,7 +34,7 @@ fn rows(value: Value, config: &LogConfig, depth: u32) -> Found {
     };
     let Some(map) = &config.map else { return recognised(row, config, depth, |_| {}) };
     if map.is_whole() {
-        return vec![piece(map.draft(row), config)];
+        return pieces(map.draft(row), config);
     }
     // A map that adds: what it names is copied first, for a schema takes a row apart.
     let mut whole = Value::Object(std::mem::take(&mut row));
@@ -50,12 +51,12 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
     let one = |draft: Result<Draft, Fault>| match draft {
         Ok(mut draft) => {
             add(&mut draft);
-            piece(draft, config)
+            pieces(draft, config)
         }
-        Err(fault) => Err(fault),
+        Err(fault) => vec![Err(fault)],
     };
     let several = |drafts: Result<Vec<Draft>, Fault>| match drafts {
-        Ok(drafts) => drafts.into_iter().map(|draft| one(Ok(draft))).collect(),
+        Ok(drafts) => drafts.into_iter().flat_map(|draft| one(Ok(draft))).collect(),
         Err(fault) => vec![Err(fault)],
     };
     if otel::is_otlp(&row) {
@@ -66,16 +67,16 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
     }
     // Ours by two of its keys, which no other tool has together; so it need not be asked for thirty schemas.
     if get(&row, "prompt").is_some() && get(&row, "account").is_some() {
-        return vec![one(Ok(own::draft(row)))];
+        return one(Ok(own::draft(row)));
     }
     if let Some(list) = langfuse_observations(&mut row) {
         return list.into_iter().flat_map(|row| rows(Value::Object(row), config, depth + 1)).collect();
     }
     if let Some(schema) = schemas::of(&row) {
-        return vec![one(schema.draft(row))];
+        return one(schema.draft(row));
     }
     if get(&row, "prompt").is_some() {
-        return vec![one(Ok(own::draft(row)))];
+        return one(Ok(own::draft(row)));
     }
     structure(&mut row, &["request", "messages", "contents", "attributes"]);
     if request::is_request(&row) {
@@ -83,11 +84,11 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
             let message = "expected a model call, got a request for embeddings".to_owned();
             return vec![Err(Fault::new(Reason::NoExchange, message))];
         }
-        return vec![one(Ok(request::draft(row)))];
+        return one(Ok(request::draft(row)));
     }
     otel::plain_attributes(&mut row);
     if otel::is_flat(&row) {
-        return vec![one(otel::flat(row))];
+        return one(otel::flat(row));
     }
     if depth < ENVELOPES
         && let Some(list) = enclosed(&mut row)
@@ -136,6 +137,33 @@ fn enclosed(row: &mut Object) -> Option<Vec<Value>> {
     None
 }
 
+/// Most prompts of one call.
+const PROMPTS: usize = 65_536;
+
+/// The exchanges of a draft: one, or one for each of its prompts.
+fn pieces(mut draft: Draft, config: &LogConfig) -> Found {
+    let (prompts, mut answers) = (std::mem::take(&mut draft.prompts), std::mem::take(&mut draft.answers));
+    if prompts.len() < 2 {
+        return vec![piece(draft, config)];
+    }
+    // What they share is copied for each.
+    draft.response = None;
+    let shared = draft.cost().saturating_mul(prompts.len());
+    if prompts.len() > PROMPTS || shared > config.max_row_bytes {
+        let detail = format!("expected at most {PROMPTS} short prompts in a call, got {}", prompts.len());
+        return vec![Err(Fault::new(Reason::TooLong, detail))];
+    }
+    let id = draft.id.as_ref().and_then(scalar);
+    answers.resize(prompts.len(), None);
+    let one = |(at, (prompt, answer)): (usize, (String, Option<String>))| {
+        let mut one = Draft { prompt: Some(prompt), response: answer, ..draft.clone() };
+        one.id = id.as_ref().map(|id| Value::String(format!("{id}#{at}"))).or(one.id);
+        one.half = one.half.map(|half| half.numbered(at));
+        piece(one, config)
+    };
+    prompts.into_iter().zip(answers).enumerate().map(one).collect()
+}
+
 /// An exchange, or the half of one.
 fn piece(draft: Draft, config: &LogConfig) -> Result<Piece, Fault> {
     match draft.half.clone() {
@@ -147,16 +175,20 @@ fn piece(draft: Draft, config: &LogConfig) -> Result<Piece, Fault> {
 /// The checks that every schema shares.
 pub(crate) fn finish(draft: Draft, config: &LogConfig) -> Result<Taken, Fault> {
     let id = id(draft.id.as_ref())?;
-    let what = draft.missing.unwrap_or("none");
-    let missing = || Fault::new(Reason::NoPrompt, format!("expected user text, got {what}"));
+    let (reason, what) = draft.missing.unwrap_or((Reason::NoPrompt, "none"));
+    let missing = || Fault::new(reason, format!("expected user text, got {what}"));
     // Where it is known what stands there instead, that is the reason to tell.
     if draft.missing.is_some() {
         return Err(missing());
+    }
+    if draft.prompt.as_deref().is_some_and(is_placeholder) {
+        return Err(Fault::new(Reason::Redacted, "expected user text, got a placeholder for a text that was redacted"));
     }
     let account = account(draft.account.as_ref(), config)?;
     let time = time(draft.time.as_ref(), config)?;
     let prompt = draft.prompt.filter(|text| !text.trim().is_empty()).ok_or_else(missing)?;
     let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let open = |text: Option<String>| said(text).filter(|text| !is_placeholder(text));
     let mut origin = draft.origin;
     let absent =
         |value: &Option<Value>| value.as_ref().is_none_or(|value| value.is_null() || value.as_str() == Some(""));
@@ -184,10 +216,10 @@ pub(crate) fn finish(draft: Draft, config: &LogConfig) -> Result<Taken, Fault> {
         time,
         model: said(draft.model),
         prompt,
-        system: said(draft.system),
-        response: said(draft.response),
+        system: open(draft.system),
+        response: open(draft.response),
         conversation: said(draft.conversation),
-        turns: draft.turns,
+        turns: draft.turns.into_iter().filter(|turn| !is_placeholder(&turn.text)).collect(),
         attributes: draft.attributes,
     };
     Ok(Taken { exchange, origin })

@@ -4,6 +4,7 @@
 //! is what the caller put into the metadata header. Weakness: the API lists logs without bodies; a log must be fetched with its own.
 
 use super::{Fields, NOWHERE, Schema, all, all_calls, any};
+use crate::log::Reason;
 use crate::log::draft::Draft;
 use crate::log::path::find;
 use serde_json::Value;
@@ -61,7 +62,8 @@ pub(super) const LOGPUSH: Schema = Schema {
 fn encrypted(row: &Value, draft: &mut Draft, name: &str) {
     if find(row, name).and_then(|body| body.get("type")).and_then(Value::as_str) == Some("encrypted") {
         draft.prompt = None;
-        draft.missing = Some("the request encrypted; decrypt the log with the private key of Logpush first");
+        let what = "the request encrypted; decrypt the log with the private key of Logpush first";
+        draft.missing = Some((Reason::NoPrompt, what));
     }
 }
 

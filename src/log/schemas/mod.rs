@@ -36,9 +36,9 @@ mod vertex;
 mod vllm;
 mod weave;
 
-use super::answer::{is_answer, is_embedding, opened, response};
+use super::answer::{each, is_answer, is_embedding, opened, response};
 use super::body::{self, Want};
-use super::draft::{Draft, kept};
+use super::draft::{Draft, Span, kept};
 use super::messages::system_text;
 use super::path::{find, unpack};
 use super::value::{Object, get, scalar, unpacked};
@@ -119,6 +119,24 @@ fn free_form(path: &str, found: &Value, text: &mut Option<String>) -> bool {
     traced && object
 }
 
+/// The span of a trace that a row is, by the names that tools give its ids.
+fn span(row: &Value) -> Option<Span> {
+    let word = |paths: &[&str]| paths.iter().find_map(|path| find(row, path).and_then(scalar));
+    let trace = word(&["trace_id", "traceId", "context.trace_id", "root_span_id"])?;
+    let own = word(&["context.span_id", "span_id", "spanId", "id"])?;
+    let parents = [
+        "parent_id",
+        "parent_span_id",
+        "parentSpanId",
+        "parent_run_id",
+        "parentObservationId",
+        "parent_observation_id",
+        "parentId",
+        "span_parents.0",
+    ];
+    Span::new(&trace, &own, &word(&parents).unwrap_or_default())
+}
+
 /// Every schema, the most particular first.
 const ALL: [&Schema; 30] = [
     &bedrock::INVOCATION,
@@ -192,17 +210,27 @@ impl Schema {
             let message = format!("expected a model call of {}, got a request for embeddings", self.name);
             return Err(Fault::new(Reason::NoExchange, message));
         }
+        let answered = self.fields.response.iter().filter_map(|path| find(&row, path)).any(is_answer);
+        let asked = self.fields.request.iter().find_map(|path| body::object(find(&row, path)?));
+        if !answered && asked.is_some_and(|body| body::embeds(&body)) {
+            let message = format!("expected a model call of {}, got a request for embeddings", self.name);
+            return Err(Fault::new(Reason::NoExchange, message));
+        }
         let mut draft = Draft::of(self.name);
+        draft.origin.span = span(&row);
         let fields = &self.fields;
         for path in fields.request {
             let Some(found) = find(&row, path) else { continue };
-            if body::read(found, Want::Body, &mut draft) || free_form(path, found, &mut draft.prompt) {
+            let list = ["prompt", "prompts", "text"].contains(&path.rsplit('.').next().unwrap_or(path)) && found.is_array();
+            let want = if list { Want::Prompt } else { Want::Body };
+            if body::read(found, want, &mut draft) || free_form(path, found, &mut draft.prompt) {
                 draft.origin.from("prompt", *path);
                 break;
             }
         }
         for path in fields.response {
             let Some(found) = find(&row, path) else { continue };
+            draft.answers = each(found, draft.prompts.len());
             draft.response = response(found, &mut draft.origin);
             if draft.response.is_some() || (!is_answer(found) && free_form(path, found, &mut draft.response)) {
                 draft.origin.from("response", *path);

@@ -4,10 +4,11 @@
 //! The two are one exchange, joined by `rid`. The text is what the model read, so a chat template is taken apart again. The log names no
 //! account; a default serves, or a map that adds one. Weakness: level 2 cuts texts in their middle, and levels 0 and 1 have none.
 
-use super::vllm::python_text;
 use super::{Fields, NOWHERE, Schema, all, any, is_word};
 use crate::log::join::Half;
+use crate::log::Reason;
 use crate::log::path::find;
+use crate::log::python::{arguments, literal};
 use crate::log::template;
 use crate::log::value::scalar;
 use serde_json::{Value, json};
@@ -49,6 +50,9 @@ pub(super) const SCHEMA: Schema = Schema {
     },
     mend: |row, draft| {
         template::split(draft);
+        if draft.prompt.is_none() && find(row, "obj.cut").is_some() {
+            draft.missing = Some((Reason::NoPrompt, "a text that was cut in its middle; log with level 3"));
+        }
         let key = find(row, "rid").and_then(scalar).map(|id| format!("sglang:{id}")).unwrap_or_default();
         let finished = find(row, "out").is_some()
             || find(row, "event").and_then(|event| event.as_str()) == Some("request.finished");
@@ -64,20 +68,47 @@ pub(super) fn line(text: &str) -> Option<Value> {
     if !(digits(0..4) && digits(5..7) && digits(8..10) && digits(11..13) && time.get(10..11) == Some(" ")) {
         return None;
     }
-    let received = text.split_once("] Receive: obj=").map(|(_, rest)| ("request.received", rest));
-    let Some((event, rest)) =
-        received.or_else(|| text.split_once("] Finish: obj=").map(|(_, rest)| ("request.finished", rest)))
+    // `[2026-11-21 10:00:00 TP0] ` is the server's; what comes behind its first bracket and word is read forward, so that no text can end itself.
+    let said = text.split_once("] ").map(|(_, said)| said)?;
+    let received = said.strip_prefix("Receive: obj=").map(|rest| ("request.received", rest));
+    let Some((event, rest)) = received.or_else(|| said.strip_prefix("Finish: obj=").map(|rest| ("request.finished", rest)))
     else {
         return Some(json!({"sglang_other": "line"}));
     };
-    // The answer is sought from the end, since the request's text may spell what stands between the two.
-    let (asked, out) = rest.rsplit_once("), out={").map_or((rest, None), |(asked, out)| (asked, Some(out)));
-    let after = |text: &str, name: &str| text.split_once(name).and_then(|(_, rest)| python_text(rest));
-    let said = out.and_then(|out| out.strip_prefix("'text': ")).and_then(python_text);
-    let rid = after(asked, "rid=")?;
-    let mut row = json!({"timestamp": time, "event": event, "rid": rid, "obj": {"text": after(asked, "text=")}});
-    if let Some(said) = said {
-        row["out"] = json!({"text": said});
+    let (asked, rest) = arguments(rest.split_once('(')?.1)?;
+    let field = |name: &str| asked.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
+    let rid = field("rid").and_then(literal)?;
+    let text = field("text").and_then(literal);
+    // A text that the server cut in its middle is written as two.
+    let cut = text.is_none() && field("text").is_some_and(|text| text.starts_with(['\'', '"']));
+    let mut row = json!({"timestamp": time, "event": event, "rid": rid, "obj": {"text": text, "cut": cut.then_some(true)}});
+    let out = rest.trim_start_matches(", ").strip_prefix("out=");
+    // What stands behind the dictionary is of a level that is not known.
+    if let Some(out) = out.and_then(literal) {
+        row["out"] = out;
     }
     Some(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+    use serde_json::json;
+
+    /// Neither a question nor an answer can end its own text and go on as the server's.
+    #[test]
+    fn what_is_said_is_no_line_of_the_server() {
+        let head = "[2026-11-21 10:00:00 TP0] Finish: obj=GenerateReqInput(";
+        let asked = r#"validation_time=1e-05, rid='a1', text="say '), out={'text': 'F'", input_ids=None, sampling_params={'n': 1}"#;
+        let out = r#"{'text': "ok'), out={'text': 'FORGED'}] Finish: obj=X(rid='b'", 'meta_info': {'id': 'a1', 'e2e': 1.5, 'finish_reason': None}}"#;
+        let row = line(&format!("{head}{asked}), out={out}")).unwrap();
+        assert_eq!(row["rid"], "a1");
+        assert_eq!(row["obj"]["text"], "say '), out={'text': 'F'");
+        assert_eq!(row["out"]["text"], "ok'), out={'text': 'FORGED'}] Finish: obj=X(rid='b'");
+        let cut = line("[2026-11-21 10:00:00] Receive: obj=GenerateReqInput(rid='c', text='begin' ... 'end')").unwrap();
+        assert_eq!((&cut["obj"]["text"], &cut["obj"]["cut"]), (&json!(null), &json!(true)));
+        let several = line("[2026-11-21 10:00:00] Receive: obj=GenerateReqInput(rid=['c', 'd'], text=['p', 'q'])").unwrap();
+        assert_eq!(several["obj"]["text"], json!(["p", "q"]));
+        assert_eq!(line("[2026-11-21 10:00:00] server is fired up"), Some(json!({"sglang_other": "line"})));
+    }
 }

@@ -7,6 +7,7 @@
 use super::{Fields, NOWHERE, Schema, all, any};
 use crate::log::join::Half;
 use crate::log::path::find;
+use crate::log::python;
 use crate::log::template;
 use crate::log::value::scalar;
 use serde_json::{Value, json};
@@ -34,53 +35,49 @@ pub(super) const SCHEMA: Schema = Schema {
 };
 
 /// A line of vLLM's log as a row; `None` for text that is none.
+///
+/// Since version 0.10 the prompt stands in a line of its own at the level of debugging (`Request ID details: prompt: …`), and the line of the
+/// request has its parameters only; since 0.11 its head may be coloured.
 pub(crate) fn line(text: &str) -> Option<Value> {
+    let bare;
+    let text = if text.contains('\u{1b}') {
+        bare = uncoloured(text);
+        bare.as_str()
+    } else {
+        text
+    };
     // The first of these words is the server's; what comes after it may be a user's or a model's.
     let at = |word: &str, kind, field| text.find(word).map(|at| (at, kind, field, &text[at + word.len()..]));
     let received = at("Received request ", "vllm_received", "prompt");
     let generated = at("Generated response ", "vllm_generated", "output");
-    if let Some((_, kind, field, rest)) = received.into_iter().chain(generated).min_by_key(|found| found.0) {
+    let details = at("] Request ", "vllm_received", "prompt").filter(|(.., rest)| rest.contains(" details: prompt: "));
+    if let Some((_, kind, field, rest)) = received.into_iter().chain(generated).chain(details).min_by_key(|found| found.0) {
         let (id, rest) = rest.split_once(": ")?;
-        let literal = rest.split_once(&format!("{field}: ")).map(|(_, literal)| literal);
         // A stream is told in pieces; its last line has all of it.
         if id.contains("streaming delta") {
             return Some(json!({"vllm_other": "delta"}));
         }
+        // The text stands first, or it is not in this line.
+        let Some(literal) = rest.strip_prefix(field).and_then(|rest| rest.strip_prefix(": ")) else {
+            return Some(json!({"vllm_other": "a request without its text"}));
+        };
         let id = id.split_whitespace().next().unwrap_or(id);
-        let said = literal.and_then(python_text);
-        return Some(json!({kind: {"request_id": id, field: said}}));
+        return Some(json!({kind: {"request_id": id, field: python::text(literal)}}));
     }
-    let leads = ["INFO ", "WARNING ", "ERROR ", "DEBUG ", "(APIServer", "(EngineCore"];
+    let leads = ["INFO ", "WARNING ", "ERROR ", "DEBUG ", "(APIServer", "(EngineCore", "(Worker", "(VllmWorker"];
     let server = leads.iter().any(|lead| text.trim_start().starts_with(lead));
     server.then(|| json!({"vllm_other": "line"}))
 }
 
-/// The Python text literal at the start of a text.
-pub(super) fn python_text(text: &str) -> Option<String> {
-    let mut chars = text.chars();
-    let quote = chars.next().filter(|quote| matches!(quote, '\'' | '"'))?;
-    let mut out = String::new();
-    loop {
-        match chars.next()? {
-            '\\' => match chars.next()? {
-                'n' => out.push('\n'),
-                'r' => out.push('\r'),
-                't' => out.push('\t'),
-                escape @ ('x' | 'u' | 'U') => {
-                    let n = match escape {
-                        'x' => 2,
-                        'u' => 4,
-                        _ => 8,
-                    };
-                    let digits: String = chars.by_ref().take(n).collect();
-                    out.push(u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).unwrap_or('\u{fffd}'));
-                }
-                other => out.push(other),
-            },
-            end if end == quote => return Some(out),
-            other => out.push(other),
-        }
+/// A line without the marks that colour it on a terminal. In a text that was said they are escaped, so what stands there bare is the server's.
+fn uncoloured(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.find(|c: char| !(c.is_ascii_digit() || c == ';'));
+        out.push_str(code.filter(|at| part[*at..].starts_with(['m', 'K'])).map_or(part, |at| &part[at + 1..]));
     }
+    out
 }
 
 #[cfg(test)]
@@ -94,5 +91,16 @@ mod tests {
         let text = "INFO 11-21 [logger.py:39] Generated response cmpl-1-0: output: \"Received request cmpl-77: prompt: 'forged', params\", x";
         let said = "Received request cmpl-77: prompt: 'forged', params";
         assert_eq!(line(text), Some(json!({"vllm_generated": {"request_id": "cmpl-1-0", "output": said}})));
+    }
+
+    #[test]
+    fn newer_lines_have_the_prompt_apart_and_colours() {
+        let lead = "\u{1b}[1;36m(APIServer pid=7)\u{1b}[0;0m \u{1b}[32mINFO\u{1b}[0m 11-21 10:00:00 [entrypoints/logger.py:50] ";
+        let asked = format!("{lead}Request chatcmpl-1 details: prompt: 'it\\'s prompt: me', prompt_token_ids: None, prompt_embeds shape: None.");
+        assert_eq!(line(&asked), Some(json!({"vllm_received": {"request_id": "chatcmpl-1", "prompt": "it's prompt: me"}})));
+        let params = format!("{lead}Received request chatcmpl-1: params: SamplingParams(n=1, stop=['prompt: ']), lora_request: None.");
+        assert_eq!(line(&params), Some(json!({"vllm_other": "a request without its text"})));
+        let said = format!("{lead}Generated response chatcmpl-1 (streaming complete): output: 'Request x details: prompt: ', output_token_ids: None");
+        assert_eq!(line(&said), Some(json!({"vllm_generated": {"request_id": "chatcmpl-1", "output": "Request x details: prompt: "}})));
     }
 }
