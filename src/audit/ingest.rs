@@ -270,6 +270,9 @@ impl<'a> Ingest<'a> {
                 Ok(row) => self.take(input, place, row, tally, quarantine, &mut fresh)?,
                 // What is no model call is no bad row either: a trace is mostly that.
                 Err(bad) if bad.reason == Reason::NoExchange => tally.read_as.passed_over += 1,
+                // Nor is a call that has no text to compare.
+                Err(bad) if bad.reason == Reason::Redacted => tally.read_as.redacted += 1,
+                Err(bad) if bad.reason == Reason::NoText => tally.read_as.without_text += 1,
                 Err(bad) => set_aside(input, place, &bad, tally, quarantine)?,
             }
         }

@@ -119,9 +119,13 @@ pub fn audit(
     let path = quarantine.finish()?;
     check_share(&counts, config, path.as_deref(), &done)?;
     if counts.rows_read == 0 && !config.allow_empty {
-        let passed = counts.read_as.passed_over;
-        let found =
-            if passed == 0 { "none".to_owned() } else { format!("{passed} rows that are no model calls and no other") };
+        let found = match &counts.read_as {
+            read if read.passed() == 0 => "none".to_owned(),
+            read if read.passed() == read.passed_over => {
+                format!("{} rows that are no model calls and no other", read.passed_over)
+            }
+            read => format!("none with text: {}", read.told()),
+        };
         return Err(Error::new(ErrorKind::Nothing, format!("expected rows to audit, found {found}"))
             .hint("--allow-empty makes this a success"));
     }
@@ -381,7 +385,7 @@ fn read(
         read_exchanges(input, &config.log, position, &mut sink)?;
     }
     let log = &mut done[number];
-    if log.tally.read() == 0 && log.tally.read_as.passed_over == 0 && !joiner.had_halves(number as u32) {
+    if log.tally.read() == 0 && log.tally.read_as.passed() == 0 && !joiner.had_halves(number as u32) {
         progress.note(&format!("{}: empty", log.name));
     }
     // A log that was rotated while it was read is not recorded as read: the next run finds what is new in it.

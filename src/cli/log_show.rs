@@ -50,8 +50,8 @@ pub(crate) fn run(command: &LogCommand) -> Result<()> {
         ..LogConfig::default()
     };
     let mut values = Vec::new();
-    for input in input::expand(&args.logs, &|name| recognise(name).is_some())? {
-        let shown = show(&input, &log, args.rows)?;
+    let inputs = input::expand(&args.logs, &|name| recognise(name).is_some())?;
+    for (input, shown) in inputs.iter().zip(show(&inputs, &log, args.rows)?) {
         if args.format == Format::Json {
             values.push(value(&input.name(), &shown));
         } else {
@@ -107,8 +107,13 @@ fn text(name: &str, shown: &Shown) -> String {
     let what =
         if schemas.is_empty() { "no exchange".to_owned() } else { format!("exchanges by schema: {}", list(schemas)) };
     let _ = writeln!(out, "  {what}{}", if shown.more { "; the log goes on" } else { "" });
-    if shown.passed_over > 0 {
-        let _ = writeln!(out, "  {} rows are no model calls and are passed over", shown.passed_over);
+    for (reason, n) in &shown.passed_over {
+        let what = match *reason {
+            "redacted" => "hold a placeholder for a text that was redacted",
+            "no-text" => "are calls with images, audio or files and no text",
+            _ => "are no model calls",
+        };
+        let _ = writeln!(out, "  {n} rows {what} and are passed over");
     }
     if !reasons.is_empty() {
         let _ = writeln!(out, "  bad rows: {}", list(reasons));
@@ -159,6 +164,6 @@ fn value(name: &str, shown: &Shown) -> Value {
     });
     json!({
         "name": name, "schemas": shown.schemas, "exchanges": taken.collect::<Vec<_>>(), "bad": bad.collect::<Vec<_>>(),
-        "bad_by_reason": shown.by_reason, "passed_over": shown.passed_over, "proposed_map": shown.proposed.as_deref(), "more": shown.more,
+        "bad_by_reason": shown.by_reason, "passed_over": shown.passed_over.values().sum::<u64>(), "passed_over_by_reason": shown.passed_over, "proposed_map": shown.proposed.as_deref(), "more": shown.more,
     })
 }

@@ -59,9 +59,8 @@ fn is_cut(text: &str) -> bool {
         || has(&["\"candidates\"", "\"parts\""])
         || has(&["\"object\"", "\"response\"", "\"output\""])
         || has(&["\"type\"", "\"message\"", "\"role\"", "\"content\"", "\"id\""]);
-    let broken = || {
-        serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|cause: serde_json::Error| cause.is_eof())
-    };
+    let broken =
+        || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|cause: serde_json::Error| cause.is_eof());
     text.starts_with(['{', '[']) && api && broken()
 }
 
@@ -82,7 +81,8 @@ pub(crate) fn each(value: &Value, n: usize) -> Vec<Option<String>> {
         let step = choices.len() / n;
         let of = |at: usize| {
             let is = |choice: &&Value| choice.get("index").and_then(Value::as_u64) == Some((at * step) as u64);
-            let choice = choices.iter().find(is).or_else(|| choices.get(at * step).filter(|c| c.get("index").is_none()))?;
+            let choice =
+                choices.iter().find(is).or_else(|| choices.get(at * step).filter(|c| c.get("index").is_none()))?;
             let inner = ["message", "delta"].iter().find_map(|name| choice.get(name)).filter(|inner| inner.is_object());
             inner.and_then(response_text).or_else(|| choice.get("text").and_then(plain))
         };

@@ -117,11 +117,11 @@ fn read_text(text: &str, want: Want, draft: &mut Draft, depth: u32) -> bool {
 
 /// Whether a text is the beginning of a request's body whose end is missing: gateways log so many bytes of it. What is newest stands at the end.
 fn is_cut(text: &str) -> bool {
-    const KEYS: [&str; 7] = ["\"messages\"", "\"contents\"", "\"model\"", "\"prompt\"", "\"role\"", "\"input\"", "\"system\""];
+    const KEYS: [&str; 7] =
+        ["\"messages\"", "\"contents\"", "\"model\"", "\"prompt\"", "\"role\"", "\"input\"", "\"system\""];
     let head: String = text.chars().take(512).collect();
-    let broken = || {
-        serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|cause: serde_json::Error| cause.is_eof())
-    };
+    let broken =
+        || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|cause: serde_json::Error| cause.is_eof());
     text.starts_with(['{', '[']) && KEYS.iter().any(|key| head.contains(key)) && broken()
 }
 

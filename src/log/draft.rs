@@ -1,7 +1,7 @@
 //! What a schema finds in a row: the fields of an exchange as they stand, before they are checked.
 
-use super::join::Half;
 use super::Reason;
+use super::join::Half;
 use super::value::{Object, small, structure};
 use crate::exchange::{Exchange, Turn};
 use crate::ids::Digest;

@@ -5,8 +5,9 @@
 //! the next batch is gathered, which costs little because finding line ends is far cheaper than parsing.
 
 use super::elements::Elements;
+use super::name::stamped;
 use super::schemas::engine_line;
-use super::value::{values_at_most, values_outside_strings};
+use super::value::{parse, values_at_most, values_outside_strings};
 use super::{
     BadRow, KEPT_OF_TOO_LONG, Kept, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, encoding, rows_of, schema,
 };
@@ -316,6 +317,14 @@ fn is_over_lines(head: &[u8]) -> bool {
         // An engine's log begins its lines with a time in brackets.
         return !std::str::from_utf8(first).is_ok_and(|line| engine_line(line).is_some());
     }
+    // Objects one behind the other, with no line end between them.
+    let mut values = serde_json::Deserializer::from_slice(first).into_iter::<serde::de::IgnoredAny>();
+    if first.starts_with(b"{")
+        && values.next().is_some_and(|value| value.is_ok())
+        && first[values.byte_offset()..].trim_ascii_start().starts_with(b"{")
+    {
+        return true;
+    }
     if !whole || !first.starts_with(b"{") || !(first.ends_with(b"{") || first.ends_with(b"[")) {
         return false;
     }
@@ -344,16 +353,53 @@ fn json_row<T: Kept>(line: u64, bytes: &[u8], config: &LogConfig, schema: &RowSc
             return vec![bad(line, Reason::TooLong, detail, bytes)];
         }
     }
-    match serde_json::from_str(text) {
+    match parse(text) {
         Ok(value) => rows_of(line, value, schema, || Arc::from(bytes)),
         Err(cause) => {
             if let Some(value) = engine_line(text) {
+                return rows_of(line, value, schema, || Arc::from(bytes));
+            }
+            if let Some(rows) = run_together(line, text, schema) {
+                return rows;
+            }
+            if let Some((time, rest)) = stamped(text)
+                && let Ok(row @ serde_json::Value::Object(_)) = parse(rest)
+            {
+                let value = serde_json::json!({"timestamp": time, "message": row});
                 return rows_of(line, value, schema, || Arc::from(bytes));
             }
             let reason = if has_lone_surrogate(text) { Reason::LoneSurrogate } else { Reason::NotJson };
             vec![bad(line, reason, format!("expected JSON, got: {cause}"), bytes)]
         }
     }
+}
+
+/// The rows of a line on which objects stand one behind the other, as a delivery that puts no line ends between its records writes them.
+fn run_together<T: Kept>(line: u64, text: &str, schema: &RowSchema<'_, T>) -> Option<Vec<Row<T>>> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    let mut ends = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    let (mut parts, mut from) = (Vec::new(), 0);
+    while let Some(part) = ends.next() {
+        part.ok()?;
+        let until = ends.byte_offset();
+        let part = text.get(from..until)?.trim_start();
+        parts.push(part.starts_with('{').then_some(part)?);
+        from = until;
+    }
+    let mut rows: Vec<Row<T>> = Vec::new();
+    for part in parts.iter().filter(|_| parts.len() > 1) {
+        let before = rows.len() as u32;
+        let found = rows_of(line, parse(part).ok()?, schema, || Arc::from(part.as_bytes()));
+        rows.extend(
+            found.into_iter().map(|row| Row {
+                place: Place { row: row.place.row, part: row.place.part + before },
+                result: row.result,
+            }),
+        );
+    }
+    (!rows.is_empty()).then_some(rows)
 }
 
 /// Whether a JSON text escapes half of a surrogate pair.

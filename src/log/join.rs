@@ -4,16 +4,27 @@
 //! of a run pass a [`Joiner`] in their order; the first half of an exchange waits for the second, in the same log or in a later one, and the
 //! exchange stands where the second half stood.
 //!
+//! Some calls lie in more rows than two. What one row says of many (whose a trace is, who called a gateway) is a note: it is put to every draft
+//! that asks for it, before or after. A call that a gateway logs in numbered pieces is put together when the run ends, since nothing says which
+//! piece is the last.
+//!
+//! A model's span inside a model's span that asks the same is the same call, told by a framework and by the client below it. Which is the outer
+//! one is known where both stand in one line ([`super::otel`]); across rows the first that comes stands.
+//!
 //! At the end a request without a result is an exchange without an answer, and a result without a request a bad row. Where two different
 //! requests have one key, it cannot be told which one a result answers, so none is joined: a wrong answer is worse than none.
 //!
 //! Weakness: halves are sought within one run only, and what waits is bounded: beyond 512 MiB the oldest is let go as at the end. Guarantee:
 //! the outcome hangs on the order of the rows alone.
 
-use super::draft::{Draft, Taken};
+use super::answer::response;
+use super::body::{self, Want};
+use super::draft::{Draft, Span, Taken};
+use super::value::{inner, unpacked};
 use super::{BadRow, Fault, LogConfig, Place, Reason, Row, schema};
 use crate::ids::Digest;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// Which half of an exchange a row is, with the key that both halves have.
@@ -23,6 +34,12 @@ pub(crate) enum Half {
     Request(String),
     /// What was answered.
     Result(String),
+    /// What is said of all drafts that ask under this key; no exchange itself.
+    Note(String),
+    /// A whole exchange, of which a note may say more.
+    Asks(String),
+    /// A numbered piece of an exchange; its prompt and response are pieces of texts as they were logged.
+    Part(String, u64),
 }
 
 impl Half {
@@ -31,6 +48,7 @@ impl Half {
         match self {
             Self::Request(key) => Self::Request(format!("{key}#{at}")),
             Self::Result(key) => Self::Result(format!("{key}#{at}")),
+            other => other,
         }
     }
 }
@@ -49,6 +67,7 @@ pub enum Piece {
 pub struct Waiting {
     key: u128,
     is_request: bool,
+    gathers: Option<Gathers>,
     draft: Draft,
     cost: usize,
     /// The beginning of the raw row and its digest, for a bad row.
@@ -65,13 +84,16 @@ impl PartialEq for Waiting {
 impl Waiting {
     /// The half of a draft; the raw row is told later.
     pub(crate) fn new(half: &Half, draft: Draft) -> Self {
-        let (is_request, key) = match half {
-            Half::Request(key) => (true, key),
-            Half::Result(key) => (false, key),
+        let (is_request, gathers, key) = match half {
+            Half::Request(key) => (true, None, key),
+            Half::Result(key) => (false, None, key),
+            Half::Note(key) => (false, Some(Gathers::Note), key),
+            Half::Asks(key) => (false, Some(Gathers::Asks), key),
+            Half::Part(key, number) => (false, Some(Gathers::Part(*number)), key),
         };
         let cost = draft.cost() + RAW;
         let key = Digest::of(key.as_bytes()).short();
-        Self { key, is_request, draft, cost, raw: Arc::from([]), digest: Digest::of(b"") }
+        Self { key, is_request, gathers, draft, cost, raw: Arc::from([]), digest: Digest::of(b"") }
     }
 
     /// Says what the raw row was.
@@ -79,6 +101,14 @@ impl Waiting {
         self.digest = Digest::of(raw);
         self.raw = Arc::from(&raw[..raw.len().min(RAW)]);
     }
+}
+
+/// What a row is to those of its key, where they are more than a request and a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gathers {
+    Note,
+    Asks,
+    Part(u64),
 }
 
 /// How much of the raw row of a half is kept.
@@ -92,6 +122,46 @@ struct Placed {
     source: u32,
     place: Place,
     half: Waiting,
+}
+
+/// The rows of one key that are gathered.
+struct Gathered {
+    at: u64,
+    note: Option<Draft>,
+    rows: Vec<Placed>,
+    cost: usize,
+}
+
+/// Spans that are remembered: one inside another is not far from it.
+const SPANS: usize = 1 << 18;
+
+/// Calls of traces that passed, by their span and by the span above them.
+#[derive(Default)]
+struct Spans {
+    own: HashMap<u128, u64>,
+    parents: HashMap<u128, u64>,
+    order: VecDeque<(u128, Option<u128>)>,
+}
+
+impl Spans {
+    /// Whether a call was told before by the span above it or below it.
+    fn seen(&mut self, span: Span, prompt: &str) -> bool {
+        let text = u64::from_le_bytes(Digest::of(prompt.as_bytes()).0[..8].try_into().unwrap_or_default());
+        let above = span.parent.is_some_and(|parent| parent != span.own && self.own.get(&parent) == Some(&text));
+        let seen = above || (span.parent != Some(span.own) && self.parents.get(&span.own) == Some(&text));
+        self.own.insert(span.own, text);
+        if let Some(parent) = span.parent {
+            self.parents.insert(parent, text);
+        }
+        self.order.push_back((span.own, span.parent));
+        if self.order.len() > SPANS
+            && let Some((own, parent)) = self.order.pop_front()
+        {
+            self.own.remove(&own);
+            parent.map(|parent| self.parents.remove(&parent));
+        }
+        seen
+    }
 }
 
 /// Joins the rows of a run.
@@ -109,6 +179,10 @@ pub struct Joiner {
     joined: u64,
     /// Logs that had halves.
     halved: BTreeSet<u32>,
+    gathered: HashMap<u128, Gathered>,
+    /// Keys of what is gathered, in the order in which they came.
+    keys: BTreeMap<u64, u128>,
+    spans: Spans,
 }
 
 impl Joiner {
@@ -125,6 +199,9 @@ impl Joiner {
             bytes: 0,
             joined: 0,
             halved: BTreeSet::new(),
+            gathered: HashMap::new(),
+            keys: BTreeMap::new(),
+            spans: Spans::default(),
         }
     }
 
@@ -145,7 +222,11 @@ impl Joiner {
         let mut out = Vec::with_capacity(rows.len());
         for Row { place, result } in rows {
             match result {
-                Ok(Piece::Whole(taken)) => out.push((source, Row { place, result: Ok(*taken) })),
+                Ok(Piece::Whole(taken)) => {
+                    let seen = taken.origin.span.is_some_and(|span| self.spans.seen(span, &taken.exchange.prompt));
+                    let result = if seen { Err(told_before()) } else { Ok(*taken) };
+                    out.push((source, Row { place, result }));
+                }
                 Err(bad) => out.push((source, Row { place, result: Err(bad) })),
                 Ok(Piece::Half(half)) => self.half(Placed { source, place, half: *half }, &mut out),
             }
@@ -155,6 +236,9 @@ impl Joiner {
 
     fn half(&mut self, came: Placed, out: &mut Vec<(u32, Row)>) {
         self.halved.insert(came.source);
+        if let Some(gathers) = came.half.gathers {
+            return self.gather(came, gathers, out);
+        }
         let key = came.half.key;
         let other = self.waiting.get(&key).copied();
         let waits_request = other.and_then(|at| self.order.get(&at)).map(|placed| placed.half.is_request);
@@ -184,14 +268,110 @@ impl Joiner {
             (None, false) if came.half.draft.prompt.is_some() => out.push(self.alone(came)),
             _ => {
                 self.wait(came);
-                while self.bytes > self.most {
-                    let Some((_, oldest)) = self.order.pop_first() else { break };
-                    self.bytes -= oldest.half.cost;
-                    self.waiting.remove(&oldest.half.key);
-                    out.push(self.alone(oldest));
-                }
+                self.let_go(out);
             }
         }
+    }
+
+    /// Lets the oldest go until what waits fits its bound.
+    fn let_go(&mut self, out: &mut Vec<(u32, Row)>) {
+        while self.bytes > self.most {
+            let half = self.order.first_key_value().map(|(at, _)| *at);
+            let key = self.keys.first_key_value().map(|(at, _)| *at);
+            if key.is_some_and(|key| half.is_none_or(|half| key < half)) {
+                let Some((_, key)) = self.keys.pop_first() else { break };
+                if let Some(gathered) = self.gathered.remove(&key) {
+                    self.bytes -= gathered.cost;
+                    self.settle(gathered, out);
+                }
+            } else {
+                let Some((_, oldest)) = self.order.pop_first() else { break };
+                self.bytes -= oldest.half.cost;
+                self.waiting.remove(&oldest.half.key);
+                out.push(self.alone(oldest));
+            }
+        }
+    }
+
+    /// Takes in a row of those that are gathered by their key.
+    fn gather(&mut self, came: Placed, gathers: Gathers, out: &mut Vec<(u32, Row)>) {
+        let (key, next) = (came.half.key, self.next);
+        if !self.gathered.contains_key(&key) {
+            self.keys.insert(next, key);
+            self.next += 1;
+        }
+        let entry = self.gathered.entry(key).or_insert(Gathered { at: next, note: None, rows: Vec::new(), cost: 0 });
+        let cost = match gathers {
+            Gathers::Note => {
+                let Placed { source, place, half } = came;
+                out.push((
+                    source,
+                    Row { place, result: Err(passed(&half, "a row that tells of calls in other rows")) },
+                ));
+                let Draft { account, end_user, conversation, model, origin, .. } = half.draft;
+                let first = entry.note.is_none();
+                let note = Draft { account, end_user, conversation, model, origin, ..Draft::default() };
+                let cost = note.cost();
+                entry.note.get_or_insert(note);
+                // Who asked only for this goes on; pieces wait for more of them.
+                if entry.rows.iter().all(|row| row.half.gathers == Some(Gathers::Asks)) {
+                    let rows = std::mem::take(&mut entry.rows);
+                    let held: usize = rows.iter().map(|row| row.half.cost).sum();
+                    (entry.cost, self.bytes) = (entry.cost - held, self.bytes - held);
+                    let note = entry.note.clone();
+                    out.extend(rows.into_iter().map(|row| self.with_note(row, note.as_ref())));
+                }
+                if first { cost } else { 0 }
+            }
+            Gathers::Asks if entry.note.is_some() => {
+                let note = entry.note.clone();
+                out.push(self.with_note(came, note.as_ref()));
+                0
+            }
+            Gathers::Asks | Gathers::Part(_) => {
+                let cost = came.half.cost;
+                entry.rows.push(came);
+                cost
+            }
+        };
+        self.bytes += cost;
+        if let Some(entry) = self.gathered.get_mut(&key) {
+            entry.cost += cost;
+        }
+        self.let_go(out);
+    }
+
+    /// The exchange of a draft, with what a note says of it.
+    fn with_note(&mut self, placed: Placed, note: Option<&Draft>) -> (u32, Row) {
+        let Placed { source, place, half } = placed;
+        let mut draft = half.draft;
+        if let Some(note) = note {
+            self.joined += 1;
+            told(&mut draft, note);
+        }
+        let mut row = checked(draft, &self.config, place, half.digest, half.raw);
+        if let Ok(taken) = &row.result
+            && taken.origin.span.is_some_and(|span| self.spans.seen(span, &taken.exchange.prompt))
+        {
+            row.result = Err(told_before());
+        }
+        (source, row)
+    }
+
+    /// The exchanges of what was gathered under one key.
+    fn settle(&mut self, gathered: Gathered, out: &mut Vec<(u32, Row)>) {
+        let note = gathered.note;
+        let (parts, asking): (Vec<Placed>, Vec<Placed>) =
+            gathered.rows.into_iter().partition(|row| matches!(row.half.gathers, Some(Gathers::Part(_))));
+        for row in asking {
+            out.push(self.with_note(row, note.as_ref()));
+        }
+        // The exchange stands where its last row stood.
+        let Some(last) = parts.last() else { return };
+        let (source, place, digest, raw) = (last.source, last.place, last.half.digest, last.half.raw.clone());
+        self.joined += u64::from(parts.len() > 1);
+        let draft = assembled(parts, note.as_ref());
+        out.push((source, checked(draft, &self.config, place, digest, raw)));
     }
 
     fn wait(&mut self, came: Placed) {
@@ -218,8 +398,107 @@ impl Joiner {
         self.waiting.clear();
         self.bytes = 0;
         let order = std::mem::take(&mut self.order);
-        order.into_values().map(|placed| self.alone(placed)).collect()
+        let mut out: Vec<(u32, Row)> = order.into_values().map(|placed| self.alone(placed)).collect();
+        let mut gathered: Vec<Gathered> = std::mem::take(&mut self.gathered).into_values().collect();
+        gathered.sort_by_key(|gathered| gathered.at);
+        self.keys.clear();
+        for gathered in gathered {
+            self.settle(gathered, &mut out);
+        }
+        out
     }
+}
+
+/// Puts what a note says to a draft: it knows the account better than a draft that had to ask.
+fn told(draft: &mut Draft, note: &Draft) {
+    if note.account.is_some() {
+        draft.account.clone_from(&note.account);
+        draft.origin.paths.retain(|(field, _)| *field != "account");
+        let path = note.origin.path("account").unwrap_or("account");
+        draft.origin.from("account", format!("{path} of another row"));
+    }
+    draft.end_user = draft.end_user.take().or_else(|| note.end_user.clone());
+    draft.conversation = draft.conversation.take().or_else(|| note.conversation.clone());
+    draft.model = draft.model.take().or_else(|| note.model.clone());
+}
+
+/// A piece of this many bytes was cut by its bound, and the next one goes on where it ended.
+const FULL: usize = 30_000;
+
+/// One draft of the numbered pieces of a call.
+fn assembled(mut parts: Vec<Placed>, note: Option<&Draft>) -> Draft {
+    parts.sort_by_key(|part| part.half.gathers.map(|gathers| if let Gathers::Part(n) = gathers { n } else { 0 }));
+    let mut whole = Draft::default();
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    for part in parts {
+        let draft = part.half.draft;
+        asked.extend(draft.prompt);
+        answered.extend(draft.response);
+        for (field, path) in draft.origin.paths {
+            whole.origin.from(field, path);
+        }
+        whole.origin.schema = draft.origin.schema;
+        whole.id = whole.id.or(draft.id);
+        whole.account = whole.account.or(draft.account);
+        whole.end_user = whole.end_user.or(draft.end_user);
+        whole.time = whole.time.or(draft.time);
+        whole.model = whole.model.or(draft.model);
+        whole.conversation = whole.conversation.or(draft.conversation);
+        whole.attributes.extend(draft.attributes);
+    }
+    if !asked.is_empty() {
+        body::read(&list_of(asked), Want::Body, &mut whole);
+    }
+    if !answered.is_empty() {
+        whole.response = response(&list_of(answered), &mut whole.origin);
+    }
+    if let Some(note) = note {
+        told(&mut whole, note);
+    }
+    whole
+}
+
+/// The value of pieces of a text: of lists one list, where each is one, and otherwise what they are together.
+fn list_of(pieces: Vec<String>) -> Value {
+    let list = |text: &String| match inner(text) {
+        Some(Value::Array(items)) => Some(items),
+        _ => None,
+    };
+    let Some(lists) = pieces.iter().map(list).collect::<Option<Vec<Vec<Value>>>>() else {
+        let text = pieces.concat();
+        return unpacked(Value::String(text));
+    };
+    let mut all: Vec<Value> = Vec::new();
+    let mut goes_on = false;
+    for (items, text) in lists.into_iter().zip(&pieces) {
+        for item in items {
+            let role = |value: &Value| value.get("role").cloned();
+            let said = item.get("content").and_then(Value::as_str).map(str::to_owned);
+            match (all.last_mut(), said) {
+                (Some(last), Some(said)) if goes_on && (role(last) == role(&item) || role(&item).is_none()) => {
+                    let before = last.get("content").and_then(Value::as_str).unwrap_or_default();
+                    last["content"] = Value::String(format!("{before}{said}"));
+                }
+                _ => all.push(item),
+            }
+            goes_on = false;
+        }
+        goes_on = text.len() >= FULL;
+    }
+    Value::Array(all)
+}
+
+/// What becomes of a row that is no exchange.
+fn passed(half: &Waiting, what: &str) -> BadRow {
+    let fault = Fault::new(Reason::NoExchange, format!("expected a model call, got {what}"));
+    BadRow { reason: fault.reason, detail: fault.detail, digest: half.digest, raw: half.raw.clone(), map: None }
+}
+
+/// What becomes of a span that tells of a call once more.
+fn told_before() -> BadRow {
+    let what = "expected a model call, got a span inside or around another that asks the same";
+    let fault = Fault::new(Reason::NoExchange, what);
+    BadRow { reason: fault.reason, detail: fault.detail, digest: Digest::of(b""), raw: Arc::from([]), map: None }
 }
 
 /// Whether two requests ask the same for the same account.

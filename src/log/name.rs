@@ -2,6 +2,7 @@
 //!
 //! Weakness: a table whose header is one column, or no words, is not told from text that is no table; there the name decides.
 
+use super::parse_time;
 use super::schemas::engine_line;
 
 /// The format of a log.
@@ -72,10 +73,19 @@ pub fn format_of(start: &[u8], named: Option<Format>) -> Format {
     }
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or(text);
     let line = String::from_utf8_lossy(line);
-    if text.starts_with(b"{") || text.starts_with(b"[") || engine_line(&line).is_some() {
+    let engine = || engine_line(&line).is_some() || stamped(&line).is_some_and(|(_, rest)| rest.starts_with('{'));
+    if text.starts_with(b"{") || text.starts_with(b"[") || engine() {
         return Format::Jsonl;
     }
     if named == Some(Format::Jsonl) && !is_header(&line) { Format::Jsonl } else { Format::Csv }
+}
+
+/// The time at the beginning of a line and the JSON behind it, as CloudWatch's export to S3 and collectors of containers write them.
+pub(crate) fn stamped(line: &str) -> Option<(&str, &str)> {
+    let (time, rest) = line.trim_start().split_once(' ')?;
+    let rest = rest.trim_start();
+    let dated = (19..=40).contains(&time.len()) && time.as_bytes()[0].is_ascii_digit() && time.contains('-');
+    (dated && rest.starts_with('{') && parse_time(&time.into()).is_some()).then_some((time, rest))
 }
 
 /// Whether a line is a table's header: two names or more, each a word.

@@ -7,17 +7,19 @@
 //! `llm.input_messages.0.message.content`, and one event a message (`gen_ai.user.message`, `gen_ai.choice` …) inside the span or as log records
 //! with its id. Sources: the semantic conventions of OpenTelemetry, OpenLLMetry and OpenInference.
 //!
-//! Spans of tools, agents and embeddings are passed over: they repeat a model call or are none. Weakness: log records of one
+//! Spans of tools, agents and embeddings are passed over: they repeat a model call or are none. Of a model's span inside a model's span that asks
+//! the same, as of a framework's over a client's, the outer one is the call: it carries what the application says of its account. Weakness: log records of one
 //! call are joined within a line only, as the collector writes them; and attributes that a resource shares among its spans
 //! are copied only where they are small.
 
 pub(crate) mod call;
 mod wire;
 
-use super::draft::Draft;
+use super::draft::{Draft, Span};
 use super::value::{Object, get, small, structured, word};
 use super::{Fault, Reason};
-use call::{Call, is_generative};
+use crate::ids::Digest;
+use call::{Call, RAW, ids, is_generative, parent};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -47,7 +49,16 @@ pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
     if let Some(Value::Object(inner)) = row.remove("attributes") {
         call.attributes.extend(inner);
     }
-    let names = ["startTimeUnixNano", "start_time_unix_nano", "start_time", "timestamp", "time"];
+    let raw = word(&row, "name").or_else(|| word(&row, "span_name")).as_deref() == Some(RAW);
+    let names = [
+        "startTimeUnixNano",
+        "start_time_unix_nano",
+        "start_time",
+        "start_timestamp",
+        "created_at",
+        "timestamp",
+        "time",
+    ];
     call.time = names.iter().find_map(|name| row.remove(*name).filter(|value| !value.is_null()));
     // The SDK has the ids in a context of their own.
     let context = match row.remove("context") {
@@ -58,6 +69,7 @@ pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
         names.iter().find_map(|name| word(&row, name).or_else(|| word(&context, name))).unwrap_or_default()
     };
     call.ids = (id(["traceId", "trace_id"]), id(["spanId", "span_id"]));
+    call.parent = parent(&row);
     for mut event in row.remove("events").map(wire::objects).unwrap_or_default() {
         let name = event.get("name").and_then(super::value::scalar).unwrap_or_default();
         call.event(&name, wire::attributes(event.remove("attributes")), None);
@@ -67,7 +79,7 @@ pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
         .remove("resource")
         .and_then(|mut resource| Some(wire::attributes(Some(resource.get_mut("attributes")?.take()))));
     call.attributes.extend(row);
-    if !call.is_exchange() {
+    if raw || !call.is_exchange() {
         return Err(Fault::new(Reason::NoExchange, "expected a span of a model call, got one of something else"));
     }
     Ok(call.shared(&shared(resource.unwrap_or_default())).draft())
@@ -76,6 +88,7 @@ pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
 /// The exchanges of an OTLP line.
 pub(crate) fn drafts(row: Object) -> Result<Vec<Draft>, Fault> {
     let mut drafts = Vec::new();
+    let mut above: BTreeMap<Ids, String> = BTreeMap::new();
     // Log records of one call come as several; they are joined by trace and span. Those without ids stand alone.
     let mut joined: BTreeMap<(String, String), Call> = BTreeMap::new();
     let mut order: Vec<(String, String)> = Vec::new();
@@ -97,14 +110,15 @@ pub(crate) fn drafts(row: Object) -> Result<Vec<Draft>, Fault> {
                         break;
                     }
                     if !logs {
-                        drafts.extend(
-                            Call::of_span(item).filter(Call::is_exchange).map(|call| call.shared(&shared).draft()),
-                        );
+                        above.insert(ids(&item), parent(&item));
+                        let call = Call::of_span(item).filter(Call::is_exchange);
+                        drafts.extend(call.map(|call| (call.ids.clone(), call.shared(&shared).draft())));
                         continue;
                     }
                     let Some(record) = Call::of_record(item) else { continue };
                     if record.ids.1.is_empty() {
-                        drafts.extend(Some(record).filter(Call::is_exchange).map(|call| call.shared(&shared).draft()));
+                        let call = Some(record).filter(Call::is_exchange);
+                        drafts.extend(call.map(|call| (call.ids.clone(), call.shared(&shared).draft())));
                     } else if let Some(call) = joined.get_mut(&record.ids) {
                         call.absorb(record);
                     } else {
@@ -116,7 +130,7 @@ pub(crate) fn drafts(row: Object) -> Result<Vec<Draft>, Fault> {
         }
     }
     let calls = order.iter().filter_map(|ids| joined.remove(ids));
-    drafts.extend(calls.filter(Call::is_exchange).map(Call::draft));
+    drafts.extend(calls.filter(Call::is_exchange).map(|call| (call.ids.clone(), call.draft())));
     if drafts.len() > CALLS {
         return Err(Fault::new(
             Reason::TooLong,
@@ -129,7 +143,47 @@ pub(crate) fn drafts(row: Object) -> Result<Vec<Draft>, Fault> {
             "expected a span or record of a model call, got telemetry without one",
         ));
     }
-    Ok(drafts)
+    Ok(outermost(drafts, &above))
+}
+
+/// A call's trace and span.
+type Ids = (String, String);
+
+/// How many spans may lie between a call and one that it is inside of.
+const ABOVE: usize = 64;
+
+/// The calls that are not inside another one of the line that asks the same.
+fn outermost(drafts: Vec<(Ids, Draft)>, above: &BTreeMap<Ids, String>) -> Vec<Draft> {
+    let asked: BTreeMap<&Ids, Option<Digest>> = drafts
+        .iter()
+        .filter(|(ids, _)| !ids.1.is_empty())
+        .map(|(ids, draft)| (ids, draft.prompt.as_ref().map(|text| Digest::of(text.as_bytes()))))
+        .collect();
+    let mut keep = Vec::with_capacity(drafts.len());
+    let mut parents = Vec::with_capacity(drafts.len());
+    for (ids, _) in &drafts {
+        let (mut at, mut inside) = (ids.clone(), false);
+        for _ in 0..ABOVE {
+            // The nearest span that is not in this line may be in another.
+            let Some(parent) = above.get(&at).filter(|parent| parent.bytes().any(|byte| byte != b'0')) else { break };
+            at.1.clone_from(parent);
+            if at == *ids {
+                // A ring of spans has no outermost one.
+                inside = false;
+                break;
+            }
+            inside |= asked.get(&at).is_some_and(|outer| outer.is_some() && Some(outer) == asked.get(ids));
+        }
+        keep.push(!inside);
+        parents.push(at);
+    }
+    let outer = drafts.into_iter().zip(parents).zip(keep).filter(|(_, keep)| *keep);
+    let one = |(((ids, mut draft), parent), _): (((Ids, Draft), Ids), bool)| {
+        let parent = if parent == ids { "" } else { parent.1.as_str() };
+        draft.origin.span = Span::new(&ids.0, &ids.1, parent);
+        draft
+    };
+    outer.map(one).collect()
 }
 
 /// The attributes of a resource that its spans take over: at most 16 small ones.

@@ -34,7 +34,8 @@ pub(crate) fn embeds(row: &Object) -> bool {
         _ => row,
     };
     let answer = get(row, "response").map(|response| opened(response.clone()));
-    (body::embeds(asked) && !answer.as_ref().is_some_and(is_answer)) || answer.is_some_and(|answer| is_embedding(&answer))
+    (body::embeds(asked) && !answer.as_ref().is_some_and(is_answer))
+        || answer.is_some_and(|answer| is_embedding(&answer))
 }
 
 /// The exchange of a request.

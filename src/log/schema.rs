@@ -25,14 +25,17 @@ const ENCLOSED: usize = 1 << 20;
 
 /// The exchanges of one row.
 pub(crate) fn exchanges(value: Value, config: &LogConfig) -> Found {
-    rows(value, config, 0)
+    rows(value, config, 0, None)
 }
 
-fn rows(value: Value, config: &LogConfig, depth: u32) -> Found {
+/// A time that stands outside a row, in what encloses it, with its name.
+type Outside = (&'static str, Value);
+
+fn rows(value: Value, config: &LogConfig, depth: u32, outside: Option<Outside>) -> Found {
     let Value::Object(mut row) = value else {
         return vec![Err(Fault::new(Reason::NotAnObject, format!("expected one object, got {}", kind(&value))))];
     };
-    let Some(map) = &config.map else { return recognised(row, config, depth, |_| {}) };
+    let Some(map) = &config.map else { return recognised(row, config, depth, outside, |_| {}) };
     if map.is_whole() {
         return pieces(map.draft(row), config);
     }
@@ -41,16 +44,26 @@ fn rows(value: Value, config: &LogConfig, depth: u32) -> Found {
     let found: Vec<(String, Value)> =
         map.found(&mut whole).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let Value::Object(row) = whole else { return Vec::new() };
-    recognised(row, config, depth, |draft| {
+    recognised(row, config, depth, outside, |draft| {
         map.add(found.iter().map(|(name, value)| (name.as_str(), value.clone())).collect(), draft)
     })
 }
 
 /// The exchanges of a row by its keys; `add` puts in what a map found.
-fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut Draft)) -> Found {
+fn recognised(
+    mut row: Object,
+    config: &LogConfig,
+    depth: u32,
+    outside: Option<Outside>,
+    add: impl Fn(&mut Draft),
+) -> Found {
     let one = |draft: Result<Draft, Fault>| match draft {
         Ok(mut draft) => {
             add(&mut draft);
+            if let (None, Some((name, time))) = (&draft.time, &outside) {
+                draft.time = Some(time.clone());
+                draft.origin.from("time", *name);
+            }
             pieces(draft, config)
         }
         Err(fault) => vec![Err(fault)],
@@ -70,7 +83,7 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
         return one(Ok(own::draft(row)));
     }
     if let Some(list) = langfuse_observations(&mut row) {
-        return list.into_iter().flat_map(|row| rows(Value::Object(row), config, depth + 1)).collect();
+        return list.into_iter().flat_map(|row| rows(Value::Object(row), config, depth + 1, None)).collect();
     }
     if let Some(schema) = schemas::of(&row) {
         return one(schema.draft(row));
@@ -93,7 +106,9 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
     if depth < ENVELOPES
         && let Some(list) = enclosed(&mut row)
     {
-        return list.into_iter().flat_map(|row| rows(row, config, depth + 1)).collect();
+        let deeper =
+            |(row, time): (Value, Option<Outside>)| rows(row, config, depth + 1, time.or_else(|| outside.clone()));
+        return list.into_iter().flat_map(deeper).collect();
     }
     let known = get(&row, "account").is_some() && get(&row, "time").is_some();
     let (reason, what) =
@@ -103,25 +118,75 @@ fn recognised(mut row: Object, config: &LogConfig, depth: u32, add: impl Fn(&mut
     vec![Err(fault)]
 }
 
-/// The rows that lie in an envelope: a page of an API (`data`, `result` …), a batch of CloudWatch or of an event hub.
-fn enclosed(row: &mut Object) -> Option<Vec<Value>> {
-    const LISTS: [&str; 11] =
-        ["data", "logEvents", "records", "result", "results", "runs", "items", "logs", "rows", "spans", "content"];
-    let objects = |list: &Value| {
-        let objects =
-            |list: &Vec<Value>| !list.is_empty() && list.len() <= ENCLOSED && list.iter().all(Value::is_object);
-        list.as_array().is_some_and(objects)
+/// What encloses rows calls the time that it has for each.
+const OUTSIDE: [&str; 10] = [
+    "timestamp",
+    "time",
+    "@timestamp",
+    "_time",
+    "eventTime",
+    "receiveTimestamp",
+    "ingestionTime",
+    "datetime",
+    "date",
+    "ts",
+];
+
+/// The time of an envelope, where it has one that can be read.
+fn outside(row: &Object) -> Option<Outside> {
+    let read = |name: &&'static str| Some((*name, get(row, name).filter(|time| parse_time(time).is_some())?.clone()));
+    OUTSIDE.iter().find_map(read)
+}
+
+/// The rows that lie in an envelope, each with a time beside it: a page of an API (`data`, `result` …), a batch of CloudWatch or of an event hub.
+fn enclosed(row: &mut Object) -> Option<Vec<(Value, Option<Outside>)>> {
+    const LISTS: [&str; 14] = [
+        "data",
+        "logEvents",
+        "events",
+        "records",
+        "result",
+        "results",
+        "runs",
+        "items",
+        "logs",
+        "rows",
+        "spans",
+        "content",
+        "requests",
+        "entries",
+    ];
+    let listed = |value: &Value, is: fn(&Value) -> bool| {
+        let list = |list: &Vec<Value>| !list.is_empty() && list.len() <= ENCLOSED && list.iter().all(is);
+        value.as_array().is_some_and(list)
     };
-    let name = LISTS.into_iter().find(|name| get(row, name).is_some_and(objects));
+    // A query of CloudWatch gives each row as a list of its fields.
+    let fields = |item: &Value| item.as_array().is_some_and(|list| list.iter().all(|cell| cell.get("field").is_some()));
+    if get(row, "results").is_some_and(|value| listed(value, fields)) {
+        let cell = |cell: &Value| Some((cell.get("field")?.as_str()?.to_owned(), cell.get("value")?.clone()));
+        let one = |item: Value| {
+            let cells = item.as_array().into_iter().flatten().filter_map(cell);
+            (Value::Object(cells.collect::<Object>()), None)
+        };
+        return match row.remove("results") {
+            Some(Value::Array(list)) => Some(list.into_iter().map(one).collect()),
+            _ => None,
+        };
+    }
+    let name = LISTS.into_iter().find(|name| get(row, name).is_some_and(|value| listed(value, Value::is_object)));
     if let Some(Value::Array(list)) = name.and_then(|name| row.remove(name)) {
         // CloudWatch has each row as a text.
+        let of_lines = matches!(name, Some("logEvents" | "events"));
         let inner = |mut item: Value| match item.get_mut("message").map(Value::take) {
-            Some(Value::String(text)) if name == Some("logEvents") => unpacked(Value::String(text)),
+            Some(Value::String(text)) if of_lines => {
+                let time = item.as_object().and_then(outside);
+                (unpacked(Value::String(text)), time)
+            }
             Some(other) => {
                 item["message"] = other;
-                item
+                (item, None)
             }
-            None => item,
+            None => (item, None),
         };
         return Some(list.into_iter().map(inner).collect());
     }
@@ -131,7 +196,7 @@ fn enclosed(row: &mut Object) -> Option<Vec<Value>> {
             value.is_object() || value.as_str().is_some_and(|text| text.trim_start().starts_with('{'))
         });
         if text && let Some(inner @ Value::Object(_)) = row.remove(name).map(unpacked) {
-            return Some(vec![inner]);
+            return Some(vec![(inner, outside(row))]);
         }
     }
     None

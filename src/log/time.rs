@@ -2,7 +2,8 @@
 //!
 //! Text: RFC 3339 with or without a zone (then UTC), with a space for the T, a date alone, RFC 2822 and HTTP dates, and the
 //! forms of Apache (`21/Nov/2026:10:00:00 +0000`), of `date` with an offset (`Sat Nov 21 10:00:00 +0000 2026`) and of JavaScript
-//! (`Sat Nov 21 2026 10:00:00 GMT+0000 (Coordinated Universal Time)`). Numbers
+//! (`Sat Nov 21 2026 10:00:00 GMT+0000 (Coordinated Universal Time)`), of .NET (`/Date(1795255200123)/`), of Kibana (`Nov 21, 2026 @ 10:00:00.123`)
+//! and of the Azure portal (`11/21/2026, 10:00:00.123 AM`: with AM or PM in capitals the month stands first). Numbers
 //! and digit strings: seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size. Everything outside
 //! 1990 to 2099 is refused: a log of a served model is not from there, and the bound is what makes the unit of a number
 //! unambiguous. Weakness: a form whose day and month could be swapped is refused, not guessed.
@@ -31,7 +32,8 @@ pub fn parse_time(value: &Value) -> Option<Time> {
         Value::Number(number) => digits(&number.to_string()),
         Value::String(text) if text.len() <= 80 => {
             let text = text.trim();
-            digits(text).or_else(|| written(text))
+            let bare = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")).unwrap_or(text);
+            digits(bare).or_else(|| written(text))
         }
         _ => None,
     }
@@ -84,6 +86,14 @@ fn written(text: &str) -> Option<Time> {
             // JavaScript's own form names the zone once more, in brackets.
             let stamp = text.split_once(" (").map_or(text, |(stamp, _)| stamp);
             jiff::fmt::strtime::parse("%a %b %d %Y %H:%M:%S GMT%z", stamp).ok()?.to_timestamp().ok()
+        })
+        .or_else(|| {
+            let forms: &[&str] = if text.ends_with(" AM") || text.ends_with(" PM") {
+                &["%m/%d/%Y, %I:%M:%S%.f %p", "%m/%d/%Y %I:%M:%S%.f %p"]
+            } else {
+                &["%b %d, %Y @ %H:%M:%S%.f"]
+            };
+            forms.iter().find_map(|form| jiff::fmt::strtime::parse(form, text).ok()?.to_datetime().ok().and_then(utc))
         })?;
     RANGE.contains(&i128::from(stamp.as_second())).then(|| Time::new(stamp.as_microsecond()))?
 }

@@ -87,7 +87,59 @@ pub(crate) fn inner(text: &str) -> Option<Value> {
     if values_at_most(bytes) > INNER_VALUES && values_outside_strings(bytes) > INNER_VALUES {
         return None;
     }
-    serde_json::from_str(text).ok()
+    parse(text).ok()
+}
+
+/// Parses JSON; a whole number of twenty digits or more becomes a text of its digits, since two accounts that are told apart by the last of them
+/// must not become one.
+pub(crate) fn parse(text: &str) -> serde_json::Result<Value> {
+    match exact(text) {
+        Some(exact) => serde_json::from_str(&exact),
+        None => serde_json::from_str(text),
+    }
+}
+
+/// Digits of a whole number that a value of JSON may not hold.
+const LONG: usize = 20;
+
+/// A JSON text with quotes about its longest whole numbers; `None` where it has none.
+fn exact(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    // A run of so many digits covers one of these places.
+    let near = |at: usize| {
+        let digits = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take(LONG).take_while(|b| b.is_ascii_digit()).count();
+        digits(&mut bytes[at..].iter()) + digits(&mut bytes[..at].iter().rev()) >= LONG
+    };
+    if !(LONG - 1..bytes.len()).step_by(LONG).any(|at| bytes[at].is_ascii_digit() && near(at)) {
+        return None;
+    }
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    let (mut quoted, mut escaped) = (false, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            byte if !quoted && (byte.is_ascii_digit() || byte == b'-') => {
+                let end =
+                    bytes[at..].iter().position(|b| !b"+-.eE0123456789".contains(b)).map_or(bytes.len(), |n| at + n);
+                let number = &text[at..end];
+                if number.len() >= LONG && number.bytes().skip(1).all(|b| b.is_ascii_digit()) {
+                    out.push_str(&text[copied..at]);
+                    out.push('"');
+                    out.push_str(number);
+                    out.push('"');
+                    copied = end;
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    out.push_str(&text[copied..]);
+    (copied > 0).then_some(out)
 }
 
 /// Commas and opening brackets: no JSON text has more values than these and one.
@@ -171,4 +223,35 @@ pub(crate) fn id(value: Option<&Value>) -> Result<Option<String>, Fault> {
         return Err(fault("control characters"));
     }
     Ok(Some(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn long_numbers_keep_their_digits() {
+        let text = r#"{"a":18446744073709551617,"b":[-123456789012345678901 , 1234567890123456789, 1.23456789012345678901e3],"c":"say \"18446744073709551617\" 18446744073709551617"}"#;
+        let value = parse(text).unwrap();
+        assert_eq!(value["a"], "18446744073709551617");
+        assert_eq!(value["b"][0], "-123456789012345678901");
+        assert_eq!(value["b"][1], json!(1_234_567_890_123_456_789_u64));
+        assert!(value["b"][2].is_f64());
+        assert_eq!(value["c"], "say \"18446744073709551617\" 18446744073709551617");
+        assert!(parse("18446744073709551617").unwrap().is_string() && parse("[12345678901234567890123").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_has_no_long_number_is_read_as_ever(text in "[\\[\\]{}:,\"\\\\0-9a.eE é-]{0,60}") {
+            if exact(&text).is_none() {
+                prop_assert_eq!(parse(&text).ok(), serde_json::from_str::<Value>(&text).ok());
+            }
+            // A run of digits is found wherever it stands.
+            let long = format!("{}{}", " ".repeat(text.len()), "7".repeat(LONG));
+            prop_assert_eq!(parse(&long).unwrap(), Value::String("7".repeat(LONG)));
+        }
+    }
 }

@@ -178,6 +178,10 @@ pub struct Counts {
 pub struct ReadAs {
     /// Rows of known logs that are no model calls: parent spans, votes, embeddings.
     pub passed_over: u64,
+    /// Calls whose text a placeholder stands for, since it was redacted before it was logged.
+    pub redacted: u64,
+    /// Calls whose newest user message holds images, audio or files and no text.
+    pub without_text: u64,
     /// Exchanges by schema.
     pub schemas: BTreeMap<String, u64>,
     /// Exchanges by the path that their account was taken from; `--default-account` where the log names none.
@@ -198,6 +202,8 @@ impl ReadAs {
     /// Adds what another log was read as.
     pub fn add(&mut self, other: &Self) {
         self.passed_over += other.passed_over;
+        self.redacted += other.redacted;
+        self.without_text += other.without_text;
         let maps = [
             (&mut self.schemas, &other.schemas),
             (&mut self.accounts_from, &other.accounts_from),
@@ -210,6 +216,12 @@ impl ReadAs {
         self.joined += other.joined;
         self.json_read += other.json_read;
         self.json_kept += other.json_kept;
+    }
+
+    /// Rows that are neither exchanges nor bad.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.passed_over + self.redacted + self.without_text
     }
 
     /// One sentence for a reader.
@@ -232,6 +244,8 @@ impl ReadAs {
             (self.json_read, "texts read as the JSON that they hold"),
             (self.json_kept, "texts that look like JSON kept as text"),
             (self.passed_over, "rows that are no model calls passed over"),
+            (self.redacted, "calls whose text was redacted passed over"),
+            (self.without_text, "calls without text passed over"),
         ];
         parts.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
         parts.join("; ")

@@ -5,7 +5,7 @@
 
 use super::super::answer::{opened, response, response_text};
 use super::super::body::{self, Want};
-use super::super::draft::Draft;
+use super::super::draft::{Draft, Span};
 use super::super::messages::{Talk, system_text};
 use super::super::value::{Object, first_word, get, inner, scalar, structured, word};
 use super::{messages, wire};
@@ -58,6 +58,8 @@ pub(crate) struct Call {
     pub(crate) time: Option<Value>,
     /// Trace and span.
     pub(crate) ids: (String, String),
+    /// The span above it.
+    pub(crate) parent: String,
     /// Messages and choices that came one an event.
     events: Vec<Value>,
     choices: Vec<Value>,
@@ -66,10 +68,14 @@ pub(crate) struct Call {
 impl Call {
     /// The call of a span; `None` for a span of something else.
     pub(crate) fn of_span(mut span: Object) -> Option<Self> {
+        if word(&span, "name").as_deref() == Some(RAW) {
+            return None;
+        }
         let mut call = Self {
             attributes: wire::attributes(span.remove("attributes")),
             time: ["startTimeUnixNano", "start_time_unix_nano"].iter().find_map(|name| span.remove(*name)),
             ids: ids(&span),
+            parent: parent(&span),
             ..Self::default()
         };
         for mut event in span.remove("events").map(wire::objects).unwrap_or_default() {
@@ -185,7 +191,7 @@ impl Call {
         );
         let said = asked.filter(|(_, list)| !list.is_empty()).or(prompts).unwrap_or(("events", self.events));
         Talk::of(&said.1).fill(&mut draft);
-        if draft.prompt.is_some() {
+        if draft.prompt.is_some() || draft.missing.is_some() {
             draft.origin.from("prompt", said.0.trim_end_matches('.'));
         } else if input.as_ref().is_some_and(|input| body::read(input, Want::Body, &mut draft)) {
             draft.origin.from("prompt", "input.value");
@@ -240,6 +246,7 @@ impl Call {
         {
             path.0 = "account";
         }
+        draft.origin.span = Span::new(trace, span, &self.parent);
         draft.end_user = end_user.clone().filter(|_| account.is_some());
         draft.account = account.or(end_user).map(Value::String);
         if self.time.is_some() {
@@ -256,8 +263,16 @@ pub(crate) fn is_generative(attributes: &Object) -> bool {
     attributes.keys().any(|name| GENERATIVE.iter().any(|prefix| name.starts_with(prefix)))
 }
 
+/// LiteLLM's span below the one of a call: it repeats it as it went to the provider, in names of its own.
+pub(crate) const RAW: &str = "raw_gen_ai_request";
+
+/// The span above a span.
+pub(crate) fn parent(fields: &Object) -> String {
+    first_word(fields, &["parentSpanId", "parent_span_id", "parent_id"]).unwrap_or_default()
+}
+
 /// Trace and span of a span or record.
-fn ids(fields: &Object) -> (String, String) {
+pub(crate) fn ids(fields: &Object) -> (String, String) {
     let id = |names: &[&str]| first_word(fields, names).unwrap_or_default();
     (id(&["traceId", "trace_id"]), id(&["spanId", "span_id"]))
 }

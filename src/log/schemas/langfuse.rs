@@ -1,11 +1,14 @@
 //! Langfuse: observations of its API (camel case) and of its blob-storage export (snake case; JSON lines, CSV or Parquet), the CSV of its page,
 //! and traces that hold their observations.
 //!
-//! A generation is a model call; the other observations of its trace are none. The account is the trace's user. Weakness: the observations of
-//! the first API do not carry the user; the blob export, the page and traces with their observations do.
+//! A generation is a model call; the other observations of its trace are none. The account is the trace's user: it stands in the observation, in
+//! the trace around it, or (first API, older blob export) in the file of traces that is read in the same run. Weakness: without that file the
+//! account of such an observation is the project.
 
-use super::{Fields, NOWHERE, Schema, all, any, as_it_is};
-use crate::log::value::{Object, get, word};
+use super::{Fields, NOWHERE, Schema, any};
+use crate::log::join::Half;
+use crate::log::path::find;
+use crate::log::value::{Object, get, scalar, word};
 use serde_json::Value;
 
 /// A trace alone: what an application got and gave around its calls.
@@ -14,15 +17,18 @@ pub(super) const TRACE: Schema = Schema {
     source: SOURCE,
     is: |row| {
         any(row, &["userId", "user_id", "sessionId", "session_id"])
-            && all(row, &["timestamp"])
+            && any(row, &["timestamp"])
             && any(row, &["input", "output"])
             && any(row, &["observations", "htmlPath", "bookmarked", "release"])
     },
-    other: |_| Some("a trace without its observations"),
+    other: |row| (!any(row, USER)).then_some("a trace without its observations"),
     json: &[],
-    fields: NOWHERE,
-    mend: as_it_is,
+    fields: Fields { account: USER, conversation: &["sessionId", "session_id"], ..NOWHERE },
+    mend: |row, draft| draft.half = find(row, "id").and_then(scalar).map(|id| Half::Note(format!("langfuse:{id}"))),
 };
+
+/// Whose a trace is.
+const USER: &[&str] = &["userId", "user_id"];
 
 const SOURCE: &str = "https://api.reference.langfuse.com and https://langfuse.com/docs/api-and-data-platform/features/export-to-blob-storage";
 
@@ -60,7 +66,12 @@ pub(super) const OBSERVATION: Schema = Schema {
         attributes: &["metadata"],
         ..NOWHERE
     },
-    mend: as_it_is,
+    mend: |row, draft| {
+        // The older export has the user in the file of traces.
+        let named = draft.origin.path("account").is_some_and(|path| !path.starts_with("project"));
+        let trace = ["traceId", "trace_id"].iter().find_map(|path| find(row, path).and_then(scalar));
+        draft.half = trace.filter(|_| !named).map(|trace| Half::Asks(format!("langfuse:{trace}")));
+    },
 };
 
 /// Whether an observation without a kind is a generation, as on the page that lists only these: it names a model.

@@ -41,6 +41,7 @@ use super::body::{self, Want};
 use super::draft::{Draft, Span, kept};
 use super::messages::system_text;
 use super::path::{find, unpack};
+use super::python;
 use super::value::{Object, get, scalar, unpacked};
 use super::{Fault, Reason};
 use serde_json::Value;
@@ -117,6 +118,13 @@ fn free_form(path: &str, found: &Value, text: &mut Option<String>) -> bool {
         *text = Some(found.to_string());
     }
     traced && object
+}
+
+/// The list or dictionary that a text holds in Python's own notation, as a table that was written by pandas has it.
+fn python(value: &Value) -> Option<Value> {
+    let text = value.as_str()?.trim_start();
+    let begins = ["[{'", "[{\"", "{'", "array([", "[array("].iter().any(|lead| text.starts_with(lead));
+    begins.then(|| python::literal(text)).flatten()
 }
 
 /// The span of a trace that a row is, by the names that tools give its ids.
@@ -203,7 +211,13 @@ impl Schema {
             self.fields.response.iter().any(below)
         };
         unpack(&mut row, self.json, &|path, value| {
-            if self.fields.response.contains(&path) && !is_around(path) { opened(value) } else { unpacked(value) }
+            if self.fields.response.contains(&path) && !is_around(path) {
+                let value = opened(value);
+                python(&value).filter(is_answer).unwrap_or(value)
+            } else {
+                let value = unpacked(value);
+                python(&value).unwrap_or(value)
+            }
         });
         let row = Value::Object(row);
         if self.fields.response.iter().filter_map(|path| find(&row, path)).any(is_embedding) {
@@ -221,7 +235,8 @@ impl Schema {
         let fields = &self.fields;
         for path in fields.request {
             let Some(found) = find(&row, path) else { continue };
-            let list = ["prompt", "prompts", "text"].contains(&path.rsplit('.').next().unwrap_or(path)) && found.is_array();
+            let list =
+                ["prompt", "prompts", "text"].contains(&path.rsplit('.').next().unwrap_or(path)) && found.is_array();
             let want = if list { Want::Prompt } else { Want::Body };
             if body::read(found, want, &mut draft) || free_form(path, found, &mut draft.prompt) {
                 draft.origin.from("prompt", *path);

@@ -93,7 +93,9 @@ fn newest_first(items: &[Value]) -> Option<bool> {
     let word = |item: &Value, name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let calls = items.iter().enumerate().filter(|(_, item)| word(item, "type").ends_with("_call"));
     for (at, call) in calls {
-        let answers = |item: &Value| word(item, "type").ends_with("_call_output") && word(item, "call_id") == word(call, "call_id");
+        let answers = |item: &Value| {
+            word(item, "type").ends_with("_call_output") && word(item, "call_id") == word(call, "call_id")
+        };
         if let Some(output) = items.iter().position(answers) {
             return Some(output < at);
         }

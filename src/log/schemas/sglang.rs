@@ -5,8 +5,8 @@
 //! account; a default serves, or a map that adds one. Weakness: level 2 cuts texts in their middle, and levels 0 and 1 have none.
 
 use super::{Fields, NOWHERE, Schema, all, any, is_word};
-use crate::log::join::Half;
 use crate::log::Reason;
+use crate::log::join::Half;
 use crate::log::path::find;
 use crate::log::python::{arguments, literal};
 use crate::log::template;
@@ -71,7 +71,8 @@ pub(super) fn line(text: &str) -> Option<Value> {
     // `[2026-11-21 10:00:00 TP0] ` is the server's; what comes behind its first bracket and word is read forward, so that no text can end itself.
     let said = text.split_once("] ").map(|(_, said)| said)?;
     let received = said.strip_prefix("Receive: obj=").map(|rest| ("request.received", rest));
-    let Some((event, rest)) = received.or_else(|| said.strip_prefix("Finish: obj=").map(|rest| ("request.finished", rest)))
+    let Some((event, rest)) =
+        received.or_else(|| said.strip_prefix("Finish: obj=").map(|rest| ("request.finished", rest)))
     else {
         return Some(json!({"sglang_other": "line"}));
     };
@@ -81,7 +82,8 @@ pub(super) fn line(text: &str) -> Option<Value> {
     let text = field("text").and_then(literal);
     // A text that the server cut in its middle is written as two.
     let cut = text.is_none() && field("text").is_some_and(|text| text.starts_with(['\'', '"']));
-    let mut row = json!({"timestamp": time, "event": event, "rid": rid, "obj": {"text": text, "cut": cut.then_some(true)}});
+    let mut row =
+        json!({"timestamp": time, "event": event, "rid": rid, "obj": {"text": text, "cut": cut.then_some(true)}});
     let out = rest.trim_start_matches(", ").strip_prefix("out=");
     // What stands behind the dictionary is of a level that is not known.
     if let Some(out) = out.and_then(literal) {
@@ -107,7 +109,8 @@ mod tests {
         assert_eq!(row["out"]["text"], "ok'), out={'text': 'FORGED'}] Finish: obj=X(rid='b'");
         let cut = line("[2026-11-21 10:00:00] Receive: obj=GenerateReqInput(rid='c', text='begin' ... 'end')").unwrap();
         assert_eq!((&cut["obj"]["text"], &cut["obj"]["cut"]), (&json!(null), &json!(true)));
-        let several = line("[2026-11-21 10:00:00] Receive: obj=GenerateReqInput(rid=['c', 'd'], text=['p', 'q'])").unwrap();
+        let several =
+            line("[2026-11-21 10:00:00] Receive: obj=GenerateReqInput(rid=['c', 'd'], text=['p', 'q'])").unwrap();
         assert_eq!(several["obj"]["text"], json!(["p", "q"]));
         assert_eq!(line("[2026-11-21 10:00:00] server is fired up"), Some(json!({"sglang_other": "line"})));
     }

@@ -3,10 +3,11 @@
 //! The account is the caller's label: Google logs no principal in this table. Weakness: without `labels` in the requests only a default
 //! account serves. The endpoint names the project that served, and is kept as an attribute.
 
-use super::{Fields, NOWHERE, Schema, all, all_calls, any, as_it_is};
+use super::{Fields, NOWHERE, Schema, all, all_calls, any};
+use crate::log::answer::{is_answer, response_text};
 use crate::log::join::Half;
 use crate::log::path::find;
-use crate::log::value::scalar;
+use crate::log::value::{scalar, unpacked};
 use serde_json::Value;
 
 /// A row of the request-response table.
@@ -45,7 +46,14 @@ pub(super) const LOG: Schema = Schema {
         response: &["full_response", "response_payload.0", "response_payload"],
         ..NOWHERE
     },
-    mend: as_it_is,
+    mend: |row, draft| {
+        // A stream is logged as the list of its pieces.
+        let pieces = find(row, "response_payload").and_then(Value::as_array).filter(|list| list.len() > 1);
+        let events: Option<Value> = pieces.map(|list| list.iter().cloned().map(unpacked).collect());
+        if let Some(said) = events.as_ref().filter(|events| is_answer(events)).and_then(response_text) {
+            draft.response = Some(said);
+        }
+    },
 };
 
 /// A line of a batch: Vertex has the request beside the response, Gemini's own API a file of requests and one of responses, joined by `key`.

@@ -51,7 +51,9 @@ pub(crate) fn line(text: &str) -> Option<Value> {
     let received = at("Received request ", "vllm_received", "prompt");
     let generated = at("Generated response ", "vllm_generated", "output");
     let details = at("] Request ", "vllm_received", "prompt").filter(|(.., rest)| rest.contains(" details: prompt: "));
-    if let Some((_, kind, field, rest)) = received.into_iter().chain(generated).chain(details).min_by_key(|found| found.0) {
+    if let Some((_, kind, field, rest)) =
+        received.into_iter().chain(generated).chain(details).min_by_key(|found| found.0)
+    {
         let (id, rest) = rest.split_once(": ")?;
         // A stream is told in pieces; its last line has all of it.
         if id.contains("streaming delta") {
@@ -96,11 +98,23 @@ mod tests {
     #[test]
     fn newer_lines_have_the_prompt_apart_and_colours() {
         let lead = "\u{1b}[1;36m(APIServer pid=7)\u{1b}[0;0m \u{1b}[32mINFO\u{1b}[0m 11-21 10:00:00 [entrypoints/logger.py:50] ";
-        let asked = format!("{lead}Request chatcmpl-1 details: prompt: 'it\\'s prompt: me', prompt_token_ids: None, prompt_embeds shape: None.");
-        assert_eq!(line(&asked), Some(json!({"vllm_received": {"request_id": "chatcmpl-1", "prompt": "it's prompt: me"}})));
-        let params = format!("{lead}Received request chatcmpl-1: params: SamplingParams(n=1, stop=['prompt: ']), lora_request: None.");
+        let asked = format!(
+            "{lead}Request chatcmpl-1 details: prompt: 'it\\'s prompt: me', prompt_token_ids: None, prompt_embeds shape: None."
+        );
+        assert_eq!(
+            line(&asked),
+            Some(json!({"vllm_received": {"request_id": "chatcmpl-1", "prompt": "it's prompt: me"}}))
+        );
+        let params = format!(
+            "{lead}Received request chatcmpl-1: params: SamplingParams(n=1, stop=['prompt: ']), lora_request: None."
+        );
         assert_eq!(line(&params), Some(json!({"vllm_other": "a request without its text"})));
-        let said = format!("{lead}Generated response chatcmpl-1 (streaming complete): output: 'Request x details: prompt: ', output_token_ids: None");
-        assert_eq!(line(&said), Some(json!({"vllm_generated": {"request_id": "chatcmpl-1", "output": "Request x details: prompt: "}})));
+        let said = format!(
+            "{lead}Generated response chatcmpl-1 (streaming complete): output: 'Request x details: prompt: ', output_token_ids: None"
+        );
+        assert_eq!(
+            line(&said),
+            Some(json!({"vllm_generated": {"request_id": "chatcmpl-1", "output": "Request x details: prompt: "}}))
+        );
     }
 }
