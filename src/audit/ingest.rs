@@ -35,6 +35,8 @@ struct Prepared {
     origin: Origin,
     id: String,
     id_key: u128,
+    /// Digests of what two rows of one id must agree on, and of all of it, which older stores kept.
+    core: u64,
     content: u64,
     folded: String,
     digest: Digest,
@@ -68,6 +70,7 @@ fn prepare(Taken { exchange, origin }: Taken) -> Prepared {
         .collect();
     Prepared {
         id_key: Digest::of(id.as_bytes()).short(),
+        core: short(&exchange.core_digest()),
         content: short(&content),
         digest: Digest::of(folded.text.as_bytes()),
         views: text::decoded_views(&exchange.prompt).len() as u32,
@@ -297,7 +300,7 @@ impl<'a> Ingest<'a> {
     ) -> Result<()> {
         let seen = self.ids.get(&row.id_key).copied().or_else(|| self.known.ids.get(row.id_key));
         if let Some(seen) = seen {
-            if seen.a == row.content {
+            if seen.a == row.core || seen.a == row.content {
                 tally.known += 1;
                 tally.origin(&row.origin);
                 return Ok(());
@@ -380,7 +383,7 @@ impl<'a> Ingest<'a> {
             Cell::Text(Some(input)),
             Cell::U64(place.row),
         ])?;
-        self.ids.insert(row.id_key, Record { key: row.id_key, a: row.content, b: u64::from(number) });
+        self.ids.insert(row.id_key, Record { key: row.id_key, a: row.core, b: u64::from(number) });
         self.postings.push(Posting {
             prompt,
             row: number,

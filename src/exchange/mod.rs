@@ -44,10 +44,20 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Digest of everything but the id: two rows with one id must agree on it. Fields are length-prefixed, so that no two
-    /// different exchanges are written alike.
+    /// Digest of everything but the id. Fields are length-prefixed, so that no two different exchanges are written alike.
     #[must_use]
     pub fn content_digest(&self) -> Digest {
+        self.digest(true)
+    }
+
+    /// Digest of who said what when: everything but the id and the attributes. Two rows with one id must agree on it. Attributes are what a
+    /// format keeps of the rest: the same log as a table has texts where its JSON has numbers, and columns where that has objects.
+    #[must_use]
+    pub fn core_digest(&self) -> Digest {
+        self.digest(false)
+    }
+
+    fn digest(&self, attributes: bool) -> Digest {
         let mut hash = blake3::Hasher::new();
         let mut field = |text: Option<&str>| {
             hash.update(&[u8::from(text.is_some())]);
@@ -66,7 +76,7 @@ impl Exchange {
             field(Some(&turn.role));
             field(Some(&turn.text));
         }
-        for (name, value) in &self.attributes {
+        for (name, value) in self.attributes.iter().filter(|_| attributes) {
             field(Some(name));
             field(Some(&value.to_string()));
         }

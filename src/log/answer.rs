@@ -5,7 +5,8 @@
 //! stream events, or the stream itself as text, gives its pieces joined. Of several choices the first is the answer.
 //!
 //! A *text* that holds JSON is opened only where it is unmistakably such an object: a model that was asked for JSON answers in JSON, and that
-//! stays as it was said. Weakness: a model can be asked to answer with such an object; then its inner text is taken, and counted.
+//! stays as it was said. In our own rows and beside a request a lone message in a text stays as well, since nobody logs it so; a tracing tool
+//! does, and there it is opened. Weakness: a model can be asked to answer with such an object; then its inner text is taken, and counted.
 //! Guarantee: no recursion deeper than eight, any JSON gives a text or none.
 
 use super::draft::Origin;
@@ -18,6 +19,15 @@ const DEPTH: u32 = 8;
 
 /// The text of a response that stands in a log, opened where it is a string that holds what an API returns.
 pub(crate) fn response(value: &Value, origin: &mut Origin) -> Option<String> {
+    response_where(value, origin, is_answer)
+}
+
+/// As [`response`], where what an application said is logged as it said it: only an API's whole object is opened.
+pub(crate) fn response_whole(value: &Value, origin: &mut Origin) -> Option<String> {
+    response_where(value, origin, is_whole_answer)
+}
+
+fn response_where(value: &Value, origin: &mut Origin, is: fn(&Value) -> bool) -> Option<String> {
     let Value::String(text) = value else { return response_text(value) };
     let start = text.trim_start();
     if ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| start.starts_with(field)) {
@@ -36,7 +46,7 @@ pub(crate) fn response(value: &Value, origin: &mut Origin) -> Option<String> {
                 _ => break,
             }
         }
-        if let Some(said) = held.filter(is_answer).as_ref().and_then(response_text) {
+        if let Some(said) = held.filter(is).as_ref().and_then(response_text) {
             origin.json_read += 1;
             return Some(said);
         }
@@ -55,7 +65,7 @@ fn is_cut(text: &str) -> bool {
     let head: String = text.chars().take(512).collect();
     let has = |names: &[&str]| names.iter().all(|name| head.contains(name));
     let api = has(&["\"object\"", "\"choices\""])
-        || has(&["\"id\"", "\"choices\"", "\"message\""])
+        || has(&["\"choices\"", "\"message\"", "\"content\""])
         || has(&["\"candidates\"", "\"parts\""])
         || has(&["\"object\"", "\"response\"", "\"output\""])
         || has(&["\"type\"", "\"message\"", "\"role\"", "\"content\"", "\"id\""]);
@@ -95,11 +105,67 @@ pub(crate) fn each(value: &Value, n: usize) -> Vec<Option<String>> {
 
 /// A response that stands in a log, as the object where its text holds what an API returns; any other text stays as it was said.
 pub(crate) fn opened(value: Value) -> Value {
+    opened_where(value, is_answer)
+}
+
+/// As [`opened`], where what an application said is logged as it said it: only an API's whole object is opened.
+pub(crate) fn opened_whole(value: Value) -> Value {
+    opened_where(value, is_whole_answer)
+}
+
+fn opened_where(value: Value, is: fn(&Value) -> bool) -> Value {
     if !value.is_string() {
         return value;
     }
     let held = unpacked(value.clone());
-    if is_answer(&held) || is_embedding(&held) { held } else { value }
+    if is(&held) || is_embedding(&held) { held } else { value }
+}
+
+/// Whether a value is an API's whole object: it says of itself what it is, or which model made it. A lone message or text is what a model that
+/// is asked for such JSON says as well.
+fn is_whole_answer(value: &Value) -> bool {
+    let Value::Object(body) = value else { return value.is_array() && is_answer(value) && !holds_messages(value) };
+    let text = |name: &str| get(body, name).is_some_and(Value::is_string);
+    let named = ["object", "model", "modelVersion", "stop_reason", "status", "responseId", "done_reason"]
+        .iter()
+        .any(|name| text(name));
+    let counted = [
+        "usage",
+        "usageMetadata",
+        "usage_metadata",
+        "meta_info",
+        "meta",
+        "stop",
+        "metrics",
+        "created",
+        "inputTextTokenCount",
+    ]
+    .iter()
+    .any(|name| get(body, name).is_some());
+    let message = get(body, "message").is_some_and(is_assistant) && !named && !counted;
+    let bare = (role_of(body).is_some() || text("generated_text")) && !(text("id") || named || counted);
+    let choice = |name: &str, inner: &[&str]| {
+        get(body, name)
+            .and_then(|list| list.get(0))
+            .is_some_and(|first| inner.iter().any(|name| first.get(name).is_some()))
+    };
+    let choices = choice("choices", &["message", "delta", "finish_reason"]) || choice("candidates", &["content"]);
+    is_answer(value)
+        && !message
+        && !bare
+        && (named
+            || counted
+            || choices
+            || get(body, "generations").is_some()
+            || get(body, "results").is_some()
+            || get(body, "output").is_some_and(Value::is_object))
+}
+
+/// Whether a list is one of messages.
+fn holds_messages(value: &Value) -> bool {
+    value
+        .as_array()
+        .is_some_and(|items| items.iter().any(|item| item.as_object().is_some_and(|item| role_of(item).is_some())))
 }
 
 /// Whether a value is what an API returns to a request for embeddings, which is no exchange.

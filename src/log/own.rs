@@ -4,7 +4,7 @@
 //! `response` may also be what a provider's API returns, and `prompt` a list of messages, as JSON or as a text that holds it. Without an account the identity
 //! that a bare completion request reports (`safety_identifier`, `user`) is the account.
 
-use super::answer::{each, response};
+use super::answer::{each, response_whole as response};
 use super::body::{self, Want};
 use super::draft::{Draft, leftovers};
 use super::messages::system_text;

@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(literal(text), Some(expected), "{text}");
         }
         let deep = "[".repeat(100_000);
-        for text in ["", "'open", "[1", "{'a'}", "'a' 'b'", "[}", "x = 1", "\\", "'\\", "f(", deep.as_str()] {
+        for text in ["", "'open", "[1", "{'a'}", "'a' 'b'", "[}", "x = 1", "'\\", "f(", deep.as_str()] {
             assert_eq!(literal(text), None, "{}", &text[..text.len().min(20)]);
         }
     }

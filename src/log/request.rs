@@ -6,7 +6,7 @@
 //!
 //! Weakness: a bare body that is no row of a log, say a line of a data set, is read as if it had been sent.
 
-use super::answer::{each, is_answer, is_embedding, opened, response as answer};
+use super::answer::{each, is_answer, is_embedding, opened, opened_whole, response_whole as answer};
 use super::body;
 use super::draft::{Draft, leftovers};
 use super::value::{Object, first_word, get, scalar, small, structure, take, word};
@@ -42,7 +42,7 @@ pub(crate) fn embeds(row: &Object) -> bool {
 pub(crate) fn draft(mut row: Object) -> Draft {
     structure(&mut row, &["metadata"]);
     // A log of bare bodies may have the answer among their fields.
-    let response = take(&mut row, "response").map(opened).or_else(|| {
+    let response = take(&mut row, "response").map(opened_whole).or_else(|| {
         let answer = ["choices", "output", "candidates"]
             .into_iter()
             .find(|name| get(&row, name).is_some_and(Value::is_array))?;

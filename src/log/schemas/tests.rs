@@ -7,6 +7,8 @@ use crate::log::{Format, Joiner, LogConfig, Row, as_utf8, format_of, read_csv, r
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+mod rows;
+
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/formats")
 }

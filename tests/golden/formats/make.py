@@ -6,6 +6,7 @@ import csv
 import datetime
 import io
 import json
+import os
 
 THINGS = ["a coral reef", "a paper mill", "a canal lock", "a lighthouse lens", "a printing press", "a weather balloon"]
 START = datetime.datetime(2026, 3, 4, 9, 0, 0, tzinfo=datetime.timezone.utc)
@@ -291,6 +292,71 @@ webui = lambda e: {"id": e.id, "user_id": e.account, "title": "t", "chat": {"mod
 case("open-webui", "open-webui.json", json.dumps([webui(e) for e in ALL]))
 logfire = lambda e: {"name": "chat", "trace_id": e.id, "span_id": e.id, "start_time": e.time, "attributes": {"gen_ai.system": "openai", "gen_ai.request.model": e.model, "user.id": e.account, "request_data": json.dumps(e.chat()), "response_data": json.dumps({"message": {"role": "assistant", "content": e.response}})}}
 case("logfire", "logfire.jsonl", lines(map(logfire, ALL)))
+
+# The forms in which a call is told in more than one row, in an order of its own, or inside something else.
+
+
+def items(e):
+    asked = [{"type": "message", "role": m["role"], "content": [{"type": "output_text" if m["role"] == "assistant" else "input_text", "text": m["content"]}]} for m in e.messages()]
+    return {"id": "resp_" + e.id, "object": "response", "created_at": e.unix, "status": "completed", "model": e.model, "user": e.account, "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": e.response}]}], "input_items": {"object": "list", "data": asked[::-1], "has_more": False}}
+
+
+case("responses-items", "responses-items.jsonl", lines(map(items, ALL)))
+
+
+def inside(e, children):
+    row = otlp(e, inference(e), "framework", [attributes for attributes, _ in children])
+    spans = row["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    for span, (_, name) in zip(spans[1:], children):
+        span.update({"parentSpanId": spans[0]["spanId"], "name": name})
+    return {**row, "resourceSpans": [{**row["resourceSpans"][0], "scopeSpans": [{"scope": {"name": "framework"}, "spans": spans[::-1]}]}]}
+
+
+client = lambda e: {name: value for name, value in inference(e).items() if name != "user.id"}
+case("spans-inside", "spans-inside.jsonl", lines(inside(e, [(client(e), "ChatCompletion")]) for e in ALL))
+raw = lambda e: {"llm.openai.messages": str(e.messages()), "llm.openai.model": e.model, "llm.openai.id": e.id}
+case("litellm-otlp", "litellm-otlp.jsonl", lines(inside(e, [(raw(e), "raw_gen_ai_request")]) for e in ALL))
+
+
+def debugged(e):
+    stamp = "\x1b[1;36m(APIServer pid=7)\x1b[0;0m \x1b[32m{}\x1b[0m " + e.at.strftime("%m-%d %H:%M:%S") + " \x1b[90m[entrypoints/logger.py:50]\x1b[0m "
+    asked = f"{stamp.format('DEBUG')}Request chatcmpl-{e.id} details: prompt: {e.chatml()!r}, prompt_token_ids: None, prompt_embeds shape: None.\n"
+    return asked + f"{stamp.format('INFO')}Received request chatcmpl-{e.id}: params: SamplingParams(n=1, stop=[]), lora_request: None.\n{stamp.format('INFO')}Generated response chatcmpl-{e.id}: output: {e.response!r}, output_token_ids: None, finish_reason: stop\n"
+
+
+case("vllm-debug", "vllm-debug.log", "".join(map(debugged, ALL)), DEFAULTS, accounts=["unnamed"], models=[None] * 8, times=[None] * 8)
+
+common = lambda e, category: {"time": e.time, "resourceId": "/SUBSCRIPTIONS/X", "category": category, "operationName": "Microsoft.ApiManagement/GatewayLogs", "correlationId": e.id}
+llm = lambda e, n, **fields: {**common(e, "GatewayLlmLogs"), "properties": {"sequenceNumber": n, **fields}}
+pieces = lambda e: [llm(e, 2, responseMessages=json.dumps([{"role": "assistant", "content": e.response}])), {**common(e, "GatewayLogs"), "properties": {"apimSubscriptionId": e.account, "apiId": "openai"}}, llm(e, 0, modelName=e.model, promptTokens=40), llm(e, 1, requestMessages=json.dumps(e.messages()))]
+case("azure-pieces", "azure-pieces.jsonl", lines(row for e in ALL for row in pieces(e)))
+shown = lambda e: {"TimeGenerated [UTC]": e.at.strftime("%m/%d/%Y, %I:%M:%S.000 %p").replace("/0", "/").lstrip("0"), "CorrelationId": e.id}
+portal = lambda e: [{**shown(e), "SequenceNumber": 0, "ModelName": e.model, "ApimSubscriptionId": e.account}, {**shown(e), "SequenceNumber": 1, "RequestMessages": e.messages()}, {**shown(e), "SequenceNumber": 2, "ResponseMessages": [{"role": "assistant", "content": e.response}]}]
+case("azure-portal", "azure-portal.csv", table([row for e in ALL for row in portal(e)]))
+
+invoked = lambda e: bedrock(e, e.anthropic(), e.message())
+case("cloudwatch-events", "cloudwatch-events.json", json.dumps({"events": [{"logStreamName": "s", "timestamp": e.unix * 1000, "message": json.dumps(invoked(e)), "eventId": str(e.n)} for e in ALL], "searchedLogStreams": []}), **ARNS)
+case("cloudwatch-query", "cloudwatch-query.json", json.dumps({"results": [[{"field": "@timestamp", "value": e.at.strftime("%Y-%m-%d %H:%M:%S.000")}, {"field": "@message", "value": json.dumps(invoked(e))}] for e in ALL], "status": "Complete"}), **ARNS)
+case("cloudwatch-export", "cloudwatch-export", "".join(f"{e.time[:-1]}.000Z {json.dumps(invoked(e))}\n" for e in ALL), **ARNS)
+case("firehose", "firehose", "".join(json.dumps(invoked(e)) for e in ALL), **ARNS)
+asked = lambda e: {"custom_id": e.id, "params": {**e.anthropic(), "metadata": {"user_id": e.account}}}
+case("anthropic-requests", "anthropic-requests.json", json.dumps({"requests": [asked(e) for e in ALL]}), DEFAULTS[2:], responses=[None] * 8, times=[None] * 8)
+flame = lambda e: {"start_timestamp": e.time, "created_at": "2030-01-01T00:00:00Z", "trace_id": e.id, "span_id": e.id[:8], "parent_span_id": None, "span_name": "Chat Completion", "kind": "span", "attributes": {"gen_ai.system": "openai", "gen_ai.request.model": e.model, "user.id": e.account, "request_data": e.chat(), "response_data": {"message": {"role": "assistant", "content": e.response}}}}
+case("logfire-rows", "logfire-rows.jsonl", lines(map(flame, ALL)))
+case("gcp-entries", "gcp-entries.json", json.dumps([{"insertId": e.id, "jsonPayload": {**e.chat(), "user": e.account, "response": {"choices": e.completion()["choices"]}}, "timestamp": e.time, "severity": "INFO", "logName": "projects/p/logs/llm"} for e in ALL]))
+half = lambda e, part: {"candidates": [{"content": {"role": "model", "parts": [{"text": part}]}}], "modelVersion": e.model, "responseId": e.id}
+payload = lambda e: {"endpoint": "projects/p/endpoints/1", "deployed_model_id": e.model, "logging_time": e.time, "request_id": e.id, "request_payload": [json.dumps(e.gemini())], "response_payload": [json.dumps(half(e, part)) for part in e.pieces()]}
+case("vertex-payload", "vertex-payload.jsonl", lines(map(payload, ALL)))
+pandas = lambda e: {name: str(value) for name, value in phoenix(e).items()}
+case("phoenix-pandas", "phoenix-pandas.csv", table(list(map(pandas, ALL))))
+
+os.makedirs("langfuse-legacy", exist_ok=True)
+seen = lambda e: {"id": e.id, "trace_id": "t" + e.id, "project_id": "p", "type": "GENERATION", "start_time": e.time, "provided_model_name": e.model, "level": "DEFAULT", "input": json.dumps(e.messages()), "output": json.dumps({"role": "assistant", "content": e.response})}
+trace = lambda e: {"id": "t" + e.id, "timestamp": e.time, "name": "x", "project_id": "p", "user_id": e.account, "session_id": "", "release": "", "bookmarked": False, "input": json.dumps(e.prompt), "output": json.dumps(e.response)}
+case("langfuse-legacy", "langfuse-legacy")
+for name, row in [("observations.jsonl", seen), ("traces.jsonl", trace)]:
+    with open("langfuse-legacy/" + name, "w", encoding="utf-8") as out:
+        out.write(lines(map(row, ALL)))
 
 with open("more.json", "w", encoding="utf-8") as out:
     json.dump(TRUTH, out, ensure_ascii=False, indent=1)
