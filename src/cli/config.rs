@@ -10,6 +10,7 @@ use crate::log::{ColumnMap, LogConfig, parse_time};
 use crate::ring::RingConfig;
 use crate::store::custody::{Act, ActInput};
 use crate::store::files::{digest_file, read_bounded};
+use crate::store::input::Input;
 use crate::store::key::AccountKey;
 use crate::stored::{AuditConfig, FragmentConfig, KnownSource, KnownWhat};
 use serde::Deserialize;
@@ -336,4 +337,16 @@ pub(crate) fn account(common: &Common, text: &str) -> Result<crate::ids::Account
     })?;
     crate::stored::check_key(&crate::store::Store::open(&common.store)?, &key)?;
     Ok(crate::ids::AccountId::derive(key.bytes(), text))
+}
+
+/// What the environment says of object stores; read only where an address of one is given.
+pub(crate) fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// The logs that arguments name, on this machine or in object stores.
+pub(crate) fn inputs(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
+    crate::store::input::expand_with(arguments, is_log, &environment)
 }

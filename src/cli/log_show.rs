@@ -6,7 +6,6 @@ use super::print;
 use crate::audit::show::{Shown, show};
 use crate::error::Result;
 use crate::log::{ColumnMap, LogConfig, Taken, recognise};
-use crate::store::input;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -50,7 +49,7 @@ pub(crate) fn run(command: &LogCommand) -> Result<()> {
         ..LogConfig::default()
     };
     let mut values = Vec::new();
-    let inputs = input::expand(&args.logs, &|name| recognise(name).is_some())?;
+    let inputs = config::inputs(&args.logs, &|name| recognise(name).is_some())?;
     for (input, shown) in inputs.iter().zip(show(&inputs, &log, args.rows)?) {
         if args.format == Format::Json {
             values.push(value(&input.name(), &shown));

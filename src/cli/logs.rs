@@ -46,7 +46,7 @@ fn night(args: &Audit) -> Result<(Audited, Option<String>, Report)> {
     threads(args.common.threads)?;
     let settings = config::audit(args)?;
     let check = Check::of(args)?;
-    let inputs = match input::expand(&args.logs, &|name| recognise(name).is_some()) {
+    let inputs = match config::inputs(&args.logs, &|name| recognise(name).is_some()) {
         // A directory or a glob without logs is nothing to do, like a log without rows.
         Err(error) if settings.allow_empty && error.kind() == ErrorKind::Nothing => Vec::new(),
         other => other?,

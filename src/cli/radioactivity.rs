@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::args::Common;
+use super::config::inputs as expand;
 use super::format::Format;
 use super::progress::Meter;
 use super::radioactivity_args::{
@@ -27,7 +28,7 @@ use crate::store::Store;
 use crate::store::contexts::Contexts;
 use crate::store::custody::{Act, By};
 use crate::store::files::{read_bounded, write_whole};
-use crate::store::input::{Input, expand};
+use crate::store::input::Input;
 use crate::store::spill::check_dir;
 use crate::store::tree::absent;
 use crate::stored::served::Choice;

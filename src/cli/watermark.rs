@@ -1,5 +1,6 @@
 //! The `watermark` commands.
 
+use super::config::inputs as expand;
 use super::format::Format;
 use super::progress::Meter;
 use super::watermark_args::{Commit, Derive, Detect, Fields, Keygen, Plant, WatermarkCommand};
@@ -14,7 +15,7 @@ use crate::report::escape::csv_cell;
 use crate::report::recipe::{Draft, Recipe};
 use crate::report::watermark::{self as report, WatermarkReport};
 use crate::store::files::{create_output, read_bounded, write_private};
-use crate::store::input::{Input, expand, open_file};
+use crate::store::input::{Input, open_file};
 use crate::store::key::{SecretText, random_bytes, read_secret, write_secret};
 use crate::store::spill::check_dir;
 use crate::token::Tokenizer;

@@ -1,5 +1,6 @@
 //! The command `watermark plan`: reads what it needs, and prints what a configuration is expected to give.
 
+use super::config::inputs as expand;
 use super::format::Format;
 use super::print;
 use super::progress::Meter;
@@ -13,7 +14,6 @@ use crate::error::Result;
 use crate::log::LogConfig;
 use crate::report::expected::{Expected, json, text};
 use crate::store::files::read_bounded;
-use crate::store::input::expand;
 use crate::token::Tokenizer;
 use crate::watermark::keys::Given;
 use crate::watermark::sample::Sampling;

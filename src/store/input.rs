@@ -20,6 +20,9 @@ pub enum Input {
     Stdin,
     /// A file.
     File(PathBuf),
+    /// An object of an object store.
+    #[cfg(feature = "cloud")]
+    Object(super::cloud::Object),
 }
 
 impl Input {
@@ -29,6 +32,8 @@ impl Input {
         match self {
             Self::Stdin => "-".into(),
             Self::File(path) => path.display().to_string(),
+            #[cfg(feature = "cloud")]
+            Self::Object(object) => object.address().to_owned(),
         }
     }
 
@@ -39,21 +44,72 @@ impl Input {
         match self {
             // A named pipe can be read once only, so it has no digest beforehand.
             Self::File(path) if path.is_file() => digest_file(path).map(Some),
+            #[cfg(feature = "cloud")]
+            Self::Object(object) => object.digest().map(Some),
             _ => Ok(None),
         }
     }
 }
 
-/// Files that `arguments` name, in order of name within each: a file as it is, a directory's files that `is_log` accepts
-/// (recursively), a glob's matches, `-` for standard input.
+/// Whether an argument is the address of an object store, and no path.
+fn is_address(argument: &str) -> bool {
+    let schemes = ["s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "http", "https"];
+    argument.split_once("://").is_some_and(|(scheme, _)| schemes.contains(&scheme.to_ascii_lowercase().as_str()))
+}
+
+/// The objects of addresses, looked up with what the caller's environment says of them.
+#[cfg(feature = "cloud")]
+struct Addresses<'a>(&'a dyn Fn() -> Vec<(String, String)>, Option<super::cloud::Cloud>);
+
+#[cfg(feature = "cloud")]
+impl Addresses<'_> {
+    fn expand(&mut self, address: &str, is_log: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
+        if self.1.is_none() {
+            self.1 = Some(super::cloud::Cloud::new((self.0)())?);
+        }
+        let found = self.1.as_ref().map(|cloud| cloud.expand(address, is_log)).transpose()?;
+        Ok(found.unwrap_or_default().into_iter().map(Input::Object).collect())
+    }
+}
+
+#[cfg(not(feature = "cloud"))]
+struct Addresses<'a>(&'a dyn Fn() -> Vec<(String, String)>, Option<()>);
+
+#[cfg(not(feature = "cloud"))]
+impl Addresses<'_> {
+    fn expand(&mut self, address: &str, _: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
+        let message =
+            format!("expected a path, got the address {address}: this program was built without object stores");
+        Err(Error::new(ErrorKind::Input, message)
+            .hint("build it with --features cloud, or copy the logs to this machine first"))
+    }
+}
+
+/// As [`expand_with`], without an environment that says anything of object stores.
+/// # Errors
+/// As there.
+pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
+    expand_with(arguments, is_log, &Vec::new)
+}
+
+/// Logs that `arguments` name, in order of name within each: a file as it is, a directory's files that `is_log` accepts
+/// (recursively), a glob's matches, `-` for standard input, and the same of object stores by their address (`s3://bucket/prefix/`), with the
+/// credentials that `environment` has.
 /// # Errors
 /// `Input` when an argument names nothing; `Nothing` when it is a directory without logs or a glob without matches.
-pub fn expand(arguments: &[String], is_log: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
+pub fn expand_with(
+    arguments: &[String],
+    is_log: &dyn Fn(&str) -> bool,
+    environment: &dyn Fn() -> Vec<(String, String)>,
+) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
+    let mut addresses = Addresses(environment, None);
     for argument in arguments {
         let path = Path::new(argument);
         if argument == "-" {
             inputs.push(Input::Stdin);
+        } else if is_address(argument) {
+            inputs.extend(addresses.expand(argument, is_log)?);
         } else if path.is_dir() {
             let before = inputs.len();
             walk(path, is_log, &mut inputs)?;
@@ -152,6 +208,8 @@ pub fn total_bytes(inputs: &[Input]) -> Option<u64> {
         .map(|input| match input {
             Input::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len()),
             Input::Stdin => None,
+            #[cfg(feature = "cloud")]
+            Input::Object(object) => Some(object.bytes()),
         })
         .sum()
 }
@@ -179,6 +237,8 @@ pub fn open_stream(input: &Input, position: &Arc<AtomicU64>) -> Result<Box<dyn B
             let file = File::open(path).map_err(failed)?;
             Box::new(BufReader::with_capacity(1 << 18, Counted(file, position.clone())))
         }
+        #[cfg(feature = "cloud")]
+        Input::Object(object) => Box::new(BufReader::with_capacity(1 << 18, Counted(object.file()?, position.clone()))),
     };
     let start = raw.fill_buf().map_err(failed)?;
     let mut stream: Box<dyn BufRead + Send> = if start.starts_with(&[0x1f, 0x8b]) {
@@ -210,6 +270,8 @@ impl Read for Broken {
 pub fn open_file(input: &Input) -> Result<File> {
     match input {
         Input::File(path) => File::open(path).map_err(|cause| Error::io("read", path, &cause)),
+        #[cfg(feature = "cloud")]
+        Input::Object(object) => object.file(),
         Input::Stdin => Err(Error::new(ErrorKind::Input, "expected JSON lines or CSV on standard input, got Parquet")
             .hint("write it to a file first: Parquet is read from its end")),
     }
@@ -218,10 +280,12 @@ pub fn open_file(input: &Input) -> Result<File> {
 /// Whether the file begins as Parquet does.
 #[must_use]
 pub fn is_parquet(input: &Input) -> bool {
-    let Input::File(path) = input else { return false };
+    if *input == Input::Stdin {
+        return false;
+    }
     let mut magic = [0; 4];
-    File::open(path).and_then(|mut file| file.rewind().and_then(|()| file.read_exact(&mut magic))).is_ok()
-        && &magic == b"PAR1"
+    let read = |mut file: File| file.rewind().and_then(|()| file.read_exact(&mut magic)).is_ok();
+    open_file(input).is_ok_and(read) && &magic == b"PAR1"
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@
 
 pub mod backup;
 pub mod catalog;
+#[cfg(feature = "cloud")]
+pub mod cloud;
 pub mod contexts;
 pub mod custody;
 mod digests;

@@ -7,6 +7,7 @@
 
 mod backup;
 mod bombs;
+mod cloud;
 mod commands;
 mod damage;
 mod data;
