@@ -583,4 +583,59 @@ mod tests {
         assert_eq!(told(joiner.finish()), ["2.2500 false", "2.10 no-request"]);
         assert_eq!((joiner.joined(), joiner.had_halves(1), joiner.had_halves(3)), (1, true, false));
     }
+
+    fn gathered(half: Half, n: usize) -> Row<Piece> {
+        let of = Draft {
+            account: Some("a".into()),
+            time: Some("2026-11-21".into()),
+            prompt: matches!(half, Half::Part(..)).then(|| "x".repeat(n)),
+            ..Draft::default()
+        };
+        Row { place: Place { row: n as u64, part: 0 }, result: Ok(Piece::Half(Box::new(Waiting::new(&half, of)))) }
+    }
+
+    #[test]
+    fn pieces_and_notes_that_never_end_are_bounded() {
+        let mut joiner = Joiner { most: 12_000, ..Joiner::new(&LogConfig::default()) };
+        let mut out = 0;
+        for n in 1..200 {
+            out += joiner.join(0, vec![gathered(Half::Part("endless".to_owned(), n), 2_000)]).len();
+            assert!(joiner.bytes <= 12_000, "{}", joiner.bytes);
+        }
+        assert!(out >= 30, "{out} calls of pieces that were let go");
+        // A note is passed over at once, and the oldest are forgotten.
+        for n in 0..200 {
+            assert_eq!(
+                joiner
+                    .join(0, vec![gathered(Half::Note(n.to_string()), 1)])
+                    .iter()
+                    .filter(|(_, row)| row.result.is_err())
+                    .count(),
+                1
+            );
+            assert!(
+                joiner.bytes <= 12_000 && joiner.gathered.len() <= 12,
+                "{} of {}",
+                joiner.gathered.len(),
+                joiner.bytes
+            );
+        }
+        assert_eq!(joiner.gathered.len(), joiner.keys.len());
+        joiner.finish();
+        assert_eq!((joiner.bytes, joiner.gathered.len()), (0, 0));
+    }
+
+    #[test]
+    fn spans_are_remembered_so_far_and_no_further() {
+        let mut spans = Spans::default();
+        let span = |own: u128, parent: Option<u128>| Span { own, parent };
+        assert!(
+            !spans.seen(span(1, None), "q") && spans.seen(span(2, Some(1)), "q") && !spans.seen(span(3, Some(1)), "r")
+        );
+        for own in 10..10 + SPANS as u128 {
+            assert!(!spans.seen(span(own, Some(5)), "other"));
+        }
+        assert!(spans.own.len() <= SPANS && spans.parents.len() <= SPANS && spans.order.len() <= SPANS);
+        assert!(!spans.seen(span(4, Some(1)), "q"), "forgotten");
+    }
 }

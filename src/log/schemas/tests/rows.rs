@@ -339,3 +339,32 @@ fn hostile_rows_of_the_new_forms_are_counted() {
         assert!(rows.len() <= 1, "{rows:?}");
     }
 }
+
+/// A row that is too long, or never ends, costs itself and no more memory than its bound.
+#[test]
+fn long_and_endless_rows_of_the_new_forms_are_cut() {
+    let config = LogConfig { max_row_bytes: 1 << 20, ..config() };
+    let read = |text: &str| told(taken(&config, |sink| read_jsonl(text.as_bytes(), &config, sink)));
+    let row = |text: &str| json!({"account": "a", "time": 1_795_161_600, "prompt": text}).to_string();
+    let long = json!({"account": "a", "time": 1_795_161_600, "prompt": "x".repeat(2 << 20)}).to_string();
+    assert_eq!(read(&format!("{}{}{long}{}", row("a"), row("b"), row("c"))), ["a > ", "b > ", "too-long", "c > "]);
+    assert_eq!(
+        read(&format!("{}{}{{\"open\": [{}", row("a"), row("b"), "[1,".repeat(1 << 19))),
+        ["a > ", "b > ", "too-long"]
+    );
+    assert_eq!(
+        read(&format!("2026-03-04T09:00:00Z {long}\n2026-03-04T09:00:00Z {}\n", row("c"))),
+        ["too-long", "c > "]
+    );
+    let endless = format!("{{\"requests\": [{}", "{\"custom_id\": \"c\", \"params\": {}},".repeat(60_000));
+    assert_eq!(read(&endless), ["too-long"]);
+    let digits = format!("{{\"account\": {}, \"time\": 1, \"prompt\": \"p\"}}", "7".repeat(1 << 19));
+    assert_eq!(read(&digits), ["bad-account"]);
+    // As many objects on a line as it can hold, and encodings that change within it.
+    let many = "{}".repeat(100_000);
+    let rows = taken(&config, |sink| read_jsonl(format!("{}\n{many}\n", row("a")).as_bytes(), &config, sink));
+    assert_eq!(rows.len(), 100_001);
+    let mixed =
+        [row("a").as_bytes(), b"\n", &row("b").as_bytes()[..40], b"\xe9\xff\xfe", b"\n", row("c").as_bytes()].concat();
+    assert_eq!(told(taken(&config, |sink| read_jsonl(&mixed[..], &config, sink))), ["a > ", "not-utf8", "c > "]);
+}
