@@ -127,7 +127,7 @@ impl Cloud {
             Error::new(ErrorKind::Input, format!("cannot read the address {address}: {}", bare(&cause)))
                 .hint("write it like s3://bucket/prefix/*.jsonl.gz, gs://bucket/prefix/ or az://container/object")
         };
-        let url = address.parse().map_err(|cause| wrong(format!("{cause}")))?;
+        let url: url::Url = address.parse().map_err(|cause: url::ParseError| wrong(cause.to_string()))?;
         let settings = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone()));
         let (store, path) = object_store::parse_url_opts(&url, settings).map_err(|cause| wrong(cause.to_string()))?;
         Ok((Arc::from(store), path))

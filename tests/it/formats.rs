@@ -158,3 +158,76 @@ fn what_is_taken_can_be_seen_before() {
     let shown = site.run(&["log", "show", &file]).ok().out;
     assert!(shown.contains("no-account") && shown.contains("try: --default-account"), "{shown}");
 }
+
+/// A table has texts where JSON has numbers, and columns where it has objects: the exchanges are the same, and known.
+#[test]
+fn the_same_log_as_json_and_as_a_table_is_known() {
+    let site = Site::new();
+    let rows: Vec<Value> = (0..3)
+        .map(|n| {
+            let request = json!({"model": "m", "messages": [{"role": "user", "content": format!("Question {n}, \"quoted\"?")}]});
+            let answer = json!({"id": format!("c{n}"), "choices": [{"message": {"role": "assistant", "content": "Yes."}}]});
+            json!({"request_id": format!("r{n}"), "request_created_at": "2026-03-04T09:00:00Z", "request_path": "x", "request_user_id": format!("u{n}"),
+                "request_body": request, "response_body": answer, "response_status": 200, "total_tokens": n, "cached": false, "scores": {"a": 1.5}})
+        })
+        .collect();
+    site.log("log.jsonl", &rows);
+    let names: Vec<&String> = rows[0].as_object().expect("an object").keys().collect();
+    let cell = |value: &Value| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("\"{}\"", text.replace('"', "\"\""))
+    };
+    let line = |row: &Value| names.iter().map(|name| cell(&row[name.as_str()])).collect::<Vec<_>>().join(",");
+    let head = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(",");
+    let table: Vec<String> = std::iter::once(head).chain(rows.iter().map(line)).collect();
+    site.write("log.csv", table.join("\n"));
+    assert_eq!(site.counts(&["log.jsonl"]), [3, 3, 0, 0]);
+    assert_eq!(site.counts(&["log.csv"]), [3, 0, 3, 0]);
+    // Another text under a known id is a conflict all the same.
+    let mut other = rows[0].clone();
+    other["request_body"]["messages"][0]["content"] = json!("Another question?");
+    site.log("other.jsonl", &[other]);
+    site.audit(&["other.jsonl"]).refused(&["id-conflict"]);
+}
+
+#[test]
+fn calls_without_a_text_to_compare_are_counted_apart() {
+    let site = Site::new();
+    let row = |n: u64, content: Value| json!({"account": format!("a{n}"), "time": 1_795_161_600 + n, "request": {"messages": [{"role": "user", "content": content}]}, "response": "ok"});
+    let image = json!([{"type": "image_url", "image_url": {"url": "data:x"}}]);
+    let mut rows: Vec<Value> = (0..5).map(|n| row(n, json!("redacted-by-litellm"))).collect();
+    rows.extend([row(6, image.clone()), row(7, image), row(8, json!("What is a lock keeper?"))]);
+    site.log("log.jsonl", &rows);
+    let report = site.audit(&["log.jsonl"]).ok().json();
+    assert_eq!(super::counts(&report), [1, 1, 0, 0]);
+    let read = &report["counts"]["read_as"];
+    assert_eq!((&read["redacted"], &read["without_text"], &read["passed_over"]), (&json!(5), &json!(2), &json!(0)));
+    let shown = site.run(&["log", "show", "log.jsonl"]).ok().out;
+    assert!(shown.contains("5 rows hold a placeholder") && shown.contains("2 rows are calls with images"), "{shown}");
+    site.log("masked.jsonl", &rows[..5]);
+    site.audit(&["masked.jsonl"]).refused(&["expected rows to audit, found none with text", "redacted"]);
+}
+
+#[test]
+fn log_show_joins_what_lies_in_several_logs() {
+    let site = Site::new();
+    let pair = dir().join("openai-batch-pair").display().to_string();
+    let args = [
+        "log",
+        "show",
+        &pair,
+        "--default-account",
+        "d",
+        "--default-time",
+        "2026-07-01T00:00:00Z",
+        "--format",
+        "json",
+        "--rows",
+        "9",
+    ];
+    let shown = site.run(&args).ok().json();
+    let logs = shown["logs"].as_array().expect("logs");
+    let taken: Vec<&Value> = logs.iter().flat_map(|log| log["exchanges"].as_array().expect("exchanges")).collect();
+    assert_eq!((logs.len(), taken.len()), (2, 8));
+    assert!(taken.iter().all(|exchange| exchange["fields"]["response"]["value"].is_string()), "{shown}");
+}
