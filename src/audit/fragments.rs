@@ -4,7 +4,7 @@ use super::naming::{Held, Runs};
 use super::printed::{Printed, all, oldest_night};
 use crate::error::Result;
 use crate::family::fragment::{self, KeptRuns, KnownTexts, Scanner, Scratch, Texts as FragmentTexts, grow, wake};
-use crate::ids::Field;
+use crate::ids::{Digest, Field};
 use crate::store::facts::Head;
 use crate::store::members::{Holder, Member};
 use crate::store::prints::Prints;
@@ -26,7 +26,12 @@ pub(crate) fn known_texts(config: &FragmentConfig, printer: &Printer) -> KnownTe
     let mut known = KnownTexts::new(printer);
     for source in &config.known {
         match &source.what {
-            KnownWhat::Text(text) => known.add_text(&source.name, &crate::text::fold(text).text),
+            KnownWhat::Text(text) => {
+                let folded = crate::text::fold(text).text;
+                // A text too short for grams is known as a whole.
+                known.add_digest(&source.name, Digest::of(folded.as_bytes()));
+                known.add_text(&source.name, &folded);
+            }
             KnownWhat::Digest(digest) => known.add_digest(&source.name, *digest),
         }
     }

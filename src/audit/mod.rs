@@ -38,6 +38,7 @@ use crate::stored::standing::{self, Standings, family_key};
 use crate::stored::view::{self, View};
 use crate::stored::{AuditConfig, Progress, calibration, check_identity, rule, totals};
 use crate::stored::{registry, rings};
+use crate::text::winnow::Printer;
 use families::Families;
 use fragments::NightFragments;
 use ingest::{Ingest, Tally};
@@ -90,7 +91,8 @@ pub fn audit(
     let config = &config;
     // What a writer that was stopped behind its first commit, or one of an older format, left to do.
     standing::keep(&mut writer)?;
-    rings::keep(&mut writer, model, config.rings)?;
+    let known = fragments::known_texts(&config.fragments, &Printer::new(&[0; 32]));
+    rings::keep(&mut writer, model, config.rings, &known)?;
     let mut night = writer.begin()?;
     let mut ingest = Ingest::new(
         &writer.store,
@@ -236,7 +238,7 @@ pub fn audit(
         ));
     }
     progress.stage("rings", None);
-    if let Err(error) = rings::keep(&mut writer, model, config.rings) {
+    if let Err(error) = rings::keep(&mut writer, model, config.rings, &known) {
         progress.note(&format!("the days were not read for rings: {error}; the next audit begins with them"));
     }
     Ok(Audited { counts, quarantine: path, night: Some(number) })

@@ -174,8 +174,8 @@ pub(crate) struct Audit {
     /// Nights, tonight included, of whose prompts in no family new ones are compared with; 0 for all [default: 28]
     #[arg(long, value_name = "N")]
     pub(crate) compared_nights: Option<u32>,
-    /// Innocent shared text, to be counted apart under its file's name: a text, JSON lines with name and text, or lines of digests
-    /// as reports print them; may be given again
+    /// Innocent shared text, to be counted apart under its file's name, and no evidence for rings: a text, JSON lines with name and text,
+    /// or lines of digests as reports print them; may be given again
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) known: Vec<PathBuf>,
     /// Seed of the index's leaders [default: 1]

@@ -25,14 +25,16 @@ const REPEATED: f64 = 5.0;
 pub(super) struct Battery {
     entries: Vec<Entry>,
     registered: Registered,
+    /// Families that the operator named as known text.
+    known: BTreeSet<u64>,
     view: View,
 }
 
 impl Battery {
-    pub(super) fn open(store: &Store) -> Result<Self> {
+    pub(super) fn open(store: &Store, known: BTreeSet<u64>) -> Result<Self> {
         let (view, entries) = (View::open(store)?, registry::entries(store)?);
         let registered = Registered::of(&entries, store, &view)?;
-        Ok(Self { entries, registered, view })
+        Ok(Self { entries, registered, known, view })
     }
 
     /// The answers for a ring with these listed members and requests; `bought` where its accounts have more in common than customers of one app.
@@ -56,19 +58,19 @@ impl Battery {
     fn text(&self, ring: &Ring) -> Explanation {
         let explanation = "registered-text";
         let is_text = |entry: &&Entry| !matches!(entry.what, What::Account(_));
-        if self.entries.iter().filter(is_text).count() == 0 {
+        if self.entries.iter().filter(is_text).count() == 0 && self.known.is_empty() {
             let found = "the registry has no texts, so it could explain nothing".to_owned();
             return Explanation { explanation, explains: None, found };
         }
         let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
         let is_known = |family: u64| match level_of(family) {
             (Level::Fragment, number) => self.view.fragments[number as usize].is_known(),
-            _ => self.registered.families.contains_key(&family),
+            _ => self.registered.families.contains_key(&family) || self.known.contains(&family),
         };
         let known = families.iter().filter(|family| is_known(**family)).count();
         let places = families.iter().filter_map(|family| self.registered.families.get(family));
         let named: BTreeSet<&Entry> = places.map(|place| &self.entries[*place]).collect();
-        let mut found = format!("{known} of {} families are of registered texts", families.len());
+        let mut found = format!("{known} of {} families are of registered or known texts", families.len());
         for entry in named.into_iter().take(3) {
             let since = entry.public_since.map(|time| format!(", public since {time}")).unwrap_or_default();
             found += &format!("; {} ({}{since})", entry.name, entry.kind.word());

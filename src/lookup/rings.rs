@@ -45,7 +45,11 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         became: past.became.map(called),
     });
     // Without rings nothing is asked, and nothing is opened.
-    let shown = if kept.rings.is_empty() { None } else { Some(Shown::open(store, kept.rings.iter().map(|of| &of.0))?) };
+    let shown = if kept.rings.is_empty() {
+        None
+    } else {
+        Some(Shown::open(store, (kept.rings.iter().map(|of| &of.0), &kept.known))?)
+    };
     let out = kept.rings.iter().zip(shown.iter().cycle());
     let out = out.map(|((ring, in_common), shown)| shown.ring(ring, in_common)).collect::<Result<Vec<Ring>>>()?;
     let days = kept.days.iter().map(|day| RingDay {
@@ -102,11 +106,12 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
 /// # Errors
 /// `Store` when the store is damaged.
 pub fn past_rings(store: &Store) -> Result<Vec<Ring>> {
-    let past = found(store)?.map(|kept| kept.past).unwrap_or_default();
+    let kept = found(store)?.unwrap_or_default();
+    let past = kept.past;
     if past.is_empty() {
         return Ok(Vec::new());
     }
-    let shown = Shown::open(store, past.iter().map(|(past, _)| &past.ring))?;
+    let shown = Shown::open(store, (past.iter().map(|(past, _)| &past.ring), &kept.known))?;
     let of_one = |(past, in_common): &(ring::placebo::Past, InCommon)| {
         let (id, last, became) = (called(past.ring.name), i64::from(past.last), past.became.map(called));
         let ring = shown.ring(&past.ring, in_common)?;
@@ -131,13 +136,16 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn open<'b>(store: &'a Store, rings: impl Iterator<Item = &'b ring::Ring>) -> Result<Self> {
+    fn open<'b>(
+        store: &'a Store,
+        (rings, known): (impl Iterator<Item = &'b ring::Ring>, &BTreeSet<u64>),
+    ) -> Result<Self> {
         Ok(Self {
             store,
             names: names_of(store, rings)?,
             standings: Standings::open_kept(store)?,
             said: events(store)?,
-            battery: Battery::open(store)?,
+            battery: Battery::open(store, known.clone())?,
             models: store
                 .catalog()
                 .all("SELECT model, name FROM models", [], |row| Ok((row.get(0)?, row.get(1)?)))?

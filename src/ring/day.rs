@@ -62,6 +62,8 @@ pub struct Day {
     pub new: Vec<Choice>,
     /// Accounts that are active today and used a family of `new` before, sorted; they can tell nothing new about it.
     pub before: Vec<Choice>,
+    /// Choices of a family that the account had used before, sorted.
+    pub again: Vec<Choice>,
     /// The neighbourhood of each family of `new`, sorted by family; [`EVERYWHERE`] where its texts are of many.
     pub neighbourhoods: Vec<(u64, u16)>,
     /// All requests of the day, sorted by account, then neighbourhood.
@@ -96,6 +98,15 @@ impl Day {
         half(self.day, family, self.neighbourhood(family))
     }
 
+    /// Leaves out accounts.
+    pub(super) fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool) {
+        for choices in [&mut self.new, &mut self.before, &mut self.again] {
+            choices.retain(|choice| !is_gone(choice.account));
+        }
+        self.requests.retain(|requests| !is_gone(requests.account));
+        self.sent.retain(|sent| !is_gone(sent.account));
+    }
+
     /// The same choices and requests with other neighbourhoods in place of these, and nothing of texts under test.
     #[must_use]
     pub(super) fn moved(&self, to: &dyn Fn(u16) -> u16) -> Self {
@@ -113,7 +124,7 @@ impl Day {
     /// Sorts what must be in order and drops what is said twice.
     #[must_use]
     pub fn in_order(mut self) -> Self {
-        for choices in [&mut self.new, &mut self.before] {
+        for choices in [&mut self.new, &mut self.before, &mut self.again] {
             choices.sort_unstable();
             choices.dedup();
         }

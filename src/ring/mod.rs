@@ -12,6 +12,7 @@
 //! day cannot be told from an app, and is not found here. Guarantee: nothing is confirmed by data that proposed it; every list states how many
 //! groups were proposed and which share of false ones is expected.
 
+pub mod backwards;
 pub mod composition;
 pub mod confirm;
 pub mod day;

@@ -118,13 +118,17 @@ impl Walks {
             state.interests.clone_from(&interests);
             let seen: HashSet<Choice> = state.recent.iter().map(|(_, choice)| *choice).collect();
             let day = self::placebo(&innocent, run, &seen);
+            if let Some(first) = &mut state.first {
+                leave_found_out(first, &real);
+            }
             State { interests: Interests::default(), ..state.plainly_with(&day, config, subjects) }
         };
         // Where a day proposes many groups, one walk tells the error.
         let runs = if real.days.last().is_some_and(|day| day.proposed > MANY) { 1 } else { RUNS };
         let placebo = (1..).zip(placebo).map(|(run, state)| if run <= runs { dealt((run, state)) } else { state });
+        let placebo: Vec<State> = placebo.collect();
         let planted = self.planted.with(day, &interests, config);
-        Self { real, placebo: placebo.collect(), planted, rings: self.rings, past: self.past }.listed()
+        Self { real, placebo, planted, rings: self.rings, past: self.past }.listed()
     }
 
     /// The same with the rings of its newest day, and those that left the list with it.
@@ -147,6 +151,9 @@ impl Walks {
     pub fn drop_neighbourhoods(&mut self) {
         self.real.interests = Interests::default();
         self.real.texts.drop_requests();
+        self.real.first = None;
+        self.planted.state.first = None;
+        self.placebo.iter_mut().for_each(|state| state.first = None);
     }
 
     /// Leaves out accounts and days, as [`State::forget`].
@@ -235,6 +242,10 @@ pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64,
     for day in days {
         real = real.plainly_with(day, config, &|_, _| Vec::new());
         made.push(without_found(day, &real));
+        // The first day is tested on the second.
+        if let [first, _] = &mut made[..] {
+            leave_found_out(first, &real);
+        }
     }
     if dealing == Dealing::Dates {
         // A ring's first days come on later ones, so whoever is found on any day is left out of all.
@@ -273,7 +284,7 @@ pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64,
     let states: Vec<State> = (0..walks).into_par_iter().map(walk).collect();
     for state in &states {
         let confirmed: Vec<i32> =
-            state.groups.iter().filter(|group| group.confirmed.is_some()).map(|group| group.day).collect();
+            state.groups.iter().filter(|group| group.confirmed.is_some()).map(|group| group.of).collect();
         // Of the newest day only halves were tested.
         let lists: BTreeSet<i32> = confirmed.iter().copied().collect();
         let tested = state.days.iter().filter(|day| Some(day.day) != state.through() || day.tests > day.tested);
@@ -291,11 +302,16 @@ pub fn realised(days: &[Day], config: &RingConfig, dealing: Dealing, walks: u64,
 
 /// A day without the choices of accounts that were found by it: they act together in whatever way their choices are dealt.
 fn without_found(day: &Day, real: &State) -> Day {
+    let mut innocent = day.clone();
+    leave_found_out(&mut innocent, real);
+    innocent
+}
+
+/// Takes the choices of accounts that were found out of a day.
+fn leave_found_out(day: &mut Day, real: &State) {
     let confirmed = real.groups.iter().filter(|group| group.confirmed.is_some());
     let found: HashSet<u32> = confirmed.flat_map(|group| group.accounts.iter().copied()).collect();
-    let mut innocent = day.clone();
-    innocent.new.retain(|choice| !found.contains(&choice.account));
-    innocent
+    day.new.retain(|choice| !found.contains(&choice.account));
 }
 
 /// The day with other names on it, in each half of its texts; `seen` are choices of the days before.

@@ -40,6 +40,7 @@ pub fn shifted(days: &[Day], run: u64) -> Vec<Day> {
     for (at, day) in days.iter().enumerate() {
         day.neighbourhoods.iter().for_each(|&(family, of)| *places.entry(family).or_insert(of) = of);
         day.requests.iter().for_each(|r| out[to(r.account, at)].requests.push(*r));
+        day.again.iter().for_each(|choice| out[to(choice.account, at)].again.push(*choice));
         for &choice in &day.new {
             let comes = to(choice.account, at);
             out[comes].new.push(choice);

@@ -13,6 +13,8 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod backwards;
+mod member;
 mod sensitivity;
 mod shares;
 mod shift;
@@ -249,7 +251,7 @@ fn what_is_shared_on_one_day_only_is_found_that_day() {
     let world = World::new(600, 30, &mut rng);
     let pool: Vec<u32> = (100..112).collect();
     // Twenty texts on one day, in twenty neighbourhoods or all in one.
-    for (spread, first, of_day) in [(100, 1, true), (0, 1, false), (100, 0, false)] {
+    for (spread, first, of_day) in [(100, 1, true), (0, 1, false), (100, 0, true), (0, 0, false)] {
         let mut state = State::default();
         for day in 0..3 {
             let mut shared = Vec::new();
@@ -391,7 +393,7 @@ fn new_customers_of_an_app_with_many_templates_are_no_ring() {
         let mut today = world.day(day, &all, &mut rng);
         let is_active = |choice: &&Choice| today.new.iter().any(|new| new.account == choice.account);
         today.before = used.iter().filter(is_active).copied().collect();
-        today.new.retain(|choice| !used.contains(choice));
+        (today.again, today.new) = today.new.iter().partition(|choice| used.contains(choice));
         used.extend(today.new.iter().copied());
         state = state.with(&today, &RingConfig::default(), NONE);
     }
@@ -476,7 +478,7 @@ fn an_app_is_no_ring_since_its_template_is_new_once() {
     for day in 0..5 {
         let mut today = world.day(day, &customers, &mut rng);
         today.before = today.new.iter().filter(|choice| used.contains(choice)).copied().collect();
-        today.new.retain(|choice| !used.contains(choice));
+        (today.again, today.new) = today.new.iter().partition(|choice| used.contains(choice));
         used.extend(today.new.iter().copied());
         state = state.with(&today, &RingConfig::default(), NONE);
     }

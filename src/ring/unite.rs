@@ -294,8 +294,8 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
     let order = |(day, half): &Proposed| (*day, half.is_none(), *half);
     for group in groups {
         for &account in &group.accounts {
-            let first = proposed.entry(account).or_insert((group.day, group.half));
-            *first = std::cmp::min_by_key(*first, (group.day, group.half), order);
+            let first = proposed.entry(account).or_insert((group.of, group.half));
+            *first = std::cmp::min_by_key(*first, (group.of, group.half), order);
         }
     }
     // Whatever is confirmed later does not change the name.

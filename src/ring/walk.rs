@@ -4,9 +4,11 @@
 //! so evidence multiplies. What shares new text on one day only would never be tested so: the day's texts are split in two halves by
 //! neighbourhood, and what one half proposes the other tests at once (sample splitting, Cox 1975). Evidence counts at declared horizons only
 //! (0 for a half, 1, 3, 7 and 28 days); their mean, those ahead as zero, is one e-value that can only grow, and e-BH chooses among all groups of one day by it. So of the groups proposed on one day at most a share q
-//! of those confirmed is expected to be innocent, whenever one looks. Weakness: a group is tested as it was frozen; whoever joins later is
+//! of those confirmed is expected to be innocent, whenever one looks. The first day's halves are tested on the second, when it is known which of its texts
+//! were new ([`super::backwards`]). Weakness: a group is tested as it was frozen; whoever joins later is
 //! found by membership, not here. Guarantee: the same days give the same state, whatever commits they came in.
 
+use super::backwards::backwards;
 use super::confirm::{AFFINITIES, LnE, Prepared};
 use super::day::{Choice, Day, Subjects};
 use super::interests::Interests;
@@ -51,7 +53,9 @@ impl Default for RingConfig {
 pub struct Group {
     /// The day that proposed it.
     pub day: i32,
-    /// Which half of the day's texts did, the other half being its first test; none where all of them did.
+    /// The day whose texts did: the same, or on the second day the store's first, read backwards.
+    pub of: i32,
+    /// Which half of those texts did, the other half being its first test; none where all of them did.
     pub half: Option<u8>,
     /// Why.
     pub reason: Reason,
@@ -74,7 +78,7 @@ impl Group {
         let Proposal { reason, accounts } = proposal;
         let ln_e = [0.0; AFFINITIES.len()];
         let (at_horizons, otherwise) = (Vec::new(), Otherwise::default());
-        Self { day, half, reason, accounts, ln_e, at_horizons, survives: None, confirmed: None, otherwise }
+        Self { day, of: day, half, reason, accounts, ln_e, at_horizons, survives: None, confirmed: None, otherwise }
     }
 
     /// Whether it is confirmed and speaks for a ring on a day.
@@ -140,7 +144,7 @@ pub struct DayRecord {
     pub tests: u64,
     /// Sum of their e-values at the first affinity; under the null their mean is at most one.
     pub sum_e: f64,
-    /// Groups that the day proposed.
+    /// Groups that the day proposed; of the first day those of its halves too, once the second is known.
     pub proposed: u64,
     /// Groups that a bound left out.
     pub cut: u64,
@@ -161,6 +165,8 @@ pub struct State {
     pub evidence: Vec<Evidence>,
     /// Texts that are sent day after day.
     pub texts: Texts,
+    /// The first day, until the second is read.
+    pub first: Option<Day>,
     /// The days, oldest first.
     pub days: Vec<DayRecord>,
 }
@@ -189,15 +195,34 @@ impl State {
     fn step(mut self, day: &Day, others: Option<&[Null; 2]>, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
         let null = Null::fit(day, self.interests.of(day));
         let of_tests = self.confirm(day.day, &null, others);
-        let days: BTreeSet<i32> = self.groups.iter().map(|group| group.day).collect();
-        days.into_iter().for_each(|of| self.choose(of, day.day, config));
         self.recent.retain(|(of, _)| *of > day.day - WINDOW);
         self.recent.extend(day.new.iter().map(|&choice| (day.day, choice)));
+        // Those of the first day are chosen when its halves are among them.
+        let is_second = self.days.len() == 1;
+        let days: BTreeSet<i32> = self.groups.iter().map(|group| group.of).collect();
+        days.iter().filter(|_| !is_second).for_each(|&of| self.choose(of, day.day, config));
         // What the days so far speak against is dropped, and may be proposed again: a night tests what is new and what has evidence.
         let stays = |group: &Group| group.has_evidence() && group.day + KEPT > day.day;
         self.groups.retain(|group| group.confirmed.is_some() || stays(group));
-        let (groups, cut) = self.propose(day, &null, others);
-        let (frozen, proposed) = (digest(day.day, &groups).0, groups.len() as u64);
+        let (mut groups, cut) = self.propose(day, &null, others);
+        let back = self.first.take().filter(|_| is_second).and_then(|first| backwards(&first, day));
+        let proposed = groups.len() as u64;
+        let back = back.map(|first| {
+            let interests = Interests::default().with(day);
+            let null = Null::fit(&first, interests.of(&first));
+            let others = others.map(|_| nulls(&first, &interests));
+            for (own, left) in look_back(&first, &null, others.as_ref(), day.day) {
+                // They are chosen among all that the first day's texts proposed.
+                self.days[0].proposed += own.len() as u64;
+                self.days[0].cut += left;
+                groups.extend(own);
+            }
+            (first.day, null)
+        });
+        if self.days.is_empty() {
+            self.first = Some(Day { wide: Vec::new(), sent: Vec::new(), ..day.clone() });
+        }
+        let frozen = digest(day.day, &groups).0;
         let of_halves = groups.iter().filter(|group| group.half.is_some()).map(|group| libm::exp(group.ln_e[0]));
         let e: Vec<f64> = of_tests.iter().copied().chain(of_halves).collect();
         self.groups.extend(groups);
@@ -216,8 +241,9 @@ impl State {
             cut,
             frozen,
         });
-        self.choose(day.day, day.day, config);
-        self.keep_evidence(day.day, &null);
+        days.iter().filter(|_| is_second).chain([&day.day]).for_each(|&of| self.choose(of, day.day, config));
+        let nulls = back.iter().map(|(day, null)| (*day, null)).chain([(day.day, &null)]);
+        self.keep_evidence(day.day, nulls);
         self.thin(day.day);
         self
     }
@@ -254,6 +280,10 @@ impl State {
         }
         self.interests.retain(&|account| !is_gone(account));
         self.recent.retain(|(day, choice)| !is_past(*day) && !is_gone(choice.account));
+        self.first = self.first.take().filter(|first| !is_past(first.day));
+        if let Some(first) = &mut self.first {
+            first.forget(is_gone);
+        }
         self.groups.iter_mut().for_each(|group| group.accounts.retain(|account| !is_gone(*account)));
         self.evidence.retain(|evidence| !is_past(evidence.day));
         self.evidence.iter_mut().for_each(|evidence| evidence.forget(is_gone));
@@ -287,7 +317,7 @@ impl State {
         if of + KEPT < day {
             return;
         }
-        let cohort: Vec<usize> = (0..self.groups.len()).filter(|&i| self.groups[i].day == of).collect();
+        let cohort: Vec<usize> = (0..self.groups.len()).filter(|&i| self.groups[i].of == of).collect();
         // Groups that were dropped have no evidence, and count among the hypotheses all the same. Those of analysts are never dropped.
         let drawn = cohort.iter().filter(|&&i| self.groups[i].reason == Reason::Analyst).count();
         let proposed = self.days.iter().find(|day| day.day == of).map_or(0, |day| day.proposed as usize) + drawn;
@@ -315,18 +345,19 @@ impl State {
         }
     }
 
-    /// Keeps what tells members of confirmed groups: who chose which family that accounts of such groups share.
-    fn keep_evidence(&mut self, day: i32, null: &Null) {
+    /// Keeps what tells members of confirmed groups: who chose which family that accounts of such groups share. Of the first day this is known on the second.
+    fn keep_evidence<'a>(&mut self, day: i32, nulls: impl Iterator<Item = (i32, &'a Null)>) {
         let is_new = |group: &Group| group.confirmed.is_none() && group.ln_e[0] > LN_SUSPECTED;
         let is_suspected = |group: &&Group| group.speaks(day) || is_new(group);
         let groups = self.groups.iter().filter(is_suspected);
         let accounts: HashSet<u32> = groups.flat_map(|group| group.accounts.iter().copied()).collect();
+        let is_suspected = |account: u32| accounts.contains(&account);
         self.evidence.retain(|evidence| evidence.day > day - KEPT);
-        self.evidence.extend(member::evidence(day, null, &|account| accounts.contains(&account)));
+        self.evidence.extend(nulls.filter_map(|(day, null)| member::evidence(day, null, &is_suspected)));
     }
 
     /// What a day proposes that is not under test already: from all of its texts for later days to test, and from each half of them for the
-    /// other half and later days. Accounts of no past have used nothing before, so the first day is not halved.
+    /// other half and later days. Accounts of no past have used nothing before, so the first day is not halved until the second is known ([`look_back`]).
     fn propose(&self, day: &Day, null: &Null, others: Option<&[Null; 2]>) -> (Vec<Group>, u64) {
         let (mut out, mut cut) = (Vec::new(), 0);
         let halves = if self.days.is_empty() { &[None][..] } else { &[None, Some(0), Some(1)] };
@@ -334,23 +365,11 @@ impl State {
             let of = |family: u64| half.is_none_or(|half| day.half(family) == half);
             let (proposals, left) = self.proposals(day, &of);
             cut += left;
-            let mut groups: Vec<Group> =
-                proposals.into_iter().map(|proposal| Group::frozen(day.day, half, proposal)).collect();
-            if half.is_some() {
-                let counts = |family: &Fitted| !of(family.family);
-                let prepared = Prepared::with(null, &counts);
-                let others = others.map(|others| others.each_ref().map(|null: &Null| Prepared::with(null, &counts)));
-                groups.par_iter_mut().for_each(|group| {
-                    let places = places(null, &group.accounts);
-                    let (of_half, without_top) = prepared.ln_e_and_without_top(&places, AFFINITIES.len());
-                    group.ln_e = of_half;
-                    if let Some(others) = others.as_ref().filter(|_| group.has_evidence()) {
-                        group.otherwise.add(changed(without_top, others, &places));
-                    }
-                    group.reach(day.day);
-                });
-            }
-            out.append(&mut groups);
+            let groups = proposals.into_iter().map(|proposal| Group::frozen(day.day, half, proposal)).collect();
+            out.append(&mut match half {
+                Some(_) => tested(groups, &|family| !of(family), null, others),
+                None => groups,
+            });
         }
         (out, cut)
     }
@@ -378,6 +397,38 @@ impl State {
     }
 }
 
+/// What the halves of the first day, read backwards, propose on the second, each tested by the other.
+fn look_back(first: &Day, null: &Null, others: Option<&[Null; 2]>, day: i32) -> [(Vec<Group>, u64); 2] {
+    let propose = |half: u8| {
+        let own: Vec<Choice> = first.new.iter().filter(|choice| first.half(choice.family) == half).copied().collect();
+        let mut accounts: Vec<u32> = own.iter().map(|choice| choice.account).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        let proposals = propose(&own, &|_| true, accounts.len());
+        let frozen = |proposal| Group { of: first.day, ..Group::frozen(day, Some(half), proposal) };
+        let groups = proposals.groups.into_iter().map(frozen).collect();
+        (tested(groups, &|family| first.half(family) != half, null, others), proposals.cut)
+    };
+    [0, 1].map(propose)
+}
+
+/// Groups that half of a day's texts proposed, with the evidence of those texts that did not: of which `counts` says so.
+fn tested(mut groups: Vec<Group>, counts: &dyn Fn(u64) -> bool, null: &Null, others: Option<&[Null; 2]>) -> Vec<Group> {
+    let counts = |family: &Fitted| counts(family.family);
+    let prepared = Prepared::with(null, &counts);
+    let others = others.map(|others| others.each_ref().map(|null: &Null| Prepared::with(null, &counts)));
+    groups.par_iter_mut().for_each(|group| {
+        let places = places(null, &group.accounts);
+        let (of_half, without_top) = prepared.ln_e_and_without_top(&places, AFFINITIES.len());
+        group.ln_e = of_half;
+        if let Some(others) = others.as_ref().filter(|_| group.has_evidence()) {
+            group.otherwise.add(changed(without_top, others, &places));
+        }
+        group.reach(group.day);
+    });
+    groups
+}
+
 /// ln E of a day under each change; accounts have the same places in every null of a day.
 fn changed(without_top: f64, others: &[Prepared<'_>; 2], places: &[u32]) -> OfEach {
     [without_top, others[0].ln_e_first(places), others[1].ln_e_first(places)]
@@ -394,6 +445,7 @@ fn digest(day: i32, groups: &[Group]) -> Digest {
     bytes.extend(day.to_le_bytes());
     for group in groups {
         bytes.extend(group.half);
+        bytes.extend(Some(group.of).filter(|of| *of != day).iter().flat_map(|of| of.to_le_bytes()));
         bytes.extend((group.accounts.len() as u32).to_le_bytes());
         group.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));
     }

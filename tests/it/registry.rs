@@ -74,6 +74,36 @@ fn what_is_registered_is_no_evidence_and_explains_what_was_found() {
 }
 
 #[test]
+fn what_is_named_as_known_is_no_evidence_and_explains_what_was_found() {
+    let site = Site::new();
+    let nights = nights();
+    let logs: Vec<String> = (0..nights.len()).map(|night| format!("night-{night}.jsonl")).collect();
+    logs.iter().zip(&nights).for_each(|(log, rows)| site.log(log, rows));
+    let all: Vec<&str> = logs.iter().map(String::as_str).collect();
+    let lines: Vec<String> =
+        shared_by_the_pool(&nights).iter().map(|text| json!({ "text": text }).to_string()).collect();
+    site.write("tasks.jsonl", lines.join("\n"));
+    let rings = |store: &str| site.run(&["ring", "list", "--store", store, "--format", "json"]).ok().json();
+    let known = ["--known", "tasks.jsonl"];
+
+    site.run(&[&Site::audit_args("known", &all)[..], &known].concat()).ok();
+    assert_eq!(rings("known")["rings"], json!([]));
+    // What was named once stays known: walks that are given no texts read the same days.
+    let walked = site.run(&["ring", "placebo", "--walks", "1", "--store", "known", "--format", "json"]).ok().json();
+    assert_eq!(walked["placebo"][0]["lists_with"], 0, "{walked}");
+
+    // Found first and named then: the list says that it is explained.
+    site.run(&Site::audit_args("late", &all[..4])).ok();
+    let rung = |of: &Value| of["rings"][0]["rung"].clone();
+    assert_eq!(rings("late")["rings"].as_array().map(Vec::len), Some(1));
+    site.run(&[&Site::audit_args("late", &all[4..])[..], &known].concat()).ok();
+    let found = rings("late");
+    let answers = found["rings"][0]["provenance"].as_array().expect("answers");
+    let answer = answers.iter().find(|answer| answer["explanation"] == "registered-text").expect("an answer");
+    assert_eq!((rung(&found), &answer["explains"]), (json!("chance"), &json!(true)), "{answer}");
+}
+
+#[test]
 fn a_gateway_is_no_account_that_acts() {
     let site = Site::new();
     let nights = nights();

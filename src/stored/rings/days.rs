@@ -120,26 +120,29 @@ impl Reader<'_> {
         accounts.sort_unstable();
         accounts.dedup();
         let groups: Vec<&[Choice]> = chosen.chunk_by(|a, b| a.family == b.family).collect();
-        let read: Vec<(Vec<Choice>, Vec<Choice>)> = groups
+        let read: Vec<[Vec<Choice>; 3]> = groups
             .par_iter()
             .map(|same| {
                 let Some(head) = heads.get(&same[0].family) else { return Default::default() };
                 let used = |account: u32| self.used(head, Some(account)).any(|used| used.first < start);
-                let new: Vec<Choice> = same.iter().filter(|choice| !used(choice.account)).copied().collect();
+                let (again, new): (Vec<Choice>, Vec<Choice>) = same.iter().partition(|choice| used(choice.account));
                 let mut before: Vec<Choice> = Vec::new();
                 if new.len() >= 2 {
                     let earlier = self.used(head, None).filter(|used| used.first < start).map(|used| used.account);
                     let active = earlier.filter(|account| accounts.binary_search(account).is_ok());
                     before.extend(active.map(|account| Choice { family: head.family, account }));
                 }
-                (new, before)
+                [new, before, again]
             })
             .collect();
         // What more than a twentieth of all accounts take up in a day is news, and says nothing of a group.
         let common = accounts.len().div_ceil(20).max(MOST_NEW);
-        for (new, before) in read.into_iter().filter(|(new, _)| new.len() <= common) {
-            out.new.extend(new);
-            out.before.extend(before);
+        for [new, before, again] in read {
+            out.again.extend(again);
+            if new.len() <= common {
+                out.new.extend(new);
+                out.before.extend(before);
+            }
         }
         for same in places.chunk_by(|a, b| a.0 == b.0) {
             let most =

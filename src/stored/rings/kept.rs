@@ -18,15 +18,24 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-const MAGIC: &[u8; 8] = b"SHRINGS5";
+const MAGIC: &[u8; 8] = b"SHRINGS6";
 /// How files of older forms begin: all days are read again.
-const OLDER: [&[u8; 8]; 7] =
-    [b"SHRINGS1", b"SHRINGS2", b"SHRINGS3", b"SHRINGS4", b"SHRFOUN1", b"SHRFOUN2", b"SHRFOUN3"];
+const OLDER: [&[u8; 8]; 9] = [
+    b"SHRINGS1",
+    b"SHRINGS2",
+    b"SHRINGS3",
+    b"SHRINGS4",
+    b"SHRINGS5",
+    b"SHRFOUN1",
+    b"SHRFOUN2",
+    b"SHRFOUN3",
+    b"SHRFOUN4",
+];
 /// Kind of the file.
 pub(super) const KIND: &str = "rings";
 
 /// How the file of what was found begins, and its kind.
-const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN4";
+const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN5";
 pub(super) const FOUND: &str = "rings-found";
 
 /// What is kept.
@@ -49,6 +58,8 @@ pub(crate) struct Kept {
     pub(super) models: BTreeMap<u32, i32>,
     /// How the first group of a ring took a model up, by the ring's name and the model.
     pub(super) pivots: BTreeMap<([u8; 32], u32), Pivot>,
+    /// Families that a known text explains: no evidence.
+    pub(super) known: BTreeSet<u64>,
 }
 
 /// What look-ups read: small where few rings were found, whatever the days hold.
@@ -69,6 +80,8 @@ pub(crate) struct Found {
     pub(crate) config: RingConfig,
     /// Texts sent day after day that were tested and are no ring.
     pub(crate) persistent: Vec<(u64, Streams)>,
+    /// Families of rings that are known texts by now.
+    pub(crate) known: BTreeSet<u64>,
 }
 
 impl Found {
@@ -80,6 +93,8 @@ impl Found {
         let tested = state.texts.under_test.iter().filter(|text| text.confirmed.is_none());
         let tested = tested.filter_map(|text| Some((text.family, *text.at_horizons.iter().flatten().last()?)));
         let Walks { rings, past, .. } = &kept.current;
+        let listed = rings.iter().chain(past.iter().map(|past| &past.ring));
+        let of_rings = listed.flat_map(|ring| ring.families.iter().map(|family| family.1));
         let in_common = |ring: &Ring| {
             let found = kept.compositions.get(&(ring.name, ring.confirmed)).cloned().unwrap_or_default();
             let own = kept.pivots.range((ring.name, 0)..=(ring.name, u32::MAX));
@@ -95,6 +110,7 @@ impl Found {
             late: kept.late,
             config: kept.config,
             persistent: tested.collect(),
+            known: of_rings.filter(|family| kept.known.contains(family)).collect(),
         }
     }
 }

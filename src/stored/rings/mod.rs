@@ -13,6 +13,7 @@ mod events;
 mod focus;
 mod inputs;
 mod kept;
+mod known;
 mod neighbourhoods;
 mod pivot;
 mod subjects;
@@ -28,12 +29,14 @@ use super::standing::Standings;
 use super::view::View;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
+use crate::family::fragment::KnownTexts;
 use crate::ids::Digest;
 use crate::ring::propose::LEAST_ACCOUNTS;
 use crate::ring::walk::KEPT;
 use crate::ring::{Day, Ring, RingConfig, Route};
 use crate::store::postings::Posting;
 use crate::store::{Store, Writer};
+use crate::text::winnow::Printer;
 use attributes::Askers;
 use kept::{FOUND, KIND, Kept, kept, write};
 use std::collections::btree_map::Entry;
@@ -42,16 +45,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Days before the one that confirmed a ring, of which is read what its accounts put around its texts.
 const FILLED_DAYS: i32 = 7;
 
-/// Reads the days of the nights that were added since, in a commit of its own; without a configuration as before.
+/// Reads the days of the nights that were added since, in a commit of its own; without a configuration as before. `known` are texts that are no evidence.
 /// # Errors
 /// `Store` when the store is damaged; `Io`. The store is then as it was.
-pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig>) -> Result<()> {
+pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig>, known: &KnownTexts) -> Result<()> {
     let store = &writer.store;
     let Some(newest) = store.nights().last().map(|night| night.night) else { return Ok(()) };
     let before = kept(store)?.unwrap_or_default();
     let config = config.unwrap_or(before.config);
     // Groups that were chosen otherwise are proposed and tested anew, from the first day on.
-    let before = if before.config == config { before } else { Kept::default() };
+    let before = if before.config == config { before } else { Kept { known: before.known, ..Kept::default() } };
     if before.night >= newest {
         return Ok(());
     }
@@ -59,7 +62,8 @@ pub(crate) fn keep(writer: &mut Writer, model: &Model, config: Option<RingConfig
     let Some(standings) = Standings::open_kept(store)? else { return Ok(()) };
     let since = before.night;
     let mut kept = Kept { night: newest, config, ..before };
-    walk::read((store, &view), model, &standings, since, &mut kept, &mut walk::walk_on)?;
+    walk::read((store, &view), (model, known), &standings, since, &mut kept, &mut walk::walk_on)?;
+    known::of_rings(&mut kept, (&view, known));
     compose(store, &view, &mut kept)?;
     follow(store, &view, &mut kept)?;
     drop((view, standings));
@@ -149,11 +153,12 @@ fn follow(store: &Store, view: &View, kept: &mut Kept) -> Result<()> {
 /// # Errors
 /// `Store` when the store is damaged.
 pub(crate) fn days(store: &Store, model: &Model) -> Result<(Vec<Day>, RingConfig)> {
-    let config = kept(store)?.unwrap_or_default().config;
+    let Kept { config, known, .. } = kept(store)?.unwrap_or_default();
     let (view, mut out) = (View::open(store)?, Vec::new());
     if let Some(standings) = Standings::open_kept(store)? {
-        let mut kept = Kept { config, ..Kept::default() };
-        walk::read((store, &view), model, &standings, 0, &mut kept, &mut |_, day, _| out.push(day))?;
+        let mut kept = Kept { config, known, ..Kept::default() };
+        let texts = KnownTexts::new(&Printer::new(&[0; 32]));
+        walk::read((store, &view), (model, &texts), &standings, 0, &mut kept, &mut |_, day, _| out.push(day))?;
     }
     Ok((out, config))
 }

@@ -5,10 +5,12 @@ use super::super::standing::Standings;
 use super::super::view::View;
 use super::days::{self, Reader};
 use super::kept::Kept;
+use super::known;
 use super::neighbourhoods::Neighbourhoods;
 use super::subjects;
 use crate::embed::Model;
 use crate::error::Result;
+use crate::family::fragment::KnownTexts;
 use crate::ring::{Day, Subjects};
 use crate::store::postings::{NONE, Posting};
 use crate::store::uses::Uses;
@@ -30,7 +32,7 @@ pub(super) fn walk_on(kept: &mut Kept, day: Day, subjects: &Subjects<'_>) {
 /// Reads the days of all nights after `night`, in order.
 pub(super) fn read(
     (store, view): (&Store, &View),
-    model: &Model,
+    (model, texts): (&Model, &KnownTexts),
     standings: &Standings,
     night: u32,
     kept: &mut Kept,
@@ -88,7 +90,8 @@ pub(super) fn read(
             kept.current.drop_neighbourhoods();
         }
         let under_test = kept.current.real.texts.open();
-        let read = reader.day(day, (&prompts, &postings), &under_test, &neighbourhoods);
+        let mut read = reader.day(day, (&prompts, &postings), &under_test, &neighbourhoods);
+        known::take_out(&mut read, (view, texts), &mut kept.known);
         let subjects = |family, prompts: &[u32]| subjects::of((view, model), &neighbourhoods, family, prompts);
         each(kept, read, &subjects);
     }
