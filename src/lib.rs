@@ -21,11 +21,12 @@
 //! | 6 | [`report`] |
 //! | 7 | [`stored`], [`simulate`], [`evidence`] |
 //! | 8 | [`audit`], [`lookup`], [`upkeep`] |
-//! | 9 | [`cli`] |
-//! | 10 | `python`, with the feature of its name |
+//! | 9 | [`server`] |
+//! | 10 | [`cli`] |
+//! | 11 | `python`, with the feature of its name |
 //!
 //! # Invariants
-//! * Below row 9 nothing reads the clock, the environment, standard input or global randomness, and only [`store`] opens files
+//! * Below row 10 nothing reads the clock, the environment, standard input or global randomness, and only [`store`] opens files
 //!   (a new account key takes 32 bytes from the operating system, in `store` too).
 //! * The same logs in the same order, configuration, key and seed give the same files on any number of threads; ties break by
 //!   number or name, and no hash map is iterated into output.
@@ -49,6 +50,7 @@ pub mod python;
 pub mod radioactivity;
 pub mod report;
 pub mod ring;
+pub mod server;
 pub mod simulate;
 pub mod stats;
 pub mod store;

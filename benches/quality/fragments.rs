@@ -183,6 +183,7 @@ impl Measured {
             new_tonight: false,
             least_accounts: 1,
             trivial: true,
+            after: None,
         };
         export_families(&stillhunt::store::Store::open(&self.audited.store()).expect("a store"), &query)
             .expect("the families")

@@ -303,6 +303,7 @@ fn fragments(model: &Model, dir: &Path, test: &[Document], out: &mut String) {
                 new_tonight: false,
                 least_accounts: 0,
                 trivial: true,
+                after: None,
             };
             (documents.len(), export_families(&store, &query).expect("the families"))
         };

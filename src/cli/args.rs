@@ -54,6 +54,8 @@ pub(crate) enum Command {
     /// Signed bundles of results that a third party verifies and replays
     #[command(subcommand)]
     Evidence(super::evidence_args::EvidenceCommand),
+    /// The investigator's desk: an HTTP interface and a web page on a store
+    Serve(Box<super::serve_args::Serve>),
     /// Write a seeded log with its truth
     Simulate(Simulate),
     /// Say whether the next audit can run here: model, store, key, disk, clock, limits

@@ -9,7 +9,7 @@ use super::evidence_args::{Bundle, EvidenceCommand, Replay};
 use super::format::Format;
 use super::radioactivity_args::RadioactivityCommand;
 use super::watermark_args::WatermarkCommand;
-use super::{config, custody as acts, print, radioactivity, rings, threads, watermark};
+use super::{config, custody as acts, print, radioactivity, threads, watermark};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::accounts::Openings;
 use crate::evidence::bundle::{self, Given, Making, Stated};
@@ -31,7 +31,7 @@ use crate::store::key::{AccountKey, random_bytes, read_secret, write_secret};
 use crate::store::tree::{absent, link, read_tree, write_tree};
 use crate::stored::Silent;
 use crate::watermark::keys;
-use crate::{audit, upkeep};
+use crate::{audit, lookup, upkeep};
 use clap::Parser as _;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -231,7 +231,8 @@ fn result(bytes: Vec<u8>, args: &Bundle, store: Option<&Store>) -> Result<Given>
 
 /// Rings of a store as a result has them.
 fn rings_of(store: &Store, ids: &[String], with_members: bool) -> Result<Json> {
-    Json::parse(rings::chosen(store, ids, with_members)?.to_string().as_bytes())
+    let (rings, meta) = lookup::chosen_rings(store, ids)?;
+    Json::parse(lookup::rings_page(&rings, &meta, with_members).to_string().as_bytes())
 }
 
 /// How the rings of a store were made: the audits of its chain of custody, or why that does not say it.

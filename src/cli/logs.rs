@@ -14,6 +14,7 @@ use crate::lookup;
 use crate::report::{self, Report};
 use crate::simulate::{FragmentConfig, FragmentEdit, MOST_PLAN_BYTES, Plan, QueueConfig, SimulateConfig, Summary};
 use crate::simulate::{TextForm, Texts, World, texts_from_lines, texts_from_parquet};
+use crate::store::Store;
 use crate::store::files::{create_output, private_dir, read_bounded, write_private};
 use crate::store::input::{self, Input};
 use crate::stored::Progress as _;
@@ -86,7 +87,9 @@ fn night(args: &Audit) -> Result<(Audited, Option<String>, Report)> {
             .at(format!("{night}, its report failed"))
             .hint(format!("audit the same logs again: nothing is read twice, and the report is written{hint}"))
     };
-    let report = lookup::report(&args.common.store, &audited.counts, &settings).map_err(kept)?;
+    let report = Store::open(&args.common.store)
+        .and_then(|store| lookup::report(&store, &audited.counts, &settings))
+        .map_err(kept)?;
     if let Some(dir) = &args.report {
         meter.stage("write", None);
         write_report(dir, &report).map_err(kept)?;

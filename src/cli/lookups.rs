@@ -141,6 +141,7 @@ fn list_query(args: &ListArgs) -> Result<ListQuery> {
         new_tonight: args.new,
         least_accounts: args.accounts,
         trivial: args.trivial,
+        after: None,
     })
 }
 

@@ -22,6 +22,8 @@ mod radioactivity;
 mod radioactivity_args;
 mod registry;
 mod rings;
+mod serve;
+mod serve_args;
 mod watermark;
 mod watermark_args;
 mod watermark_plan;
@@ -42,10 +44,13 @@ use std::sync::Arc;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Nothing is visible in a store before its one commit, so stopping at any moment is safe; only the sentence is missing.
-    let _ = ctrlc::set_handler(|| {
-        print::say("stopped before the end; a night is in the store whole or not at all");
-        std::process::exit(130);
-    });
+    // The desk ends in its own way, with all answers sent.
+    if !matches!(cli.command, Command::Serve(_)) {
+        let _ = ctrlc::set_handler(|| {
+            print::say("stopped before the end; a night is in the store whole or not at all");
+            std::process::exit(130);
+        });
+    }
     match run(cli.command) {
         Ok(status) => status.map_or(ExitCode::SUCCESS, ExitCode::from),
         Err(error) if error.kind() == ErrorKind::Io && error.to_string() == print::CLOSED => ExitCode::SUCCESS,
@@ -130,6 +135,7 @@ fn run(command: Command) -> crate::error::Result<Option<u8>> {
         Command::Contexts(command) => radioactivity::contexts(&command),
         Command::Radioactivity(command) => radioactivity::radioactivity(&command),
         Command::Evidence(command) => evidence::run(&command),
+        Command::Serve(args) => serve::run(&args),
         Command::Doctor(args) => return doctor::doctor(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Manual(args) => manual::manual(&args),

@@ -39,8 +39,7 @@ fn said(command: &RingCommand) -> Result<()> {
     let holder = format!("process {}", std::process::id());
     let note = |store: &Path, ring: &str, what: (&str, Option<Disposition>), author: &Author| {
         let open = Store::open(store)?;
-        let listed = lookup::rings(&open)?.0;
-        known(&listed.into_iter().chain(lookup::past_rings(&open)?).collect::<Vec<Ring>>(), ring)?;
+        lookup::chosen_rings(&open, &[ring.to_owned()])?;
         let author = name_of(author);
         let command = if what.1.is_some() { "ring dispose" } else { "ring note" };
         let verdict = what.1.map(|verdict| format!("--verdict={}", verdict.word()));
@@ -111,50 +110,15 @@ fn in_words(of: &Realised) -> String {
     )
 }
 
-/// Refuses a ring that is none of these.
-fn known(rings: &[Ring], name: &str) -> Result<()> {
-    if rings.iter().any(|ring| ring.id == name) {
-        return Ok(());
-    }
-    let message = format!("expected a ring of the store, got {name:?}");
-    Err(Error::new(ErrorKind::Input, message).hint("stillhunt ring list shows them"))
-}
-
 fn show(args: &ShownRing) -> Result<()> {
     let store = opened(&args.store, args.checked)?;
-    let (mut rings, meta) = lookup::rings(&store)?;
-    if args.ring != "list" {
-        if meta.past.iter().any(|past| past.id == args.ring) {
-            rings = lookup::past_rings(&store)?;
-        }
-        known(&rings, &args.ring)?;
-        rings.retain(|ring| ring.id == args.ring);
-    }
+    let is_list = args.ring == "list";
+    let (rings, meta) =
+        if is_list { lookup::rings(&store)? } else { lookup::chosen_rings(&store, std::slice::from_ref(&args.ring))? };
     if args.format == Format::Json {
-        let members = if args.ring == "list" { serde_json::Value::Null } else { serde_json::json!(rings[0].members) };
-        let mut page = serde_json::json!({ "schema": 1, "rings": rings, "rings_meta": meta });
-        if !members.is_null() {
-            page["members"] = members;
-        }
-        return print::json(&page);
+        return print::json(&lookup::rings_page(&rings, &meta, !is_list));
     }
-    print::out(&if args.ring == "list" { table(&rings, &meta) } else { page(&rings[0], &meta) })
-}
-
-/// Rings by name, as JSON has them.
-pub(super) fn chosen(store: &Store, ids: &[String], with_members: bool) -> Result<serde_json::Value> {
-    let (mut all, meta) = lookup::rings(store)?;
-    all.extend(lookup::past_rings(store)?);
-    let mut rings = Vec::new();
-    for id in ids {
-        known(&all, id)?;
-        rings.extend(all.iter().find(|ring| ring.id == *id));
-    }
-    let mut page = serde_json::json!({ "schema": 1, "rings": rings, "rings_meta": meta });
-    if let Some(ring) = rings.first().filter(|_| with_members) {
-        page["members"] = serde_json::json!(ring.members);
-    }
-    Ok(page)
+    print::out(&if is_list { table(&rings, &meta) } else { page(&rings[0], &meta) })
 }
 
 /// Since when a ring is not listed any more, and why.

@@ -13,7 +13,7 @@ mod summary;
 
 pub use filter::SimilarQuery;
 pub use members::export_members;
-pub use opened::{AccountPage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit};
+pub use opened::{AccountPage, ExchangePage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit};
 pub use registry::{Candidate, registry, suggest};
-pub use rings::{export_rings, past_rings, placebo, rings};
-pub use summary::{ListQuery, export_families, family_exchanges, report};
+pub use rings::{chosen_rings, export_rings, past_rings, placebo, rings, rings_page};
+pub use summary::{After, ListQuery, export_families, family_exchanges, report};

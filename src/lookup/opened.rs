@@ -23,6 +23,8 @@ use crate::stored::standing::{OfOne, Standings, family_key, level_of};
 use crate::stored::view::{Stored, View, segments};
 use crate::stored::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, totals, view};
 use crate::text::{self, Grams};
+use arrow_array::Array as _;
+use arrow_array::cast::AsArray as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -145,6 +147,27 @@ pub struct FamilyExchange {
     pub prompt: String,
 }
 
+/// One exchange as the log had it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExchangePage {
+    /// Version of this form.
+    pub schema: u32,
+    /// The log's own id.
+    pub exchange_id: String,
+    /// Who sent it.
+    pub account: AccountId,
+    /// When.
+    pub time: Time,
+    /// The model that was asked.
+    pub model: Option<String>,
+    /// The prompt as it came.
+    pub prompt: String,
+    /// The system prompt.
+    pub system: Option<String>,
+    /// What the model answered.
+    pub response: Option<String>,
+}
+
 /// An account with its families.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AccountPage {
@@ -211,6 +234,12 @@ impl<'a> Opened<'a> {
             None => rule(&calibration(&store)?, config, &totals::sum(&totals::of_nights(&store, &view)?).lengths),
         };
         Ok(Self { store, view, model, whole, rule, scanner: OnceLock::new() })
+    }
+
+    /// The store that is open.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Prompts similar to a text.
@@ -393,6 +422,14 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// `Input` when the store has no such exchange.
     pub fn prompt_of(&self, exchange_id: &str) -> Result<String> {
+        self.exchange(exchange_id).map(|page| page.prompt)
+    }
+
+    /// The exchange with this id of the log, as it came.
+    /// # Errors
+    /// `Input` when the store has no such exchange.
+    pub fn exchange(&self, exchange_id: &str) -> Result<ExchangePage> {
+        use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
         let keys = view::KnownKeys::open(&self.store)?;
         let record = keys.ids.get(Digest::of(exchange_id.as_bytes()).short()).ok_or_else(|| {
             Error::new(ErrorKind::Input, format!("expected the id of an exchange of the store, got {exchange_id:?}"))
@@ -400,11 +437,28 @@ impl<'a> Opened<'a> {
         let (night, row) = ((record.b >> 32) as u32, record.b as u32);
         let files = self.store.nights().iter().zip(self.store.of_kind("rows"));
         for (_, file) in files.filter(|(known, _)| known.night == night) {
-            if let Some(batch) =
-                crate::store::tables::read(&self.store.path(file), &["prompt_text"], Some(&[row]))?.next()
-            {
-                use arrow_array::cast::AsArray as _;
-                return Ok(batch?.column(0).as_string::<i32>().value(0).to_owned());
+            let columns = ["account", "time", "model", "prompt_text", "system_text", "response"];
+            if let Some(batch) = crate::store::tables::read(&self.store.path(file), &columns, Some(&[row]))?.next() {
+                let batch = batch?;
+                let text = |name: &str| {
+                    let column = batch.column_by_name(name)?.as_string::<i32>();
+                    column.is_valid(0).then(|| column.value(0).to_owned())
+                };
+                let column = |name: &str| {
+                    batch
+                        .column_by_name(name)
+                        .ok_or_else(|| Error::new(ErrorKind::Store, format!("{}: no column {name}", file.name)))
+                };
+                return Ok(ExchangePage {
+                    schema: 1,
+                    exchange_id: exchange_id.to_owned(),
+                    account: self.account_id(column("account")?.as_primitive::<UInt32Type>().value(0))?,
+                    time: moment(column("time")?.as_primitive::<TimestampMicrosecondType>().value(0)),
+                    model: text("model"),
+                    prompt: text("prompt_text").unwrap_or_default(),
+                    system: text("system_text"),
+                    response: text("response"),
+                });
             }
         }
         Err(Error::new(ErrorKind::Store, format!("night {night} has no row {row}")).hint("run: stillhunt store verify"))

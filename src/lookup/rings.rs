@@ -4,7 +4,7 @@ use super::drift::{NO_E_VALUES, alarms};
 use super::provenance::Battery;
 use super::sensitivity::{FOCUS, Known, LEAST_LOG10_E, log10_e_of, sensitivity};
 use crate::embed::Model;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::ring::{
     Disposition, Focus, Link, Note, PastRing, Pivot, Placebo, Planted, Ring, RingDay, RingFamily, RingMember, RingOf,
@@ -118,6 +118,32 @@ pub fn past_rings(store: &Store) -> Result<Vec<Ring>> {
         Ok(Ring { past: Some(PastRing { id, last, became }), ..ring })
     };
     past.iter().map(of_one).collect()
+}
+
+/// Rings by name, those of earlier days too, with what stands behind the list.
+/// # Errors
+/// `Input` when the store has none of such a name; `Store` when it is damaged.
+pub fn chosen_rings(store: &Store, ids: &[String]) -> Result<(Vec<Ring>, RingsMeta)> {
+    let (mut all, meta) = rings(store)?;
+    all.extend(past_rings(store)?);
+    let of_name = |id: &String| {
+        let unknown = || {
+            Error::new(ErrorKind::Input, format!("expected a ring of the store, got {id:?}"))
+                .hint("stillhunt ring list shows them")
+        };
+        all.iter().find(|ring| ring.id == *id).cloned().ok_or_else(unknown)
+    };
+    Ok((ids.iter().map(of_name).collect::<Result<Vec<Ring>>>()?, meta))
+}
+
+/// Rings as JSON has them; `with_members` adds the members of the first.
+#[must_use]
+pub fn rings_page(rings: &[Ring], meta: &RingsMeta, with_members: bool) -> serde_json::Value {
+    let mut page = serde_json::json!({ "schema": 1, "rings": rings, "rings_meta": meta });
+    if let Some(ring) = rings.first().filter(|_| with_members) {
+        page["members"] = serde_json::json!(ring.members);
+    }
+    page
 }
 
 /// The name of a ring in reports.

@@ -165,6 +165,34 @@ pub struct ListQuery {
     pub least_accounts: u64,
     /// Trivial texts too.
     pub trivial: bool,
+    /// Only those that rank behind this one: where an earlier list ended.
+    pub after: Option<After>,
+}
+
+/// A place in the order of families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    /// Accounts of the family that stands there.
+    pub accounts: u64,
+    /// Its requests.
+    pub requests: u64,
+    /// Its name.
+    pub id: FamilyId,
+}
+
+impl After {
+    /// The place of a family.
+    #[must_use]
+    pub fn of(family: &Family) -> Self {
+        Self { accounts: family.accounts, requests: family.requests, id: family.id }
+    }
+
+    /// Whether a family stands behind this place.
+    fn before(&self, head: &Head) -> bool {
+        let id = (level_of(head.family).0, head.id);
+        let order = self.accounts.cmp(&head.accounts).then(self.requests.cmp(&head.requests)).reverse();
+        order.then((self.id.level, self.id.lead).cmp(&id)).is_lt()
+    }
 }
 
 /// All families of a store in the order of their rank; the levels that a report lists together come first.
@@ -211,6 +239,7 @@ impl<'a> Ranked<'a> {
                 && wanted.since.is_none_or(|since| head.last >= since.micros())
                 && (!wanted.new_tonight || head.first_night == newest)
                 && (wanted.trivial || head.trivial == 0)
+                && wanted.after.is_none_or(|after| after.before(head))
         };
         let all = self.listed.iter().chain(&self.trivial).chain(&self.systems).chain(&self.known);
         let mut picked: Vec<&Head> = all.filter(shown).collect();
@@ -349,11 +378,10 @@ pub(crate) fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<
 /// The report on a store as it is, after a run that did `counts`.
 /// # Errors
 /// `Store` when it is damaged, `Io` when it cannot be read.
-pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> Result<Report> {
-    let store = Store::open(dir)?;
-    let view = View::open(&store)?;
-    let ranked = Ranked::new(&store, &view)?;
-    let totals = totals::of_nights(&store, &view)?;
+pub fn report(store: &Store, counts: &Counts, config: &AuditConfig) -> Result<Report> {
+    let view = &View::open(store)?;
+    let ranked = Ranked::new(store, view)?;
+    let totals = totals::of_nights(store, view)?;
     let sum = totals::sum(&totals);
     let levels = |level| ranked.listed.iter().filter(|head| level_of(head.family).0 == level).count() as u64;
     let store_totals = Totals {
@@ -376,15 +404,15 @@ pub fn report(dir: &std::path::Path, counts: &Counts, config: &AuditConfig) -> R
         fragment_bytes_cut: store.nights().iter().map(|night| night.print_bytes_cut).sum(),
         fragments_cut: store.nights().iter().map(|night| night.fragments_cut).sum(),
     };
-    let (parameters, notes) = parameters(&store, &view, config, &sum.lengths)?;
-    let (rings, rings_meta) = super::rings::rings(&store)?;
+    let (parameters, notes) = parameters(store, view, config, &sum.lengths)?;
+    let (rings, rings_meta) = super::rings::rings(store)?;
     Ok(Report {
         schema: SCHEMA,
-        planting: crate::stored::planting::kept(&store)?.last,
+        planting: crate::stored::planting::kept(store)?.last,
         parameters,
         counts: counts.clone(),
         store: store_totals,
-        nights: nights(&store, &totals)?,
+        nights: nights(store, &totals)?,
         rings,
         rings_meta,
         families_total: ranked.listed.len() as u64,

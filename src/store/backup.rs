@@ -149,7 +149,7 @@ fn copy_catalog(store: &Store, target: &Path) -> Result<()> {
     let failed = super::catalog::failed;
     files::create_private(target).map_err(|cause| Error::io("write", target, &cause))?;
     let mut copy = rusqlite::Connection::open(target).map_err(failed)?;
-    rusqlite::backup::Backup::new(store.catalog.connection(), &mut copy)
+    rusqlite::backup::Backup::new(&store.catalog.connection(), &mut copy)
         .and_then(|run| run.run_to_completion(1 << 14, Duration::ZERO, None))
         .map_err(failed)?;
     if let Some((table, what)) = digests::damage(&copy).first() {

@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Version of the store's format: it is raised whenever an older program would misread a newer store.
 pub const FORMAT: u32 = 3;
@@ -44,7 +45,8 @@ pub(super) fn failed(cause: rusqlite::Error) -> Error {
 
 /// A connection to the catalog.
 pub struct Catalog {
-    db: Connection,
+    /// Readers of one store share it; each query holds it for as long as it runs.
+    db: Mutex<Connection>,
     /// What the next commit tells the chain of custody.
     act: Option<Act>,
     /// Keeps writers out while a database is read as it lies.
@@ -99,7 +101,7 @@ impl Catalog {
                 db = Connection::open_with_flags(as_it_lies(path), flags).map_err(failed)?;
             }
         }
-        let catalog = Self { db, act: None, _still: still };
+        let catalog = Self { db: Mutex::new(db), act: None, _still: still };
         let format = catalog.meta("format").map_err(|error| {
             error
                 .at("table meta")
@@ -119,7 +121,7 @@ impl Catalog {
     /// # Errors
     /// `Store` when the catalog cannot be read.
     pub fn meta(&self, name: &str) -> Result<Option<String>> {
-        let found = self.db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0));
+        let found = self.connection().query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0));
         match found {
             Ok(value) => Ok(Some(value)),
             Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
@@ -136,8 +138,10 @@ impl Catalog {
         parameters: impl rusqlite::Params,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.db.prepare_cached(query).map_err(failed)?;
-        statement.query_map(parameters, read).map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
+        let db = self.connection();
+        let mut statement = db.prepare_cached(query).map_err(failed)?;
+        let rows = statement.query_map(parameters, read).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
     /// One transaction: all of `change`, with the digests of the tables it leaves, or nothing.
@@ -147,7 +151,8 @@ impl Catalog {
         &mut self,
         change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
-        let transaction = self.db.transaction().map_err(failed)?;
+        let db = self.db.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let transaction = db.transaction().map_err(failed)?;
         change(&transaction).and_then(|()| digests::write(&transaction)).map_err(failed)?;
         if let Some(act) = &self.act {
             custody::append(&transaction, act).map_err(failed)?;
@@ -168,7 +173,7 @@ impl Catalog {
     /// # Errors
     /// `Store` when it cannot be written.
     pub(crate) fn shrink(&self) -> Result<bool> {
-        self.db.execute_batch("VACUUM").map_err(failed)?;
+        self.connection().execute_batch("VACUUM").map_err(failed)?;
         self.empty_log()
     }
 
@@ -176,7 +181,8 @@ impl Catalog {
     /// # Errors
     /// `Store` when it cannot be written.
     pub(crate) fn empty_log(&self) -> Result<bool> {
-        let busy: i64 = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed)?;
+        let busy: i64 =
+            self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed)?;
         Ok(busy == 0)
     }
 
@@ -186,15 +192,15 @@ impl Catalog {
     /// # Errors
     /// `Store` when the catalog cannot be written.
     pub(crate) fn settle(&self) -> Result<()> {
-        let count: i32 = self.db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-        self.db.execute_batch(&format!("PRAGMA user_version = {}", count.wrapping_add(1))).map_err(failed)
+        let count: i32 = self.connection().query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        self.connection().execute_batch(&format!("PRAGMA user_version = {}", count.wrapping_add(1))).map_err(failed)
     }
 
     /// One read transaction from here on, so that everything read belongs to one commit.
     /// # Errors
     /// `Store` when the catalog cannot be read.
     pub(crate) fn snapshot(&self) -> Result<()> {
-        self.db.execute_batch("BEGIN").map_err(failed)
+        self.connection().execute_batch("BEGIN").map_err(failed)
     }
 
     /// What SQLite's own check of the whole database finds.
@@ -207,8 +213,15 @@ impl Catalog {
     }
 
     /// The connection, for what reads the database as a whole.
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.db
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number that changes with every commit of another connection, as long as this one holds no snapshot.
+    /// # Errors
+    /// `Store` when the catalog cannot be read.
+    pub fn version(&self) -> Result<i64> {
+        self.connection().query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(failed)
     }
 }
 

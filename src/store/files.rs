@@ -171,6 +171,23 @@ pub fn length(path: &Path) -> Result<u64> {
     fs::metadata(path).map(|found| found.len()).map_err(|cause| Error::io("read", path, &cause))
 }
 
+/// What tells one state of a file from another: a file that is replaced or written has another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    length: u64,
+    changed: (i64, i64),
+    number: u64,
+}
+
+/// The state of the file at `path`.
+/// # Errors
+/// `Io` when it cannot be asked.
+pub fn stamp(path: &Path) -> Result<Stamp> {
+    let found = fs::metadata(path).map_err(|cause| Error::io("read", path, &cause))?;
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(Stamp { length: found.len(), changed: (found.mtime(), found.mtime_nsec()), number: found.ino() })
+}
+
 /// Bytes that may still be written to the file system of `dir`.
 /// # Errors
 /// `Io` when it does not say.

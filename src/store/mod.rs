@@ -12,6 +12,7 @@
 //! DIR/shared/           ids-000001.keys prompts-… turns-… systems-… whole-000001.index windows-…   (merged when many)
 //! ```
 
+pub mod append;
 pub mod backup;
 pub mod catalog;
 #[cfg(feature = "cloud")]
@@ -37,6 +38,7 @@ pub mod tiers;
 pub mod tree;
 pub mod uses;
 pub mod verify;
+pub mod watch;
 
 pub use catalog::{Catalog, FORMAT};
 pub use files::Mapped;

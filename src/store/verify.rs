@@ -115,12 +115,12 @@ impl super::Catalog {
             Err(error) => vec![error.to_string()],
         };
         let file = |what| Damage { name: "catalog.sqlite".into(), what, missing: false };
-        own.into_iter().map(file).chain(digests::damage(self.connection()).into_iter().map(Damage::of_table)).collect()
+        own.into_iter().map(file).chain(digests::damage(&self.connection()).into_iter().map(Damage::of_table)).collect()
     }
 
     /// Refuses a catalog whose tables are not as the last commit left them.
     pub(crate) fn refuse_damage(&self) -> Result<()> {
-        let first = digests::damage(self.connection()).into_iter().next().map(Damage::of_table);
+        let first = digests::damage(&self.connection()).into_iter().next().map(Damage::of_table);
         first.map_or(Ok(()), |damage| Err(Error::new(ErrorKind::Store, damage.to_string()).hint(HINT)))
     }
 }

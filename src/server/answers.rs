@@ -1,0 +1,536 @@
+//! The answers of the desk: each is what the command line prints for the same question, shown as the role may see it.
+//!
+//! The idea: a handler asks `lookup`, turns the value into JSON, and lets [`Reader`](super::show::Reader) take out what the asker must not see; what
+//! shows text, account or exchange says so as a row of the access log, which is written before the answer leaves. Weakness: an answer is
+//! made whole in memory, exports apart. Guarantee: no handler sends what did not pass the reader.
+
+use super::access::Access;
+use super::desk::{Held, MOST_FAMILIES};
+use super::fault::Fault;
+use super::given::Given;
+use super::show::Reader;
+use super::who::{COOKIE, Role, Who};
+use super::{State, openapi};
+use crate::error::{Error, ErrorKind};
+use crate::ids::{AccountId, FamilyId, Level, Time};
+use crate::lookup::{self, After, ListQuery, SimilarQuery};
+use crate::report::ring::Ring;
+use crate::report::{self, Report};
+use crate::store::custody::{self, Act, By};
+use crate::store::files::read_bounded;
+use crate::stored::registry::What;
+use crate::upkeep::{self, Registration, Said};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::sync::Arc;
+
+/// A request as a handler sees it.
+pub(super) struct Asked {
+    pub(super) given: Given,
+    pub(super) who: Option<Who>,
+    /// What the asker wants to know it for.
+    pub(super) purpose: Option<String>,
+    pub(super) reader: Reader,
+    pub(super) now: Time,
+}
+
+/// What is written into a stream.
+pub(super) type Write2 = Box<dyn FnOnce(&mut dyn Write) -> crate::error::Result<()> + Send>;
+
+/// The body of an answer.
+pub(super) enum Body {
+    Json(Value),
+    Text(&'static str, String),
+    /// Media type, name of the file, and who writes it.
+    Stream(&'static str, String, Write2),
+    Nothing,
+}
+
+/// An answer.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) body: Body,
+    /// What is to be logged before it is sent.
+    pub(super) did: Vec<Access>,
+    pub(super) cookie: Option<String>,
+}
+
+pub(super) type Answer = Result<Reply, Fault>;
+
+impl Reply {
+    fn json(value: Value) -> Self {
+        Self { status: 200, body: Body::Json(value), did: Vec::new(), cookie: None }
+    }
+
+    fn with(mut self, did: Vec<Access>) -> Self {
+        self.did.extend(did);
+        self
+    }
+}
+
+/// Longest list of the provider's own names of accounts.
+const LONGEST_DIRECTORY: u64 = 1 << 30;
+
+impl Asked {
+    /// Reading with a purpose is an act.
+    fn read(&self, subject: String) -> Vec<Access> {
+        let purpose = self.purpose.clone().filter(|_| self.reader.purposed);
+        purpose.map(|purpose| Access { act: "read", subject, purpose: Some(purpose) }).into_iter().collect()
+    }
+
+    /// An act that is logged whatever was said.
+    fn did(&self, act: &'static str, subject: String) -> Vec<Access> {
+        vec![Access { act, subject, purpose: self.purpose.clone() }]
+    }
+
+    fn name(&self) -> &str {
+        self.who.as_ref().map_or("", |who| who.token.name.as_str())
+    }
+
+    fn limit(&self) -> usize {
+        self.given.number("limit").unwrap_or(50) as usize
+    }
+}
+
+fn value(of: &impl serde::Serialize) -> Result<Value, Fault> {
+    serde_json::to_value(of).map_err(|cause| Fault::inside(cause.to_string()))
+}
+
+/// What the store does not have is not found; anything else is the store's trouble.
+fn missing(error: Error) -> Fault {
+    if error.kind() == ErrorKind::Input { Fault::unknown(error.to_string()) } else { error.into() }
+}
+
+fn unknown(what: &str, id: &str) -> Fault {
+    Fault::unknown(format!("expected {what} of the store, got {id:?}"))
+}
+
+// Sessions.
+
+pub(super) fn open_session(state: &State, asked: &Asked) -> Answer {
+    let token = asked.given.text("token").unwrap_or_default();
+    let token = state.tokens.of_token(token.trim(), asked.now)?.ok_or_else(|| {
+        Fault::new(401, "unauthorized", "expected an access token, got none that is good")
+            .hint("a token is printed once, by stillhunt serve token add")
+    })?;
+    let purpose = asked.given.text("purpose").map(str::to_owned);
+    let (name, ends) = state.sessions.open(&token, purpose.clone(), asked.now)?;
+    let page = session_page(state, &token, purpose.as_deref(), Some(ends));
+    let seconds = (ends.micros() - asked.now.micros()) / 1_000_000;
+    let mut reply = Reply::json(page);
+    reply.cookie = Some(cookie(state, &name, seconds));
+    Ok(reply)
+}
+
+fn cookie(state: &State, name: &str, seconds: i64) -> String {
+    let secure = if state.settings.secure { "; Secure" } else { "" };
+    format!("{COOKIE}={name}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+}
+
+fn session_page(state: &State, token: &super::who::Token, purpose: Option<&str>, expires: Option<Time>) -> Value {
+    json!({ "schema": 1, "name": token.name, "role": token.role, "purpose": purpose, "expires": expires, "k": state.settings.k,
+        "version": env!("CARGO_PKG_VERSION") })
+}
+
+pub(super) fn session(state: &State, asked: &Asked) -> Answer {
+    let who = asked.who.as_ref().ok_or_else(|| Fault::inside("a session without who has it"))?;
+    Ok(Reply::json(session_page(state, &who.token, asked.purpose.as_deref(), who.expires)))
+}
+
+pub(super) fn close_session(state: &State, asked: &Asked) -> Answer {
+    if let Some(name) = asked.who.as_ref().and_then(|who| who.session.as_deref()) {
+        state.sessions.close(name);
+    }
+    Ok(Reply { status: 204, body: Body::Nothing, did: Vec::new(), cookie: Some(cookie(state, "", 0)) })
+}
+
+// Reports and lists.
+
+pub(super) fn tonight(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let report = held.report()?;
+    let mut page = value(&*report)?;
+    page["changed"] = changed(&report);
+    let most = asked.given.number("families").unwrap_or(25) as usize;
+    for list in ["families", "trivial_families", "system_families", "known_families"] {
+        page[list].as_array_mut().into_iter().for_each(|list| list.truncate(most.min(MOST_FAMILIES)));
+    }
+    asked.reader.report(&mut page);
+    Ok(Reply::json(page).with(asked.read("tonight".into())))
+}
+
+/// What the newest night brought.
+fn changed(report: &Report) -> Value {
+    let mut nights = report.nights.iter().rev();
+    let (newest, before) = (nights.next(), nights.next());
+    let first_day = newest.and_then(|night| night.first_seen).map_or(i64::MAX, Time::day);
+    let day_before = before.and_then(|night| night.first_seen).map_or(i64::MAX, Time::day);
+    let new: Vec<&str> =
+        report.rings.iter().filter(|ring| ring.confirmed_night >= first_day).map(|ring| ring.id.as_str()).collect();
+    let left: Vec<&str> =
+        report.rings_meta.past.iter().filter(|past| past.last >= day_before).map(|past| past.id.as_str()).collect();
+    json!({
+        "night": newest.map(|night| night.night), "since": before.map(|night| night.night), "new_rings": new, "left_rings": left,
+        "new_families": newest.map(|night| night.new_families), "new_accounts": newest.map(|night| night.new_accounts),
+        "exchanges": newest.map(|night| night.exchanges),
+    })
+}
+
+pub(super) fn nights(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
+    let report = held.report()?;
+    Ok(Reply::json(json!({
+        "schema": 1, "night": held.night, "digest": held.digest, "nights": report.nights, "store": report.store,
+    })))
+}
+
+/// A place in the order of families, as a cursor.
+fn place(text: &str) -> Result<After, Fault> {
+    let mut parts = text.split('.');
+    let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
+    let (accounts, requests) = (number(), number());
+    let id = parts.next().and_then(|id| id.parse::<FamilyId>().ok());
+    match (accounts, requests, id, parts.next()) {
+        (Some(accounts), Some(requests), Some(id), None) => Ok(After { accounts, requests, id }),
+        _ => Err(Fault::value("expected the cursor that the page before gave, got another")),
+    }
+}
+
+fn wanted(asked: &Asked) -> Result<ListQuery, Fault> {
+    let given = &asked.given;
+    let least = given.number("accounts").unwrap_or(0);
+    Ok(ListQuery {
+        most: asked.limit(),
+        level: given.level(),
+        since: given.moment("since"),
+        new_tonight: given.flag("new"),
+        // What the role is not told of is not on its pages, so that they are full.
+        least_accounts: if asked.reader.role == Role::Viewer { least.max(asked.reader.k) } else { least },
+        trivial: given.flag("trivial"),
+        after: given.text("cursor").map(place).transpose()?,
+    })
+}
+
+pub(super) fn families(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let limit = asked.limit();
+    let mut families = lookup::export_families(held.store(), &ListQuery { most: limit + 1, ..wanted(asked)? })?;
+    let more = families.len() > limit;
+    families.truncate(limit);
+    let next = families.last().filter(|_| more).map(|last| format!("{}.{}.{}", last.accounts, last.requests, last.id));
+    let mut page = json!({ "schema": 1, "families": value(&families)?, "next": next });
+    asked.reader.families(&mut page, "families");
+    Ok(Reply::json(page).with(asked.read("families".into())))
+}
+
+pub(super) fn family(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let id = asked.given.family("id").ok_or_else(|| Fault::unknown("expected the name of a family"))?;
+    let found = held.opened.family(id).map_err(missing)?;
+    // To a viewer a small family is as unknown as one that is not there.
+    if !asked.reader.is_told_of(found.family.accounts) {
+        return Err(unknown("a family", &id.to_string()));
+    }
+    let mut page = value(&found)?;
+    asked.reader.family_page(&mut page);
+    Ok(Reply::json(page).with(asked.read(format!("family {id}"))))
+}
+
+pub(super) fn account(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let id = asked.given.account("id").ok_or_else(|| Fault::unknown("expected the pseudonym of an account"))?;
+    let mut page = value(&held.opened.account(id).map_err(missing)?)?;
+    asked.reader.account_page(&mut page);
+    Ok(Reply::json(page).with(asked.read(format!("account {id}"))))
+}
+
+pub(super) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let (all, meta) = lookup::rings(held.store())?;
+    let least = asked.given.rung();
+    let account = asked.given.account("account");
+    if account.is_some() && asked.reader.role == Role::Viewer {
+        return Err(Fault::new(403, "forbidden", "a viewer asks for no account"));
+    }
+    let mut listed: Vec<Ring> = all
+        .into_iter()
+        .filter(|ring| ring.rung >= least && asked.reader.is_told_of(ring.accounts))
+        .filter(|ring| account.is_none_or(|account| ring.members.iter().any(|member| member.account == account)))
+        .collect();
+    if let Some(cursor) = asked.given.text("cursor") {
+        let at = listed.iter().position(|ring| ring.id == cursor);
+        let at = at.ok_or_else(|| Fault::value("expected the cursor that the page before gave, got another"))?;
+        listed.drain(..=at);
+    }
+    let limit = asked.limit();
+    let next = if listed.len() > limit { listed.get(limit - 1).map(|ring| ring.id.clone()) } else { None };
+    listed.truncate(limit);
+    let mut page = lookup::rings_page(&listed, &meta, false);
+    page["next"] = json!(next);
+    asked.reader.rings(&mut page);
+    Ok(Reply::json(page))
+}
+
+/// A ring that this reader is told of.
+fn known_ring(held: &Held, asked: &Asked) -> Result<(Vec<Ring>, report::ring::RingsMeta), Fault> {
+    let id = asked.given.text("id").unwrap_or_default().to_owned();
+    let (rings, meta) = lookup::chosen_rings(held.store(), std::slice::from_ref(&id)).map_err(missing)?;
+    if rings.iter().all(|ring| asked.reader.is_told_of(ring.accounts)) {
+        Ok((rings, meta))
+    } else {
+        Err(unknown("a ring", &id))
+    }
+}
+
+pub(super) fn ring(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let (rings, meta) = known_ring(held, asked)?;
+    let mut page = lookup::rings_page(&rings, &meta, true);
+    // Places of members and families: who used what, for a chart of both.
+    page["uses"] = json!(rings.first().map(|ring| &ring.uses));
+    asked.reader.rings(&mut page);
+    Ok(Reply::json(page))
+}
+
+// Searches and reveals.
+
+pub(super) fn similar(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let given = &asked.given;
+    let text = given.text("text").unwrap_or_default();
+    if given.account("account").is_some() && asked.reader.role == Role::Viewer {
+        return Err(Fault::new(403, "forbidden", "a viewer asks for no account"));
+    }
+    let query = SimilarQuery {
+        text: text.to_owned(),
+        k: given.number("k").unwrap_or(10) as usize,
+        since: given.moment("since"),
+        until: given.moment("until"),
+        account: given.account("account"),
+        model: given.text("model").map(str::to_owned),
+        family: given.family("family"),
+    };
+    let mut page = value(&held.opened.similar(&query)?)?;
+    let least = given.number("least_percent").unwrap_or(0) as f64 / 100.0;
+    if let Some(hits) = page["hits"].as_array_mut() {
+        hits.retain(|hit| hit["similarity"].as_f64().is_none_or(|similarity| least == 0.0 || similarity >= least));
+        for hit in hits.iter_mut().filter_map(Value::as_object_mut) {
+            for (from, to) in [("prompt", "text"), ("exchange_id", "exchange")] {
+                let moved = hit.remove(from).unwrap_or_default();
+                hit.insert(to.to_owned(), moved);
+            }
+        }
+    }
+    asked.reader.hits(&mut page);
+    let subject = format!("text {}", crate::ids::Digest::of(text.as_bytes()));
+    let purpose = given.text("purpose").map(str::to_owned).or_else(|| asked.purpose.clone());
+    Ok(Reply::json(page).with(vec![Access { act: "similar", subject, purpose }]))
+}
+
+pub(super) fn reveal(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let given = &asked.given;
+    let purpose = given.text("purpose").map(str::to_owned);
+    let (page, subject) = match (given.text("account"), given.text("exchange")) {
+        (Some(text), None) => {
+            let (id, name) = named(state, held, text)?;
+            (json!({ "schema": 1, "account": id, "name": name.0, "note": name.1 }), format!("account {id}"))
+        }
+        (None, Some(id)) => {
+            let found = held.opened.exchange(id).map_err(missing)?;
+            let mut page = value(&found)?;
+            for (from, to) in [("prompt", "text"), ("exchange_id", "exchange")] {
+                page[to] = page[from].take();
+            }
+            if let Some(fields) = page.as_object_mut() {
+                fields.retain(|name, _| !["prompt", "exchange_id"].contains(&name.as_str()));
+            }
+            (page, format!("exchange {id}"))
+        }
+        _ => return Err(Fault::value("expected one of account and exchange, got both or neither")),
+    };
+    Ok(Reply::json(page).with(vec![Access { act: "reveal", subject, purpose }]))
+}
+
+/// The pseudonym of an account with its own name, where that can be told; else why not.
+fn named(state: &State, held: &Held, text: &str) -> Result<(AccountId, (Option<String>, Option<&'static str>)), Fault> {
+    let key = state.settings.key.as_ref();
+    let id: AccountId = match (text.parse(), key) {
+        (Ok(id), _) => id,
+        (Err(()), Some(key)) => AccountId::derive(key.bytes(), text),
+        (Err(()), None) => {
+            return Err(Fault::value("expected the pseudonym of an account (a and 24 hex digits)")
+                .hint("an account's own name is understood where the desk was started with --key"));
+        }
+    };
+    held.opened.account(id).map_err(missing)?;
+    if text.parse::<AccountId>().is_err() {
+        return Ok((id, (Some(text.to_owned()), None)));
+    }
+    let (Some(key), Some(path)) = (key, &state.settings.accounts) else {
+        let why = "a pseudonym cannot be turned back; start the desk with --key and --accounts, the list of the provider's own names";
+        return Ok((id, (None, Some(why))));
+    };
+    let list = read_bounded(path, LONGEST_DIRECTORY)?;
+    let names = list.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()).map(str::trim);
+    let found = names.filter(|name| !name.is_empty()).find(|name| AccountId::derive(key.bytes(), name) == id);
+    Ok((
+        id,
+        (
+            found.map(str::to_owned),
+            found.is_none().then_some("no name of the list given with --accounts has this pseudonym"),
+        ),
+    ))
+}
+
+// What people say.
+
+fn act(asked: &Asked, command: &str, arguments: Vec<String>) -> Act {
+    Act {
+        author: asked.name().to_owned(),
+        time: asked.now,
+        command: command.to_owned(),
+        arguments,
+        inputs: Vec::new(),
+        result: None,
+    }
+}
+
+fn say(state: &State, held: &Held, asked: &Asked, what: (&str, Option<report::ring::Disposition>)) -> Answer {
+    let (rings, _) = known_ring(held, asked)?;
+    let ring = rings.first().map(|ring| ring.id.as_str()).unwrap_or_default();
+    let command = if what.1.is_some() { "ring dispose" } else { "ring note" };
+    let verdict = what.1.map(|verdict| format!("--verdict={}", verdict.word()));
+    let arguments = [Some(format!("--ring={ring}")), verdict].into_iter().flatten().collect();
+    let by = By { name: &state.settings.holder, act: Some(act(asked, command, arguments)) };
+    upkeep::note(&state.desk.dir, ring, what, &Said { author: asked.name(), time: asked.now }, by)?;
+    let page = json!({ "schema": 1, "ring": ring, "author": asked.name(), "time": asked.now,
+        "disposition": what.1.map(report::ring::Disposition::word) });
+    let done = if what.1.is_some() { "dispose" } else { "note" };
+    Ok(Reply { status: 201, ..Reply::json(page) }.with(asked.did(done, format!("ring {ring}"))))
+}
+
+pub(super) fn note(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    say(state, held, asked, (asked.given.text("text").unwrap_or_default(), None))
+}
+
+pub(super) fn dispose(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    say(state, held, asked, (asked.given.text("note").unwrap_or_default(), asked.given.disposition()))
+}
+
+pub(super) fn registry(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let entries = lookup::registry(held.store())?;
+    let mut page = json!({ "schema": 1, "entries": value(&entries)? });
+    // A registered text is public by what the registry says of it; it is shown to whoever may add to it.
+    if let Some(entries) = page["entries"].as_array_mut() {
+        entries.truncate(asked.limit());
+    }
+    page["total"] = json!(entries.len());
+    Ok(Reply::json(page))
+}
+
+pub(super) fn suggest(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let candidates = lookup::suggest(held.store())?;
+    Ok(Reply::json(json!({ "schema": 1, "candidates": value(&candidates)? })).with(asked.read("suggestions".into())))
+}
+
+pub(super) fn register(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
+    let given = &asked.given;
+    let kind = given.registered().ok_or_else(|| Fault::value("expected a kind"))?;
+    let what = match (given.text("text"), given.text("digest"), given.account("account")) {
+        (Some(text), None, None) => What::Text(text.to_owned()),
+        (None, Some(digest), None) => {
+            What::Digest(digest.parse().map_err(|()| Fault::value("expected digest to be 64 lower-case hex digits"))?)
+        }
+        (None, None, Some(account)) => What::Account(account),
+        _ => return Err(Fault::value("expected one of text, digest and account, got several or none")),
+    };
+    let name = given.text("name").unwrap_or_default().to_owned();
+    let new = Registration {
+        kind,
+        what: vec![(name, what)],
+        provenance: given.text("provenance").unwrap_or_default().to_owned(),
+        public_since: given.moment("public_since"),
+    };
+    let told = vec![format!("--kind={}", kind.word()), "--entries=1".to_owned()];
+    let by = By { name: &state.settings.holder, act: Some(act(asked, "registry add", told)) };
+    let added = upkeep::register(&state.desk.dir, new, &Said { author: asked.name(), time: asked.now }, by)?;
+    let page = json!({ "schema": 1, "added": added });
+    Ok(Reply { status: 201, ..Reply::json(page) }.with(asked.did("register", format!("kind {}", kind.word()))))
+}
+
+pub(super) fn unregister(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
+    let name = asked.given.text("name").unwrap_or_default();
+    let by = By { name: &state.settings.holder, act: Some(act(asked, "registry remove", Vec::new())) };
+    let removed = upkeep::unregister(&state.desk.dir, name, by).map_err(missing)?;
+    let subject = format!("name {}", crate::ids::Digest::of(name.as_bytes()));
+    Ok(Reply::json(json!({ "schema": 1, "removed": removed })).with(asked.did("unregister", subject)))
+}
+
+// Files and chains.
+
+pub(super) fn export(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let (what, format) = (asked.given.text("what").unwrap_or_default(), asked.given.text("format").unwrap_or("csv"));
+    let wanted = ListQuery { most: usize::MAX, trivial: true, after: None, ..wanted(asked)? };
+    let (least, reader, held) = (asked.given.rung(), asked.reader, Arc::clone(held));
+    let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot send: {cause}"));
+    let write: Write2 = match (what, format) {
+        ("members", "csv") => Box::new(move |out| {
+            let levels = wanted
+                .level
+                .map_or_else(|| vec![Level::Exact, Level::NearDuplicate, Level::Fragment], |level| vec![level]);
+            lookup::export_members(held.store(), &levels, out).map(|_| ())
+        }),
+        ("rings", "csv") => {
+            Box::new(move |out| out.write_all(lookup::export_rings(held.store(), least)?.as_bytes()).map_err(failed))
+        }
+        ("families", _) if !reader.purposed => {
+            return Err(Fault::value("expected a purpose, since an export of families holds their texts")
+                .hint("send the header Stillhunt-Purpose, or log in with a purpose"));
+        }
+        ("families", "csv") => Box::new(move |out| {
+            let families = lookup::export_families(held.store(), &wanted)?;
+            out.write_all(report::csv::families(&families).as_bytes()).map_err(failed)
+        }),
+        ("families", _) => Box::new(move |out| {
+            let families = lookup::export_families(held.store(), &wanted)?;
+            let text = json!({ "schema": 1, "families": families }).to_string() + "\n";
+            out.write_all(text.as_bytes()).map_err(failed)
+        }),
+        (what, format) => return Err(Fault::value(format!("expected {what} as csv, got {format}"))),
+    };
+    let media = if format == "json" { "application/json" } else { "text/csv; charset=utf-8" };
+    let body = Body::Stream(media, format!("{what}.{format}"), write);
+    let did = asked.did("export", format!("{what} {format}"));
+    Ok(Reply { status: 200, body, did, cookie: None })
+}
+
+pub(super) fn custody(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
+    let rows = custody::rows(held.store())?;
+    let (row, head) = custody::head(&rows);
+    Ok(Reply::json(json!({ "schema": 1, "rows": value(&rows)?, "head": { "row": row, "head": head } })))
+}
+
+pub(super) fn access(state: &State, asked: &Asked) -> Answer {
+    let verified = super::access::verify(&state.settings.log)?;
+    let (row, head) = verified.head();
+    let newest: Vec<_> = verified.rows.iter().rev().take(asked.limit()).collect();
+    let page = json!({ "schema": 1, "rows": value(&newest)?, "head": { "row": row, "head": head }, "faults": verified.faults });
+    Ok(Reply::json(page).with(asked.did("log", "access log".into())))
+}
+
+// The server itself.
+
+pub(super) fn document(_: &State, _: &Asked) -> Answer {
+    Ok(Reply::json(openapi::document()))
+}
+
+pub(super) fn healthy(_: &State, _: &Asked) -> Answer {
+    Ok(Reply::json(json!({ "status": "ok" })))
+}
+
+pub(super) fn ready(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
+    Ok(Reply::json(json!({ "status": "ready", "night": held.night, "digest": held.digest })))
+}
+
+pub(super) fn metrics(state: &State, _: &Asked) -> Answer {
+    let night = state.desk.held().map(|held| f64::from(held.night)).unwrap_or(-1.0);
+    let text = state.metrics.text(&[
+        ("stillhunt_night", "Newest night of the store; -1 where it cannot be opened", night),
+        ("stillhunt_sessions", "Sessions of the page that are open", state.sessions.count() as f64),
+        ("stillhunt_answering", "Requests that wait or are being answered", state.answering() as f64),
+    ]);
+    let body = Body::Text("text/plain; version=0.0.4; charset=utf-8", text);
+    Ok(Reply { status: 200, body, did: Vec::new(), cookie: None })
+}

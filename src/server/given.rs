@@ -1,0 +1,323 @@
+//! What a request gives: names, kinds and bounds of its values, checked by the same table that the document of the API is made of.
+//!
+//! The idea: a value is read once, by its kind, into JSON; a handler asks for it by name. Weakness: a handler that asks for a name that its
+//! route does not have gets nothing, which a test of that route shows. Guarantee: what is unknown, given twice, out of its range or of another
+//! type is refused with the name of the value, before anything is done.
+
+use super::fault::Fault;
+use crate::ids::{AccountId, FamilyId, Level, Time};
+use crate::log::parse_time;
+use crate::report::ring::{Disposition, Rung};
+use crate::stored::registry;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// A text of at most so many bytes, not blank.
+    Text(usize),
+    /// A whole number between these.
+    Number(u64, u64),
+    /// A moment, RFC 3339.
+    Moment,
+    /// Name of a family.
+    Family,
+    /// Pseudonym of an account.
+    Account,
+    /// Name of a ring.
+    Ring,
+    /// Yes or no.
+    Flag,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// A value that a route takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) required: bool,
+    pub(super) about: &'static str,
+}
+
+/// A value that may be left out.
+pub(super) const fn may(name: &'static str, kind: Kind, about: &'static str) -> Param {
+    Param { name, kind, required: false, about }
+}
+
+/// A value that must be given.
+pub(super) const fn must(name: &'static str, kind: Kind, about: &'static str) -> Param {
+    Param { name, kind, required: true, about }
+}
+
+/// Words of levels, rungs, dispositions and kinds of the registry; a test holds them against the types.
+pub(super) const LEVELS: &[&str] = &["exact", "system", "near-duplicate", "fragment"];
+pub(super) const RUNGS: &[&str] = &["chance", "provenance", "second-stream"];
+pub(super) const DISPOSITIONS: &[&str] = &["benign-coordinated", "resale", "extraction", "unknown"];
+pub(super) const KINDS: &[&str] = &["app", "sdk", "gateway", "course", "benchmark", "published"];
+
+impl Kind {
+    /// The value as JSON, where it is as it should be; else what was expected.
+    fn checked(self, value: &Value) -> Result<Value, String> {
+        let text = value.as_str();
+        let named = |good: bool, expected: &str| if good { Ok(value.clone()) } else { Err(expected.to_owned()) };
+        match self {
+            Self::Text(most) => {
+                let good = text.is_some_and(|text| text.len() <= most && !text.trim().is_empty());
+                named(good, &format!("a text of 1 to {most} bytes"))
+            }
+            Self::Number(least, most) => {
+                let good = value.as_u64().is_some_and(|number| (least..=most).contains(&number));
+                named(good, &format!("a whole number between {least} and {most}"))
+            }
+            Self::Moment => named(moment(value).is_some(), "a moment, for example 2026-11-21T08:00:00Z"),
+            Self::Family => named(
+                text.is_some_and(|text| text.parse::<FamilyId>().is_ok()),
+                "the name of a family (n, x, f or s and 16 hex digits)",
+            ),
+            Self::Account => named(
+                text.is_some_and(|text| text.parse::<AccountId>().is_ok()),
+                "the pseudonym of an account (a and 24 hex digits)",
+            ),
+            Self::Ring => named(text.is_some_and(is_ring), "the name of a ring (r and 16 hex digits)"),
+            Self::Flag => named(value.is_boolean(), "true or false"),
+            Self::Word(words) => {
+                named(text.is_some_and(|text| words.contains(&text)), &format!("one of the words {}", words.join(", ")))
+            }
+        }
+    }
+
+    /// The JSON value that a text of a query stands for.
+    fn of_text(self, text: &str) -> Value {
+        match self {
+            Self::Number(..) => text.parse::<u64>().map_or_else(|_| json!(text), Value::from),
+            Self::Flag => text.parse::<bool>().map_or_else(|_| json!(text), Value::from),
+            _ => json!(text),
+        }
+    }
+
+    /// The JSON Schema of it.
+    pub(super) fn schema(self) -> Value {
+        match self {
+            Self::Text(most) => json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": "\\S" }),
+            Self::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+            Self::Moment => json!({ "type": "string", "format": "date-time", "minLength": 1 }),
+            Self::Family => json!({ "type": "string", "pattern": "^[nxfs][0-9a-f]{16}$" }),
+            Self::Account => json!({ "type": "string", "pattern": "^a[0-9a-f]{24}$" }),
+            Self::Ring => json!({ "type": "string", "pattern": "^r[0-9a-f]{16}$" }),
+            Self::Flag => json!({ "type": "boolean" }),
+            Self::Word(words) => json!({ "type": "string", "enum": words }),
+        }
+    }
+}
+
+fn is_ring(text: &str) -> bool {
+    let digits = text.strip_prefix('r').unwrap_or_default();
+    digits.len() == 16 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// A moment with its date and its time of day, so that a plain number is none.
+fn moment(value: &Value) -> Option<Time> {
+    value.as_str().filter(|text| text.contains(['-', 'T']))?;
+    parse_time(value)
+}
+
+/// The values of one request, all of them checked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given(BTreeMap<&'static str, Value>);
+
+impl Given {
+    /// Takes the values of the path. What is no name at all is the name of nothing.
+    pub(super) fn path(&mut self, params: &[Param], given: &[(String, String)]) -> Result<(), Fault> {
+        for param in params {
+            let text =
+                given.iter().find(|(name, _)| name == param.name).map(|(_, text)| text.as_str()).unwrap_or_default();
+            let value = param
+                .kind
+                .checked(&json!(text))
+                .map_err(|expected| Fault::unknown(format!("expected {expected}, got {text:?}")))?;
+            self.0.insert(param.name, value);
+        }
+        Ok(())
+    }
+
+    /// Takes the values of a query.
+    pub(super) fn query(&mut self, params: &[Param], query: Option<&str>) -> Result<(), Fault> {
+        let mut fields = Map::new();
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, text) = (decoded(name)?, decoded(text)?);
+            let kind = params.iter().find(|param| param.name == name).map_or(Kind::Text(0), |param| param.kind);
+            if fields.insert(name.clone(), kind.of_text(&text)).is_some() {
+                return Err(Fault::value(format!("expected the value {name:?} once, got it twice")));
+            }
+        }
+        self.fields(params, &fields)
+    }
+
+    /// Takes the values of a body.
+    pub(super) fn body(&mut self, params: &[Param], bytes: &[u8]) -> Result<(), Fault> {
+        let value: Value =
+            serde_json::from_slice(bytes).map_err(|cause| Fault::value(format!("expected a body of JSON: {cause}")))?;
+        let fields = value.as_object().ok_or_else(|| Fault::value("expected a body that is a JSON object"))?;
+        self.fields(params, fields)
+    }
+
+    fn fields(&mut self, params: &[Param], fields: &Map<String, Value>) -> Result<(), Fault> {
+        if let Some(name) = fields.keys().find(|name| params.iter().all(|param| param.name != name.as_str())) {
+            let known: Vec<&str> = params.iter().map(|param| param.name).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(
+                Fault::value(format!("expected no value {name:?}")).hint(format!("values that may be given: {known}"))
+            );
+        }
+        for param in params {
+            match fields.get(param.name) {
+                None | Some(Value::Null) if !param.required => {}
+                None => {
+                    return Err(Fault::value(format!("expected the value {}, got none", param.name)).hint(param.about));
+                }
+                Some(value) => {
+                    let value = param.kind.checked(value).map_err(|expected| {
+                        Fault::value(format!("expected {} to be {expected}", param.name)).hint(param.about)
+                    })?;
+                    self.0.insert(param.name, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(name)?.as_u64()
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    pub(super) fn moment(&self, name: &str) -> Option<Time> {
+        moment(self.0.get(name)?)
+    }
+
+    pub(super) fn account(&self, name: &str) -> Option<AccountId> {
+        self.text(name)?.parse().ok()
+    }
+
+    pub(super) fn family(&self, name: &str) -> Option<FamilyId> {
+        self.text(name)?.parse().ok()
+    }
+
+    pub(super) fn level(&self) -> Option<Level> {
+        self.text("level")?.parse().ok()
+    }
+
+    pub(super) fn rung(&self) -> Rung {
+        Rung::ALL.into_iter().find(|rung| Some(rung.word()) == self.text("rung")).unwrap_or(Rung::Chance)
+    }
+
+    pub(super) fn disposition(&self) -> Option<Disposition> {
+        Disposition::ALL.into_iter().find(|of| Some(of.word()) == self.text("disposition"))
+    }
+
+    pub(super) fn registered(&self) -> Option<registry::Kind> {
+        registry::Kind::ALL.into_iter().find(|of| Some(of.word()) == self.text("kind"))
+    }
+}
+
+/// A name or value of a query, with `+` and `%` taken back.
+fn decoded(text: &str) -> Result<String, Fault> {
+    let wrong = || Fault::value("expected a query of UTF-8 text, each other byte as % and two hex digits");
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
+                let (high, low) = (digit().ok_or_else(wrong)?, digit().ok_or_else(wrong)?);
+                (high * 16 + low) as u8
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(out).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARAMS: &[Param] = &[
+        may("limit", Kind::Number(1, 10), "how many"),
+        may("level", Kind::Word(LEVELS), "which level"),
+        may("since", Kind::Moment, "from when on"),
+        may("new", Kind::Flag, "only new ones"),
+        must("text", Kind::Text(5), "what"),
+    ];
+
+    #[track_caller]
+    fn query(text: &str) -> Result<Given, Fault> {
+        let mut given = Given::default();
+        given.query(PARAMS, Some(text)).map(|()| given)
+    }
+
+    #[test]
+    fn values_are_read_by_their_kinds() {
+        let given = query("limit=7&text=a%20b%C3%A9&new=true&level=fragment&since=2026-11-21T08:00:00Z").expect("good");
+        assert_eq!((given.number("limit"), given.text("text"), given.flag("new")), (Some(7), Some("a bé"), true));
+        assert_eq!(given.level(), Some(Level::Fragment));
+        assert!(given.moment("since").is_some());
+        assert_eq!(query("text=x+y").expect("good").text("text"), Some("x y"));
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_refused_by_name() {
+        for (bad, word) in [
+            ("limit=0&text=x", "limit"),
+            ("limit=11&text=x", "limit"),
+            ("limit=seven&text=x", "limit"),
+            ("limit=-1&text=x", "limit"),
+            ("limit=1&limit=2&text=x", "limit"),
+            ("text=toolong", "text"),
+            ("text=%20", "text"),
+            ("", "text"),
+            ("text=x&level=none", "level"),
+            ("text=x&since=5", "since"),
+            ("text=x&new=yes", "new"),
+            ("text=x&other=1", "other"),
+            ("text=%zz", "hex"),
+            ("text=%ff", "UTF-8"),
+            ("text=%c3%", "hex"),
+        ] {
+            let fault = query(bad).expect_err(bad);
+            assert_eq!(fault.status, 422, "{bad}");
+            assert!(fault.message.contains(word), "{bad}: {}", fault.message);
+        }
+        for bad in [
+            "",
+            "[]",
+            "7",
+            "{\"text\":7}",
+            "{\"text\":\"x\",\"limit\":1.5}",
+            "{\"text\":\"x\",\"new\":\"true\"}",
+            "{\"text\":null}",
+        ] {
+            assert_eq!(Given::default().body(PARAMS, bad.as_bytes()).expect_err(bad).status, 422, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_types() {
+        assert!(LEVELS.iter().all(|word| word.parse::<Level>().is_ok()));
+        assert_eq!(RUNGS, Rung::ALL.map(Rung::word));
+        assert_eq!(DISPOSITIONS, Disposition::ALL.map(Disposition::word));
+        assert_eq!(KINDS, registry::Kind::ALL.map(registry::Kind::word));
+    }
+}

@@ -1,0 +1,384 @@
+//! The table of routes: long because it is one table, of which the router, the checks of what is given and the document of the API are made.
+//!
+//! The idea: one source of truth, so that a route cannot be there and not be described. Guarantee: a test asks every route of the table with
+//! every role.
+
+use super::answers::{self, Answer, Asked};
+use super::desk::Held;
+use super::given::{DISPOSITIONS, KINDS, Kind, LEVELS, Param, RUNGS, may, must};
+use super::who::Role;
+use super::{MOST_TEXT, State};
+use std::sync::Arc;
+
+/// Who answers: of the store as of one commit, or of the server alone.
+#[derive(Clone, Copy)]
+pub(super) enum Handler {
+    Store(fn(&State, &Arc<Held>, &Asked) -> Answer),
+    Plain(fn(&State, &Asked) -> Answer),
+}
+
+/// A route.
+pub(super) struct Route {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    /// The least role; none where nobody needs to say who they are.
+    pub(super) least: Option<Role>,
+    pub(super) about: &'static str,
+    pub(super) in_path: &'static [Param],
+    pub(super) query: &'static [Param],
+    pub(super) body: &'static [Param],
+    /// Status of a success.
+    pub(super) status: u16,
+    /// Fields of the answer with their JSON types; none where it is no JSON object.
+    pub(super) answer: &'static [(&'static str, &'static str)],
+    pub(super) handler: Handler,
+}
+
+const GET: Route = Route {
+    method: "GET",
+    path: "",
+    least: Some(Role::Viewer),
+    about: "",
+    in_path: &[],
+    query: &[],
+    body: &[],
+    status: 200,
+    answer: &[],
+    handler: Handler::Plain(answers::healthy),
+};
+const POST: Route = Route { method: "POST", least: Some(Role::Analyst), ..GET };
+
+const LIMIT: Param = may("limit", Kind::Number(1, 500), "How many at most; 50 without it");
+const CURSOR: Param = may("cursor", Kind::Text(200), "The field next of the page before");
+const PURPOSE: Param = may("purpose", Kind::Text(500), "What it is wanted for; it is logged");
+
+/// All routes.
+pub(super) static ROUTES: &[Route] = &[
+    Route {
+        path: "/api/v1/session",
+        least: None,
+        about: "Log in: a token for a cookie",
+        body: &[
+            must("token", Kind::Text(500), "The access token"),
+            may(
+                "purpose",
+                Kind::Text(500),
+                "What texts are wanted for in this session; each reading of one is logged with it",
+            ),
+        ],
+        answer: SESSION,
+        handler: Handler::Plain(answers::open_session),
+        ..POST
+    },
+    Route {
+        path: "/api/v1/session",
+        about: "Who asks: name, role, purpose, when it ends",
+        answer: SESSION,
+        handler: Handler::Plain(answers::session),
+        ..GET
+    },
+    Route {
+        method: "DELETE",
+        path: "/api/v1/session",
+        about: "Log out",
+        status: 204,
+        handler: Handler::Plain(answers::close_session),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/tonight",
+        about: "The report on the newest night, and what it changed",
+        query: &[may("families", Kind::Number(0, 100), "Families of each list at most; 25 without it")],
+        answer: &[
+            ("schema", "integer"),
+            ("parameters", "object"),
+            ("counts", "object"),
+            ("store", "object"),
+            ("nights", "array"),
+            ("rings", "array"),
+            ("rings_meta", "object"),
+            ("families_total", "integer"),
+            ("families", "array"),
+            ("trivial_families", "array"),
+            ("system_families", "array"),
+            ("known_families", "array"),
+            ("removed", "object"),
+            ("notes", "array"),
+            ("changed", "object"),
+        ],
+        handler: Handler::Store(answers::tonight),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/nights",
+        about: "All nights, and the store as a whole",
+        answer: &[
+            ("schema", "integer"),
+            ("night", "integer"),
+            ("digest", "string"),
+            ("nights", "array"),
+            ("store", "object"),
+        ],
+        handler: Handler::Store(answers::nights),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/families",
+        about: "Families, most accounts first",
+        query: &[
+            LIMIT,
+            CURSOR,
+            may("level", Kind::Word(LEVELS), "Only of this level; without it all but system prompts"),
+            may("since", Kind::Moment, "Only those seen at or after this moment"),
+            may("new", Kind::Flag, "Only those whose exchanges are all of the newest night"),
+            may("accounts", Kind::Number(0, u32::MAX as u64), "Only those with at least so many accounts"),
+            may("trivial", Kind::Flag, "Families of trivial texts too"),
+        ],
+        answer: &[("schema", "integer"), ("families", "array"), ("next", "string or null")],
+        handler: Handler::Store(answers::families),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/families/{id}",
+        about: "A family with its accounts, rings and exchanges",
+        in_path: &[must("id", Kind::Family, "Its name")],
+        answer: &[
+            ("schema", "integer"),
+            ("family", "object"),
+            ("members", "array"),
+            ("rings", "array"),
+            ("exchanges", "array"),
+        ],
+        handler: Handler::Store(answers::family),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/accounts/{id}",
+        least: Some(Role::Analyst),
+        about: "An account with its families and rings",
+        in_path: &[must("id", Kind::Account, "Its pseudonym")],
+        answer: &[
+            ("schema", "integer"),
+            ("account", "string"),
+            ("requests", "integer"),
+            ("distinct_prompts", "integer"),
+            ("first_seen", "string"),
+            ("last_seen", "string"),
+            ("models", "array"),
+            ("trivial_requests", "integer"),
+            ("rings", "array"),
+            ("families", "array"),
+        ],
+        handler: Handler::Store(answers::account),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/rings",
+        about: "Rings, the surest first, and what stands behind the list",
+        query: &[
+            LIMIT,
+            CURSOR,
+            may("rung", Kind::Word(RUNGS), "Only those on this rung or above"),
+            may("account", Kind::Account, "Only those that this account may belong to"),
+        ],
+        answer: &[("schema", "integer"), ("rings", "array"), ("rings_meta", "object"), ("next", "string or null")],
+        handler: Handler::Store(answers::rings),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/rings/{id}",
+        about: "A ring with its members, and who used what",
+        in_path: &[must("id", Kind::Ring, "Its name")],
+        answer: &[
+            ("schema", "integer"),
+            ("rings", "array"),
+            ("rings_meta", "object"),
+            ("members", "array"),
+            ("uses", "array"),
+        ],
+        handler: Handler::Store(answers::ring),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/rings/{id}/notes",
+        about: "Note something about a ring",
+        in_path: &[must("id", Kind::Ring, "Its name")],
+        body: &[must("text", Kind::Text(10_000), "The note")],
+        status: 201,
+        answer: SAID,
+        handler: Handler::Store(answers::note),
+        ..POST
+    },
+    Route {
+        path: "/api/v1/rings/{id}/disposition",
+        about: "Say what a ring is",
+        in_path: &[must("id", Kind::Ring, "Its name")],
+        body: &[must("disposition", Kind::Word(DISPOSITIONS), "The verdict"), may("note", Kind::Text(10_000), "Why")],
+        status: 201,
+        answer: SAID,
+        handler: Handler::Store(answers::dispose),
+        ..POST
+    },
+    Route {
+        path: "/api/v1/similar",
+        least: Some(Role::Viewer),
+        about: "Prompts similar to a text, and who sent them",
+        body: &[
+            must("text", Kind::Text(MOST_TEXT), "The text"),
+            may("k", Kind::Number(1, 1_000), "How many at most; 10 without it"),
+            PURPOSE,
+            may("since", Kind::Moment, "Only exchanges at or after this moment"),
+            may("until", Kind::Moment, "Only exchanges before this moment"),
+            may("account", Kind::Account, "Only this account's"),
+            may("model", Kind::Text(1_000), "Only those that asked this model"),
+            may("family", Kind::Family, "Only members of this family"),
+            may("least_percent", Kind::Number(0, 100), "Only those of at least this similarity, in hundredths"),
+        ],
+        answer: &[
+            ("schema", "integer"),
+            ("threshold", "number"),
+            ("hits", "array"),
+            ("fragments", "array"),
+            ("notes", "array"),
+        ],
+        handler: Handler::Store(answers::similar),
+        ..POST
+    },
+    Route {
+        path: "/api/v1/reveal",
+        about: "The name behind a pseudonym, or an exchange as it came: logged first, shown after",
+        body: &[
+            may("account", Kind::Text(500), "Pseudonym of an account, or its own name"),
+            may("exchange", Kind::Text(4_096), "The log's own id of an exchange"),
+            must("purpose", Kind::Text(500), "What it is wanted for; it is logged"),
+        ],
+        answer: &[("schema", "integer"), ("account", "string")],
+        handler: Handler::Store(answers::reveal),
+        ..POST
+    },
+    Route {
+        path: "/api/v1/registry",
+        least: Some(Role::Analyst),
+        about: "Known innocent texts and gateways, oldest first",
+        query: &[may("limit", Kind::Number(1, 10_000), "How many at most; 50 without it")],
+        answer: &[("schema", "integer"), ("entries", "array"), ("total", "integer")],
+        handler: Handler::Store(answers::registry),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/registry",
+        about: "Register a text, its digest, or the account of a gateway",
+        body: &[
+            must("name", Kind::Text(2_000), "Its name"),
+            must("kind", Kind::Word(KINDS), "What kind of thing it is"),
+            may("text", Kind::Text(MOST_TEXT), "The text"),
+            may("digest", Kind::Text(64), "The digest that reports print of a fragment, or that of a folded prompt"),
+            may("account", Kind::Account, "The account of a gateway"),
+            must("provenance", Kind::Text(2_000), "Where it is known from"),
+            may("public_since", Kind::Moment, "Since when it is public"),
+        ],
+        status: 201,
+        answer: &[("schema", "integer"), ("added", "integer")],
+        handler: Handler::Store(answers::register),
+        ..POST
+    },
+    Route {
+        method: "DELETE",
+        path: "/api/v1/registry",
+        least: Some(Role::Admin),
+        about: "Take all entries of a name out of the registry",
+        query: &[must("name", Kind::Text(2_000), "The name")],
+        answer: &[("schema", "integer"), ("removed", "integer")],
+        handler: Handler::Store(answers::unregister),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/registry/suggest",
+        least: Some(Role::Analyst),
+        about: "Families that may belong into the registry",
+        answer: &[("schema", "integer"), ("candidates", "array")],
+        handler: Handler::Store(answers::suggest),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/export/{what}",
+        least: Some(Role::Analyst),
+        about: "What the command export prints, as a stream; families only with a purpose",
+        in_path: &[must("what", Kind::Word(&["members", "families", "rings"]), "What to write")],
+        query: &[
+            may("format", Kind::Word(&["csv", "json"]), "csv without it; json for families"),
+            may("level", Kind::Word(LEVELS), "Only of this level"),
+            may("since", Kind::Moment, "Only families seen at or after this moment"),
+            may("new", Kind::Flag, "Only families whose exchanges are all of the newest night"),
+            may("accounts", Kind::Number(0, u32::MAX as u64), "Only families with at least so many accounts"),
+            may("rung", Kind::Word(RUNGS), "Of rings, those on this rung or above"),
+        ],
+        handler: Handler::Store(answers::export),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/custody",
+        least: Some(Role::Analyst),
+        about: "The chain of custody of the store",
+        answer: &[("schema", "integer"), ("rows", "array"), ("head", "object")],
+        handler: Handler::Store(answers::custody),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/log",
+        least: Some(Role::Admin),
+        about: "The newest rows of the access log, and whether its chain is whole",
+        query: &[LIMIT],
+        answer: &[("schema", "integer"), ("rows", "array"), ("head", "object"), ("faults", "array")],
+        handler: Handler::Plain(answers::access),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/openapi.json",
+        least: None,
+        about: "This document",
+        answer: &[("openapi", "string"), ("paths", "object")],
+        handler: Handler::Plain(answers::document),
+        ..GET
+    },
+    Route {
+        path: "/healthz",
+        least: None,
+        about: "The server answers",
+        answer: &[("status", "string")],
+        handler: Handler::Plain(answers::healthy),
+        ..GET
+    },
+    Route {
+        path: "/readyz",
+        least: None,
+        about: "The store opens: its newest night and the digest over its files",
+        answer: &[("status", "string"), ("night", "integer"), ("digest", "string")],
+        handler: Handler::Store(answers::ready),
+        ..GET
+    },
+    Route {
+        path: "/metrics",
+        least: None,
+        about: "Counts of the server, for Prometheus",
+        handler: Handler::Plain(answers::metrics),
+        ..GET
+    },
+];
+
+const SESSION: &[(&str, &str)] = &[
+    ("schema", "integer"),
+    ("name", "string"),
+    ("role", "string"),
+    ("purpose", "string or null"),
+    ("expires", "string or null"),
+    ("k", "integer"),
+    ("version", "string"),
+];
+const SAID: &[(&str, &str)] = &[
+    ("schema", "integer"),
+    ("ring", "string"),
+    ("author", "string"),
+    ("time", "string"),
+    ("disposition", "string or null"),
+];
