@@ -33,6 +33,7 @@ mod radioactivity;
 mod registry;
 mod replay;
 mod rings;
+mod serve;
 mod simulate;
 mod standing;
 mod watermark;
