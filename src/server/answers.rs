@@ -9,7 +9,7 @@ use super::desk::{Held, MOST_FAMILIES};
 use super::fault::Fault;
 use super::given::Given;
 use super::show::Reader;
-use super::who::{COOKIE, Role, Who};
+use super::who::{COOKIE, Role, Who, unread};
 use super::{State, openapi};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{AccountId, FamilyId, Level, Time};
@@ -109,7 +109,7 @@ fn unknown(what: &str, id: &str) -> Fault {
 
 pub(super) fn open_session(state: &State, asked: &Asked) -> Answer {
     let token = asked.given.text("token").unwrap_or_default();
-    let token = state.tokens.of_token(token.trim(), asked.now)?.ok_or_else(|| {
+    let token = state.tokens.of_token(token.trim(), asked.now).map_err(unread)?.ok_or_else(|| {
         Fault::new(401, "unauthorized", "expected an access token, got none that is good")
             .hint("a token is printed once, by stillhunt serve token add")
     })?;

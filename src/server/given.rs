@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// What a value is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    /// A text of at most so many bytes, not blank.
+    /// A text of at most so many characters, not blank.
     Text(usize),
     /// A whole number between these.
     Number(u64, u64),
@@ -65,8 +65,8 @@ impl Kind {
         let named = |good: bool, expected: &str| if good { Ok(value.clone()) } else { Err(expected.to_owned()) };
         match self {
             Self::Text(most) => {
-                let good = text.is_some_and(|text| text.len() <= most && !text.trim().is_empty());
-                named(good, &format!("a text of 1 to {most} bytes"))
+                let good = text.is_some_and(|text| text.chars().count() <= most && !text.trim().is_empty());
+                named(good, &format!("a text of 1 to {most} characters"))
             }
             Self::Number(least, most) => {
                 let good = value.as_u64().is_some_and(|number| (least..=most).contains(&number));

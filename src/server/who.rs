@@ -350,11 +350,16 @@ pub(super) fn who(
     if let Some(given) = headers.get(axum::http::header::AUTHORIZATION) {
         let given = given.to_str().ok().and_then(|text| text.split_once(' '));
         let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-        let token = tokens.of_token(token.ok_or_else(none)?, now)?.ok_or_else(none)?;
+        let token = tokens.of_token(token.ok_or_else(none)?, now).map_err(unread)?.ok_or_else(none)?;
         let expires = token.expires_us.and_then(Time::new);
         return Ok(Who { token, session: None, purpose: None, expires });
     }
-    sessions.who(cookie(headers).ok_or_else(none)?, tokens, now)?.ok_or_else(none)
+    sessions.who(cookie(headers).ok_or_else(none)?, tokens, now).map_err(unread)?.ok_or_else(none)
+}
+
+/// A file of tokens that cannot be read lets nobody in, and is the server's trouble.
+pub(super) fn unread(error: Error) -> Fault {
+    Fault::inside(error.to_string())
 }
 
 /// Refuses what another site may have sent with the cookie: a request that changes something must say that it comes from here.
