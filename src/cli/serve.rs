@@ -1,6 +1,7 @@
 //! The command `serve`: tokens, the access log, and the desk itself. The clock and the signals are known here.
 #![allow(clippy::disallowed_methods)]
 
+use super::args::Common;
 use super::format::{Format, only};
 use super::serve_args::{LogCommand, Run, Serve, ServeCommand, TokenCommand};
 use super::{alerts, config, print, threads};
@@ -116,7 +117,7 @@ fn socket(listen: &str) -> Result<(Socket, bool)> {
 }
 
 fn serve(args: &Run) -> Result<()> {
-    threads(args.common.threads)?;
+    threads(args.threads)?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),
         _ => None,
@@ -127,14 +128,16 @@ fn serve(args: &Run) -> Result<()> {
         return Err(Error::new(ErrorKind::Config, message)
             .hint("give --tls-cert and --tls-key, or --behind-proxy where another program in front does TLS"));
     }
-    let key = match &args.common.key {
+    let common =
+        Common { store: args.store.clone(), model: args.model.clone(), key: args.key.clone(), threads: args.threads };
+    let key = match &args.key {
         Some(path) => Some(AccountKey::read(path)?.ok_or_else(|| {
             Error::new(ErrorKind::Config, format!("expected the account key at {}, found none", path.display()))
         })?),
-        None => config::key_path(&args.common).ok().map(|path| AccountKey::read(&path)).transpose()?.flatten(),
+        None => config::key_path(&common).ok().map(|path| AccountKey::read(&path)).transpose()?.flatten(),
     };
     let settings = Settings {
-        store: args.common.store.clone(),
+        store: args.store.clone(),
         tokens: args.tokens.clone(),
         log: args.log.clone().unwrap_or_else(|| log_beside(&args.tokens)),
         key,
@@ -147,11 +150,12 @@ fn serve(args: &Run) -> Result<()> {
         holder: format!("the desk, process {}", std::process::id()),
     };
     // The model lives as long as the program.
-    let model = Box::leak(Box::new(config::model(&args.common)?));
+    let model = Box::leak(Box::new(config::model(&common)?));
     let outside = Outside {
         now: Box::new(|| alerts::now().unwrap_or_else(|_| Time::new(0).expect("the epoch is a time"))),
         line: Box::new(print::note),
     };
+    many_files();
     let state = State::open(settings, model, outside)?;
     let bound = Bound::new(socket)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -161,6 +165,14 @@ fn serve(args: &Run) -> Result<()> {
         let _ = print::json(&serde_json::json!({ "url": url }));
     };
     server::listen(state, bound, tls, ready, stopped())
+}
+
+/// Each connection is an open file; as many as the system allows may be open.
+fn many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where that is refused fewer connections are taken at once.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// Ends when the program is asked to end.

@@ -1,6 +1,5 @@
 //! The command `serve` as clap reads it.
 
-use super::args::Common;
 use super::format::Format;
 use crate::server::Role;
 use clap::builder::RangedU64ValueParser;
@@ -39,8 +38,19 @@ impl RoleWord {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) common: Common,
+    /// Store directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: PathBuf,
+    /// Embedding model in the model2vec format [default: the one in the program]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Account key, by which accounts' own names are understood
+    /// [default: where audit keeps it, if there is one]
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
+    pub(crate) key: Option<PathBuf>,
+    /// Threads of a look-up, 1 to 1024 [default: one a core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub(crate) threads: Option<usize>,
     /// File of tokens, as serve token add makes it: owner-only, outside of the store
     #[arg(long, value_name = "FILE")]
     pub(crate) tokens: PathBuf,

@@ -157,15 +157,24 @@ impl Site {
     /// Families of the store, system prompts too.
     fn families(&self) -> Vec<crate::report::Family> {
         let all = |level| {
-            let wanted =
-                ListQuery { most: 100, level, since: None, new_tonight: false, least_accounts: 0, trivial: true, after: None };
+            let wanted = ListQuery {
+                most: 100,
+                level,
+                since: None,
+                new_tonight: false,
+                least_accounts: 0,
+                trivial: true,
+                after: None,
+            };
             export_families(&self.store(), &wanted).expect("families")
         };
         [all(None), all(Some(crate::ids::Level::System))].concat()
     }
 
     fn account(&self) -> String {
-        self.store().catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0)).expect("accounts")[0]
+        let store = self.store();
+        let all: Vec<String> = store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0)).expect("accounts");
+        all[0].clone()
     }
 
     /// A path of a route with names of the store in it, and a body that it takes.
@@ -214,11 +223,19 @@ fn every_route_asks_who_and_lets_its_roles_through() {
         for role in Role::ALL {
             let got = send(&[("authorization", &format!("Bearer {}", site.token(role)))]);
             if role < least {
-                assert_eq!((got.status, got.json()["error"]["code"].as_str()), (403, Some("forbidden")), "{what} {role:?}");
+                assert_eq!(
+                    (got.status, got.json()["error"]["code"].as_str()),
+                    (403, Some("forbidden")),
+                    "{what} {role:?}"
+                );
                 continue;
             }
             // This store has no rings, and nothing of that name is registered; what is there is answered.
-            let expected = if path.contains("/rings/") || route.method == "DELETE" && path.contains("name=") { 404 } else { route.status };
+            let expected = if path.contains("/rings/") || route.method == "DELETE" && path.contains("name=") {
+                404
+            } else {
+                route.status
+            };
             assert_eq!(got.status, expected, "{what} {role:?}: {}", got.body);
             if expected == route.status && !route.answer.is_empty() {
                 let answer = got.json();
@@ -233,7 +250,10 @@ fn every_route_asks_who_and_lets_its_roles_through() {
                         Value::Array(_) => "array",
                         Value::Object(_) => "object",
                     };
-                    assert!(kinds.split(" or ").any(|of| of == kind || (of, kind) == ("number", "integer")), "{what}: {field} is {kind}");
+                    assert!(
+                        kinds.split(" or ").any(|of| of == kind || (of, kind) == ("number", "integer")),
+                        "{what}: {field} is {kind}"
+                    );
                 }
             }
             assert!(!got.header("content-security-policy").contains("unsafe"), "{what}");
@@ -246,18 +266,31 @@ fn every_route_asks_who_and_lets_its_roles_through() {
 #[test]
 fn what_a_role_must_not_see_is_not_in_the_bytes() {
     let site = Site::new();
-    let opened = crate::lookup::Opened::open(site.store(), model(), &crate::stored::AuditConfig::default()).expect("opened");
+    let opened =
+        crate::lookup::Opened::open(site.store(), model(), &crate::stored::AuditConfig::default()).expect("opened");
     let (mut texts, mut names): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for family in site.families() {
         for exchange in opened.family(family.id).expect("a family").exchanges {
-            texts.push(serde_json::to_string(&exchange.prompt.chars().take(40).collect::<String>()).expect("JSON").trim_matches('"').to_owned());
+            texts.push(
+                serde_json::to_string(&exchange.prompt.chars().take(40).collect::<String>())
+                    .expect("JSON")
+                    .trim_matches('"')
+                    .to_owned(),
+            );
             names.push(exchange.exchange_id);
         }
         // Templates, by their longest fixed part.
-        let parts = family.template_parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
-        texts.extend(parts.max_by_key(|text| text.len()).filter(|text| text.len() > 20).map(|text| text.chars().take(20).collect()));
+        let parts =
+            family.template_parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
+        texts.extend(
+            parts
+                .max_by_key(|text| text.len())
+                .filter(|text| text.len() > 20)
+                .map(|text| text.chars().take(20).collect()),
+        );
     }
-    let accounts: Vec<String> = site.store().catalog().all("SELECT id FROM accounts", [], |row| row.get(0)).expect("accounts");
+    let accounts: Vec<String> =
+        site.store().catalog().all("SELECT id FROM accounts", [], |row| row.get(0)).expect("accounts");
     assert!(texts.len() > 50 && names.len() > 50 && accounts.len() == 54);
     let mut sent = Vec::new();
     for route in ROUTES.iter().filter(|route| route.least == Some(Role::Viewer) && route.method != "DELETE") {
@@ -270,7 +303,10 @@ fn what_a_role_must_not_see_is_not_in_the_bytes() {
         for path in paths {
             let bearer = format!("Bearer {}", site.token(Role::Viewer));
             let headers = [("authorization", bearer.as_str()), ("stillhunt-purpose", "I should like to")];
-            sent.push((path.clone(), site.send(route.method, &path, &headers, body.clone().map(|body| body.to_string()).as_deref()).body));
+            sent.push((
+                path.clone(),
+                site.send(route.method, &path, &headers, body.clone().map(|body| body.to_string()).as_deref()).body,
+            ));
         }
     }
     let similar = site.post(Role::Viewer, "/api/v1/similar", &json!({ "text": "act as a reward model", "k": 100 }));
@@ -285,7 +321,9 @@ fn what_a_role_must_not_see_is_not_in_the_bytes() {
     // The same look-ups hold all of it for whoever may see it, so the search above can find something.
     let family = site.families()[0].id;
     let whole = site.with_purpose(Role::Analyst, &format!("/api/v1/families/{family}")).body;
-    assert!(texts.iter().any(|text| whole.contains(text.as_str())) && accounts.iter().any(|id| whole.contains(id.as_str())));
+    assert!(
+        texts.iter().any(|text| whole.contains(text.as_str())) && accounts.iter().any(|id| whole.contains(id.as_str()))
+    );
     let unsaid = site.get(Role::Analyst, &format!("/api/v1/families/{family}")).json();
     assert!(unsaid["exchanges"].as_array().expect("exchanges").iter().all(|exchange| exchange["prompt"].is_null()));
     assert!(unsaid["exchanges"].as_array().is_some_and(|exchanges| !exchanges.is_empty()));
@@ -310,7 +348,11 @@ fn small_families_do_not_exist_for_viewers() {
 #[test]
 fn a_search_finds_who_sent_it_and_is_logged() {
     let site = Site::new();
-    let got = site.post(Role::Analyst, "/api/v1/similar", &json!({ "text": "act as a reward model: compare two solutions", "k": 3 }));
+    let got = site.post(
+        Role::Analyst,
+        "/api/v1/similar",
+        &json!({ "text": "act as a reward model: compare two solutions", "k": 3 }),
+    );
     let hits = got.json();
     assert_eq!(hits["hits"].as_array().map(Vec::len), Some(3));
     let hit = &hits["hits"][0];
@@ -438,7 +480,8 @@ fn tokens_expire() {
     let cookie = cookie.header("set-cookie").split(';').next().expect("a cookie").to_owned();
     let ask = || {
         let bearer = format!("Bearer {token}");
-        [("authorization", bearer.as_str()), ("cookie", cookie.as_str())].map(|header| site.send("GET", "/api/v1/session", &[header], None).status)
+        [("authorization", bearer.as_str()), ("cookie", cookie.as_str())]
+            .map(|header| site.send("GET", "/api/v1/session", &[header], None).status)
     };
     assert_eq!(ask(), [200, 200]);
     site.wait(60);
@@ -469,11 +512,16 @@ fn another_site_cannot_use_the_cookie() {
         site.send("POST", "/api/v1/session", &[("origin", origin)], Some(&body)).status
     };
     assert_eq!((login("https://evil.example"), login("http://desk.example")), (403, 200));
-    let plain = site.send("POST", "/api/v1/session", &[], Some(&json!({ "token": site.token(Role::Viewer) }).to_string()));
+    let plain =
+        site.send("POST", "/api/v1/session", &[], Some(&json!({ "token": site.token(Role::Viewer) }).to_string()));
     let cookie = plain.header("set-cookie");
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains("Secure"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains("Secure"),
+        "{cookie}"
+    );
     let secure = Site::with(|settings| settings.secure = true);
-    let got = secure.send("POST", "/api/v1/session", &[], Some(&json!({ "token": secure.token(Role::Viewer) }).to_string()));
+    let got =
+        secure.send("POST", "/api/v1/session", &[], Some(&json!({ "token": secure.token(Role::Viewer) }).to_string()));
     assert!(got.header("set-cookie").contains("; Secure"));
 }
 
@@ -482,21 +530,35 @@ fn what_is_too_much_is_refused() {
     let site = Site::with(|settings| settings.rate = Rate { a_second: 1, burst: 30, at_once: 100 });
     let post = |body: &str, media: &str| {
         let bearer = format!("Bearer {}", site.token(Role::Analyst));
-        let got = site.send("POST", "/api/v1/similar", &[("authorization", &bearer), ("content-type", media)], Some(body));
+        let got =
+            site.send("POST", "/api/v1/similar", &[("authorization", &bearer), ("content-type", media)], Some(body));
         (got.status, got.json()["error"]["code"].as_str().unwrap_or_default().to_owned())
     };
     let json = "application/json";
     assert_eq!(post(&"x".repeat(MOST_BODY + 1), json).0, 413);
     assert_eq!(post(&format!("{{\"text\":\"{}\"}}", "x".repeat(MOST_TEXT + 1)), json).0, 422);
     assert_eq!(post("{\"text\":\"x\"}", "text/plain").0, 415);
-    for bad in ["", "{", "[]", "{\"text\":1}", "{\"text\":\"\"}", "{\"text\":\"x\",\"k\":0}", "{\"text\":\"x\",\"k\":1001}", "{\"text\":\"x\",\"other\":1}"] {
+    for bad in [
+        "",
+        "{",
+        "[]",
+        "{\"text\":1}",
+        "{\"text\":\"\"}",
+        "{\"text\":\"x\",\"k\":0}",
+        "{\"text\":\"x\",\"k\":1001}",
+        "{\"text\":\"x\",\"other\":1}",
+    ] {
         assert_eq!(post(bad, json), (422, "invalid".to_owned()), "{bad}");
     }
     assert_eq!(post(&format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)), json).0, 422, "deep nesting");
     assert_eq!(site.get(Role::Viewer, "/api/v1/families?limit=501").status, 422);
     assert_eq!(site.get(Role::Viewer, "/api/v1/families?cursor=1.2").status, 422);
-    let refused = (0..40).map(|_| site.get(Role::Admin, "/api/v1/session")).find(|got| got.status == 429).expect("too many");
-    assert_eq!((refused.json()["error"]["code"].as_str(), refused.header("retry-after")), (Some("too_many_requests"), "1"));
+    let refused =
+        (0..40).map(|_| site.get(Role::Admin, "/api/v1/session")).find(|got| got.status == 429).expect("too many");
+    assert_eq!(
+        (refused.json()["error"]["code"].as_str(), refused.header("retry-after")),
+        (Some("too_many_requests"), "1")
+    );
     site.wait(2);
     assert_eq!(site.get(Role::Admin, "/api/v1/session").status, 200);
 }
@@ -534,8 +596,10 @@ fn paths_lead_nowhere_else() {
 #[test]
 fn pages_of_families_join_without_gap_or_double() {
     let site = Site::new();
-    let whole: Vec<Value> =
-        site.get(Role::Analyst, "/api/v1/families?limit=500&trivial=true").json()["families"].as_array().expect("families").clone();
+    let whole: Vec<Value> = site.get(Role::Analyst, "/api/v1/families?limit=500&trivial=true").json()["families"]
+        .as_array()
+        .expect("families")
+        .clone();
     assert!(whole.len() > 2);
     let (mut joined, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
     loop {
@@ -556,7 +620,8 @@ fn an_answer_has_a_tag_and_names_its_night() {
     let site = Site::new();
     let got = site.get(Role::Analyst, "/api/v1/nights");
     let bearer = format!("Bearer {}", site.token(Role::Analyst));
-    let again = site.send("GET", "/api/v1/nights", &[("authorization", &bearer), ("if-none-match", got.header("etag"))], None);
+    let again =
+        site.send("GET", "/api/v1/nights", &[("authorization", &bearer), ("if-none-match", got.header("etag"))], None);
     assert_eq!((again.status, again.body.as_str(), again.header("stillhunt-night")), (304, "", "2"));
     assert_eq!(got.json()["nights"].as_array().map(Vec::len), Some(2));
 }
@@ -585,7 +650,8 @@ fn the_registry_is_written_by_analysts_and_cleared_by_admins() {
 fn a_writer_at_work_is_told_as_such() {
     let site = Site::new();
     let writer = crate::store::Writer::open(&site.dir.path().join("store"), "the nightly job", &[]).expect("a writer");
-    let entry = json!({ "name": "a course", "kind": "course", "text": "solve this exercise", "provenance": "its page" });
+    let entry =
+        json!({ "name": "a course", "kind": "course", "text": "solve this exercise", "provenance": "its page" });
     let got = site.post(Role::Analyst, "/api/v1/registry", &entry);
     assert_eq!((got.status, got.json()["error"]["code"].as_str()), (503, Some("store_busy")));
     assert_eq!(site.get(Role::Analyst, "/api/v1/families").status, 200, "readers need not wait");
@@ -623,7 +689,10 @@ fn the_log_of_the_server_holds_no_token_and_no_text() {
         assert!(!lines.contains(secret), "{secret}");
     }
     let metrics = site.send("GET", "/metrics", &[], None).body;
-    assert!(metrics.contains("stillhunt_requests_total{route=\"/api/v1/similar\",method=\"POST\",status=\"200\"} 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("stillhunt_requests_total{route=\"/api/v1/similar\",method=\"POST\",status=\"200\"} 1\n"),
+        "{metrics}"
+    );
     assert!(metrics.contains("stillhunt_night 2\n"));
 }
 
@@ -657,6 +726,7 @@ fn secrets_do_not_lie_in_the_store_nor_open() {
     assert!(open("store/tokens", "log").contains("outside of the store"));
     assert!(open("tokens", "store/log").contains("outside of the store"));
     assert_eq!(open("tokens", "log"), "");
-    std::fs::set_permissions(dir.path().join("tokens"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("opened to all");
+    std::fs::set_permissions(dir.path().join("tokens"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .expect("opened to all");
     assert!(open("tokens", "log").contains("may be read by others"));
 }

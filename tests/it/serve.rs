@@ -50,17 +50,31 @@ impl Desk {
     /// Starts a desk on the store of a site.
     fn start(site: &Site, more: &[&str]) -> Self {
         if !site.path("token").exists() {
-            let made = site.run(&["serve", "token", "add", "--tokens", "tokens", "--role", "admin", "--name", "ann"]).ok();
+            let made =
+                site.run(&["serve", "token", "add", "--tokens", "tokens", "--role", "admin", "--name", "ann"]).ok();
             assert_eq!((made.out.lines().count(), made.err.as_str()), (1, ""), "the token stands alone");
             site.write("token", made.out.trim());
         }
-        let mut args = vec!["serve", "--store", "store", "--key", "key", "--tokens", "tokens", "--listen", "127.0.0.1:0", "--rate", "0"];
+        let mut args = vec![
+            "serve",
+            "--store",
+            "store",
+            "--key",
+            "key",
+            "--tokens",
+            "tokens",
+            "--listen",
+            "127.0.0.1:0",
+            "--rate",
+            "0",
+        ];
         args.extend(more);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(site.path("server.log")).expect("a log");
         let mut child = site.command(&args).stdout(Stdio::piped()).stderr(log).spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}: {}", site.read("server.log")));
+        let ready: Value =
+            serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}: {}", site.read("server.log")));
         let address = ready["url"].as_str().and_then(|url| url.strip_prefix("http://")).expect("an address").to_owned();
         Self { child, address, token: site.read("token") }
     }
@@ -76,7 +90,8 @@ impl Desk {
         let text = String::from_utf8(rest(&mut stream)).expect("UTF-8");
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        let body = if head.to_lowercase().contains("transfer-encoding: chunked") { joined(body) } else { body.to_owned() };
+        let body =
+            if head.to_lowercase().contains("transfer-encoding: chunked") { joined(body) } else { body.to_owned() };
         Some(Got { status, head: head.to_owned(), body })
     }
 
@@ -156,17 +171,28 @@ fn the_commands_keep_their_contract() {
     assert_eq!((families.status, families.header("stillhunt-night")), (200, Some("1")));
     let of_command = site.run(&["family", "list", "--store", "store", "--format", "json"]).ok().json();
     assert_eq!(families.json()["families"][0]["id"], of_command["families"][0]["id"]);
-    let account = site.run(&["similar", "--store", "store", "--format", "json", "-k", "1", "explain step by step"]).ok().json();
+    let account =
+        site.run(&["similar", "--store", "store", "--format", "json", "-k", "1", "explain step by step"]).ok().json();
     let id = account["hits"][0]["account"].as_str().expect("an account");
     let page = site.run(&["account", id, "--store", "store", "--format", "json"]).ok().json();
     let mut shown = desk.get(&format!("/api/v1/accounts/{id}")).json();
     // Without a purpose the texts are not there; all else is what the command prints.
-    for (shown, of) in shown["families"].as_array_mut().expect("families").iter_mut().zip(page["families"].as_array().expect("families")) {
+    for (shown, of) in shown["families"]
+        .as_array_mut()
+        .expect("families")
+        .iter_mut()
+        .zip(page["families"].as_array().expect("families"))
+    {
         assert!(shown["prompt"].is_null());
         shown["prompt"] = of["prompt"].clone();
     }
     assert_eq!(shown, page);
-    assert_eq!(desk.raw(b"GET /api/v1/families HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n\r\n").expect("an answer").status, 401);
+    assert_eq!(
+        desk.raw(b"GET /api/v1/families HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n\r\n")
+            .expect("an answer")
+            .status,
+        401
+    );
     assert_eq!(desk.raw(b"GET /readyz HTTP/1.0\r\n\r\n").expect("an answer").status, 200);
     assert_eq!(desk.stop(), Some(0));
     let verified = site.run(&["serve", "log", "verify", "--tokens", "tokens"]).ok();
@@ -177,7 +203,8 @@ fn the_commands_keep_their_contract() {
 fn tokens_are_made_listed_and_revoked() {
     let site = audited(&campaign("a", 6));
     let desk = Desk::start(&site, &[]);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(site.path("tokens")).expect("a file").permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(site.path("tokens")).expect("a file").permissions());
     assert_eq!(mode & 0o777, 0o600);
     let listed = site.run(&["serve", "token", "list", "--tokens", "tokens", "--format", "json"]).ok();
     assert_eq!((listed.json()["tokens"][0]["name"].clone(), listed.out.contains(&desk.token)), (json!("ann"), false));
@@ -201,7 +228,8 @@ fn an_address_that_others_reach_needs_tls() {
     site.run(&[&serve[..], &["--tls-cert", "cert.pem", "--tls-key", "key.pem"]].concat()).refused(&["key.pem"]);
     site.run(&["serve", "--store", "nowhere", "--tokens", "tokens"]).refused(&["expected a store"]);
     site.run(&["serve", "--store", "store", "--tokens", "none"]).refused(&["file of tokens", "serve token add"]);
-    site.run(&["serve", "--store", "store", "--tokens", "tokens", "--listen", "here"]).refused(&["an address and a port"]);
+    site.run(&["serve", "--store", "store", "--tokens", "tokens", "--listen", "here"])
+        .refused(&["an address and a port"]);
 }
 
 #[test]
@@ -223,10 +251,15 @@ fn a_night_is_committed_while_readers_ask() {
                             _ => desk.get("/api/v1/tonight"),
                         };
                         assert_eq!(got.status, 200, "{got:?}");
-                        let night: u64 = got.header("stillhunt-night").and_then(|night| night.parse().ok()).expect("a night");
+                        let night: u64 =
+                            got.header("stillhunt-night").and_then(|night| night.parse().ok()).expect("a night");
                         assert!(night >= last, "a later answer is not of an earlier night");
                         if reader == 1 {
-                            assert_eq!(got.json()["nights"].as_array().map(Vec::len), Some(night as usize), "an answer is of one commit");
+                            assert_eq!(
+                                got.json()["nights"].as_array().map(Vec::len),
+                                Some(night as usize),
+                                "an answer is of one commit"
+                            );
                         }
                         (n, last) = (n + 1, night);
                     }
@@ -312,7 +345,11 @@ fn a_killed_desk_loses_no_row_that_it_acknowledged() {
     assert_eq!(desk.post("/api/v1/reveal", &json!({ "exchange": "a1", "purpose": "the end" })).status, 200);
     assert_eq!(desk.stop(), Some(0));
     let log = site.read("server.log");
-    let last = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|line| line["event"] == "access");
+    let last = log
+        .lines()
+        .rev()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|line| line["event"] == "access");
     let last = last.expect("the head of a row");
     let kept = format!("{}:{}", last["row"], last["head"].as_str().expect("a head"));
     let verify = ["serve", "log", "verify", "access.jsonl", "--against", kept.as_str()];
@@ -347,10 +384,15 @@ fn bad_peers_cost_little_and_others_are_answered() {
         assert!(got.as_ref().is_none_or(|got| [400, 431].contains(&got.status)), "{got:?}");
     }
     // Two lengths, a length and chunks, a bare line feed, a control character: none of it is one request to us and two to another.
-    let post = format!("POST /api/v1/similar HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n", desk.token);
+    let post = format!(
+        "POST /api/v1/similar HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n",
+        desk.token
+    );
     for smuggled in [
         format!("{post}Content-Length: 4\r\nContent-Length: 5\r\n\r\n{{}}xxx"),
-        format!("{post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"),
+        format!(
+            "{post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        ),
         format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
         "GET /healthz HTTP/1.1\r\nHost: desk\r\nX: a\u{1}b\r\nConnection: close\r\n\r\n".to_owned(),
     ] {
@@ -393,7 +435,9 @@ fn hostile_prompts_are_data() {
     let rows: Vec<Value> = hostile
         .iter()
         .enumerate()
-        .flat_map(|(n, text)| (0..6).map(move |i| row(&format!("{text:.20}-{n}-{i}"), &format!("who-{i}"), n as u64, text)))
+        .flat_map(|(n, text)| {
+            (0..6).map(move |i| row(&format!("{text:.20}-{n}-{i}"), &format!("who-{i}"), n as u64, text))
+        })
         .collect();
     let site = audited(&rows);
     let desk = Desk::start(&site, &[]);
@@ -404,7 +448,10 @@ fn hostile_prompts_are_data() {
         assert_eq!(got.header("set-cookie"), None);
         for hit in got.json()["hits"].as_array().expect("hits").iter().take(2) {
             let exchange = hit["exchange"].as_str().expect("an id");
-            let got = desk.post("/api/v1/reveal", &json!({ "exchange": exchange, "purpose": text.chars().take(100).collect::<String>() }));
+            let got = desk.post(
+                "/api/v1/reveal",
+                &json!({ "exchange": exchange, "purpose": text.chars().take(100).collect::<String>() }),
+            );
             assert_eq!(got.status, 200, "{exchange}: {}", got.body);
         }
     }
