@@ -44,7 +44,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a directory") {
         let path = entry.expect("an entry").path();
         let to = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &to) } else { drop(std::fs::copy(&path, &to).expect("copied")) }
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            let _ = std::fs::copy(&path, &to).expect("copied");
+        }
     }
 }
 
@@ -173,7 +177,8 @@ impl Site {
 
     fn account(&self) -> String {
         let store = self.store();
-        let all: Vec<String> = store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0)).expect("accounts");
+        let all: Vec<String> =
+            store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0)).expect("accounts");
         all[0].clone()
     }
 

@@ -101,7 +101,13 @@ impl Asked {
             (|| similar(&open()?.prompt_of(&self.exchange)?))(),
             (|| Ok(json(&export_families(&Store::open(dir)?, &list)?)))(),
             (|| Ok(json(&open()?.account(self.account.parse().expect("a pseudonym"))?)))(),
-            (|| Ok(stillhunt::report::json::write(&report(dir, &stillhunt::report::Counts::default(), &config)?)))(),
+            (|| {
+                Ok(stillhunt::report::json::write(&report(
+                    &Store::open(dir)?,
+                    &stillhunt::report::Counts::default(),
+                    &config,
+                )?))
+            })(),
             (|| {
                 let mut csv = Vec::new();
                 export_members(&Store::open(dir)?, &[Level::Exact, Level::NearDuplicate, Level::Fragment], &mut csv)?;
