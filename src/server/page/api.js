@@ -1,0 +1,78 @@
+// Asks the server, and tells the page what it must know of every answer: which night it is of, and when the session ended.
+//
+// The idea: one door to the network. A failure carries the server's own code, message and hint, and the page shows those.
+// Weakness: none of the answers is kept, so going back asks again. Guarantee: only paths of this server's API are asked,
+// the token is in the body of one request and nowhere else, and whatever changes something says that this page sent it.
+
+const API = '/api/v1';
+const listeners = { night: [], out: [] };
+export const on = (what, call) => listeners[what].push(call);
+const tell = (what, value) => listeners[what].forEach(call => call(value));
+
+export class Failure extends Error {
+  constructor(status, error) {
+    super(error?.message ?? `the server answered with status ${status}`);
+    this.status = status;
+    this.code = error?.code ?? String(status);
+    this.hint = error?.hint ?? '';
+  }
+}
+
+async function ask(method, path, { query, body, signal, quiet } = {}) {
+  const url = new URL(API + path, location.origin);
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== null && value !== undefined && value !== '' && value !== false) url.searchParams.set(name, value);
+  }
+  const headers = { Accept: 'application/json' };
+  if (method !== 'GET') headers['Stillhunt-Page'] = '1';
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  let answer;
+  try {
+    answer = await fetch(url, {
+      method, headers, signal, credentials: 'same-origin', redirect: 'error',
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (cause) {
+    if (cause.name === 'AbortError') throw cause;
+    throw new Failure(0, { code: 'unreachable', message: 'the server does not answer', hint: 'It may be restarting. Try again, or ask whoever runs it.' });
+  }
+  const night = Number(answer.headers.get('Stillhunt-Night'));
+  if (night > 0) tell('night', night);
+  if (answer.status === 204) return null;
+  let value = null;
+  try { value = await answer.json(); } catch (cause) { if (cause.name === 'AbortError') throw cause; }
+  if (!answer.ok) {
+    if (answer.status === 401 && !quiet) tell('out');
+    throw new Failure(answer.status, value?.error);
+  }
+  return value;
+}
+
+export const get = (path, options) => ask('GET', path, options);
+export const post = (path, body, options) => ask('POST', path, { ...options, body });
+export const remove = (path, options) => ask('DELETE', path, options);
+
+// Runs `call` over `items`, a few at a time, in order; what fails gives null.
+export async function each(items, call, atOnce = 4) {
+  const out = new Array(items.length).fill(null);
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) {
+      const i = next;
+      next += 1;
+      try { out[i] = await call(items[i], i); } catch (cause) { if (cause.name === 'AbortError') throw cause; }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+  return out;
+}
+
+// Who is signed in; null before.
+export const me = { name: '', role: '', may: null };
+const RANK = { viewer: 0, analyst: 1, admin: 2 };
+// What each act needs; a server that says what the session may do is believed before this table.
+const NEEDS = { text: 1, reveal: 1, note: 1, dispose: 1, registry: 1, custody: 1, export: 1 };
+export function may(act) {
+  if (Array.isArray(me.may)) return me.may.includes(act);
+  return (RANK[me.role] ?? -1) >= (NEEDS[act] ?? 2);
+}
