@@ -3,7 +3,7 @@
 // The idea: an account is a pseudonym until somebody says why they need the name. Weakness: parts that the answer lacks are
 // left out. Guarantee: the name is on no page; a reveal is logged first.
 
-import { h, shown, link, count, many, decimal, percent, day, PARAGRAPH } from './dom.js';
+import { h, shown, link, count, decimal, percent, span, PARAGRAPH } from './dom.js';
 import { get } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
@@ -23,7 +23,7 @@ export async function view({ id, signal }) {
       head('Account', h('span', { class: 'mono' }, account), 'A keyed pseudonym. Its name can be revealed for a purpose, which is logged.', reveal('account', account, 'Reveal its name'), print()),
       facts([
         ['requests', count(a.requests), a.trivial_requests ? `${count(a.trivial_requests)} of trivial text` : null], ['distinct prompts', count(a.distinct_prompts)], ['families', count(families.length)], ['rings', count(rings.length)],
-        ['seen', `${day(a.first_seen)} – ${day(a.last_seen)}`],
+        ['seen', span(a.first_seen, a.last_seen)],
       ], 'strip'),
       section('Rings', null, table({
         name: `${account}-rings`, caption: 'Rings of this account', rows: rings, empty: 'This account is in no ring.',
@@ -48,7 +48,6 @@ export async function view({ id, signal }) {
         columns: [{ head: 'Account', rowhead: true, wide: true, value: s => s.account, show: s => link(s.account) }, { head: 'Families in common', n: true, value: s => s.families ?? s.shared }],
       })),
       models.length > 0 && section('Models', null, table({ name: `${account}-models`, caption: 'Models asked', rows: models, columns: [{ head: 'Model', rowhead: true, wide: true, value: m => m.model, show: m => shown(m.model, { most: 80 }) }, ...(models.some(m => m.requests !== undefined) ? [{ head: 'Requests', n: true, value: m => m.requests }] : [])] })),
-      h('p', { class: 'soft' }, many(families.length, 'family', 'families'), '.'),
-    ].slice(0, -1),
+    ],
   };
 }

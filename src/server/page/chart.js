@@ -101,28 +101,31 @@ export function histogram({ title, note, values, from, to, classes = 20, name })
   });
 }
 
-// Evidence of each stream as log10 e on one scale, with the mark from which a stream counts.
+// Evidence of each stream as log10 e, with the mark from which a stream counts. The scale ends at six, so that small values
+// can be told apart; a bar that goes on is broken, and its number stands beside it.
+const SCALE = 6;
 export function evidence({ title, note, values, name, at = Math.log10(20) }) {
   const asked = values.filter(v => v.value !== null && v.value !== undefined);
-  const low = Math.min(-1, ...asked.map(v => v.value)), high = Math.max(2, ...asked.map(v => v.value)) * 1.04;
+  const low = Math.max(-SCALE, Math.min(-.5, ...asked.map(v => v.value)));
   return figure({
     title, note, name, label: `${title}: ${values.map(v => `${v.label} ${v.value === null || v.value === undefined ? 'not asked' : decimal(v.value)}`).join(', ')}`,
     draw: width => {
-      const left = Math.min(150, width * .38), right = width - 52, row = 26, height = values.length * row + 22;
-      const x = v => left + (v - low) / (high - low) * (right - left);
-      const marks = [s('line', { class: 'rule', x1: x(0), x2: x(0), y1: 0, y2: height - 20 }), s('line', { class: 'limit', x1: x(at), x2: x(at), y1: 0, y2: height - 20 })];
+      const left = Math.min(150, width * .38), right = width - 46, row = 24, height = values.length * row + 22, bottom = height - 18;
+      const x = v => left + (Math.max(low, Math.min(SCALE, v)) - low) / (SCALE - low) * (right - left);
+      const marks = [s('line', { class: 'axis', x1: x(0), x2: x(0), y1: 0, y2: bottom }), s('line', { class: 'limit', x1: x(at), x2: x(at), y1: 0, y2: bottom })];
       values.forEach((v, i) => {
         const y = i * row;
-        marks.push(text(0, y + 17, v.label, { class: 'tick strong' }));
+        marks.push(text(0, y + 16, v.label, { class: 'tick strong' }));
         if (v.value === null || v.value === undefined) {
-          marks.push(text(x(0) + 6, y + 17, 'not asked on this route', { class: 'tick' }));
+          marks.push(text(x(0) + 6, y + 16, 'not asked', { class: 'tick' }));
           return;
         }
-        const [a, b] = v.value < 0 ? [x(v.value), x(0)] : [x(0), x(v.value)];
-        marks.push(s('rect', { class: v.value >= at ? 'bar' : 'faint', x: a, y: y + 6, width: Math.max(1, b - a), height: 14 }));
-        marks.push(text(width, y + 17, decimal(v.value), { class: 'tick strong', 'text-anchor': 'end' }));
+        const [from, to] = v.value < 0 ? [x(v.value), x(0)] : [x(0), x(v.value)];
+        marks.push(s('rect', { class: v.value >= at ? 'bar' : 'faint', x: from, y: y + 5, width: Math.max(1, to - from), height: 14 }));
+        if (v.value > SCALE) marks.push(s('path', { class: 'gap', d: `M${to - 16} ${y + 21}l5 -18h4l-5 18z` }));
+        marks.push(text(width, y + 16, decimal(v.value), { class: 'tick strong', 'text-anchor': 'end' }));
       });
-      marks.push(text(x(0), height - 4, '0', { class: 'tick', 'text-anchor': 'middle' }), text(x(at) + (x(at) - x(0) < 24 ? 10 : 0), height - 4, 'e = 20', { class: 'tick', 'text-anchor': x(at) - x(0) < 24 ? 'start' : 'middle' }));
+      marks.push(text(x(0), height - 4, '0', { class: 'tick', 'text-anchor': 'middle' }), text(x(at), height - 4, 'e = 20', { class: 'tick', 'text-anchor': 'middle' }), text(x(SCALE), height - 4, '6', { class: 'tick', 'text-anchor': 'middle' }));
       return { height, marks };
     },
   });
@@ -139,12 +142,11 @@ export function matrix({ title, note, name, rows, columns, has, more }) {
   return figure({
     title, note, name, least, more,
     label: `${title}: ${rows.length} accounts by ${columns.length} families`,
-    draw: width => {
+    draw: () => {
       const top = 30, height = top + rows.length * cell + 6, marks = [];
-      days.forEach((d, n) => {
+      days.forEach(d => {
         if (d.day && (d.to - d.from) * cell > 40) marks.push(text(x(d.from), 11, d.day, { class: 'tick' }));
         marks.push(s('line', { class: 'axis', x1: x(d.from), x2: x(d.to) + cell - 1, y1: 16.5, y2: 16.5 }));
-        void n;
       });
       columns.forEach((column, i) => marks.push(put(s('a', { href: column.href, tabindex: '-1', 'aria-hidden': 'true' }, s('rect', { class: 'head', x: x(i), y: 19, width: cell - 1, height: 7 })), s('title', null, column.title))));
       rows.forEach((row, j) => {
@@ -155,7 +157,6 @@ export function matrix({ title, note, name, rows, columns, has, more }) {
           marks.push(put(s('rect', { class: use ? 'bar' : 'blank', x: x(i), y, width: cell - 1, height: cell - 1 }), use && s('title', null, `${row.title} · ${column.title}${use.time ? ` · ${use.time}` : ''}`)));
         });
       });
-      void width;
       return { height, marks };
     },
   });

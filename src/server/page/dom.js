@@ -131,6 +131,8 @@ export const percent = (x, places = 0) => (x === null || x === undefined ? '–'
 export const moment = time => (time ? String(time).slice(0, 19).replace('T', ' ') : '–');
 export const day = time => (time ? String(time).slice(0, 10) : '–');
 
+export const span = (from, to) => (day(from) === day(to) ? day(from) : `${day(from)} – ${day(to)}`);
+
 // A link to a view by the name of what it shows. Names that are not ours in form are shown as text.
 const PLACE = { a: '/accounts/', r: '/rings/', n: '/families/', x: '/families/', f: '/families/', s: '/families/' };
 export function link(id, { kind, more } = {}) {

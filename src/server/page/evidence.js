@@ -4,7 +4,7 @@
 // Weakness: a bundle is made and verified by the command line, since its keys are on no server. Guarantee: nothing here
 // signs anything.
 
-import { h, shown, count, many, moment } from './dom.js';
+import { h, shown, count, moment } from './dom.js';
 import { get, may } from './api.js';
 import { table, facts } from './table.js';
 import { head, section, print } from './parts.js';
@@ -39,7 +39,7 @@ export async function view({ signal }) {
         command('stillhunt ring RING --store DIR --format json > ring.json\nstillhunt evidence bundle ring.json --store DIR --out BUNDLE --sign sign.pem'),
         h('p', null, 'Whoever receives it verifies every byte, and computes every number again:'),
         command('stillhunt evidence verify BUNDLE --public public.pem\nstillhunt evidence replay BUNDLE --inputs INPUTS'),
-        h('p', { class: 'soft' }, 'Keys in a bundle are commitments and accounts are pseudonyms, of which chosen ones can be disclosed. ', many(1, 'file', 'files').slice(2) && 'A file in it, verify_bundle.py, checks it without this program.')),
+        h('p', { class: 'soft' }, 'Keys in a bundle are commitments and accounts are pseudonyms, of which chosen ones can be disclosed. A file in it, ', h('code', null, 'verify_bundle.py'), ', checks it without this program.')),
     ],
   };
 }

@@ -3,12 +3,12 @@
 // The idea: the template says at once what is fixed and what varies. Weakness: a list is in the server's order, most accounts
 // first; sorting is of the rows that are loaded. Guarantee: filters stand in the address, so a list can be sent to a colleague.
 
-import { h, shown, link, count, many, decimal, percent, day, moment, PAGE, PARAGRAPH, LINE } from './dom.js';
-import { get, may } from './api.js';
+import { h, shown, link, count, many, decimal, percent, span, day, moment, PAGE, PARAGRAPH, LINE } from './dom.js';
+import { get, post, may } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
-import { field, reveal } from './dialog.js';
-import { head, section, print, template, textOf, families as familyTable, rings as ringTable } from './parts.js';
+import { failure, field, reveal } from './dialog.js';
+import { head, section, print, template, textOf, families as familyTable } from './parts.js';
 import * as words from './words.js';
 
 const FILTERS = ['level', 'accounts', 'since', 'model', 'new'];
@@ -48,10 +48,24 @@ export async function list({ query, signal, go }) {
   return {
     title: 'Families',
     nodes: [
-      head('Families', 'Families of similar prompts', 'Judged by text alone, by distinct accounts. A family is a place to look, not a finding.', may('export') && null, print()),
+      head('Families', 'Families of similar prompts', 'Judged by text alone, by distinct accounts. A family is a place to look, not a finding.', print()),
       form, holder,
     ],
   };
+}
+
+// Families whose prompts are like this one's text: what a search for it gives, by family.
+async function alike(family, prompt, signal) {
+  const answer = await post('/similar', { text: [...prompt].slice(0, 4000).join(''), k: 60 }, { signal });
+  const best = new Map();
+  for (const hit of answer.hits ?? []) if (hit.family_id && hit.family_id !== family.id && !best.has(hit.family_id)) best.set(hit.family_id, hit);
+  return table({
+    name: `${family.id}-similar`, caption: 'Similar families', rows: [...best.values()], most: 8, empty: 'None of the 60 prompts nearest to its text is in another family.',
+    columns: [
+      { head: 'Family', rowhead: true, value: x => x.family_id, show: x => link(x.family_id) }, { head: 'Similarity', n: true, value: x => x.similarity, show: x => decimal(x.similarity, 3) },
+      { head: 'Nearest prompt', wide: true, value: x => x.text ?? x.prompt, show: x => shown(x.text ?? x.prompt, { most: LINE }) },
+    ],
+  });
 }
 
 const next = page => page.next_cursor ?? page.next ?? page.cursor ?? null;
@@ -61,16 +75,18 @@ export async function one({ id, signal }) {
   const { family, members = [], rings = [], exchanges = [] } = answer;
   const slots = family.slots ?? [];
   const prompt = textOf(family);
+  const near = may('text') && prompt ? h('div', { class: 'waiting', 'aria-busy': 'true' }, 'Searching …') : null;
+  const later = near ? alike(family, prompt, signal).then(found => near.replaceChildren(found), cause => { if (cause.name !== 'AbortError') near.replaceChildren(failure(cause)); }).finally(() => { near.removeAttribute('aria-busy'); near.className = ''; }) : null;
   const raw = exchanges.some(e => e.prompt !== undefined || e.text !== undefined);
   return {
-    title: `Family ${family.id}`,
+    title: `Family ${family.id}`, later,
     nodes: [
       head(`Family, ${words.say(words.level, family.level)}`, h('span', { class: 'mono' }, family.id), words.levels[family.level] ?? null,
         prompt && h('a', { class: 'act', href: `/search?${new URLSearchParams({ q: [...prompt].slice(0, 1500).join('') })}` }, 'Search for its text'), print()),
       facts([
         ['accounts', count(family.accounts)], ['requests', count(family.requests)], ['distinct prompts', count(family.distinct_prompts)],
         ['new accounts', count(family.new_accounts), `${percent(family.new_account_share)} of all`],
-        ['seen', `${day(family.first_seen)} – ${day(family.last_seen)}`],
+        ['seen', span(family.first_seen, family.last_seen)],
       ], 'strip'),
       section('Template', slots.length ? 'The fixed text, with the parts that vary as numbered slots.' : 'The fixed text. Nothing in it varies enough to be a slot.',
         h('div', { class: 'well' }, template(family, { most: PAGE, lines: true })),
@@ -105,6 +121,7 @@ export async function one({ id, signal }) {
           { head: 'First', soft: true, value: m => m.first_seen, show: m => moment(m.first_seen) }, { head: 'Last', soft: true, value: m => m.last_seen, show: m => moment(m.last_seen) },
         ],
       })),
+      near && section('Similar families', 'What a search for its text finds in other families.', near),
       exchanges.length > 0 && section('Exchanges', raw ? 'Some of its requests as they were sent, the earliest first.' : 'Their text is shown through a reveal only.', table({
         name: `${family.id}-exchanges`, caption: 'Exchanges of this family', rows: exchanges, most: 25,
         columns: [
@@ -117,4 +134,3 @@ export async function one({ id, signal }) {
     ],
   };
 }
-export { ringTable, LINE };

@@ -5,7 +5,7 @@
 // somebody left its view is dropped, and a view that fails says so in the server's words with a way on.
 
 import { h, put, plain, count } from './dom.js';
-import { get, post, remove, on, me, may } from './api.js';
+import { get, post, remove, on, me } from './api.js';
 import { field, failure, tell, values } from './dialog.js';
 import { head } from './parts.js';
 import * as tonight from './tonight.js';
@@ -177,10 +177,9 @@ async function start(session) {
 
 function help() {
   const rows = [['/', 'Search'], ['j, k', 'Next row, row before'], ['Enter', 'Open the row'], ['g, then a letter', VIEWS.filter(view => view.key).map(view => `${view.key} ${view.nav}`).join(', ')], ['?', 'These keys'], ['Esc', 'Close, or leave a field']];
-  const box = tell('Keys', h('div', null,
+  tell('Keys', h('div', null,
     h('table', { class: 'keys' }, h('caption', { class: 'hide' }, 'Keys'), h('tbody', null, rows.map(([key, what]) => h('tr', null, h('th', { scope: 'row' }, h('kbd', null, key)), h('td', null, what))))),
     h('p', null, h('label', null, h('input', { type: 'checkbox', checked: keys, onchange: event => { keys = event.target.checked; keep.set('keys', keys ? 'on' : 'off'); } }), ' Single keys act (this browser remembers it)'))));
-  void box;
 }
 
 // The rows that j and k walk: the first control of each.
@@ -224,11 +223,11 @@ document.addEventListener('click', event => {
 });
 
 addEventListener('popstate', () => { if (main?.isConnected) show({ back: true }); });
-addEventListener('scroll', () => { clearTimeout(addEventListener.timer); addEventListener.timer = setTimeout(() => { if (main?.isConnected && !main.hasAttribute('aria-busy')) remember(); }, 120); }, { passive: true });
+let rest = 0;
+addEventListener('scroll', () => { clearTimeout(rest); rest = setTimeout(() => { if (main?.isConnected && !main.hasAttribute('aria-busy')) remember(); }, 120); }, { passive: true });
 history.scrollRestoration = 'manual';
 
 // A page that is looked at asks now and then whether there is a newer night.
 setInterval(() => { if (me.role && document.visibilityState === 'visible') get('/session', { quiet: true }).catch(() => null); }, 60000);
 
 get('/session', { quiet: true }).then(start).catch(cause => login(cause.status === 0 ? cause.message : null));
-void may;

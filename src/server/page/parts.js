@@ -3,7 +3,7 @@
 // The idea: one finding looks the same wherever it stands. Weakness: a long list shows one line of each template. Guarantee:
 // slots are marked as slots, and text between them as text from a log.
 
-import { h, put, shown, link, count, many, decimal, percent, day, LINE, PARAGRAPH, length } from './dom.js';
+import { h, put, shown, link, count, many, decimal, day, LINE, length } from './dom.js';
 import { table } from './table.js';
 import { spark } from './chart.js';
 import * as words from './words.js';
@@ -57,7 +57,7 @@ export function families(list, { name, caption, empty, note }) {
     columns: [
       { head: 'Template', wide: true, rowhead: true, value: textOf, show: f => h('a', { class: 'over', href: `/families/${f.id}` }, template(f)) },
       { head: 'Family', value: f => f.id, show: f => link(f.id) },
-      { head: 'Level', value: f => f.level, show: f => words.say(words.level, f.level) },
+      { head: 'Level', tight: true, value: f => f.level, show: f => words.say(words.level, f.level) },
       { head: 'Per day', fixed: true, value: f => (f.days ?? []).map(d => `${d.day} ${d.requests}`).join('; '), show: f => spark((f.days ?? []).slice(-28).map(d => d.requests)) },
       { head: 'Accounts', n: true, value: f => f.accounts },
       { head: 'New', n: true, value: f => f.new_accounts },
@@ -72,8 +72,8 @@ export function rings(list, { name, caption, empty, isNew = () => false }) {
     name, caption, empty, rows: list,
     columns: [
       { head: 'Ring', rowhead: true, value: r => r.id, show: r => [link(r.id), isNew(r) && h('span', { class: 'flag' }, 'new')] },
-      { head: 'Rung', value: r => r.rung, show: r => words.rung[r.rung]?.[0] ?? r.rung },
-      { head: 'Route', value: r => r.route },
+      { head: 'Rung', tight: true, value: r => r.rung, show: r => words.rung[r.rung]?.[0] ?? r.rung },
+      { head: 'Route', tight: true, value: r => r.route },
       { head: 'Accounts', n: true, value: r => r.accounts },
       { head: 'Families', n: true, value: r => r.families?.length ?? r.families_total ?? null },
       { head: 'Requests', n: true, value: r => r.requests },
@@ -91,4 +91,3 @@ export const behind = meta => meta && h('div', { class: 'behind' },
   h('dl', { class: 'terms' }, words.behind(meta).map(([term, sentence]) => h('div', null, h('dt', null, term), h('dd', null, sentence)))),
   h('p', { class: 'soft' }, words.NO_GUILT));
 
-export { percent, PARAGRAPH };

@@ -176,14 +176,6 @@ export async function one({ id, signal, again }) {
         ['Γ*', decimal(ring.gamma_star, 0)], ['log₁₀ e', decimal(ring.log10_e)],
       ], 'strip'),
       verdict(ring, meta),
-      section('Who, what and when', 'A mark is the first use of a family by an account. Customers share one old template; a work queue shares new text every day.', place),
-      section('Evidence by stream', 'Each stream by itself; they are never combined. From e = 20 on a stream counts towards the rung.',
-        evidence({ title: 'log₁₀ e by stream', name: `${ring.id}-streams`, values: streams.map(([name, value]) => ({ label: words.say(words.stream, name), value })) }),
-        ring.nights?.length > 0 && table({ name: `${ring.id}-nights`, caption: 'Evidence by night', rows: ring.nights, columns: [{ head: 'Night', rowhead: true, value: n => n.night ?? n.day }, { head: 'log₁₀ e', n: true, value: n => n.log10_e, show: n => decimal(n.log10_e) }] }),
-        table({
-          name: `${ring.id}-without`, caption: 'The rung without each stream', rows: Object.entries(ring.without ?? {}).filter(([, left]) => left !== null),
-          columns: [{ head: 'Without', rowhead: true, value: r => r[0], show: r => words.say(words.stream, r[0]) }, { head: 'It would be', wide: true, value: r => r[1], show: r => (r[1] === 'not-confirmed' ? 'not confirmed' : words.rung[r[1]]?.[0] ?? r[1]) }],
-        })),
       section('Innocent explanations tested', 'What could not be tested excludes nothing.', table({
         name: `${ring.id}-explanations`, caption: 'Innocent explanations', rows: provenance, empty: 'No explanation was tested.',
         columns: [
@@ -192,6 +184,14 @@ export async function one({ id, signal, again }) {
           { head: 'Found', wide: true, value: p => p.found, show: p => shown(p.found, { most: 300 }) },
         ],
       })),
+      section('Who, what and when', 'A mark is the first use of a family by an account. Customers share one old template; a work queue shares new text every day.', place),
+      section('Evidence by stream', 'Each stream by itself; they are never combined. From e = 20 on a stream counts towards the rung.',
+        evidence({ title: 'log₁₀ e by stream', name: `${ring.id}-streams`, values: streams.map(([name, value]) => ({ label: words.say(words.stream, name), value })) }),
+        ring.nights?.length > 0 && table({ name: `${ring.id}-nights`, caption: 'Evidence by night', rows: ring.nights, columns: [{ head: 'Night', rowhead: true, value: n => n.night ?? n.day }, { head: 'log₁₀ e', n: true, value: n => n.log10_e, show: n => decimal(n.log10_e) }] }),
+        table({
+          name: `${ring.id}-without`, caption: 'The rung without each stream', rows: Object.entries(ring.without ?? {}).filter(([, left]) => left !== null),
+          columns: [{ head: 'Without', rowhead: true, value: r => r[0], show: r => words.say(words.stream, r[0]) }, { head: 'It would be', wide: true, value: r => r[1], show: r => (r[1] === 'not-confirmed' ? 'not confirmed' : words.rung[r[1]]?.[0] ?? r[1]) }],
+        })),
       section('Sensitivity', 'What is left where one thing is changed in a test.', table({
         name: `${ring.id}-sensitivity`, caption: 'Sensitivity', rows: ring.sensitivity ?? [], empty: 'No test was changed.',
         columns: [
@@ -212,8 +212,9 @@ export async function one({ id, signal, again }) {
         }),
         ring.focus && h('p', { class: 'soft' }, `${count(ring.focus.shared_focused)} of ${many(ring.focus.shared_requests, 'request', 'requests')} in texts that they share want reasoning or grades: said, not tested.`, ring.focus.share !== null && ` Of what else ${count(ring.focus.accounts)} accounts ask, ${percent(ring.focus.share)} does (others: ${percent(ring.focus.of_others)}; log₁₀ p ${decimal(ring.focus.log10_p)}); this raises no rung.`),
         (ring.pivots ?? []).length > 0 && table({ name: `${ring.id}-pivots`, caption: 'Moves to new models', rows: ring.pivots, columns: [{ head: 'Model', rowhead: true, wide: true, value: p => p.model, show: p => shown(p.model, { most: 60 }) }, { head: 'New on', value: p => p.first }, { head: 'Accounts', n: true, value: p => p.accounts }, { head: 'Share', n: true, value: p => p.share, show: p => percent(p.share) }, { head: 'Others', n: true, value: p => p.of_others, show: p => percent(p.of_others) }, { head: 'log₁₀ p', n: true, value: p => p.log10_p, show: p => decimal(p.log10_p) }] })),
+      opinions(ring, again),
       section('Members', 'The membership of an account is one less its local false discovery rate, judged without itself. Accounts that are not listed enter at a false share of 5% only.', table({
-        name: `${ring.id}-members`, caption: 'Members', rows: members, most: 60, empty: 'The members are withheld for your role.',
+        name: `${ring.id}-members`, caption: 'Members', rows: members, most: 20, empty: 'The members are withheld for your role.',
         columns: [
           { head: 'Account', rowhead: true, value: m => m.account, show: m => link(m.account) },
           { head: 'Membership', n: true, value: m => m.membership, show: m => percent(m.membership, 1) },
@@ -223,13 +224,12 @@ export async function one({ id, signal, again }) {
         ],
       })),
       section('Families it shared', null, table({
-        name: `${ring.id}-families`, caption: 'Families of the ring', rows: ring.families, most: 30,
+        name: `${ring.id}-families`, caption: 'Families of the ring', rows: ring.families, most: 12,
         columns: [
           { head: 'Family', rowhead: true, value: f => f.family_id, show: f => link(f.family_id) }, { head: 'Day', soft: true, value: f => f.day },
           { head: 'Accounts of the ring', n: true, value: f => f.accounts }, { head: 'All accounts', n: true, value: f => f.of },
         ],
       })),
-      opinions(ring, again),
     ],
   };
 }

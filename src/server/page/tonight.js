@@ -5,16 +5,16 @@
 // everything it found.
 
 import { h, shown, link, count, many, decimal, percent, day } from './dom.js';
-import { get, me } from './api.js';
+import { get } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
 import { head, section, print, rings as ringTable, families as familyTable, behind } from './parts.js';
 import * as words from './words.js';
 
-function changes(changed, rings) {
+function changes(changed) {
   if (!changed) return null;
   const since = changed.since_night ?? changed.since ?? changed.night ?? null, rows = [];
-  const told = (words1, list) => Array.isArray(list) && list.length > 0 && rows.push(h('li', null, h('b', null, words1), ' ', list.slice(0, 20).map((one, i) => [i > 0 && ', ', link(one.id ?? one.ring_id ?? one)]), list.length > 20 && ` and ${count(list.length - 20)} more`));
+  const told = (name, list) => Array.isArray(list) && list.length > 0 && rows.push(h('li', null, h('b', null, name), ' ', list.slice(0, 20).map((one, i) => [i > 0 && ', ', link(one.id ?? one.ring_id ?? one)]), list.length > 20 && ` and ${count(list.length - 20)} more`));
   told('New rings:', changed.new_rings ?? changed.rings_new);
   told('Higher rung:', changed.risen_rings ?? changed.rings_risen);
   told('Lower rung:', changed.fallen_rings ?? changed.rings_fallen);
@@ -22,14 +22,12 @@ function changes(changed, rings) {
   for (const [name, one, more] of [['new_families', 'new family', 'new families'], ['new_accounts', 'new account', 'new accounts'], ['exchanges', 'exchange was added', 'exchanges were added']]) {
     if (typeof changed[name] === 'number') rows.push(h('li', null, `${many(changed[name], one, more)}.`));
   }
-  void rings;
   return section('What changed', since ? `Since night ${since}.` : 'Since the night before.', rows.length ? h('ul', { class: 'list' }, rows) : h('p', { class: 'empty' }, 'Nothing changed on the list of rings.'));
 }
 
-function planting(found, health) {
+function planting(found) {
   const about = 'Whether responses bear the watermark that they should. A mark that is missing cannot be found again in a model that was trained on them.';
   if (!found) return section('Planting health', about, h('p', { class: 'empty' }, 'This night was not checked for planting. ', h('code', null, 'stillhunt audit --planted KEYFILE'), ' checks a sample of every night.'));
-  void health;
   return section('Planting health', about,
     found.alarms?.length > 0 ? h('ul', { class: 'warn list' }, found.alarms.map(alarm => h('li', null, shown(alarm, { most: 400 })))) : h('p', null, 'No alarm.'),
     h('p', { class: 'soft' }, `${count(found.sampled)} of ${many(found.responses, 'response', 'responses')} were scored; ${count(found.too_short)} were too short, ${count(found.without_key)} have no key. An alarm comes by chance in at most ${percent(found.alpha, 1)} of services where nothing ever fails.`),
@@ -71,12 +69,12 @@ export async function view({ signal }) {
         words.RUNGS.map(rung => [rung, list.filter(ring => ring.rung === rung)]).filter(([, some]) => some.length).map(([rung, some]) => h('div', { class: 'rung' },
           h('h3', null, words.rung[rung][0], h('span', { class: 'soft' }, ` ${many(some.length, 'ring', 'rings')}`)), h('p', { class: 'about' }, words.rung[rung][1]),
           ringTable(some, { name: `rings-${rung}`, caption: `Rings on the rung ${words.rung[rung][0]}`, isNew })))),
-      changes(changed, list),
+      changes(changed),
       meta && section('Is this run valid?', null,
         h('p', { class: meta.valid === false ? 'warn' : 'fine' }, meta.valid === false ? 'No.' : 'Yes. The placebo walks are as they should be.'),
         (meta.alarms ?? []).length > 0 && h('ul', { class: 'warn list' }, meta.alarms.map(alarm => h('li', null, shown(alarm, { most: 400 })))),
         behind(meta)),
-      me.role && planting(report.planting, report.health),
+      planting(report.planting),
       section('Rows set aside', 'A bad row is counted and kept aside with its reason; the job goes on.',
         table({ name: 'set-aside', caption: 'Rows set aside by reason', rows: quarantined, empty: `No row was set aside of ${count(counts.rows_read ?? newest?.exchanges)} that were read.`, columns: [{ head: 'Reason', rowhead: true, wide: true, value: r => r[0], show: r => shown(r[0], { most: 200 }) }, { head: 'Rows', n: true, value: r => r[1] }] })),
       nights.length > 0 && section('Night by night', null, h('div', { class: 'trio' },
