@@ -26,8 +26,9 @@ function save(svg, name) {
   download(`${name}.svg`, 'image/svg+xml', new XMLSerializer().serializeToString(copy));
 }
 
-// A figure: a title, a note at its right, the drawing, and the file. `draw(width)` gives { height, marks }.
-export function figure({ title, note, label, name, draw, least = 0, more = null }) {
+// A figure: a title, a note at its right, the drawing, and the file. `draw(width)` gives { height, marks }; `links` says that
+// marks are links, which a picture may not hold.
+export function figure({ title, note, label, name, draw, least = 0, links = false }) {
   const holder = h('div', { class: least ? 'drawing scroll' : 'drawing', tabindex: least ? '0' : null, role: least ? 'region' : null, 'aria-label': least ? title : null });
   let drawn = 0;
   const redraw = () => {
@@ -35,12 +36,12 @@ export function figure({ title, note, label, name, draw, least = 0, more = null 
     if (width === 0 || width === drawn) return;
     drawn = width;
     const { height, marks } = draw(width);
-    holder.replaceChildren(s('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': label ?? title }, marks));
+    holder.replaceChildren(s('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: links ? 'group' : 'img', 'aria-label': label ?? title }, marks));
   };
   new ResizeObserver(redraw).observe(holder);
   const out = h('figure', null,
     h('figcaption', null, h('b', null, title), note && h('span', null, note)), holder,
-    h('div', { class: 'under' }, more ?? h('span'), name && h('button', { type: 'button', class: 'plain save', onclick: () => save(holder.querySelector('svg'), name) }, 'SVG')));
+    h('div', { class: 'under' }, h('span'), name && h('button', { type: 'button', class: 'plain save', onclick: () => save(holder.querySelector('svg'), name) }, 'SVG')));
   out.again = () => { drawn = 0; redraw(); };
   return out;
 }
@@ -132,7 +133,7 @@ export function evidence({ title, note, values, name, at = Math.log10(20) }) {
 }
 
 // Who used what: a row an account, a column a family, columns of one day together.
-export function matrix({ title, note, name, rows, columns, has, more }) {
+export function matrix({ title, note, name, rows, columns, has }) {
   const cell = 11, left = 92, days = [];
   columns.forEach((column, i) => { if (days.at(-1)?.day === column.day) days.at(-1).to = i; else days.push({ day: column.day, from: i, to: i }); });
   const gap = 6, dayOf = new Map();
@@ -140,7 +141,7 @@ export function matrix({ title, note, name, rows, columns, has, more }) {
   const x = i => left + i * cell + dayOf.get(i) * gap;
   const least = x(columns.length - 1) + cell + 10;
   return figure({
-    title, note, name, least, more,
+    title, note, name, least, links: true,
     label: `${title}: ${rows.length} accounts by ${columns.length} families`,
     draw: () => {
       const top = 30, height = top + rows.length * cell + 6, marks = [];
@@ -166,7 +167,7 @@ export function matrix({ title, note, name, rows, columns, has, more }) {
 export function timeline({ title, note, name, rows, from, to }) {
   const span = Math.max(1, to - from), dayLength = 86400000;
   return figure({
-    title, note, name, label: `${title}: ${rows.length} families, ${count(rows.reduce((n, row) => n + row.marks.length, 0))} first uses`,
+    title, note, name, links: true, label: `${title}: ${rows.length} families, ${count(rows.reduce((n, row) => n + row.marks.length, 0))} first uses`,
     draw: width => {
       const left = width < 560 ? 0 : 150, row = width < 560 ? 30 : 18, top = 18, height = top + rows.length * row + 4, marks = [];
       const x = time => left + (time - from) / span * (width - left - 2);

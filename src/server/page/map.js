@@ -57,7 +57,7 @@ function draw(families, edges) {
   const at = places(families.length, edges), most = Math.max(1, ...families.map(f => f.accounts));
   const size = f => 4 + 13 * Math.sqrt(f.accounts / most);
   return figure({
-    title: 'Leading families by similarity of text', name: 'map', note: 'a circle’s area: accounts; a line: similarity, darker is nearer',
+    title: 'Leading families by similarity of text', name: 'map', links: true, note: 'a circle’s area: accounts; a line: similarity, darker is nearer',
     label: `${families.length} families, ${edges.length} lines of similarity; the table below has all of them`,
     draw: width => {
       const height = Math.round(Math.min(620, Math.max(320, width * .6))), x = q => 24 + q.x * (width - 48), y = q => 24 + q.y * (height - 48);

@@ -220,7 +220,7 @@ export async function one({ id, signal, again }) {
           { head: 'Membership', n: true, value: m => m.membership, show: m => percent(m.membership, 1) },
           { head: 'Listed at 1%', value: m => (m.listed ? 'yes' : 'no'), show: m => (m.listed ? 'yes' : h('span', { class: 'soft' }, 'no')) },
           { head: 'Shared', n: true, value: m => m.shared },
-          { head: 'Families that say most', wide: true, fixed: true, value: m => (m.families ?? []).join(' '), show: m => (m.families ?? []).map((f, i) => [i > 0 && ' ', link(f)]) },
+          { head: 'Families that say most', wide: true, fixed: true, links: true, value: m => (m.families ?? []).join(' '), show: m => (m.families ?? []).map((f, i) => [i > 0 && ' ', link(f)]) },
         ],
       })),
       section('Families it shared', null, table({

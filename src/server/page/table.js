@@ -39,7 +39,7 @@ export function table({ name, caption, columns, rows, empty = 'Nothing is listed
   };
   function draw() {
     body.replaceChildren(...arranged().slice(0, all ? rows.length : most).map(row => h('tr', { 'data-row': true },
-      columns.map(column => h(column.rowhead ? 'th' : 'td', { scope: column.rowhead ? 'row' : null, class: [column.n && 'n', column.wide && 'wide', column.soft && 'soft', column.tight && 'tight'].filter(Boolean).join(' ') || null },
+      columns.map(column => h(column.rowhead ? 'th' : 'td', { scope: column.rowhead ? 'row' : null, class: [column.n && 'n', column.wide && 'wide', column.soft && 'soft', column.tight && 'tight', column.links && 'links'].filter(Boolean).join(' ') || null },
         column.show ? column.show(row) : column.n ? count(column.value(row)) : column.value(row))))));
     heads.forEach((head, i) => { order?.at === i ? head.setAttribute('aria-sort', order.up ? 'ascending' : 'descending') : head.removeAttribute('aria-sort'); });
     foot.replaceChildren();
