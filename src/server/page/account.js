@@ -4,7 +4,7 @@
 // left out. Guarantee: the name is on no page; a reveal is logged first.
 
 import { h, shown, link, count, decimal, percent, span, PARAGRAPH } from './dom.js';
-import { get } from './api.js';
+import { get, may } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
 import { reveal } from './dialog.js';
@@ -12,10 +12,11 @@ import { head, section, print } from './parts.js';
 import * as words from './words.js';
 
 export async function view({ id, signal }) {
+  if (!may('account')) return { title: 'Account', nodes: [head('Account', 'Accounts are withheld for your role', 'Analysts and administrators see them, by their pseudonyms.')] };
   const a = await get(`/accounts/${id}`, { signal });
   const account = a.account ?? id, rings = a.rings ?? [], families = a.families ?? [];
   const models = (a.models ?? []).map(m => (Array.isArray(m) ? { model: m[0], requests: m[1] } : m));
-  const raw = families.some(f => f.prompt !== undefined || f.text !== undefined);
+  const raw = families.some(f => typeof f.prompt === 'string');
   const hours = Array.isArray(a.hours) ? a.hours.map((n, i) => ({ label: String(i).padStart(2, '0'), value: n })) : null;
   return {
     title: `Account ${account}`,
@@ -39,7 +40,7 @@ export async function view({ id, signal }) {
         name: `${account}-families`, caption: 'Families of this account', rows: families, most: 60, empty: 'Nothing that it sent is in a family.',
         columns: [
           { head: 'Family', rowhead: true, value: f => f.family_id ?? f.id, show: f => link(f.family_id ?? f.id) },
-          ...(raw ? [{ head: 'Prompt', wide: true, value: f => f.prompt ?? f.text, show: f => shown(f.prompt ?? f.text, { most: PARAGRAPH / 5 }) }] : []),
+          ...(raw ? [{ head: 'Prompt', wide: true, value: f => f.prompt, show: f => shown(f.prompt, { most: PARAGRAPH / 5 }) }] : []),
           { head: 'Requests', n: true, value: f => f.requests }, { head: 'Accounts of the family', n: true, value: f => f.accounts },
         ],
       })),

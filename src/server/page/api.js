@@ -24,7 +24,7 @@ async function ask(method, path, { query, body, signal, quiet } = {}) {
     if (value !== null && value !== undefined && value !== '' && value !== false) url.searchParams.set(name, value);
   }
   const headers = { Accept: 'application/json' };
-  if (method !== 'GET') headers['Stillhunt-Page'] = '1';
+  if (method !== 'GET') headers['Stillhunt-Desk'] = '1';
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let answer;
   try {
@@ -67,12 +67,9 @@ export async function each(items, call, atOnce = 4) {
   return out;
 }
 
-// Who is signed in; null before.
-export const me = { name: '', role: '', may: null };
+// Who is signed in, and what they said that they want texts for.
+export const me = { name: '', role: '', purpose: null, k: 0 };
 const RANK = { viewer: 0, analyst: 1, admin: 2 };
-// What each act needs; a server that says what the session may do is believed before this table.
-const NEEDS = { text: 1, reveal: 1, note: 1, dispose: 1, registry: 1, custody: 1, export: 1 };
-export function may(act) {
-  if (Array.isArray(me.may)) return me.may.includes(act);
-  return (RANK[me.role] ?? -1) >= (NEEDS[act] ?? 2);
-}
+// What each act needs. The server decides; this only keeps the page from asking for what it would be refused.
+const NEEDS = { text: 1, account: 1, reveal: 1, note: 1, dispose: 1, registry: 1, custody: 1, unregister: 2, log: 2 };
+export const may = act => (RANK[me.role] ?? -1) >= (NEEDS[act] ?? 2);

@@ -32,3 +32,56 @@ pub(super) const ASSETS: [(&str, &str, &[u8]); 20] = [
     ("watermark.js", JS, include_bytes!("watermark.js")),
     ("words.js", JS, include_bytes!("words.js")),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts() -> Vec<(&'static str, &'static str)> {
+        let all = ASSETS.iter().map(|(name, _, bytes)| (*name, *bytes)).chain([("index.html", SHELL)]);
+        all.map(|(name, bytes)| (name, std::str::from_utf8(bytes).expect("the page is text"))).collect()
+    }
+
+    #[test]
+    fn whatever_a_file_of_the_page_asks_for_is_served() {
+        let mut asked = 0;
+        for (name, text) in texts() {
+            for (mark, end) in [("from './", '\''), ("\"/assets/", '"')] {
+                for part in text.split(mark).skip(1) {
+                    let wanted = part.split(end).next().expect("a name");
+                    assert!(ASSETS.iter().any(|(other, _, _)| *other == wanted), "{name} asks for {wanted}");
+                    asked += 1;
+                }
+            }
+        }
+        assert!(asked > 40, "{asked} imports");
+        for (name, ..) in ASSETS {
+            let used = texts().iter().any(|(_, text)| text.contains(&format!("./{name}'")) || text.contains(&format!("/assets/{name}\"")));
+            assert!(used, "nothing asks for {name}");
+        }
+    }
+
+    #[test]
+    fn the_page_parses_no_markup_sets_no_inline_style_and_asks_nobody_else() {
+        for (name, text) in texts() {
+            for never in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", " style=\"", "<script>", "@import", "url("] {
+                assert!(!text.contains(never), "{name} has {never}");
+            }
+            for part in text.split("://").skip(1) {
+                assert!(part.starts_with("www.w3.org/2000/svg"), "{name} names the address {}", &part[..part.len().min(40)]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_says_what_it_is_for_and_all_of_them_are_small() {
+        for (name, text) in texts().iter().filter(|(name, _)| name.ends_with(".js")) {
+            let head: String = text.lines().take_while(|line| line.starts_with("//")).collect();
+            for word in ["The idea:", "Weakness:", "Guarantee:"] {
+                assert!(head.contains(word), "{name} does not say: {word}");
+            }
+        }
+        let bytes: usize = texts().iter().map(|(_, text)| text.len()).sum();
+        assert!(bytes < 400 << 10, "{bytes} bytes, before anything is compressed");
+    }
+}

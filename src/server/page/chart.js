@@ -155,7 +155,7 @@ export function matrix({ title, note, name, rows, columns, has }) {
         marks.push(s('a', { href: row.href, tabindex: '-1', 'aria-hidden': 'true' }, put(text(0, y + 9, row.label, { class: row.faint ? 'tick id' : 'tick id strong' }), s('title', null, row.title))));
         columns.forEach((column, i) => {
           const use = has(row, column);
-          marks.push(put(s('rect', { class: use ? 'bar' : 'blank', x: x(i), y, width: cell - 1, height: cell - 1 }), use && s('title', null, `${row.title} · ${column.title}${use.time ? ` · ${use.time}` : ''}`)));
+          marks.push(put(s('rect', { class: use ? 'bar' : 'blank', x: x(i), y, width: cell - 1, height: cell - 1 }), use && s('title', null, `${row.title} · ${column.title}`)));
         });
       });
       return { height, marks };

@@ -63,7 +63,7 @@ export function tell(title, content) {
   return box;
 }
 
-const NAMES = { account: 'Account', exchange: 'Exchange', name: 'Name', text: 'Prompt', prompt: 'Prompt', response: 'Response', system: 'System prompt', end_user: 'End user', time: 'Time', logged: 'Row of the access log', seq: 'Row of the access log', log_row: 'Row of the access log', purpose: 'Purpose', model: 'Model' };
+const NAMES = { note: 'Note', exchange_id: 'Exchange', account: 'Account', exchange: 'Exchange', name: 'Name', text: 'Prompt', prompt: 'Prompt', response: 'Response', system: 'System prompt', end_user: 'End user', time: 'Time', logged: 'Row of the access log', seq: 'Row of the access log', log_row: 'Row of the access log', purpose: 'Purpose', model: 'Model' };
 
 function told(answer) {
   const out = h('dl', { class: 'told' });
@@ -73,6 +73,9 @@ function told(answer) {
   }
   return out;
 }
+
+// Why a text is not shown.
+export const withheld = () => h('em', { class: 'soft' }, may('text') ? 'Withheld: no purpose was given on signing in' : 'Withheld for your role');
 
 // A button that reveals `what` ('account' or 'exchange') for a purpose; nothing for a role that may not.
 export function reveal(what, id, label = 'Reveal') {

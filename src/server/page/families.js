@@ -4,14 +4,14 @@
 // first; sorting is of the rows that are loaded. Guarantee: filters stand in the address, so a list can be sent to a colleague.
 
 import { h, shown, link, count, many, decimal, percent, span, day, moment, PAGE, PARAGRAPH, LINE } from './dom.js';
-import { get, post, may } from './api.js';
+import { get, post, me, may } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
 import { failure, field, reveal } from './dialog.js';
 import { head, section, print, template, textOf, families as familyTable } from './parts.js';
 import * as words from './words.js';
 
-const FILTERS = ['level', 'accounts', 'since', 'model', 'new'];
+const FILTERS = ['level', 'accounts', 'since', 'new'];
 
 export async function list({ query, signal, go }) {
   const filter = Object.fromEntries(FILTERS.map(name => [name, query.get(name) ?? '']));
@@ -20,10 +20,8 @@ export async function list({ query, signal, go }) {
   const rows = [...page.families];
   const holder = h('div', { 'aria-live': 'polite' });
   const draw = () => {
-    const total = page.total ?? page.families_total ?? null;
     holder.replaceChildren(familyTable(rows, { name: 'families', caption: 'Families', empty: 'No family passes these filters.' }),
-      h('p', { class: 'soft' }, total !== null ? `${count(rows.length)} of ${many(total, 'family', 'families')}. ` : `${many(rows.length, 'family is', 'families are')} shown. `,
-        page.withheld ? `${many(page.withheld, 'family', 'families')} of too few accounts withheld for your role. ` : null,
+      h('p', { class: 'soft' }, `${many(rows.length, 'family is', 'families are')} shown. `, !may('text') && `Families of fewer than ${count(me.k)} accounts and all texts are withheld for your role. `,
         next(page) && h('button', { type: 'button', class: 'act', onclick: more }, 'Show more')));
   };
   async function more(event) {
@@ -68,7 +66,7 @@ async function alike(family, prompt, signal) {
   });
 }
 
-const next = page => page.next_cursor ?? page.next ?? page.cursor ?? null;
+const next = page => page.next ?? null;
 
 export async function one({ id, signal }) {
   const answer = await get(`/families/${id}`, { signal });
@@ -77,7 +75,7 @@ export async function one({ id, signal }) {
   const prompt = textOf(family);
   const near = may('text') && prompt ? h('div', { class: 'waiting', 'aria-busy': 'true' }, 'Searching …') : null;
   const later = near ? alike(family, prompt, signal).then(found => near.replaceChildren(found), cause => { if (cause.name !== 'AbortError') near.replaceChildren(failure(cause)); }).finally(() => { near.removeAttribute('aria-busy'); near.className = ''; }) : null;
-  const raw = exchanges.some(e => e.prompt !== undefined || e.text !== undefined);
+  const raw = exchanges.some(e => typeof e.prompt === 'string');
   return {
     title: `Family ${family.id}`, later,
     nodes: [
@@ -95,7 +93,7 @@ export async function one({ id, signal }) {
           columns: [
             { head: 'Slot', rowhead: true, value: x => x.slot, show: x => h('span', { class: `slot s${x.slot % 6}` }, h('b', null, x.slot)) },
             { head: 'Values', n: true, value: x => x.distinct_values }, { head: 'Without it', n: true, value: x => x.absent },
-            { head: 'Examples', wide: true, fixed: true, value: x => (x.examples ?? []).join(' | '), show: x => h('ul', { class: 'chips' }, (x.examples ?? []).slice(0, 12).map(value => h('li', null, shown(value?.value ?? value, { most: 80 }), value?.count !== undefined && h('small', null, ` ${count(value.count)}`)))) },
+            { head: 'Examples', wide: true, fixed: true, value: x => (x.examples ?? []).join(' | '), show: x => h('ul', { class: 'chips' }, (x.examples ?? []).slice(0, 12).map(value => h('li', null, shown(value, { most: 80 })))) },
           ],
         }),
         family.within && h('p', null, 'It lies within family ', link(family.within), '.'),
@@ -122,13 +120,13 @@ export async function one({ id, signal }) {
         ],
       })),
       near && section('Similar families', 'What a search for its text finds in other families.', near),
-      exchanges.length > 0 && section('Exchanges', raw ? 'Some of its requests as they were sent, the earliest first.' : 'Their text is shown through a reveal only.', table({
+      exchanges.length > 0 && section('Exchanges', raw ? 'Some of its requests as they were sent, the earliest first.' : 'Their texts are withheld, since no purpose was given on signing in. Each can be revealed for a purpose of its own.', table({
         name: `${family.id}-exchanges`, caption: 'Exchanges of this family', rows: exchanges, most: 25,
         columns: [
           { head: 'Exchange', rowhead: true, value: e => e.exchange_id ?? e.exchange, show: e => [h('span', { class: 'id' }, shown(e.exchange_id ?? e.exchange, { most: 40 })), ' ', reveal('exchange', e.exchange_id ?? e.exchange)] },
           { head: 'Account', value: e => e.account, show: e => link(e.account) },
           { head: 'Time, UTC', soft: true, value: e => e.time, show: e => moment(e.time) },
-          ...(raw ? [{ head: 'Prompt', wide: true, value: e => e.prompt ?? e.text, show: e => shown(e.prompt ?? e.text, { most: PARAGRAPH / 4 }) }] : []),
+          ...(raw ? [{ head: 'Prompt', wide: true, value: e => e.prompt, show: e => shown(e.prompt, { most: PARAGRAPH / 4 }) }] : []),
         ],
       })),
     ],

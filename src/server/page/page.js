@@ -129,7 +129,7 @@ function frame() {
       h('form', { class: 'quick', role: 'search', onsubmit: event => { event.preventDefault(); const q = values(event.currentTarget).q; event.currentTarget.reset(); go(`/search${q ? `?${new URLSearchParams({ q })}` : ''}`); } },
         h('input', { type: 'search', name: 'q', placeholder: 'Search prompts', 'aria-label': 'Search prompts', autocomplete: 'off', spellcheck: 'false', maxlength: '1500' }), h('kbd', { 'aria-hidden': 'true' }, '/')),
       h('nav', { 'aria-label': 'Views' }, VIEWS.filter(view => view.nav).map(view => h('a', { href: view.href }, view.nav))),
-      h('div', { class: 'who' }, h('p', { id: 'night' }), h('p', null, plain(me.name, 30), h('span', { class: 'soft' }, ` ${me.role}`)),
+      h('div', { class: 'who' }, h('p', { id: 'night' }), h('p', null, plain(me.name, 30), h('span', { class: 'soft' }, ` ${me.role}`)), me.purpose && h('p', { class: 'soft' }, 'Texts for: ', plain(me.purpose, 40)),
         h('button', { type: 'button', class: 'plain', onclick: help }, 'Keys'), ' ', h('button', { type: 'button', class: 'plain', onclick: out }, 'Sign out'))),
     h('div', { class: 'stage' }, h('div', { id: 'banner', role: 'status' }), main));
   banner();
@@ -150,13 +150,15 @@ function login(why = null) {
   const form = h('form', { class: 'login', onsubmit: send },
     h('p', { class: 'brand' }, 'stillhunt'), h('h1', { tabindex: '-1' }, 'Sign in to the desk'), why && h('p', { class: 'soft' }, why),
     field({ name: 'token', label: 'Access token', kind: 'password', required: true, hint: 'Whoever runs this desk gives you one. It is kept nowhere in this browser.', autocomplete: 'current-password' }),
+    field({ name: 'purpose', label: 'Purpose, if you will read texts', hint: 'For example the number of a case. Each text that you are shown is logged with it; without it texts are withheld.', maxlength: '500' }),
     said, h('button', { type: 'submit', class: 'act' }, 'Sign in'));
   async function send(event) {
     event.preventDefault();
     const button = form.querySelector('button');
     button.disabled = true;
     try {
-      const session = await post('/session', { token: values(form).token.trim() }, { quiet: true });
+      const { token, purpose } = values(form);
+      const session = await post('/session', { token: token.trim(), ...(purpose.trim() && { purpose: purpose.trim() }) }, { quiet: true });
       await start(session);
     } catch (cause) {
       said.replaceChildren(failure(cause));
@@ -170,7 +172,7 @@ function login(why = null) {
 
 async function start(session) {
   const known = session?.role ? session : await get('/session', { quiet: true });
-  Object.assign(me, { name: known.name ?? '', role: known.role, may: known.may ?? null });
+  Object.assign(me, { name: known.name ?? '', role: known.role, purpose: known.purpose ?? null, k: known.k ?? 0 });
   frame();
   await show();
 }

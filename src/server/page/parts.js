@@ -6,6 +6,7 @@
 import { h, put, shown, link, count, many, decimal, day, LINE, length } from './dom.js';
 import { table } from './table.js';
 import { spark } from './chart.js';
+import { withheld } from './dialog.js';
 import * as words from './words.js';
 
 // The head of a view: what it is, its name, a line about it, and what can be done.
@@ -26,8 +27,8 @@ export function ladder(ring) {
 
 // A template: its text with each slot as a chip, at most `most` characters of it.
 export function template(family, { most = LINE, lines = false } = {}) {
-  const parts = family.template_parts ?? (family.template === undefined ? null : [{ text: family.template }]);
-  if (!parts) return shown(null);
+  const parts = family.template_parts ?? [{ text: family.template }];
+  if (family.template === null || family.template === undefined) return withheld();
   const out = h('span', { class: lines ? 'template lines' : 'template' });
   let left = most, cut = 0;
   parts.forEach((part, i) => {

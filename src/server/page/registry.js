@@ -13,7 +13,7 @@ import * as words from './words.js';
 const kindField = value => ({ name: 'kind', label: 'Kind', kind: 'select', value, options: Object.entries(words.kinds) });
 const provenance = { name: 'provenance', label: 'Provenance', required: true, hint: 'Where it is known from: an address, a contract, a ticket.', maxlength: '1000' };
 
-function add(again, { title, name = '', kind = 'app', what = null, intro, family = null }) {
+function add(again, { title, name = '', kind = 'app', what = null, intro }) {
   ask({
     title, act: 'Register', intro,
     fields: [
@@ -22,7 +22,6 @@ function add(again, { title, name = '', kind = 'app', what = null, intro, family
     submit: async given => {
       const body = { ...given, text: what ?? given.text };
       if (given.kind === 'gateway' && what === null) { body.account = given.text; delete body.text; }
-      if (family) body.family_id = family;
       await post('/registry', body);
       await again();
       return null;
@@ -31,21 +30,21 @@ function add(again, { title, name = '', kind = 'app', what = null, intro, family
 }
 
 export async function view({ signal, again }) {
-  const [list, proposed] = await Promise.all([get('/registry', { signal }), may('registry') ? get('/registry/suggest', { signal }).catch(cause => { if (cause.name === 'AbortError') throw cause; return null; }) : null]);
+  if (!may('registry')) return { title: 'Registry', nodes: [head('Registry', 'Known innocent texts', 'What is registered is no evidence of a ring, from the next audit on.'), h('p', { class: 'empty' }, 'The registry is shown to analysts and administrators.')] };
+  const [list, proposed] = await Promise.all([get('/registry', { signal, query: { limit: 1000 } }), get('/registry/suggest', { signal }).catch(cause => { if (cause.name === 'AbortError') throw cause; return null; })]);
   const entries = list.entries ?? [], candidates = proposed?.candidates ?? [];
-  const may_ = may('registry');
   return {
     title: 'Registry',
     nodes: [
       head('Registry', 'Known innocent texts', 'What is registered is no evidence of a ring, from the next audit on.',
-        may_ && h('button', { type: 'button', class: 'act', onclick: () => add(again, { title: 'Register a text or a gateway', intro: 'It is folded and kept as a digest; the text itself is not shown again.' }) }, 'Register'), print()),
-      may_ && section('Suggested', 'Texts that are sent day after day by accounts that behave like people: most likely an app that nobody registered. Look at the family before you confirm.', table({
+        h('button', { type: 'button', class: 'act', onclick: () => add(again, { title: 'Register a text or a gateway', intro: 'Give the text as it is known, or of a gateway the pseudonym of its account.' }) }, 'Register'), print()),
+      section('Suggested', 'Texts that are sent day after day by accounts that behave like people: most likely an app that nobody registered. Look at the family before you confirm.', table({
         name: 'suggested', caption: 'Suggested entries', rows: candidates, empty: 'Nothing is suggested.',
         columns: [
           { head: 'Text', rowhead: true, wide: true, value: c => c.template, show: c => shown(c.template, { most: LINE * 2 }) },
           { head: 'Family', value: c => c.family_id, show: c => link(c.family_id) }, { head: 'Accounts', n: true, value: c => c.accounts },
           { head: 'Why', wide: true, value: c => c.why, show: c => shown(c.why, { most: 300 }) },
-          { head: 'Confirm', fixed: true, value: () => '', show: c => h('button', { type: 'button', class: 'act small', 'aria-label': `Confirm ${c.family_id}`, onclick: () => add(again, { title: 'Confirm as innocent', name: `app of ${c.family_id}`, what: c.template, family: c.family_id, intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.` }) }, 'Confirm') },
+          { head: 'Confirm', fixed: true, value: () => '', show: c => h('button', { type: 'button', class: 'act small', 'aria-label': `Confirm ${c.family_id}`, onclick: () => add(again, { title: 'Confirm as innocent', name: `app of ${c.family_id}`, what: c.template, intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.` }) }, 'Confirm') },
         ],
       })),
       section('Entries', null, table({
@@ -53,9 +52,9 @@ export async function view({ signal, again }) {
         columns: [
           { head: 'Name', rowhead: true, value: e => e.name, show: e => shown(e.name, { most: 80 }) }, { head: 'Kind', value: e => e.kind, show: e => words.say(words.kinds, e.kind) },
           { head: 'Provenance', wide: true, value: e => e.provenance, show: e => shown(e.provenance || '–', { most: 200 }) },
-          { head: 'By', value: e => e.author, show: e => shown(e.author ?? '–', { most: 40 }) }, { head: 'Registered', soft: true, value: e => e.added ?? e.time, show: e => moment(e.added ?? e.time) },
-          { head: 'Digest', value: e => e.digest ?? e.account, show: e => h('span', { class: 'mono' }, shown(String(e.digest ?? e.account ?? '–').slice(0, 16), { most: 16 })) },
-          ...(may_ ? [{ head: 'Remove', fixed: true, value: () => '', show: e => h('button', {
+          { head: 'By', value: e => e.author, show: e => shown(e.author ?? '–', { most: 40 }) }, { head: 'Registered', soft: true, value: e => e.added, show: e => moment(e.added) },
+          { head: 'What', wide: true, value: e => e.what?.text ?? e.what?.digest ?? e.what?.account, show: e => (e.what?.account ? link(e.what.account) : shown(e.what?.text ?? e.what?.digest ?? null, { most: LINE })) },
+          ...(may('unregister') ? [{ head: 'Remove', fixed: true, value: () => '', show: e => h('button', {
             type: 'button', class: 'plain', 'aria-label': `Remove ${e.name}`.slice(0, 80), onclick: () => ask({
               title: 'Remove this entry', act: 'Remove', danger: true, fields: [], intro: 'All entries of this name are removed. From the next audit on their texts are evidence again.',
               submit: async () => { await remove('/registry', { query: { name: e.name } }); await again(); return null; },

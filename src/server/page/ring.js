@@ -14,7 +14,7 @@ import { head, section, print, ladder, rings as ringTable, behind } from './part
 import * as words from './words.js';
 
 const MOST = 60;
-const TIMED = 24;
+const TIMED = 16;
 
 export async function list({ query, signal, go }) {
   const rung = query.get('rung') ?? '';
@@ -30,7 +30,6 @@ export async function list({ query, signal, go }) {
       h('form', { class: 'filters', onsubmit: event => event.preventDefault(), onchange: event => go(`/rings${event.target.value ? `?rung=${event.target.value}` : ''}`, { keep: true }) },
         field({ name: 'rung', label: 'Rung, at or above', kind: 'select', value: rung, options: [['', 'any'], ...words.RUNGS.map(r => [r, words.rung[r][0]])] })),
       ringTable(rows, { name: 'rings', caption: 'Rings', empty: 'No ring is confirmed at this rung.' }),
-      answer.withheld ? h('p', { class: 'soft' }, `${many(answer.withheld, 'ring', 'rings')} of too few accounts withheld for your role.`) : null,
       past.length > 0 && section('Left the list', 'Nothing was heard of them for four weeks, or another ring has their accounts.', table({
         name: 'past-rings', caption: 'Rings that left the list', rows: past,
         columns: [{ head: 'Ring', rowhead: true, value: r => r.id, show: r => link(r.id) }, { head: 'Last listed', soft: true, value: r => r.last }, { head: 'Its accounts are now in', value: r => r.became, show: r => (r.became ? link(r.became) : '–') }],
@@ -47,39 +46,34 @@ export async function list({ query, signal, go }) {
   };
 }
 
-// First uses of the ring's families by its members, from the ring's own answer or from those of its families.
-async function firstUses(answer, ring, members, columns, signal) {
-  const uses = [];
-  if (Array.isArray(answer.uses) && answer.uses.length > 0) {
-    for (const use of answer.uses) {
-      const [account, family, time] = Array.isArray(use) ? [members[use[0]]?.account ?? use[0], ring.families[use[1]]?.family_id ?? use[1], use[2]] : [use.account, use.family_id ?? use.family, use.time ?? use.first_seen];
-      uses.push({ account, family, time });
-    }
-    return uses;
-  }
-  const known = new Set(members.map(m => m.account));
+// First uses of the ring's families by its members: places in both lists.
+const usesOf = (answer, ring, members) => (answer.uses ?? []).map(([member, family]) => ({ account: members[member]?.account, family: ring.families[family]?.family_id })).filter(use => use.account && use.family);
+
+// The moments of first uses, from the families themselves.
+async function moments(members, columns, signal) {
+  const uses = [], known = new Set(members.map(m => m.account));
   const found = await each(columns, column => get(`/families/${column.family_id}`, { signal }));
   found.forEach((family, i) => (family?.members ?? []).forEach(m => { if (known.has(m.account)) uses.push({ account: m.account, family: columns[i].family_id, time: m.first_seen }); }));
   return uses;
 }
 
 function who(ring, members, columns, uses) {
-  const at = new Map(), n = new Map(), first = new Map();
+  const at = new Set(), n = new Map();
   const place = new Map(columns.map((c, i) => [c.family_id, i]));
   for (const use of uses) {
     if (!place.has(use.family)) continue;
-    at.set(`${use.account} ${use.family}`, use);
+    at.add(`${use.account} ${use.family}`);
     const list = n.get(use.account) ?? [];
     list.push(place.get(use.family));
     n.set(use.account, list);
-    if (use.time && (!first.has(use.account) || use.time < first.get(use.account))) first.set(use.account, use.time);
   }
   const used = id => n.get(id)?.length ?? 0;
+  const earliest = id => (used(id) ? Math.min(...n.get(id)) : Infinity);
   const middle = id => (used(id) ? n.get(id).reduce((a, b) => a + b, 0) / used(id) : Infinity);
   const orders = {
     membership: ['as listed, likeliest first', null],
+    first: ['earliest family first', (a, b) => earliest(a.account) - earliest(b.account)],
     most: ['most families first', (a, b) => used(b.account) - used(a.account)],
-    first: ['first use first', (a, b) => ((first.get(a.account) ?? '9') < (first.get(b.account) ?? '9') ? -1 : 1)],
     alike: ['accounts with like families together', (a, b) => middle(a.account) - middle(b.account)],
   };
   const shownMembers = members.slice(0, MOST);
@@ -90,7 +84,7 @@ function who(ring, members, columns, uses) {
     title: 'Who used which family first', name: `${ring.id}-members-families`, rows: rows(order),
     note: `${count(shownMembers.length)} of ${many(members.length, 'account', 'accounts')} by ${count(columns.length)} of ${many(ring.families.length, 'family', 'families')}; days from the left`,
     columns: columns.map(c => ({ id: c.family_id, day: c.day, href: `/families/${c.family_id}`, title: `${c.family_id}, ${c.day}, ${c.accounts} of ${c.of} accounts` })),
-    has: (row, column) => { const use = at.get(`${row.account} ${column.id}`); return use ? { time: use.time ? moment(use.time) : null } : null; },
+    has: (row, column) => at.has(`${row.account} ${column.id}`),
   }));
   control.addEventListener('change', event => draw(event.target.value));
   draw('membership');
@@ -158,13 +152,10 @@ export async function one({ id, signal, again }) {
   const ring = answer.ring ?? answer.rings?.[0], members = answer.members ?? ring.members ?? [], meta = answer.rings_meta;
   const columns = [...ring.families.slice(0, MOST)].sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0));
   const timed = ring.families.slice(0, TIMED).sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0));
-  const place = h('div', { class: 'waiting', 'aria-busy': 'true' }, 'Reading first uses …');
-  const later = firstUses(answer, ring, members, columns, signal).then(uses => {
-    place.removeAttribute('aria-busy');
-    place.className = '';
-    if (uses.length === 0) place.replaceChildren(h('p', { class: 'empty' }, 'Who used what is withheld for your role, or was not kept.'));
-    else place.replaceChildren(...who(ring, members, columns, uses), ...[when(ring, timed, uses)].filter(Boolean));
-  }).catch(cause => { if (cause.name !== 'AbortError') place.replaceChildren(failure(cause)); });
+  const uses = usesOf(answer, ring, members);
+  const place = uses.length > 0 ? h('div', { class: 'waiting', 'aria-busy': 'true' }, 'Reading when each family was first used …') : null;
+  const later = place && moments(members, timed, signal).then(found => place.replaceChildren(...[when(ring, timed, found)].filter(Boolean)), cause => { if (cause.name !== 'AbortError') place.replaceChildren(failure(cause)); })
+    .finally(() => { place.removeAttribute('aria-busy'); place.className = ''; });
   const streams = Object.entries(ring.streams ?? {});
   const provenance = ring.provenance ?? [];
   return {
@@ -184,7 +175,8 @@ export async function one({ id, signal, again }) {
           { head: 'Found', wide: true, value: p => p.found, show: p => shown(p.found, { most: 300 }) },
         ],
       })),
-      section('Who, what and when', 'A mark is the first use of a family by an account. Customers share one old template; a work queue shares new text every day.', place),
+      section('Who, what and when', 'A mark is the first use of a family by an account. Customers share one old template; a work queue shares new text every day.',
+        uses.length === 0 ? h('p', { class: 'empty' }, may('account') ? 'Who used what was not kept of this ring.' : 'Who used what is withheld for your role.') : [who(ring, members, columns, uses), place]),
       section('Evidence by stream', 'Each stream by itself; they are never combined. From e = 20 on a stream counts towards the rung.',
         evidence({ title: 'log₁₀ e by stream', name: `${ring.id}-streams`, values: streams.map(([name, value]) => ({ label: words.say(words.stream, name), value })) }),
         ring.nights?.length > 0 && table({ name: `${ring.id}-nights`, caption: 'Evidence by night', rows: ring.nights, columns: [{ head: 'Night', rowhead: true, value: n => n.night ?? n.day }, { head: 'log₁₀ e', n: true, value: n => n.log10_e, show: n => decimal(n.log10_e) }] }),

@@ -5,10 +5,10 @@
 // was overtaken by a newer question is dropped.
 
 import { h, shown, link, count, many, decimal, moment, PARAGRAPH } from './dom.js';
-import { post } from './api.js';
+import { post, may } from './api.js';
 import { table } from './table.js';
 import { histogram } from './chart.js';
-import { field, failure, reveal } from './dialog.js';
+import { field, failure, reveal, withheld } from './dialog.js';
 import { head, section, print } from './parts.js';
 
 const ADDRESS = 1500;
@@ -41,7 +41,7 @@ export async function view({ query, replace, signal }) {
       field({ name: 'since', label: 'Since', kind: 'date', value: (query.get('since') ?? '').slice(0, 10) }),
       field({ name: 'until', label: 'Before', kind: 'date', value: (query.get('until') ?? '').slice(0, 10) }),
       field({ name: 'model', label: 'Served model', value: query.get('model') ?? '', maxlength: '200' }),
-      field({ name: 'account', label: 'Account', value: query.get('account') ?? '', maxlength: '200' })),
+      may('account') && field({ name: 'account', label: 'Account', value: query.get('account') ?? '', maxlength: '200' })),
     h('div', { class: 'acts noprint' }, h('button', { type: 'submit', class: 'act' }, 'Search')));
   let timer = 0, running = null;
   const soon = () => { clearTimeout(timer); timer = setTimeout(run, 250); };
@@ -77,24 +77,24 @@ export async function view({ query, replace, signal }) {
 
   function draw(answer) {
     const hits = answer.hits ?? [];
-    const accounts = new Set(hits.flatMap(hit => hit.account_ids ?? [hit.account]));
+    const accounts = new Set(hits.flatMap(hit => [hit.account, ...(hit.account_ids ?? [])]).filter(Boolean));
     const notes = (answer.notes ?? []).length > 0 && h('ul', { class: 'list soft' }, answer.notes.map(note => h('li', null, shown(note, { most: 300 }))));
     if (hits.length === 0) {
       out.replaceChildren(h('p', { class: 'empty' }, 'No prompt in this store is like it.'), ...[notes].filter(Boolean));
       return;
     }
     const accepted = hits.filter(hit => hit.accepted).length;
-    const raw = hits.some(hit => (hit.text ?? hit.prompt) !== undefined && (hit.text ?? hit.prompt) !== null);
+    const raw = hits.some(hit => typeof (hit.text ?? hit.prompt) === 'string');
     const result = h('div', null,
-      h('p', null, h('b', null, many(hits.length, 'prompt', 'prompts')), `, nearest first, from at least ${many(accounts.size, 'account', 'accounts')}.`, hits.some(hit => hit.accepted !== undefined) && ` The family rule accepts ${count(accepted)} of them.`), notes,
+      h('p', null, h('b', null, many(hits.length, 'prompt', 'prompts')), accounts.size > 0 ? `, nearest first, from at least ${many(accounts.size, 'account', 'accounts')}.` : ', nearest first.', hits.some(hit => hit.accepted !== undefined) && ` The family rule accepts ${count(accepted)} of them.`), notes,
       histogram({ title: 'Similarity of these prompts', note: 'cosine, higher is nearer', name: 'similarity', values: hits.map(hit => hit.similarity), from: Math.min(0, ...hits.map(hit => Math.floor(hit.similarity * 10) / 10)), to: 1 }),
       h('ol', { class: 'hits' }, hits.map((hit, i) => {
         const text = hit.text ?? hit.prompt, exchange = hit.exchange ?? hit.exchange_id, others = (hit.account_ids ?? []).filter(id => id !== hit.account);
         return h('li', { 'data-row': true },
           h('div', { class: 'score' }, h('b', null, decimal(hit.similarity, 3)), h('small', null, hit.accepted ? 'accepted' : hit.accepted === false ? 'not accepted' : '')),
           h('div', null,
-            h('p', { class: 'hit' }, raw ? shown(text, { most: PARAGRAPH / 2, lines: true, spans: text ? characters(text.slice(0, PARAGRAPH), hit.shared) : [] }) : h('em', { class: 'soft' }, 'Text withheld for your role')),
-            h('p', { class: 'meta' }, 'Account ', link(hit.account), ' · ', moment(hit.time), hit.requests !== undefined && ` · ${many(hit.requests, 'request', 'requests')} of ${many(hit.accounts, 'account', 'accounts')}`,
+            h('p', { class: 'hit' }, raw ? shown(text, { most: PARAGRAPH / 2, lines: true, spans: text ? characters(text.slice(0, PARAGRAPH), hit.shared) : [] }) : withheld()),
+            h('p', { class: 'meta' }, hit.account ? ['Account ', link(hit.account), ' · ', moment(hit.time), ' · '] : null, hit.requests !== undefined && `${many(hit.requests, 'request', 'requests')} of ${many(hit.accounts, 'account', 'accounts')}`,
               hit.family_id && [' · family ', link(hit.family_id)], exchange && [' · exchange ', h('span', { class: 'id' }, shown(exchange, { most: 40 })), ' ', reveal('exchange', exchange)]),
             others.length > 0 && h('details', null, h('summary', null, `${many(others.length, 'other account', 'other accounts')}${hit.accounts > others.length + 1 ? ` of ${count(hit.accounts - 1)}` : ''}`), h('p', { class: 'ids' }, others.map(id => [link(id), ' '])))));
       })),

@@ -13,12 +13,10 @@ import * as words from './words.js';
 
 function changes(changed) {
   if (!changed) return null;
-  const since = changed.since_night ?? changed.since ?? changed.night ?? null, rows = [];
-  const told = (name, list) => Array.isArray(list) && list.length > 0 && rows.push(h('li', null, h('b', null, name), ' ', list.slice(0, 20).map((one, i) => [i > 0 && ', ', link(one.id ?? one.ring_id ?? one)]), list.length > 20 && ` and ${count(list.length - 20)} more`));
-  told('New rings:', changed.new_rings ?? changed.rings_new);
-  told('Higher rung:', changed.risen_rings ?? changed.rings_risen);
-  told('Lower rung:', changed.fallen_rings ?? changed.rings_fallen);
-  told('Left the list:', changed.gone_rings ?? changed.rings_gone);
+  const since = changed.since, rows = [];
+  const told = (name, list) => Array.isArray(list) && list.length > 0 && rows.push(h('li', null, h('b', null, name), ' ', list.slice(0, 20).map((one, i) => [i > 0 && ', ', link(one)]), list.length > 20 && ` and ${count(list.length - 20)} more`));
+  told('New rings:', changed.new_rings);
+  told('Left the list:', changed.left_rings);
   for (const [name, one, more] of [['new_families', 'new family', 'new families'], ['new_accounts', 'new account', 'new accounts'], ['exchanges', 'exchange was added', 'exchanges were added']]) {
     if (typeof changed[name] === 'number') rows.push(h('li', null, `${many(changed[name], one, more)}.`));
   }
@@ -45,10 +43,10 @@ function planting(found) {
 export async function view({ signal }) {
   const report = await get('/tonight', { signal });
   const { counts = {}, store = {}, nights = [], rings = [], rings_meta: meta } = report;
-  const night = report.night ?? nights.at(-1)?.night ?? store.nights;
-  const newest = nights.at(-1), lastDay = meta?.days?.at(-1)?.day;
-  const changed = report.changed, fresh = new Set((changed?.new_rings ?? []).map(one => one.id ?? one));
-  const isNew = ring => fresh.has(ring.id) || (!changed && ring.confirmed_night === lastDay);
+  const night = nights.at(-1)?.night ?? store.nights;
+  const newest = nights.at(-1);
+  const changed = report.changed, fresh = new Set(changed?.new_rings ?? []);
+  const isNew = ring => fresh.has(ring.id);
   const list = rings.filter(ring => !ring.past);
   const quarantined = Object.entries(counts.quarantined_by_reason ?? {}).sort((a, b) => b[1] - a[1]);
   const title = `Night ${night ?? '–'}`;
