@@ -131,7 +131,7 @@ function frame() {
       h('nav', { 'aria-label': 'Views' }, VIEWS.filter(view => view.nav).map(view => h('a', { href: view.href }, view.nav))),
       h('div', { class: 'who' }, h('p', { id: 'night' }), h('p', null, plain(me.name, 30), h('span', { class: 'soft' }, ` ${me.role}`)), me.purpose && h('p', { class: 'soft' }, 'Texts for: ', plain(me.purpose, 40)),
         h('button', { type: 'button', class: 'plain', onclick: help }, 'Keys'), ' ', h('button', { type: 'button', class: 'plain', onclick: out }, 'Sign out'))),
-    h('div', { class: 'stage' }, h('div', { id: 'banner', role: 'status' }), main));
+    h('div', { class: 'stage' }, h('div', { id: 'banner', role: 'status' }), main, h('p', { id: 'printed' })));
   banner();
 }
 
@@ -225,6 +225,9 @@ document.addEventListener('click', event => {
 });
 
 addEventListener('popstate', () => { if (main?.isConnected) show({ back: true }); });
+// What an exhibit must say of itself.
+addEventListener('beforeprint', () => document.getElementById('printed')?.replaceChildren(`stillhunt, night ${count(night)}; ${location.pathname}${plain(location.search, 200)}; printed ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC by `, plain(me.name, 60)));
+
 let rest = 0;
 addEventListener('scroll', () => { clearTimeout(rest); rest = setTimeout(() => { if (main?.isConnected && !main.hasAttribute('aria-busy')) remember(); }, 120); }, { passive: true });
 history.scrollRestoration = 'manual';
