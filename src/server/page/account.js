@@ -23,7 +23,7 @@ export async function view({ id, signal }) {
     nodes: [
       head('Account', h('span', { class: 'mono' }, account), 'A keyed pseudonym. Its name can be revealed for a purpose, which is logged.', reveal('account', account, 'Reveal its name'), print()),
       facts([
-        ['requests', count(a.requests), a.trivial_requests ? `${count(a.trivial_requests)} of trivial text` : null], ['distinct prompts', count(a.distinct_prompts)], ['families', count(families.length)], ['rings', count(rings.length)],
+        ['requests', count(a.requests), a.trivial_requests ? `${count(a.trivial_requests)} of trivial text` : null], ['distinct prompts', count(a.distinct_prompts)], ['families listed', count(families.length)], ['rings', count(rings.length)],
         ['seen', span(a.first_seen, a.last_seen)],
       ], 'strip'),
       section('Rings', null, table({

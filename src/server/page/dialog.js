@@ -4,7 +4,7 @@
 // sent once, and answered in the same dialog. Weakness: what was revealed stays until the dialog is closed. Guarantee:
 // nothing is revealed before the server has logged who asked for it and why; it is never kept on the page behind.
 
-import { h, put, shown, PAGE } from './dom.js';
+import { h, put, shown, plain, PAGE } from './dom.js';
 import { post, me, may } from './api.js';
 
 let number = 0;
@@ -82,7 +82,7 @@ export function reveal(what, id, label = 'Reveal') {
   if (!may('reveal')) return null;
   const title = what === 'account' ? 'Reveal the account’s name' : 'Reveal the raw text';
   return h('button', {
-    type: 'button', class: 'plain reveal', 'aria-label': `${label} ${id}`,
+    type: 'button', class: 'plain reveal', 'aria-label': `${label} ${plain(id, 40)}`,
     onclick: () => ask({
       title, act: 'Log and reveal',
       intro: `What you ask for is written to the access log with your name (${me.name}), the time and this purpose before anything is shown.`,

@@ -149,7 +149,7 @@ function login(why = null) {
   const said = h('div');
   const form = h('form', { class: 'login', onsubmit: send },
     h('p', { class: 'brand' }, 'stillhunt'), h('h1', { tabindex: '-1' }, 'Sign in to the desk'), why && h('p', { class: 'soft' }, why),
-    field({ name: 'token', label: 'Access token', kind: 'password', required: true, hint: 'Whoever runs this desk gives you one. It is kept nowhere in this browser.', autocomplete: 'current-password' }),
+    field({ name: 'token', label: 'Access token', kind: 'password', required: true, hint: 'Whoever runs this desk gives you one. The page keeps it nowhere.', autocomplete: 'current-password' }),
     field({ name: 'purpose', label: 'Purpose, if you will read texts', hint: 'For example the number of a case. Each text that you are shown is logged with it; without it texts are withheld.', maxlength: '500' }),
     said, h('button', { type: 'submit', class: 'act' }, 'Sign in'));
   async function send(event) {

@@ -3,7 +3,7 @@
 // The idea: a suggestion is confirmed in one click and one sentence, its provenance, since an entry takes evidence away and
 // must be accounted for. Weakness: an entry counts from the next audit on. Guarantee: nothing is registered by itself.
 
-import { h, shown, link, count, many, moment, LINE } from './dom.js';
+import { h, shown, plain, link, count, many, moment, LINE } from './dom.js';
 import { get, post, remove, may } from './api.js';
 import { table } from './table.js';
 import { ask } from './dialog.js';
@@ -55,7 +55,7 @@ export async function view({ signal, again }) {
           { head: 'By', value: e => e.author, show: e => shown(e.author ?? '–', { most: 40 }) }, { head: 'Registered', soft: true, value: e => e.added, show: e => moment(e.added) },
           { head: 'What', wide: true, value: e => e.what?.text ?? e.what?.digest ?? e.what?.account, show: e => (e.what?.account ? link(e.what.account) : shown(e.what?.text ?? e.what?.digest ?? null, { most: LINE })) },
           ...(may('unregister') ? [{ head: 'Remove', fixed: true, value: () => '', show: e => h('button', {
-            type: 'button', class: 'plain', 'aria-label': `Remove ${e.name}`.slice(0, 80), onclick: () => ask({
+            type: 'button', class: 'plain', 'aria-label': `Remove ${plain(e.name, 60)}`, onclick: () => ask({
               title: 'Remove this entry', act: 'Remove', danger: true, fields: [], intro: 'All entries of this name are removed. From the next audit on their texts are evidence again.',
               submit: async () => { await remove('/registry', { query: { name: e.name } }); await again(); return null; },
             }) }, 'Remove') }] : []),
