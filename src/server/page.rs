@@ -4,20 +4,15 @@
 //! path that means nothing gives the shell too, and the page says so. Guarantee: the policy that every answer carries lets nothing run that is not
 //! one of these files, and lets no request leave for another host.
 
+mod assets;
+
+use assets::{ASSETS, SHELL};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 /// What the page may do: run, draw and ask what comes from here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
-/// A file of the page: its path, its media type and its bytes.
-struct Asset(&'static str, &'static str, &'static [u8]);
-
-/// The shell.
-const SHELL: Asset = Asset("/", "text/html; charset=utf-8", include_bytes!("page/index.html"));
-/// Everything else, below `/assets/`.
-const ASSETS: &[Asset] = &[];
 
 /// Headers that every answer of the desk carries.
 pub(super) fn guard(headers: &mut HeaderMap, secure: bool) {
@@ -39,8 +34,11 @@ pub(super) fn guard(headers: &mut HeaderMap, secure: bool) {
 
 /// The file of a path, or the shell; none for a path below `/assets/` that is not there.
 pub(super) fn page(path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
-    let asset = ASSETS.iter().find(|asset| asset.0 == path);
-    let asset = if path.starts_with("/assets/") { asset? } else { asset.unwrap_or(&SHELL) };
+    let shell = ("index.html", "text/html; charset=utf-8", SHELL);
+    let asset = match path.strip_prefix("/assets/") {
+        Some(name) => ASSETS.iter().find(|asset| asset.0 == name)?,
+        None => &shell,
+    };
     let tag = format!("\"{}\"", blake3::hash(asset.2).to_hex());
     let mut response = Response::new(Body::empty());
     let known =
