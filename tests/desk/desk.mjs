@@ -47,7 +47,7 @@ export class Desk {
   audit(path) { this.run('audit', path, '--store', this.store, '--key', this.key); }
 
   // A page of its own, signed in as `role`, or at the form where there is none.
-  async page(role, { at = '/', width = 1280, height = 900, dark = false, clock = false } = {}) {
+  async page(role, { at = '/', width = 1280, height = 900, dark = false, clock = false, purpose } = {}) {
     const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', acceptDownloads: true, reducedMotion: 'reduce' });
     const page = await context.newPage();
     page.saw = [];
@@ -61,12 +61,13 @@ export class Desk {
     page.on('console', message => { if (message.type() === 'error' && !/status of (401|403|404|422)/.test(message.text())) page.saw.push(`said ${message.text()}`); });
     if (clock) await page.clock.install();
     await page.goto(this.url + at);
-    if (role) await this.signIn(page, role);
+    if (role) await this.signIn(page, role, purpose);
     return page;
   }
 
-  async signIn(page, role) {
+  async signIn(page, role, purpose = 'a test of the page') {
     await page.getByLabel('Access token').fill(this.tokens[role]);
+    await page.getByLabel('Purpose').fill(purpose);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await settled(page);
   }

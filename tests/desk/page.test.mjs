@@ -215,6 +215,24 @@ test('a reveal needs a purpose, is logged first and shown after', () => on('anal
   assert.equal(await page.getByRole('dialog').count(), 0);
 }));
 
+test('texts are shown for a purpose only, which can be said at any time', () => on('analyst', { purpose: '', at: `/families/${family.id}` }, async page => {
+  await settled(page);
+  const prompt = desk.json('family', family.id, '--key', desk.key).exchanges[0].prompt;
+  assert.equal((await text(page)).includes(prompt), false);
+  await page.getByRole('button', { name: 'say what for' }).first().click();
+  await page.getByRole('textbox', { name: 'Purpose' }).fill('Fall 17, Größe');
+  await page.getByRole('button', { name: 'Show texts' }).click();
+  await page.getByRole('table', { name: 'Exchanges of this family' }).getByText(prompt).first().waitFor();
+  await page.reload();
+  await settled(page);
+  assert.ok((await text(page)).includes(prompt));
+  const admin = await desk.page('admin', { at: '/evidence' });
+  await settled(admin);
+  assert.match(await text(admin), /Fall 17, Größe/);
+  assert.deepEqual(admin.saw, []);
+  await admin.context().close();
+}));
+
 test('a suggestion is confirmed in one click and its provenance', () => on('analyst', { at: '/registry' }, async page => {
   await settled(page);
   const confirm = page.getByRole('button', { name: /^Confirm/ });

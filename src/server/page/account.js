@@ -7,7 +7,7 @@ import { h, shown, link, count, decimal, percent, span, PARAGRAPH } from './dom.
 import { get, may } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
-import { reveal } from './dialog.js';
+import { reveal, withheld } from './dialog.js';
 import { head, section, print } from './parts.js';
 import * as words from './words.js';
 
@@ -36,7 +36,7 @@ export async function view({ id, signal }) {
         ],
       }), rings.length > 0 && h('p', { class: 'soft' }, words.NO_GUILT)),
       hours && section('Hours', 'Requests by hour of the day, UTC.', bars({ title: 'Requests by hour', name: `${account}-hours`, values: hours })),
-      section('Families', 'What it sent that others sent too, or sent alike.', table({
+      section('Families', ['What it sent that others sent too, or sent alike.', !raw && families.length > 0 && [' ', withheld()]], table({
         name: `${account}-families`, caption: 'Families of this account', rows: families, most: 60, empty: 'Nothing that it sent is in a family.',
         columns: [
           { head: 'Family', rowhead: true, value: f => f.family_id ?? f.id, show: f => link(f.family_id ?? f.id) },

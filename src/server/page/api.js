@@ -26,6 +26,8 @@ async function ask(method, path, { query, body, signal, quiet } = {}) {
   const headers = { Accept: 'application/json' };
   if (method !== 'GET') headers['Stillhunt-Desk'] = '1';
   if (body !== undefined) headers['Content-Type'] = 'application/json';
+  // A header holds bytes: those of UTF-8, each as a character.
+  if (me.said) headers['Stillhunt-Purpose'] = String.fromCharCode(...new TextEncoder().encode(me.said));
   let answer;
   try {
     answer = await fetch(url, {
@@ -67,8 +69,8 @@ export async function each(items, call, atOnce = 4) {
   return out;
 }
 
-// Who is signed in, and what they said that they want texts for.
-export const me = { name: '', role: '', purpose: null, k: 0 };
+// Who is signed in; what they said on signing in that they want texts for, and what they said since, which goes before it.
+export const me = { name: '', role: '', purpose: null, said: null, k: 0 };
 const RANK = { viewer: 0, analyst: 1, admin: 2 };
 // What each act needs. The server decides; this only keeps the page from asking for what it would be refused.
 const NEEDS = { text: 1, account: 1, reveal: 1, note: 1, dispose: 1, registry: 1, custody: 1, unregister: 2, log: 2 };

@@ -74,8 +74,24 @@ function told(answer) {
   return out;
 }
 
-// Why a text is not shown.
-export const withheld = () => h('em', { class: 'soft' }, may('text') ? 'Withheld: no purpose was given on signing in' : 'Withheld for your role');
+// Asks what texts are wanted for, and shows the view again with them.
+export function sayPurpose() {
+  ask({
+    title: 'What are texts wanted for?', act: 'Show texts',
+    intro: 'Texts of prompts are shown for a purpose. Each view that shows them is written to the access log with your name and this purpose, until you sign out.',
+    fields: [{ name: 'purpose', label: 'Purpose', value: me.said ?? me.purpose ?? '', required: true, hint: 'For example the number of the case.', maxlength: '160' }],
+    submit: async ({ purpose }) => {
+      me.said = purpose.trim() || null;
+      document.dispatchEvent(new Event('purpose'));
+      return null;
+    },
+  });
+}
+
+// Why a text is not shown, and what to do.
+export const withheld = () => (may('text')
+  ? h('span', { class: 'soft' }, 'Withheld until you ', h('button', { type: 'button', class: 'plain', onclick: event => { event.preventDefault(); sayPurpose(); } }, 'say what for'))
+  : h('em', { class: 'soft' }, 'Withheld for your role'));
 
 // A button that reveals `what` ('account' or 'exchange') for a purpose; nothing for a role that may not.
 export function reveal(what, id, label = 'Reveal') {

@@ -7,7 +7,7 @@ import { h, shown, link, count, many, decimal, percent, span, day, moment, PAGE,
 import { get, post, me, may } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
-import { failure, field, reveal } from './dialog.js';
+import { failure, field, reveal, withheld } from './dialog.js';
 import { head, section, print, template, textOf, families as familyTable } from './parts.js';
 import * as words from './words.js';
 
@@ -93,7 +93,7 @@ export async function one({ id, signal }) {
           columns: [
             { head: 'Slot', rowhead: true, value: x => x.slot, show: x => h('span', { class: `slot s${x.slot % 6}` }, h('b', null, x.slot)) },
             { head: 'Values', n: true, value: x => x.distinct_values }, { head: 'Without it', n: true, value: x => x.absent },
-            { head: 'Examples', wide: true, fixed: true, value: x => (x.examples ?? []).join(' | '), show: x => h('ul', { class: 'chips' }, (x.examples ?? []).slice(0, 12).map(value => h('li', null, shown(value, { most: 80 })))) },
+            { head: 'Examples', wide: true, fixed: true, value: x => (x.examples ?? []).join(' | '), show: x => (x.examples ?? []).length === 0 ? withheld() : h('ul', { class: 'chips' }, (x.examples ?? []).slice(0, 12).map(value => h('li', null, shown(value, { most: 80 })))) },
           ],
         }),
         family.within && h('p', null, 'It lies within family ', link(family.within), '.'),
@@ -120,7 +120,7 @@ export async function one({ id, signal }) {
         ],
       })),
       near && section('Similar families', 'What a search for its text finds in other families.', near),
-      exchanges.length > 0 && section('Exchanges', raw ? 'Some of its requests as they were sent, the earliest first.' : 'Their texts are withheld, since no purpose was given on signing in. Each can be revealed for a purpose of its own.', table({
+      exchanges.length > 0 && section('Exchanges', raw ? 'Some of its requests as they were sent, the earliest first.' : [withheld(), '. Each can also be revealed for a purpose of its own.'], table({
         name: `${family.id}-exchanges`, caption: 'Exchanges of this family', rows: exchanges, most: 25,
         columns: [
           { head: 'Exchange', rowhead: true, value: e => e.exchange_id ?? e.exchange, show: e => [h('span', { class: 'id' }, shown(e.exchange_id ?? e.exchange, { most: 40 })), ' ', reveal('exchange', e.exchange_id ?? e.exchange)] },

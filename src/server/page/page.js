@@ -5,8 +5,8 @@
 // somebody left its view is dropped, and a view that fails says so in the server's words with a way on.
 
 import { h, put, plain, count } from './dom.js';
-import { get, post, remove, on, me } from './api.js';
-import { field, failure, tell, values } from './dialog.js';
+import { get, post, remove, on, me, may } from './api.js';
+import { field, failure, tell, values, sayPurpose } from './dialog.js';
 import { head } from './parts.js';
 import * as tonight from './tonight.js';
 import * as search from './search.js';
@@ -36,6 +36,7 @@ const VIEWS = [
 ];
 
 const keep = { get: name => { try { return localStorage.getItem(name); } catch { return null; } }, set: (name, value) => { try { localStorage.setItem(name, value); } catch { /* a browser that keeps nothing */ } } };
+const session = { get: name => { try { return sessionStorage.getItem(name); } catch { return null; } }, set: (name, value) => { try { sessionStorage.setItem(name, value); } catch { /* kept while the page stays */ } } };
 let main = null, leave = null, keys = keep.get('keys') !== 'off';
 let night = 0, newer = 0;
 
@@ -129,15 +130,26 @@ function frame() {
       h('form', { class: 'quick', role: 'search', onsubmit: event => { event.preventDefault(); const q = values(event.currentTarget).q; event.currentTarget.reset(); go(`/search${q ? `?${new URLSearchParams({ q })}` : ''}`); } },
         h('input', { type: 'search', name: 'q', placeholder: 'Search prompts', 'aria-label': 'Search prompts', autocomplete: 'off', spellcheck: 'false', maxlength: '1500' }), h('kbd', { 'aria-hidden': 'true' }, '/')),
       h('nav', { 'aria-label': 'Views' }, VIEWS.filter(view => view.nav).map(view => h('a', { href: view.href }, view.nav))),
-      h('div', { class: 'who' }, h('p', { id: 'night' }), h('p', null, plain(me.name, 30), h('span', { class: 'soft' }, ` ${me.role}`)), me.purpose && h('p', { class: 'soft' }, 'Texts for: ', plain(me.purpose, 40)),
+      h('div', { class: 'who' }, h('p', { id: 'night' }), h('p', null, plain(me.name, 30), h('span', { class: 'soft' }, ` ${me.role}`)), may('text') && h('p', { id: 'purpose' }),
         h('button', { type: 'button', class: 'plain', onclick: help }, 'Keys'), ' ', h('button', { type: 'button', class: 'plain', onclick: out }, 'Sign out'))),
     h('div', { class: 'stage' }, h('div', { id: 'banner', role: 'status' }), main, h('p', { id: 'printed' })));
   banner();
+  purpose();
 }
+
+// What texts are shown for, beside the name of whoever reads them.
+function purpose() {
+  const place = document.getElementById('purpose'), what = me.said ?? me.purpose;
+  place?.replaceChildren();
+  if (place) put(place, what && h('span', { class: 'soft' }, 'Texts for ', plain(what, 40), ' '), h('button', { type: 'button', class: 'plain', onclick: sayPurpose }, what ? 'Change' : 'Purpose of texts'));
+}
+document.addEventListener('purpose', () => { session.set('purpose', me.said ?? ''); purpose(); show({ focus: false }); });
 
 async function out() {
   await remove('/session', { quiet: true }).catch(() => null);
   me.role = '';
+  me.said = null;
+  session.set('purpose', '');
   history.replaceState({ top: 0 }, '', '/');
   login();
 }
@@ -172,7 +184,7 @@ function login(why = null) {
 
 async function start(session) {
   const known = session?.role ? session : await get('/session', { quiet: true });
-  Object.assign(me, { name: known.name ?? '', role: known.role, purpose: known.purpose ?? null, k: known.k ?? 0 });
+  Object.assign(me, { name: known.name ?? '', role: known.role, purpose: known.purpose ?? null, k: known.k ?? 0, said: session.get('purpose') || null });
   frame();
   await show();
 }

@@ -25,10 +25,13 @@ export function ladder(ring) {
     h('li', { class: ring.disposition ? 'done' : null }, ring.disposition ? words.say(words.disposition, ring.disposition) : 'No disposition', h('span', { class: 'hide' }, ' by an analyst')));
 }
 
+// A button inside a link is none: in a row that is a link the words stand alone.
+const hidden = lines => (lines ? withheld() : h('em', { class: 'soft' }, 'Text withheld'));
+
 // A template: its text with each slot as a chip, at most `most` characters of it.
 export function template(family, { most = LINE, lines = false } = {}) {
   const parts = family.template_parts ?? [{ text: family.template }];
-  if (family.template === null || family.template === undefined) return withheld();
+  if (family.template === null || family.template === undefined) return hidden(lines);
   const out = h('span', { class: lines ? 'template lines' : 'template' });
   let left = most, cut = 0;
   parts.forEach((part, i) => {
