@@ -9,6 +9,7 @@ mod provenance;
 mod registry;
 mod rings;
 mod sensitivity;
+mod sharing;
 mod summary;
 
 pub use filter::SimilarQuery;
@@ -16,4 +17,5 @@ pub use members::export_members;
 pub use opened::{AccountPage, ExchangePage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit};
 pub use registry::{Candidate, registry, suggest};
 pub use rings::{chosen_rings, export_rings, past_rings, placebo, rings, rings_page};
+pub use sharing::Sharer;
 pub use summary::{After, ListQuery, export_families, family_exchanges, report};

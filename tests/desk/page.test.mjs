@@ -17,7 +17,7 @@ before(async () => {
   await desk.open();
   report = desk.json('ring', 'list');
   ring = report.rings[0];
-  family = desk.json('family', 'list').families.find(f => f.slots.length > 0);
+  family = desk.json('family', 'list').families.find((f) => f.slots.length > 0);
   account = desk.json('ring', ring.id).members[0].account;
 });
 
@@ -38,311 +38,371 @@ async function on(role, options, look) {
 }
 
 const views = () => [
-  ['tonight', '/'], ['search', `/search?q=${encodeURIComponent('Give me a three question quiz')}`], ['families', '/families'], ['family', `/families/${family.id}`], ['account', `/accounts/${account}`],
-  ['rings', '/rings'], ['ring', `/rings/${ring.id}`], ['cases', '/cases'], ['registry', '/registry'], ['evidence', '/evidence'], ['map', '/map'], ['watermark', '/watermark'],
+  ['tonight', '/'],
+  ['search', `/search?q=${encodeURIComponent('Give me a three question quiz')}`],
+  ['families', '/families'],
+  ['family', `/families/${family.id}`],
+  ['account', `/accounts/${account}`],
+  ['rings', '/rings'],
+  ['ring', `/rings/${ring.id}`],
+  ['cases', '/cases'],
+  ['registry', '/registry'],
+  ['evidence', '/evidence'],
+  ['map', '/map'],
+  ['watermark', '/watermark'],
 ];
-const wide = page => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-const text = page => page.locator('main').innerText();
+const wide = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+const text = (page) => page.locator('main').innerText();
 
-test('the form asks for a token, refuses a wrong one in words, and then shows tonight', () => on(null, {}, async page => {
-  await page.getByLabel('Access token').waitFor();
-  assert.match(await page.title(), /Sign in/);
-  await shot(page, 'sign-in', false);
-  assert.deepEqual(await breaches(page), []);
-  await page.getByLabel('Access token').fill('shd_nobody');
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('alert').waitFor();
-  await desk.signIn(page, 'analyst');
-  assert.match(await page.title(), /^Tonight: night 6/);
-  assert.equal(new URL(page.url()).search, '');
-  assert.ok(page.asked.every(one => !one.includes(desk.tokens.analyst)), 'no token in an address');
-}));
-
-test('an address that somebody was sent opens after signing in, and signing out ends the session', () => on(null, { at: `/rings/${ring.id}` }, async page => {
-  await desk.signIn(page, 'analyst');
-  assert.equal(await page.title(), `Ring ${ring.id} · stillhunt`);
-  await page.getByRole('button', { name: 'Sign out' }).click();
-  await page.getByLabel('Access token').waitFor();
-  await page.goto(`${desk.url}/rings/${ring.id}`);
-  await page.getByLabel('Access token').waitFor();
-}));
-
-for (const [mode, options] of [['light', {}], ['dark', { dark: true }], ['phone', { width: 390, height: 844 }]]) {
-  test(`every view stands, is named, is accessible and keeps its width: ${mode}`, () => on('analyst', options, async page => {
-    const titles = new Set();
-    for (const [name, path] of views()) {
-      await desk.go(page, path);
-      await page.waitForTimeout(60);
-      assert.ok(await wide(page) <= 0, `${name} is wider than the window`);
-      assert.equal(await page.getByRole('alert').count(), 0, `${name}: ${await text(page)}`);
-      assert.deepEqual(await breaches(page), [], name);
-      titles.add(await page.title());
-      await shot(page, `${name}-${mode}`);
-    }
-    assert.equal(titles.size, views().length, 'each title names its own view');
+test('the form asks for a token, refuses a wrong one in words, and then shows tonight', () =>
+  on(null, {}, async (page) => {
+    await page.getByLabel('Access token').waitFor();
+    assert.match(await page.title(), /Sign in/);
+    await shot(page, 'sign-in', false);
+    assert.deepEqual(await breaches(page), []);
+    await page.getByLabel('Access token').fill('shd_nobody');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('alert').waitFor();
+    await desk.signIn(page, 'analyst');
+    assert.match(await page.title(), /^Tonight: night 6/);
+    assert.equal(new URL(page.url()).search, '');
+    assert.ok(
+      page.asked.every((one) => !one.includes(desk.tokens.analyst)),
+      'no token in an address',
+    );
   }));
+
+test('an address that somebody was sent opens after signing in, and signing out ends the session', () =>
+  on(null, { at: `/rings/${ring.id}` }, async (page) => {
+    await desk.signIn(page, 'analyst');
+    assert.equal(await page.title(), `Ring ${ring.id} · stillhunt`);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Access token').waitFor();
+    await page.goto(`${desk.url}/rings/${ring.id}`);
+    await page.getByLabel('Access token').waitFor();
+  }));
+
+for (const [mode, options] of [
+  ['light', {}],
+  ['dark', { dark: true }],
+  ['phone', { width: 390, height: 844 }],
+]) {
+  test(`every view stands, is named, is accessible and keeps its width: ${mode}`, () =>
+    on('analyst', options, async (page) => {
+      const titles = new Set();
+      for (const [name, path] of views()) {
+        await desk.go(page, path);
+        await page.waitForTimeout(60);
+        assert.ok((await wide(page)) <= 0, `${name} is wider than the window`);
+        assert.equal(await page.getByRole('alert').count(), 0, `${name}: ${await text(page)}`);
+        assert.deepEqual(await breaches(page), [], name);
+        titles.add(await page.title());
+        await shot(page, `${name}-${mode}`);
+      }
+      assert.equal(titles.size, views().length, 'each title names its own view');
+    }));
 }
 
-test('tonight says what the command line says', () => on('analyst', {}, async page => {
-  const said = await text(page);
-  for (const one of report.rings) assert.ok(said.includes(one.id), one.id);
-  const grouped = n => String(n).replace(/\B(?=(\d{3})+$)/g, '\u202f');
-  assert.ok(said.includes(grouped(report.rings_meta.proposed)), 'number of tests');
-  assert.match(said, /at most 1% are expected to be false/);
-  assert.match(said, /no probability of guilt/);
-}));
+test('tonight says what the command line says', () =>
+  on('analyst', {}, async (page) => {
+    const said = await text(page);
+    for (const one of report.rings) assert.ok(said.includes(one.id), one.id);
+    const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+    assert.ok(said.includes(grouped(report.rings_meta.proposed)), 'number of tests');
+    assert.match(said, /at most 1% are expected to be false/);
+    assert.match(said, /no probability of guilt/);
+  }));
 
-test('search follows what is typed, an account is one click away, and back is right', () => on('analyst', {}, async page => {
-  await page.keyboard.press('/');
-  await page.keyboard.type('Give me a three question quiz');
-  await page.keyboard.press('Enter');
-  await page.locator('.hits > li').first().waitFor();
-  assert.match(await page.title(), /^Search: Give me/);
-  assert.match(page.url(), /\/search\?q=Give/);
-  const before = await page.locator('.hits > li').first().innerText();
-  await page.getByLabel('Prompt', { exact: true }).fill('Give me a three question quiz that reveals which kitchen tool I am');
-  await page.waitForFunction(() => document.location.href.includes('kitchen'));
-  await page.waitForFunction(was => document.querySelector('.hits > li')?.innerText !== was, before);
-  const answer = desk.json('similar', 'Give me a three question quiz that reveals which kitchen tool I am', '--key', desk.key);
-  assert.ok((await page.locator('.hits > li').first().innerText()).includes(answer.hits[0].similarity.toFixed(3)));
-  await page.locator('.hits > li').first().locator('a[href^="/accounts/"]').first().click();
-  await page.waitForURL(/\/accounts\/a/);
-  await settled(page);
-  assert.match(await page.title(), /^Account a/);
-  await page.goBack();
-  await page.locator('.hits > li').first().waitFor();
-  assert.ok((await page.getByLabel('Prompt', { exact: true }).inputValue()).includes('kitchen'));
-  await page.goBack();
-  await settled(page);
-  assert.match(await page.title(), /^Tonight/);
-  await page.goForward();
-  await page.locator('.hits > li').first().waitFor();
-}));
+test('search follows what is typed, an account is one click away, and back is right', () =>
+  on('analyst', {}, async (page) => {
+    await page.keyboard.press('/');
+    await page.keyboard.type('Give me a three question quiz');
+    await page.keyboard.press('Enter');
+    await page.locator('.hits > li').first().waitFor();
+    assert.match(await page.title(), /^Search: Give me/);
+    assert.match(page.url(), /\/search\?q=Give/);
+    const before = await page.locator('.hits > li').first().innerText();
+    await page.getByLabel('Prompt', { exact: true }).fill('Give me a three question quiz that reveals which kitchen tool I am');
+    await page.waitForFunction(() => document.location.href.includes('kitchen'));
+    await page.waitForFunction((was) => document.querySelector('.hits > li')?.innerText !== was, before);
+    const answer = desk.json('similar', 'Give me a three question quiz that reveals which kitchen tool I am', '--key', desk.key);
+    assert.ok((await page.locator('.hits > li').first().innerText()).includes(answer.hits[0].similarity.toFixed(3)));
+    await page.locator('.hits > li').first().locator('a[href^="/accounts/"]').first().click();
+    await page.waitForURL(/\/accounts\/a/);
+    await settled(page);
+    assert.match(await page.title(), /^Account a/);
+    await page.goBack();
+    await page.locator('.hits > li').first().waitFor();
+    assert.ok((await page.getByLabel('Prompt', { exact: true }).inputValue()).includes('kitchen'));
+    await page.goBack();
+    await settled(page);
+    assert.match(await page.title(), /^Tonight/);
+    await page.goForward();
+    await page.locator('.hits > li').first().waitFor();
+  }));
 
-test('back puts the page where it was', () => on('analyst', { at: '/families' }, async page => {
-  await settled(page);
-  await page.evaluate(() => scrollTo(0, 900));
-  await page.waitForTimeout(300);
-  await page.locator('tr[data-row] a').nth(30).click();
-  await page.waitForURL(/\/families\/./);
-  await settled(page);
-  await page.goBack();
-  await settled(page);
-  await page.waitForFunction(() => scrollY > 600);
-}));
+test('back puts the page where it was', () =>
+  on('analyst', { at: '/families' }, async (page) => {
+    await settled(page);
+    await page.evaluate(() => scrollTo(0, 900));
+    await page.waitForTimeout(300);
+    await page.locator('tr[data-row] a').nth(30).click();
+    await page.waitForURL(/\/families\/./);
+    await settled(page);
+    await page.goBack();
+    await settled(page);
+    await page.waitForFunction(() => scrollY > 600);
+  }));
 
-test('the keys alone lead from tonight to a ring and on to one of its accounts', () => on('analyst', {}, async page => {
-  await page.keyboard.press('j');
-  await page.keyboard.press('Enter');
-  await page.waitForURL(/\/rings\/r/);
-  await settled(page);
-  await page.locator('main h1').waitFor();
-  await page.keyboard.press('g');
-  await page.keyboard.press('f');
-  await page.waitForURL(/\/families$/);
-  await settled(page);
-  for (let n = 0; n < 3; n += 1) await page.keyboard.press('j');
-  await page.keyboard.press('k');
-  assert.equal(await page.evaluate(() => [...document.querySelectorAll('tr[data-row]')].indexOf(document.activeElement.closest('tr'))), 1);
-  await page.keyboard.press('?');
-  await page.getByRole('dialog').waitFor();
-  assert.deepEqual(await breaches(page), []);
-  await page.keyboard.press('Escape');
-  assert.equal(await page.getByRole('dialog').count(), 0);
-}));
+test('the keys alone lead from tonight to a ring and on to one of its accounts', () =>
+  on('analyst', {}, async (page) => {
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/rings\/r/);
+    await settled(page);
+    await page.locator('main h1').waitFor();
+    await page.keyboard.press('g');
+    await page.keyboard.press('f');
+    await page.waitForURL(/\/families$/);
+    await settled(page);
+    for (let n = 0; n < 3; n += 1) await page.keyboard.press('j');
+    await page.keyboard.press('k');
+    assert.equal(await page.evaluate(() => [...document.querySelectorAll('tr[data-row]')].indexOf(document.activeElement.closest('tr'))), 1);
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').waitFor();
+    assert.deepEqual(await breaches(page), []);
+    await page.keyboard.press('Escape');
+    assert.equal(await page.getByRole('dialog').count(), 0);
+  }));
 
-test('a ring shows its verdict with null, tests and error, and every explanation', () => on('analyst', { at: `/rings/${ring.id}` }, async page => {
-  await settled(page);
-  const said = await text(page);
-  for (const words of ['Null hypothesis', 'Number of tests', 'Error rate', 'Placebo', 'no probability of guilt', 'Innocent explanations tested', 'Sensitivity']) assert.ok(said.includes(words), words);
-  assert.equal(await page.locator('table', { has: page.locator('caption', { hasText: 'Innocent explanations' }) }).locator('tbody tr').count(), ring.provenance.length);
-  assert.ok(await page.locator('figure svg rect.bar').count() > 100, 'who used what is drawn');
-  const label = () => page.locator('figure').first().locator('text.id').first().textContent();
-  const first = await label();
-  await page.getByLabel('Order of the accounts').selectOption('alike');
-  assert.notEqual(await label(), first);
-  await page.emulateMedia({ media: 'print' });
-  assert.equal(await page.locator('.side').isVisible(), false);
-  assert.equal(await page.getByText('Null hypothesis').isVisible(), true);
-  assert.equal(await page.getByText('Number of tests').isVisible(), true);
-  assert.equal(await page.getByText('Error rate').isVisible(), true);
-}));
+test('a ring shows its verdict with null, tests and error, and every explanation', () =>
+  on('analyst', { at: `/rings/${ring.id}` }, async (page) => {
+    await settled(page);
+    const said = await text(page);
+    for (const words of [
+      'Null hypothesis',
+      'Number of tests',
+      'Error rate',
+      'Placebo',
+      'no probability of guilt',
+      'Innocent explanations tested',
+      'Sensitivity',
+    ])
+      assert.ok(said.includes(words), words);
+    assert.equal(
+      await page
+        .locator('table', { has: page.locator('caption', { hasText: 'Innocent explanations' }) })
+        .locator('tbody tr')
+        .count(),
+      ring.provenance.length,
+    );
+    assert.ok((await page.locator('figure svg rect.bar').count()) > 100, 'who used what is drawn');
+    const label = () => page.locator('figure').first().locator('text.id').first().textContent();
+    const first = await label();
+    await page.getByLabel('Order of the accounts').selectOption('alike');
+    assert.notEqual(await label(), first);
+    await page.emulateMedia({ media: 'print' });
+    assert.equal(await page.locator('.side').isVisible(), false);
+    assert.equal(await page.getByText('Null hypothesis').isVisible(), true);
+    assert.equal(await page.getByText('Number of tests').isVisible(), true);
+    assert.equal(await page.getByText('Error rate').isVisible(), true);
+  }));
 
-test('tables and charts come as files', () => on('analyst', { at: `/rings/${ring.id}` }, async page => {
-  await settled(page);
-  const save = async button => { const [file] = await Promise.all([page.waitForEvent('download'), button.click()]); return [file.suggestedFilename(), readFileSync(await file.path(), 'utf8')]; };
-  const [name, rows] = await save(page.locator('.table', { has: page.locator('caption', { hasText: /^Members$/ }) }).getByRole('button', { name: 'CSV' }));
-  assert.equal(name, `${ring.id}-members.csv`);
-  assert.equal(rows.trim().split('\r\n').length, 1 + desk.json('ring', ring.id).members.length);
-  const [drawn, svg] = await save(page.locator('figure').first().getByRole('button', { name: 'SVG' }));
-  assert.match(drawn, /\.svg$/);
-  assert.match(svg, /^<svg[^>]+xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
-  assert.doesNotMatch(svg, /class=|href=/);
-}));
+test('tables and charts come as files', () =>
+  on('analyst', { at: `/rings/${ring.id}` }, async (page) => {
+    await settled(page);
+    const save = async (button) => {
+      const [file] = await Promise.all([page.waitForEvent('download'), button.click()]);
+      return [file.suggestedFilename(), readFileSync(await file.path(), 'utf8')];
+    };
+    const [name, rows] = await save(
+      page.locator('.table', { has: page.locator('caption', { hasText: /^Members$/ }) }).getByRole('button', { name: 'CSV' }),
+    );
+    assert.equal(name, `${ring.id}-members.csv`);
+    assert.equal(rows.trim().split('\r\n').length, 1 + desk.json('ring', ring.id).members.length);
+    const [drawn, svg] = await save(page.locator('figure').first().getByRole('button', { name: 'SVG' }));
+    assert.match(drawn, /\.svg$/);
+    assert.match(svg, /^<svg[^>]+xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
+    assert.doesNotMatch(svg, /class=|href=/);
+  }));
 
-test('a note and a disposition are kept, with who and what, and hostile ones are text', () => on('analyst', { at: `/rings/${ring.id}` }, async page => {
-  await settled(page);
-  const note = '<img src=x onerror=window.ran=1> seen by \u202e two of us';
-  await page.getByLabel('Add a note').fill(note);
-  await page.getByRole('button', { name: 'Add the note' }).click();
-  await page.getByText('<img src=x onerror=window.ran=1> seen by').waitFor();
-  await page.getByRole('button', { name: 'Judge this ring' }).click();
-  await page.getByLabel('Disposition').selectOption('resale');
-  await page.getByLabel('Why').fill('an access seller, by its sign-up page');
-  assert.deepEqual(await breaches(page), []);
-  await shot(page, 'judge', false);
-  await page.getByRole('button', { name: 'Record the disposition' }).click();
-  await page.getByText('Disposition: Resale of access.').waitFor();
-  const kept = desk.json('ring', ring.id).rings[0];
-  assert.equal(kept.disposition, 'resale');
-  assert.ok(kept.notes.some(one => one.text.includes('seen by') && one.author.includes('analyst of the tests')));
-  await desk.go(page, '/cases');
-  assert.match(await text(page), /an access seller/);
-}));
+test('a note and a disposition are kept, with who and what, and hostile ones are text', () =>
+  on('analyst', { at: `/rings/${ring.id}` }, async (page) => {
+    await settled(page);
+    const note = '<img src=x onerror=window.ran=1> seen by \u202e two of us';
+    await page.getByLabel('Add a note').fill(note);
+    await page.getByRole('button', { name: 'Add the note' }).click();
+    await page.getByText('<img src=x onerror=window.ran=1> seen by').waitFor();
+    await page.getByRole('button', { name: 'Judge this ring' }).click();
+    await page.getByLabel('Disposition').selectOption('resale');
+    await page.getByLabel('Why').fill('an access seller, by its sign-up page');
+    assert.deepEqual(await breaches(page), []);
+    await shot(page, 'judge', false);
+    await page.getByRole('button', { name: 'Record the disposition' }).click();
+    await page.getByText('Disposition: Resale of access.').waitFor();
+    const kept = desk.json('ring', ring.id).rings[0];
+    assert.equal(kept.disposition, 'resale');
+    assert.ok(kept.notes.some((one) => one.text.includes('seen by') && one.author.includes('analyst of the tests')));
+    await desk.go(page, '/cases');
+    assert.match(await text(page), /an access seller/);
+  }));
 
-test('a reveal needs a purpose, is logged first and shown after', () => on('analyst', { at: `/accounts/${account}` }, async page => {
-  await settled(page);
-  await page.getByRole('button', { name: /^Reveal its name/ }).click();
-  await page.getByRole('button', { name: 'Log and reveal' }).click();
-  assert.equal(page.asked.filter(one => one.startsWith('POST /api/v1/reveal')).length, 0, 'nothing is asked without a purpose');
-  await page.getByLabel('Purpose').fill('case 17');
-  assert.deepEqual(await breaches(page), []);
-  await shot(page, 'reveal', false);
-  await page.getByRole('button', { name: 'Log and reveal' }).click();
-  await page.getByText('Logged, then shown:').waitFor();
-  assert.equal(page.asked.filter(one => one.startsWith('POST /api/v1/reveal')).length, 1);
-  await page.getByRole('button', { name: 'Close' }).click();
-  assert.equal(await page.getByRole('dialog').count(), 0);
-}));
+test('a reveal needs a purpose, is logged first and shown after', () =>
+  on('analyst', { at: `/accounts/${account}` }, async (page) => {
+    await settled(page);
+    await page.getByRole('button', { name: /^Reveal its name/ }).click();
+    await page.getByRole('button', { name: 'Log and reveal' }).click();
+    assert.equal(page.asked.filter((one) => one.startsWith('POST /api/v1/reveal')).length, 0, 'nothing is asked without a purpose');
+    await page.getByLabel('Purpose').fill('case 17');
+    assert.deepEqual(await breaches(page), []);
+    await shot(page, 'reveal', false);
+    await page.getByRole('button', { name: 'Log and reveal' }).click();
+    await page.getByText('Logged, then shown:').waitFor();
+    assert.equal(page.asked.filter((one) => one.startsWith('POST /api/v1/reveal')).length, 1);
+    await page.getByRole('button', { name: 'Close' }).click();
+    assert.equal(await page.getByRole('dialog').count(), 0);
+  }));
 
-test('texts are shown for a purpose only, which can be said at any time', () => on('analyst', { purpose: '', at: `/families/${family.id}` }, async page => {
-  await settled(page);
-  const prompt = desk.json('family', family.id, '--key', desk.key).exchanges[0].prompt;
-  assert.equal((await text(page)).includes(prompt), false);
-  await page.getByRole('button', { name: 'say what for' }).first().click();
-  await page.getByRole('textbox', { name: 'Purpose' }).fill('Fall 17, Größe');
-  await page.getByRole('button', { name: 'Show texts' }).click();
-  await page.getByRole('table', { name: 'Exchanges of this family' }).getByText(prompt).first().waitFor();
-  await page.reload();
-  await settled(page);
-  assert.ok((await text(page)).includes(prompt));
-  const admin = await desk.page('admin', { at: '/evidence' });
-  await settled(admin);
-  assert.match(await text(admin), /Fall 17, Größe/);
-  assert.deepEqual(admin.saw, []);
-  await admin.context().close();
-}));
+test('texts are shown for a purpose only, which can be said at any time', () =>
+  on('analyst', { purpose: '', at: `/families/${family.id}` }, async (page) => {
+    await settled(page);
+    const prompt = desk.json('family', family.id, '--key', desk.key).exchanges[0].prompt;
+    assert.equal((await text(page)).includes(prompt), false);
+    await page.getByRole('button', { name: 'say what for' }).first().click();
+    await page.getByRole('textbox', { name: 'Purpose' }).fill('Fall 17, Größe');
+    await page.getByRole('button', { name: 'Show texts' }).click();
+    await page.getByRole('table', { name: 'Exchanges of this family' }).getByText(prompt).first().waitFor();
+    await page.reload();
+    await settled(page);
+    assert.ok((await text(page)).includes(prompt));
+    const admin = await desk.page('admin', { at: '/evidence' });
+    await settled(admin);
+    assert.match(await text(admin), /Fall 17, Größe/);
+    assert.deepEqual(admin.saw, []);
+    await admin.context().close();
+  }));
 
-test('a suggestion is confirmed in one click and its provenance', () => on('analyst', { at: '/registry' }, async page => {
-  await settled(page);
-  const confirm = page.getByRole('button', { name: /^Confirm/ });
-  assert.ok(await confirm.count() > 0, 'the demonstration suggests a text');
-  await confirm.first().click();
-  await page.getByLabel('Name', { exact: true }).fill('<script>window.ran=1</script> app');
-  await page.getByLabel('Provenance').fill('a ticket');
-  await page.getByRole('button', { name: 'Register' }).last().click();
-  await page.getByRole('rowheader', { name: '<script>window.ran=1</script> app' }).waitFor();
-  assert.equal(desk.json('registry', 'list').entries.length, 1);
-}));
+test('a suggestion is confirmed in one click and its provenance', () =>
+  on('analyst', { at: '/registry' }, async (page) => {
+    await settled(page);
+    const confirm = page.getByRole('button', { name: /^Confirm/ });
+    assert.ok((await confirm.count()) > 0, 'the demonstration suggests a text');
+    await confirm.first().click();
+    await page.getByLabel('Name', { exact: true }).fill('<script>window.ran=1</script> app');
+    await page.getByLabel('Provenance').fill('a ticket');
+    await page.getByRole('button', { name: 'Register' }).last().click();
+    await page.getByRole('rowheader', { name: '<script>window.ran=1</script> app' }).waitFor();
+    assert.equal(desk.json('registry', 'list').entries.length, 1);
+  }));
 
-test('a viewer sees no raw text and is asked for none', () => on('viewer', {}, async page => {
-  for (const [, path] of views()) await desk.go(page, path);
-  for (const never of ['reveal', 'custody', 'suggest'].map(name => `/api/v1/${name}`)) {
-    assert.ok(!page.asked.some(one => one.includes(never)), `${never} is not asked`);
-  }
-  await desk.go(page, `/rings/${ring.id}`);
-  for (const name of ['Judge this ring', 'Add the note', /^Reveal/]) assert.equal(await page.getByRole('button', { name }).count(), 0, String(name));
-  assert.deepEqual(await breaches(page), []);
-  await shot(page, 'ring-viewer');
-}));
+test('a viewer sees no raw text and is asked for none', () =>
+  on('viewer', {}, async (page) => {
+    for (const [, path] of views()) await desk.go(page, path);
+    for (const never of ['reveal', 'custody', 'suggest'].map((name) => `/api/v1/${name}`)) {
+      assert.ok(!page.asked.some((one) => one.includes(never)), `${never} is not asked`);
+    }
+    await desk.go(page, `/rings/${ring.id}`);
+    for (const name of ['Judge this ring', 'Add the note', /^Reveal/])
+      assert.equal(await page.getByRole('button', { name }).count(), 0, String(name));
+    assert.deepEqual(await breaches(page), []);
+    await shot(page, 'ring-viewer');
+  }));
 
-test('what is not there, and what a role may not see, is said with a way on', () => on('analyst', { at: '/families/n0000000000000000' }, async page => {
-  await settled(page);
-  assert.match(await page.title(), /Not found/);
-  await page.getByRole('link', { name: 'To tonight' }).click();
-  await page.waitForURL(`${desk.url}/`);
-  await settled(page);
-  await desk.go(page, '/nowhere/at/all');
-  assert.match(await page.title(), /Not found/);
-  assert.deepEqual(await breaches(page), []);
-}));
+test('what is not there, and what a role may not see, is said with a way on', () =>
+  on('analyst', { at: '/families/n0000000000000000' }, async (page) => {
+    await settled(page);
+    assert.match(await page.title(), /Not found/);
+    await page.getByRole('link', { name: 'To tonight' }).click();
+    await page.waitForURL(`${desk.url}/`);
+    await settled(page);
+    await desk.go(page, '/nowhere/at/all');
+    assert.match(await page.title(), /Not found/);
+    assert.deepEqual(await breaches(page), []);
+  }));
 
 for (const role of ['viewer', 'analyst']) {
-  test(`hostile prompts are text in every view: ${role}`, () => on(role, {}, async page => {
-    const found = desk.json('family', 'list', '--since', '2025-03-08T00:00:00Z', '--most', '200').families;
-    assert.ok(found.length >= 10, `${found.length} hostile families`);
-    const check = async name => {
-      await settled(page);
-      await page.waitForTimeout(30);
-      assert.ok(await wide(page) <= 0, `${name} is wider than the window`);
-      assert.equal(await page.locator('main :is(script, iframe, img, object, embed, link, meta, style, base, form[action])').count(), 0, name);
-      assert.equal(await page.evaluate(() => window.ran), undefined, name);
-      assert.deepEqual(page.saw, [], name);
-      assert.ok(await page.evaluate(() => document.documentElement.scrollHeight) < 60000, `${name} is too tall`);
-    };
-    await desk.go(page, '/families?since=2025-03-08T00%3A00%3A00Z');
-    await check('families');
-    await shot(page, `hostile-families-${role}`);
-    for (const one of found.slice(0, 30)) {
-      await desk.go(page, `/families/${one.id}`);
-      await check(`family ${one.template.slice(0, 30)}`);
-    }
-    if (role === 'viewer') return;
-    for (const [name, prompt] of PROMPTS) {
-      await desk.go(page, '/search');
-      await page.getByLabel('Prompt', { exact: true }).fill(prompt.slice(0, 300));
-      await page.getByRole('button', { name: 'Search', exact: true }).click();
-      await page.locator('.hits > li').first().waitFor();
-      await check(`search ${name}`);
-      const to = await page.locator('.hits > li').first().locator('a[href^="/accounts/"]').first().getAttribute('href');
-      if (['marks', 'megabyte'].includes(name)) {
-        assert.match(await page.locator('.hits > li').first().innerText(), /cut: [\d\u202f]+ of [\d\u202f]+ characters/);
-        await shot(page, `hostile-${name}`);
+  test(`hostile prompts are text in every view: ${role}`, () =>
+    on(role, {}, async (page) => {
+      const found = desk.json('family', 'list', '--since', '2025-03-08T00:00:00Z', '--most', '200').families;
+      assert.ok(found.length >= 10, `${found.length} hostile families`);
+      const check = async (name) => {
+        await settled(page);
+        await page.waitForTimeout(30);
+        assert.ok((await wide(page)) <= 0, `${name} is wider than the window`);
+        assert.equal(await page.locator('main :is(script, iframe, img, object, embed, link, meta, style, base, form[action])').count(), 0, name);
+        assert.equal(await page.evaluate(() => window.ran), undefined, name);
+        assert.deepEqual(page.saw, [], name);
+        assert.ok((await page.evaluate(() => document.documentElement.scrollHeight)) < 60000, `${name} is too tall`);
+      };
+      await desk.go(page, '/families?since=2025-03-08T00%3A00%3A00Z');
+      await check('families');
+      await shot(page, `hostile-families-${role}`);
+      for (const one of found.slice(0, 30)) {
+        await desk.go(page, `/families/${one.id}`);
+        await check(`family ${one.template.slice(0, 30)}`);
       }
-      await desk.go(page, to);
-      await check(`account of ${name}`);
-    }
-    await desk.go(page, '/');
-    await check('tonight');
-    await desk.go(page, '/map');
-    await check('map');
-    await desk.go(page, '/evidence');
-    await check('evidence');
-  }));
+      if (role === 'viewer') return;
+      for (const [name, prompt] of PROMPTS) {
+        await desk.go(page, '/search');
+        await page.getByLabel('Prompt', { exact: true }).fill(prompt.slice(0, 300));
+        await page.getByRole('button', { name: 'Search', exact: true }).click();
+        await page.locator('.hits > li').first().waitFor();
+        await check(`search ${name}`);
+        const to = await page.locator('.hits > li').first().locator('a[href^="/accounts/"]').first().getAttribute('href');
+        if (['marks', 'megabyte'].includes(name)) {
+          assert.match(await page.locator('.hits > li').first().innerText(), /cut: [\d\u202f]+ of [\d\u202f]+ characters/);
+          await shot(page, `hostile-${name}`);
+        }
+        await desk.go(page, to);
+        await check(`account of ${name}`);
+      }
+      await desk.go(page, '/');
+      await check('tonight');
+      await desk.go(page, '/map');
+      await check('map');
+      await desk.go(page, '/evidence');
+      await check('evidence');
+    }));
 }
 
-test('views are usable within 300 ms', () => on('analyst', {}, async page => {
-  const slow = [];
-  for (const [name, path] of views()) {
-    if (name === 'map') continue;
-    await desk.go(page, path);
-    const took = await page.evaluate(async path => {
-      const start = performance.now();
-      const link = document.createElement('a');
-      link.href = path;
-      document.body.append(link);
-      history.replaceState({}, '', '/registry');
-      link.click();
-      await new Promise(done => { const look = () => (document.querySelector('main h1') && !document.querySelector('main').hasAttribute('aria-busy') ? done() : requestAnimationFrame(look)); requestAnimationFrame(look); });
-      link.remove();
-      return performance.now() - start;
-    }, path);
-    if (took > 300) slow.push(`${name} ${Math.round(took)} ms`);
-  }
-  assert.deepEqual(slow, []);
-}));
+test('views are usable within 300 ms', () =>
+  on('analyst', {}, async (page) => {
+    const slow = [];
+    for (const [name, path] of views()) {
+      if (name === 'map') continue;
+      await desk.go(page, path);
+      const took = await page.evaluate(async (path) => {
+        const start = performance.now();
+        const link = document.createElement('a');
+        link.href = path;
+        document.body.append(link);
+        history.replaceState({}, '', '/registry');
+        link.click();
+        await new Promise((done) => {
+          const look = () =>
+            document.querySelector('main h1') && !document.querySelector('main').hasAttribute('aria-busy') ? done() : requestAnimationFrame(look);
+          requestAnimationFrame(look);
+        });
+        link.remove();
+        return performance.now() - start;
+      }, path);
+      if (took > 300) slow.push(`${name} ${Math.round(took)} ms`);
+    }
+    assert.deepEqual(slow, []);
+  }));
 
-test('a night that is committed meanwhile is offered, and shown when it is wanted', () => on('analyst', { clock: true }, async page => {
-  const night = Number(/night (\d+)/.exec(await page.title())[1]);
-  desk.later();
-  await page.clock.fastForward(61000);
-  await page.getByText(`Night ${night + 1} is there`).waitFor();
-  assert.deepEqual(await breaches(page), []);
-  await shot(page, 'newer-night', false);
-  await page.getByRole('button', { name: 'Show the new night' }).click();
-  await page.waitForFunction(wanted => document.title.startsWith(wanted), `Tonight: night ${night + 1}`);
-  assert.equal(await page.getByText('is there;').count(), 0);
-}));
+test('a night that is committed meanwhile is offered, and shown when it is wanted', () =>
+  on('analyst', { clock: true }, async (page) => {
+    const night = Number(/night (\d+)/.exec(await page.title())[1]);
+    desk.later();
+    await page.clock.fastForward(61000);
+    await page.getByText(`Night ${night + 1} is there`).waitFor();
+    assert.deepEqual(await breaches(page), []);
+    await shot(page, 'newer-night', false);
+    await page.getByRole('button', { name: 'Show the new night' }).click();
+    await page.waitForFunction((wanted) => document.title.startsWith(wanted), `Tonight: night ${night + 1}`);
+    assert.equal(await page.getByText('is there;').count(), 0);
+  }));
 
 test('the server ends when it is asked to', async () => {
   assert.equal(await desk.end(), 0);

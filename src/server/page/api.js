@@ -7,7 +7,7 @@
 const API = '/api/v1';
 const listeners = { night: [], out: [] };
 export const on = (what, call) => listeners[what].push(call);
-const tell = (what, value) => listeners[what].forEach(call => call(value));
+const tell = (what, value) => listeners[what].forEach((call) => call(value));
 
 export class Failure extends Error {
   constructor(status, error) {
@@ -31,18 +31,30 @@ async function ask(method, path, { query, body, signal, quiet } = {}) {
   let answer;
   try {
     answer = await fetch(url, {
-      method, headers, signal, credentials: 'same-origin', redirect: 'error',
+      method,
+      headers,
+      signal,
+      credentials: 'same-origin',
+      redirect: 'error',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (cause) {
     if (cause.name === 'AbortError') throw cause;
-    throw new Failure(0, { code: 'unreachable', message: 'the server does not answer', hint: 'It may be restarting. Try again, or ask whoever runs it.' });
+    throw new Failure(0, {
+      code: 'unreachable',
+      message: 'the server does not answer',
+      hint: 'It may be restarting. Try again, or ask whoever runs it.',
+    });
   }
   const night = Number(answer.headers.get('Stillhunt-Night'));
   if (night > 0) tell('night', night);
   if (answer.status === 204) return null;
   let value = null;
-  try { value = await answer.json(); } catch (cause) { if (cause.name === 'AbortError') throw cause; }
+  try {
+    value = await answer.json();
+  } catch (cause) {
+    if (cause.name === 'AbortError') throw cause;
+  }
   if (!answer.ok) {
     if (answer.status === 401 && !quiet) tell('out');
     throw new Failure(answer.status, value?.error);
@@ -62,7 +74,11 @@ export async function each(items, call, atOnce = 4) {
     while (next < items.length) {
       const i = next;
       next += 1;
-      try { out[i] = await call(items[i], i); } catch (cause) { if (cause.name === 'AbortError') throw cause; }
+      try {
+        out[i] = await call(items[i], i);
+      } catch (cause) {
+        if (cause.name === 'AbortError') throw cause;
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
@@ -74,4 +90,4 @@ export const me = { name: '', role: '', purpose: null, said: null, k: 0 };
 const RANK = { viewer: 0, analyst: 1, admin: 2 };
 // What each act needs. The server decides; this only keeps the page from asking for what it would be refused.
 const NEEDS = { text: 1, account: 1, reveal: 1, note: 1, dispose: 1, registry: 1, custody: 1, unregister: 2, log: 2 };
-export const may = act => (RANK[me.role] ?? -1) >= (NEEDS[act] ?? 2);
+export const may = (act) => (RANK[me.role] ?? -1) >= (NEEDS[act] ?? 2);

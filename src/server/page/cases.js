@@ -11,29 +11,68 @@ import * as words from './words.js';
 
 export async function view({ signal }) {
   const rings = (await get('/rings', { signal, query: { limit: 200 } })).rings ?? [];
-  const open = rings.filter(ring => !ring.disposition), judged = rings.filter(ring => ring.disposition);
-  const history = rings.flatMap(ring => (ring.notes ?? []).map(note => ({ ...note, ring: ring.id }))).sort((a, b) => (a.time < b.time ? 1 : -1));
+  const open = rings.filter((ring) => !ring.disposition),
+    judged = rings.filter((ring) => ring.disposition);
+  const history = rings.flatMap((ring) => (ring.notes ?? []).map((note) => ({ ...note, ring: ring.id }))).sort((a, b) => (a.time < b.time ? 1 : -1));
   const columns = [
-    { head: 'Ring', rowhead: true, value: r => r.id, show: r => link(r.id) }, { head: 'Rung', value: r => r.rung, show: r => words.rung[r.rung]?.[0] ?? r.rung },
-    { head: 'Disposition', value: r => r.disposition, show: r => (r.disposition ? words.say(words.disposition, r.disposition) : h('span', { class: 'soft' }, 'none')) },
-    { head: 'Accounts', n: true, value: r => r.accounts }, { head: 'Γ*', n: true, value: r => r.gamma_star, show: r => decimal(r.gamma_star, 0) },
-    { head: 'Notes', n: true, value: r => r.notes?.length ?? 0 },
-    { head: 'Last word', wide: true, value: r => r.notes?.at(-1)?.text, show: r => (r.notes?.length ? shown(r.notes.at(-1).text, { most: 120 }) : h('span', { class: 'soft' }, 'nothing written')) },
+    { head: 'Ring', rowhead: true, value: (r) => r.id, show: (r) => link(r.id) },
+    { head: 'Rung', value: (r) => r.rung, show: (r) => words.rung[r.rung]?.[0] ?? r.rung },
+    {
+      head: 'Disposition',
+      value: (r) => r.disposition,
+      show: (r) => (r.disposition ? words.say(words.disposition, r.disposition) : h('span', { class: 'soft' }, 'none')),
+    },
+    { head: 'Accounts', n: true, value: (r) => r.accounts },
+    { head: 'Γ*', n: true, value: (r) => r.gamma_star, show: (r) => decimal(r.gamma_star, 0) },
+    { head: 'Notes', n: true, value: (r) => r.notes?.length ?? 0 },
+    {
+      head: 'Last word',
+      wide: true,
+      value: (r) => r.notes?.at(-1)?.text,
+      show: (r) => (r.notes?.length ? shown(r.notes.at(-1).text, { most: 120 }) : h('span', { class: 'soft' }, 'nothing written')),
+    },
   ];
   return {
     title: 'Cases',
     nodes: [
       head('Cases', 'Notes and dispositions', 'A disposition is an analyst’s verdict. Nothing is acted on automatically.', print()),
-      facts([['to be judged', count(open.length)], ['judged', count(judged.length)], ['notes', count(history.length)]], 'strip'),
-      section('To be judged', null, table({ name: 'open-cases', caption: 'Rings without a disposition', rows: open, columns, empty: 'Every ring has a disposition.' })),
-      section('Judged', null, table({ name: 'judged-cases', caption: 'Rings with a disposition', rows: judged, columns, empty: 'No ring has a disposition yet.' })),
-      section('History', null, history.length === 0 ? h('p', { class: 'empty' }, 'Nobody has written anything yet. Notes are written on the page of a ring.') : table({
-        name: 'history', caption: 'Notes and dispositions, newest first', rows: history, most: 100,
-        columns: [
-          { head: 'Time, UTC', soft: true, value: n => n.time, show: n => moment(n.time) }, { head: 'By', value: n => n.author, show: n => shown(n.author, { most: 40 }) },
-          { head: 'Ring', rowhead: true, value: n => n.ring, show: n => link(n.ring) }, { head: 'Text', wide: true, value: n => n.text, show: n => shown(n.text, { most: 400 }) },
+      facts(
+        [
+          ['to be judged', count(open.length)],
+          ['judged', count(judged.length)],
+          ['notes', count(history.length)],
         ],
-      }), history.length > 0 && h('p', { class: 'soft' }, many(history.length, 'line', 'lines'), '.')),
+        'strip',
+      ),
+      section(
+        'To be judged',
+        null,
+        table({ name: 'open-cases', caption: 'Rings without a disposition', rows: open, columns, empty: 'Every ring has a disposition.' }),
+      ),
+      section(
+        'Judged',
+        null,
+        table({ name: 'judged-cases', caption: 'Rings with a disposition', rows: judged, columns, empty: 'No ring has a disposition yet.' }),
+      ),
+      section(
+        'History',
+        null,
+        history.length === 0
+          ? h('p', { class: 'empty' }, 'Nobody has written anything yet. Notes are written on the page of a ring.')
+          : table({
+              name: 'history',
+              caption: 'Notes and dispositions, newest first',
+              rows: history,
+              most: 100,
+              columns: [
+                { head: 'Time, UTC', soft: true, value: (n) => n.time, show: (n) => moment(n.time) },
+                { head: 'By', value: (n) => n.author, show: (n) => shown(n.author, { most: 40 }) },
+                { head: 'Ring', rowhead: true, value: (n) => n.ring, show: (n) => link(n.ring) },
+                { head: 'Text', wide: true, value: (n) => n.text, show: (n) => shown(n.text, { most: 400 }) },
+              ],
+            }),
+        history.length > 0 && h('p', { class: 'soft' }, many(history.length, 'line', 'lines'), '.'),
+      ),
     ],
   };
 }

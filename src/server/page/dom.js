@@ -43,7 +43,8 @@ export const PAGE = 20000;
 // Combining marks on one character before the rest is counted; as in the report.
 const MOST_MARKS = 4;
 const MARK = /^[\p{Mn}\p{Me}]$/u;
-const HIDDEN = /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\u{e0000}-\u{e0fff}\ufdd0-\ufdef]$/u;
+const HIDDEN =
+  /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\u{e0000}-\u{e0fff}\ufdd0-\ufdef]$/u;
 
 function hidden(c, before) {
   if (c === '\n' || c === '\t') return false;
@@ -62,9 +63,21 @@ export function length(text) {
 
 // Calls `plain` with runs of ordinary characters and `apart` with what stands for others. Returns the code points read.
 function walk(text, most, plain, apart) {
-  let run = '', marks = 0, before = ' ', n = 0;
-  const flush = () => { if (run) plain(run); run = ''; };
-  const counted = () => { if (marks > MOST_MARKS) { flush(); apart(`+${marks - MOST_MARKS} marks`); } marks = 0; };
+  let run = '',
+    marks = 0,
+    before = ' ',
+    n = 0;
+  const flush = () => {
+    if (run) plain(run);
+    run = '';
+  };
+  const counted = () => {
+    if (marks > MOST_MARKS) {
+      flush();
+      apart(`+${marks - MOST_MARKS} marks`);
+    }
+    marks = 0;
+  };
   for (const c of text) {
     if (n >= most) break;
     n += 1;
@@ -74,7 +87,10 @@ function walk(text, most, plain, apart) {
       if (marks <= MOST_MARKS) run += c;
     } else {
       counted();
-      if (unseen) { flush(); apart(`\\u{${c.codePointAt(0).toString(16)}}`); } else run += c;
+      if (unseen) {
+        flush();
+        apart(`\\u{${c.codePointAt(0).toString(16)}}`);
+      } else run += c;
     }
     before = c;
   }
@@ -89,14 +105,23 @@ export function shown(text, { most = LINE, lines = false, spans = [] } = {}) {
   const out = h('bdi', { class: lines ? 'log lines' : 'log' });
   if (text === null || text === undefined) return put(out, h('em', { class: 'soft' }, 'withheld'));
   text = String(text);
-  const clean = run => (lines ? run : run.replace(/\s+/g, ' '));
-  const part = (piece, room, into) => walk(piece, room, run => put(into, clean(run)), mark => put(into, h('i', null, mark)));
+  const clean = (run) => (lines ? run : run.replace(/\s+/g, ' '));
+  const part = (piece, room, into) =>
+    walk(
+      piece,
+      room,
+      (run) => put(into, clean(run)),
+      (mark) => put(into, h('i', null, mark)),
+    );
   let read = 0;
   if (spans.length === 0) {
     read = part(text, most, out);
   } else {
     const points = [];
-    for (const c of text) { if (points.length >= most) break; points.push(c); }
+    for (const c of text) {
+      if (points.length >= most) break;
+      points.push(c);
+    }
     let at = 0;
     for (const [from, to, kind] of spans) {
       if (from < at || from >= points.length) continue;
@@ -117,19 +142,34 @@ export function shown(text, { most = LINE, lines = false, spans = [] } = {}) {
 // The same for a place that takes characters only: a title, a label of a chart.
 export function plain(text, most = 60) {
   let out = '';
-  const read = walk(String(text ?? ''), most, run => { out += run.replace(/\s+/g, ' '); }, mark => { out += `⟨${mark}⟩`; });
+  const read = walk(
+    String(text ?? ''),
+    most,
+    (run) => {
+      out += run.replace(/\s+/g, ' ');
+    },
+    (mark) => {
+      out += `⟨${mark}⟩`;
+    },
+  );
   return read < length(String(text ?? '')) ? `${out}…` : out;
 }
 
 // 20000 → 20 000, with a space that does not break.
-export const count = n => (n === null || n === undefined ? '–' : String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, '\u202f'));
+export const count = (n) => (n === null || n === undefined ? '–' : String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, '\u202f'));
 export const many = (n, one, more) => `${count(n)} ${Number(n) === 1 ? one : more}`;
 // A decimal number of our own, with a minus sign.
-export const decimal = (x, places = 1) => (x === null || x === undefined ? '–' : Number(x).toFixed(places).replace('-', '−').replace(/^−(0(\.0*)?)$/, '$1'));
+export const decimal = (x, places = 1) =>
+  x === null || x === undefined
+    ? '–'
+    : Number(x)
+        .toFixed(places)
+        .replace('-', '−')
+        .replace(/^−(0(\.0*)?)$/, '$1');
 export const percent = (x, places = 0) => (x === null || x === undefined ? '–' : `${(100 * x).toFixed(places)}%`);
 // 2025-03-04T01:23:26.01499Z → 2025-03-04 01:23:26; all times are UTC.
-export const moment = time => (time ? String(time).slice(0, 19).replace('T', ' ') : '–');
-export const day = time => (time ? String(time).slice(0, 10) : '–');
+export const moment = (time) => (time ? String(time).slice(0, 19).replace('T', ' ') : '–');
+export const day = (time) => (time ? String(time).slice(0, 10) : '–');
 
 export const span = (from, to) => (day(from) === day(to) ? day(from) : `${day(from)} – ${day(to)}`);
 

@@ -14,15 +14,22 @@ import * as words from './words.js';
 const FILTERS = ['level', 'accounts', 'since', 'new'];
 
 export async function list({ query, signal, go }) {
-  const filter = Object.fromEntries(FILTERS.map(name => [name, query.get(name) ?? '']));
+  const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? '']));
   const asked = { limit: 50, ...filter };
   let page = await get('/families', { query: asked, signal });
   const rows = [...page.families];
   const holder = h('div', { 'aria-live': 'polite' });
   const draw = () => {
-    holder.replaceChildren(familyTable(rows, { name: 'families', caption: 'Families', empty: 'No family passes these filters.' }),
-      h('p', { class: 'soft' }, `${many(rows.length, 'family is', 'families are')} shown. `, !may('text') && `Families of fewer than ${count(me.k)} accounts and all texts are withheld for your role. `,
-        next(page) && h('button', { type: 'button', class: 'act', onclick: more }, 'Show more')));
+    holder.replaceChildren(
+      familyTable(rows, { name: 'families', caption: 'Families', empty: 'No family passes these filters.' }),
+      h(
+        'p',
+        { class: 'soft' },
+        `${many(rows.length, 'family is', 'families are')} shown. `,
+        !may('text') && `Families of fewer than ${count(me.k)} accounts and all texts are withheld for your role. `,
+        next(page) && h('button', { type: 'button', class: 'act', onclick: more }, 'Show more'),
+      ),
+    );
   };
   async function more(event) {
     event.target.disabled = true;
@@ -33,11 +40,25 @@ export async function list({ query, signal, go }) {
     holder.querySelectorAll('tr[data-row]')[at]?.querySelector('a')?.focus();
   }
   draw();
-  const form = h('form', { class: 'filters', onsubmit: event => { event.preventDefault(); apply(); }, onchange: () => apply() },
+  const form = h(
+    'form',
+    {
+      class: 'filters',
+      onsubmit: (event) => {
+        event.preventDefault();
+        apply();
+      },
+      onchange: () => apply(),
+    },
     field({ name: 'level', label: 'Level', kind: 'select', value: filter.level, options: [['', 'any'], ...Object.entries(words.level)] }),
     field({ name: 'accounts', label: 'Accounts, at least', kind: 'number', value: filter.accounts, min: '1', step: '1' }),
     field({ name: 'since', label: 'Seen since', kind: 'date', value: filter.since.slice(0, 10) }),
-    h('div', { class: 'field check' }, h('label', null, h('input', { type: 'checkbox', name: 'new', value: 'true', checked: filter.new === 'true' }), ' New tonight')));
+    h(
+      'div',
+      { class: 'field check' },
+      h('label', null, h('input', { type: 'checkbox', name: 'new', value: 'true', checked: filter.new === 'true' }), ' New tonight'),
+    ),
+  );
   function apply() {
     const url = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (String(value) !== '') url.set(name, name === 'since' ? `${value}T00:00:00Z` : String(value));
@@ -46,8 +67,14 @@ export async function list({ query, signal, go }) {
   return {
     title: 'Families',
     nodes: [
-      head('Families', 'Families of similar prompts', 'Judged by text alone, by distinct accounts. A family is a place to look, not a finding.', print()),
-      form, holder,
+      head(
+        'Families',
+        'Families of similar prompts',
+        'Judged by text alone, by distinct accounts. A family is a place to look, not a finding.',
+        print(),
+      ),
+      form,
+      holder,
     ],
   };
 }
@@ -58,15 +85,20 @@ async function alike(family, prompt, signal) {
   const best = new Map();
   for (const hit of answer.hits ?? []) if (hit.family_id && hit.family_id !== family.id && !best.has(hit.family_id)) best.set(hit.family_id, hit);
   return table({
-    name: `${family.id}-similar`, caption: 'Similar families', rows: [...best.values()], most: 8, empty: 'None of the 60 prompts nearest to its text is in another family.',
+    name: `${family.id}-similar`,
+    caption: 'Similar families',
+    rows: [...best.values()],
+    most: 8,
+    empty: 'None of the 60 prompts nearest to its text is in another family.',
     columns: [
-      { head: 'Family', rowhead: true, value: x => x.family_id, show: x => link(x.family_id) }, { head: 'Similarity', n: true, value: x => x.similarity, show: x => decimal(x.similarity, 3) },
-      { head: 'Nearest prompt', wide: true, value: x => x.text ?? x.prompt, show: x => shown(x.text ?? x.prompt, { most: LINE }) },
+      { head: 'Family', rowhead: true, value: (x) => x.family_id, show: (x) => link(x.family_id) },
+      { head: 'Similarity', n: true, value: (x) => x.similarity, show: (x) => decimal(x.similarity, 3) },
+      { head: 'Nearest prompt', wide: true, value: (x) => x.text ?? x.prompt, show: (x) => shown(x.text ?? x.prompt, { most: LINE }) },
     ],
   });
 }
 
-const next = page => page.next ?? null;
+const next = (page) => page.next ?? null;
 
 export async function one({ id, signal }) {
   const answer = await get(`/families/${id}`, { signal });
@@ -74,61 +106,176 @@ export async function one({ id, signal }) {
   const slots = family.slots ?? [];
   const prompt = textOf(family);
   const near = may('text') && prompt ? h('div', { class: 'waiting', 'aria-busy': 'true' }, 'Searching …') : null;
-  const later = near ? alike(family, prompt, signal).then(found => near.replaceChildren(found), cause => { if (cause.name !== 'AbortError') near.replaceChildren(failure(cause)); }).finally(() => { near.removeAttribute('aria-busy'); near.className = ''; }) : null;
-  const raw = exchanges.some(e => typeof e.prompt === 'string');
+  const later = near
+    ? alike(family, prompt, signal)
+        .then(
+          (found) => near.replaceChildren(found),
+          (cause) => {
+            if (cause.name !== 'AbortError') near.replaceChildren(failure(cause));
+          },
+        )
+        .finally(() => {
+          near.removeAttribute('aria-busy');
+          near.className = '';
+        })
+    : null;
+  const raw = exchanges.some((e) => typeof e.prompt === 'string');
   return {
-    title: `Family ${family.id}`, later,
+    title: `Family ${family.id}`,
+    later,
     nodes: [
-      head(`Family, ${words.say(words.level, family.level)}`, h('span', { class: 'mono' }, family.id), words.levels[family.level] ?? null,
-        prompt && h('a', { class: 'act', href: `/search?${new URLSearchParams({ q: [...prompt].slice(0, 1500).join('') })}` }, 'Search for its text'), print()),
-      facts([
-        ['accounts', count(family.accounts)], ['requests', count(family.requests)], ['distinct prompts', count(family.distinct_prompts)],
-        ['new accounts', count(family.new_accounts), `${percent(family.new_account_share)} of all`],
-        ['seen', span(family.first_seen, family.last_seen)],
-      ], 'strip'),
-      section('Template', slots.length ? 'The fixed text, with the parts that vary as numbered slots.' : 'The fixed text. Nothing in it varies enough to be a slot.',
+      head(
+        `Family, ${words.say(words.level, family.level)}`,
+        h('span', { class: 'mono' }, family.id),
+        words.levels[family.level] ?? null,
+        prompt && h('a', { class: 'act', href: `/search?${new URLSearchParams({ q: [...prompt].slice(0, 1500).join('') })}` }, 'Search for its text'),
+        print(),
+      ),
+      facts(
+        [
+          ['accounts', count(family.accounts)],
+          ['requests', count(family.requests)],
+          ['distinct prompts', count(family.distinct_prompts)],
+          ['new accounts', count(family.new_accounts), `${percent(family.new_account_share)} of all`],
+          ['seen', span(family.first_seen, family.last_seen)],
+        ],
+        'strip',
+      ),
+      section(
+        'Template',
+        slots.length ? 'The fixed text, with the parts that vary as numbered slots.' : 'The fixed text. Nothing in it varies enough to be a slot.',
         h('div', { class: 'well' }, template(family, { most: PAGE, lines: true })),
-        slots.length > 0 && table({
-          name: `${family.id}-slots`, caption: 'Slots and their values', rows: slots,
+        slots.length > 0 &&
+          table({
+            name: `${family.id}-slots`,
+            caption: 'Slots and their values',
+            rows: slots,
+            columns: [
+              { head: 'Slot', rowhead: true, value: (x) => x.slot, show: (x) => h('span', { class: `slot s${x.slot % 6}` }, h('b', null, x.slot)) },
+              { head: 'Values', n: true, value: (x) => x.distinct_values },
+              { head: 'Without it', n: true, value: (x) => x.absent },
+              {
+                head: 'Examples',
+                wide: true,
+                fixed: true,
+                value: (x) => (x.examples ?? []).join(' | '),
+                show: (x) =>
+                  (x.examples ?? []).length === 0
+                    ? withheld()
+                    : h(
+                        'ul',
+                        { class: 'chips' },
+                        (x.examples ?? []).slice(0, 12).map((value) => h('li', null, shown(value, { most: 80 }))),
+                      ),
+              },
+            ],
+          }),
+        family.within && h('p', null, 'It lies within family ', link(family.within), '.'),
+        family.merged?.length > 0 &&
+          h(
+            'p',
+            null,
+            'Families that were merged into it: ',
+            family.merged.slice(0, 20).map((m, i) => [i > 0 && ', ', link(m.id ?? m.family_id ?? m)]),
+          ),
+        family.smallest_similarity !== null &&
+          family.smallest_similarity !== undefined &&
+          h(
+            'p',
+            { class: 'soft' },
+            `The smallest similarity of a member to its leader is ${decimal(family.smallest_similarity, 3)}, by rule ${family.rule}.`,
+          ),
+      ),
+      rings.length > 0 &&
+        section(
+          'Rings that shared it',
+          null,
+          table({
+            name: `${family.id}-rings`,
+            caption: 'Rings that shared this family',
+            rows: rings,
+            columns: [
+              { head: 'Ring', rowhead: true, value: (r) => r.ring_id ?? r.id, show: (r) => link(r.ring_id ?? r.id) },
+              { head: 'Rung', value: (r) => r.rung, show: (r) => words.rung[r.rung]?.[0] ?? r.rung },
+              { head: 'Accounts of the ring', n: true, value: (r) => r.accounts ?? null },
+              { head: 'All accounts', n: true, value: (r) => r.of ?? null },
+              { head: 'Γ*', n: true, value: (r) => r.gamma_star, show: (r) => decimal(r.gamma_star, 0) },
+              { head: 'Confirmed', soft: true, value: (r) => r.confirmed_night },
+            ],
+          }),
+        ),
+      section(
+        'Growth by night',
+        null,
+        h(
+          'div',
+          { class: 'duo' },
+          bars({
+            title: 'Accounts by night',
+            note: 'strong: new that night',
+            name: `${family.id}-accounts`,
+            values: (family.nights ?? []).slice(-60).map((n) => ({ label: `night ${n.night}`, value: n.accounts, part: n.new_accounts })),
+          }),
+          bars({
+            title: 'Requests by day',
+            name: `${family.id}-days`,
+            values: (family.days ?? []).slice(-60).map((d) => ({ label: d.day.slice(5), value: d.requests })),
+          }),
+        ),
+        family.models?.length > 0 &&
+          table({
+            name: `${family.id}-models`,
+            caption: 'Models asked',
+            rows: family.models,
+            columns: [
+              { head: 'Model', rowhead: true, wide: true, value: (m) => m.model, show: (m) => shown(m.model, { most: 80 }) },
+              { head: 'Requests', n: true, value: (m) => m.requests },
+            ],
+          }),
+      ),
+      section(
+        'Accounts',
+        null,
+        table({
+          name: `${family.id}-accounts`,
+          caption: 'Accounts of this family',
+          rows: members,
+          empty: 'The accounts are withheld for your role, or there are none.',
           columns: [
-            { head: 'Slot', rowhead: true, value: x => x.slot, show: x => h('span', { class: `slot s${x.slot % 6}` }, h('b', null, x.slot)) },
-            { head: 'Values', n: true, value: x => x.distinct_values }, { head: 'Without it', n: true, value: x => x.absent },
-            { head: 'Examples', wide: true, fixed: true, value: x => (x.examples ?? []).join(' | '), show: x => (x.examples ?? []).length === 0 ? withheld() : h('ul', { class: 'chips' }, (x.examples ?? []).slice(0, 12).map(value => h('li', null, shown(value, { most: 80 })))) },
+            { head: 'Account', rowhead: true, value: (m) => m.account, show: (m) => link(m.account) },
+            { head: 'Requests', n: true, value: (m) => m.requests },
+            { head: 'First', soft: true, value: (m) => m.first_seen, show: (m) => moment(m.first_seen) },
+            { head: 'Last', soft: true, value: (m) => m.last_seen, show: (m) => moment(m.last_seen) },
           ],
         }),
-        family.within && h('p', null, 'It lies within family ', link(family.within), '.'),
-        family.merged?.length > 0 && h('p', null, 'Families that were merged into it: ', family.merged.slice(0, 20).map((m, i) => [i > 0 && ', ', link(m.id ?? m.family_id ?? m)])),
-        family.smallest_similarity !== null && family.smallest_similarity !== undefined && h('p', { class: 'soft' }, `The smallest similarity of a member to its leader is ${decimal(family.smallest_similarity, 3)}, by rule ${family.rule}.`)),
-      rings.length > 0 && section('Rings that shared it', null, table({
-        name: `${family.id}-rings`, caption: 'Rings that shared this family', rows: rings,
-        columns: [
-          { head: 'Ring', rowhead: true, value: r => r.ring_id ?? r.id, show: r => link(r.ring_id ?? r.id) },
-          { head: 'Rung', value: r => r.rung, show: r => words.rung[r.rung]?.[0] ?? r.rung },
-          { head: 'Accounts of the ring', n: true, value: r => r.accounts ?? null }, { head: 'All accounts', n: true, value: r => r.of ?? null },
-          { head: 'Γ*', n: true, value: r => r.gamma_star, show: r => decimal(r.gamma_star, 0) }, { head: 'Confirmed', soft: true, value: r => r.confirmed_night },
-        ],
-      })),
-      section('Growth by night', null, h('div', { class: 'duo' },
-        bars({ title: 'Accounts by night', note: 'strong: new that night', name: `${family.id}-accounts`, values: (family.nights ?? []).slice(-60).map(n => ({ label: `night ${n.night}`, value: n.accounts, part: n.new_accounts })) }),
-        bars({ title: 'Requests by day', name: `${family.id}-days`, values: (family.days ?? []).slice(-60).map(d => ({ label: d.day.slice(5), value: d.requests })) })),
-      family.models?.length > 0 && table({ name: `${family.id}-models`, caption: 'Models asked', rows: family.models, columns: [{ head: 'Model', rowhead: true, wide: true, value: m => m.model, show: m => shown(m.model, { most: 80 }) }, { head: 'Requests', n: true, value: m => m.requests }] })),
-      section('Accounts', null, table({
-        name: `${family.id}-accounts`, caption: 'Accounts of this family', rows: members, empty: 'The accounts are withheld for your role, or there are none.',
-        columns: [
-          { head: 'Account', rowhead: true, value: m => m.account, show: m => link(m.account) }, { head: 'Requests', n: true, value: m => m.requests },
-          { head: 'First', soft: true, value: m => m.first_seen, show: m => moment(m.first_seen) }, { head: 'Last', soft: true, value: m => m.last_seen, show: m => moment(m.last_seen) },
-        ],
-      })),
+      ),
       near && section('Similar families', 'What a search for its text finds in other families.', near),
-      exchanges.length > 0 && section('Exchanges', raw ? 'Some of its requests as they were sent, the earliest first.' : [withheld(), '. Each can also be revealed for a purpose of its own.'], table({
-        name: `${family.id}-exchanges`, caption: 'Exchanges of this family', rows: exchanges, most: 25,
-        columns: [
-          { head: 'Exchange', rowhead: true, value: e => e.exchange_id ?? e.exchange, show: e => [h('span', { class: 'id' }, shown(e.exchange_id ?? e.exchange, { most: 40 })), ' ', reveal('exchange', e.exchange_id ?? e.exchange)] },
-          { head: 'Account', value: e => e.account, show: e => link(e.account) },
-          { head: 'Time, UTC', soft: true, value: e => e.time, show: e => moment(e.time) },
-          ...(raw ? [{ head: 'Prompt', wide: true, value: e => e.prompt, show: e => shown(e.prompt, { most: PARAGRAPH / 4 }) }] : []),
-        ],
-      })),
+      exchanges.length > 0 &&
+        section(
+          'Exchanges',
+          raw ? 'Some of its requests as they were sent, the earliest first.' : [withheld(), '. Each can also be revealed for a purpose of its own.'],
+          table({
+            name: `${family.id}-exchanges`,
+            caption: 'Exchanges of this family',
+            rows: exchanges,
+            most: 25,
+            columns: [
+              {
+                head: 'Exchange',
+                rowhead: true,
+                value: (e) => e.exchange_id ?? e.exchange,
+                show: (e) => [
+                  h('span', { class: 'id' }, shown(e.exchange_id ?? e.exchange, { most: 40 })),
+                  ' ',
+                  reveal('exchange', e.exchange_id ?? e.exchange),
+                ],
+              },
+              { head: 'Account', value: (e) => e.account, show: (e) => link(e.account) },
+              { head: 'Time, UTC', soft: true, value: (e) => e.time, show: (e) => moment(e.time) },
+              ...(raw ? [{ head: 'Prompt', wide: true, value: (e) => e.prompt, show: (e) => shown(e.prompt, { most: PARAGRAPH / 4 }) }] : []),
+            ],
+          }),
+        ),
     ],
   };
 }

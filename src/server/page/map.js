@@ -12,67 +12,135 @@ import { head, section, print, template, textOf } from './parts.js';
 
 const MOST = 40;
 const ASKED = 60;
-const LEAST = .25;
+const LEAST = 0.25;
 
 // Lines between families: the nearest of their prompts.
 async function lines(families, signal) {
-  const known = new Map(families.map((family, i) => [family.id, i])), best = new Map();
-  const answers = await each(families, family => post('/similar', { text: [...textOf(family)].slice(0, 4000).join(''), k: ASKED }, { signal }), 3);
-  answers.forEach((answer, i) => (answer?.hits ?? []).forEach(hit => {
-    const j = known.get(hit.family_id);
-    if (j === undefined || j === i || !(hit.similarity >= LEAST)) return;
-    const key = i < j ? `${i} ${j}` : `${j} ${i}`;
-    best.set(key, Math.max(best.get(key) ?? -1, hit.similarity));
-  }));
-  return [...best].map(([key, similarity]) => { const [a, b] = key.split(' ').map(Number); return { a, b, similarity }; }).sort((x, y) => y.similarity - x.similarity || x.a - y.a || x.b - y.b);
+  const known = new Map(families.map((family, i) => [family.id, i])),
+    best = new Map();
+  const answers = await each(families, (family) => post('/similar', { text: [...textOf(family)].slice(0, 4000).join(''), k: ASKED }, { signal }), 3);
+  answers.forEach((answer, i) =>
+    (answer?.hits ?? []).forEach((hit) => {
+      const j = known.get(hit.family_id);
+      if (j === undefined || j === i || !(hit.similarity >= LEAST)) return;
+      const key = i < j ? `${i} ${j}` : `${j} ${i}`;
+      best.set(key, Math.max(best.get(key) ?? -1, hit.similarity));
+    }),
+  );
+  return [...best]
+    .map(([key, similarity]) => {
+      const [a, b] = key.split(' ').map(Number);
+      return { a, b, similarity };
+    })
+    .sort((x, y) => y.similarity - x.similarity || x.a - y.a || x.b - y.b);
 }
 
 // Places in the unit square: lines pull by their similarity, neighbours push, and all lean to the middle.
 function places(n, edges) {
-  const p = Array.from({ length: n }, (_, i) => ({ x: .5 + .42 * Math.sqrt((i + .5) / n) * Math.cos(i * 2.399963), y: .5 + .42 * Math.sqrt((i + .5) / n) * Math.sin(i * 2.399963) }));
-  const ideal = .8 / Math.sqrt(n);
+  const p = Array.from({ length: n }, (_, i) => ({
+    x: 0.5 + 0.42 * Math.sqrt((i + 0.5) / n) * Math.cos(i * 2.399963),
+    y: 0.5 + 0.42 * Math.sqrt((i + 0.5) / n) * Math.sin(i * 2.399963),
+  }));
+  const ideal = 0.8 / Math.sqrt(n);
   for (let round = 0; round < 300; round += 1) {
     const move = p.map(() => ({ x: 0, y: 0 }));
     for (let i = 0; i < n; i += 1) {
       for (let j = i + 1; j < n; j += 1) {
-        const dx = p[i].x - p[j].x, dy = p[i].y - p[j].y, far = Math.max(.01, Math.hypot(dx, dy)), push = far > 2.5 * ideal ? 0 : ideal * ideal / far;
-        move[i].x += dx / far * push; move[i].y += dy / far * push; move[j].x -= dx / far * push; move[j].y -= dy / far * push;
+        const dx = p[i].x - p[j].x,
+          dy = p[i].y - p[j].y,
+          far = Math.max(0.01, Math.hypot(dx, dy)),
+          push = far > 2.5 * ideal ? 0 : (ideal * ideal) / far;
+        move[i].x += (dx / far) * push;
+        move[i].y += (dy / far) * push;
+        move[j].x -= (dx / far) * push;
+        move[j].y -= (dy / far) * push;
       }
     }
     for (const { a, b, similarity } of edges) {
-      const dx = p[a].x - p[b].x, dy = p[a].y - p[b].y, far = Math.max(.01, Math.hypot(dx, dy)), pull = far * far / ideal * similarity * 1.5;
-      move[a].x -= dx / far * pull; move[a].y -= dy / far * pull; move[b].x += dx / far * pull; move[b].y += dy / far * pull;
+      const dx = p[a].x - p[b].x,
+        dy = p[a].y - p[b].y,
+        far = Math.max(0.01, Math.hypot(dx, dy)),
+        pull = ((far * far) / ideal) * similarity * 1.5;
+      move[a].x -= (dx / far) * pull;
+      move[a].y -= (dy / far) * pull;
+      move[b].x += (dx / far) * pull;
+      move[b].y += (dy / far) * pull;
     }
-    p.forEach((q, i) => { move[i].x += (.5 - q.x) * ideal * .5; move[i].y += (.5 - q.y) * ideal * .5; });
-    const most = .06 * (1 - round / 300) + .001;
     p.forEach((q, i) => {
-      const far = Math.max(1e-9, Math.hypot(move[i].x, move[i].y)), step = Math.min(most, far);
-      q.x = Math.min(.98, Math.max(.02, q.x + move[i].x / far * step)); q.y = Math.min(.97, Math.max(.03, q.y + move[i].y / far * step));
+      move[i].x += (0.5 - q.x) * ideal * 0.5;
+      move[i].y += (0.5 - q.y) * ideal * 0.5;
+    });
+    const most = 0.06 * (1 - round / 300) + 0.001;
+    p.forEach((q, i) => {
+      const far = Math.max(1e-9, Math.hypot(move[i].x, move[i].y)),
+        step = Math.min(most, far);
+      q.x = Math.min(0.98, Math.max(0.02, q.x + (move[i].x / far) * step));
+      q.y = Math.min(0.97, Math.max(0.03, q.y + (move[i].y / far) * step));
     });
   }
   return p;
 }
 
 function draw(families, edges) {
-  const at = places(families.length, edges), most = Math.max(1, ...families.map(f => f.accounts));
-  const size = f => 4 + 13 * Math.sqrt(f.accounts / most);
+  const at = places(families.length, edges),
+    most = Math.max(1, ...families.map((f) => f.accounts));
+  const size = (f) => 4 + 13 * Math.sqrt(f.accounts / most);
   return figure({
-    title: 'Leading families by similarity of text', name: 'map', links: true, note: 'a circle’s area: accounts; a line: similarity, darker is nearer',
+    title: 'Leading families by similarity of text',
+    name: 'map',
+    links: true,
+    note: 'a circle’s area: accounts; a line: similarity, darker is nearer',
     label: `${families.length} families, ${edges.length} lines of similarity; the table below has all of them`,
-    draw: width => {
-      const height = Math.round(Math.min(620, Math.max(320, width * .6))), x = q => 24 + q.x * (width - 48), y = q => 24 + q.y * (height - 48);
-      const marks = edges.map(({ a, b, similarity }) => put(s('line', { class: 'edge', x1: x(at[a]), y1: y(at[a]), x2: x(at[b]), y2: y(at[b]), opacity: Math.min(1, .2 + similarity * .8).toFixed(2) }), s('title', null, decimal(similarity, 3))));
-      families.forEach((family, i) => marks.push(s('a', { href: `/families/${family.id}`, tabindex: '-1', 'aria-hidden': 'true' },
-        put(s('circle', { class: 'node', cx: x(at[i]), cy: y(at[i]), r: size(family) }), s('title', null, `${family.id}, ${family.accounts} accounts: ${plain(textOf(family), 120)}`)),
-        s('text', { class: 'tick id', x: x(at[i]), y: y(at[i]) + size(family) + 11, 'text-anchor': 'middle' }, width < 560 ? family.id.slice(0, 5) : family.id.slice(0, 8)))));
+    draw: (width) => {
+      const height = Math.round(Math.min(620, Math.max(320, width * 0.6))),
+        x = (q) => 24 + q.x * (width - 48),
+        y = (q) => 24 + q.y * (height - 48);
+      const marks = edges.map(({ a, b, similarity }) =>
+        put(
+          s('line', {
+            class: 'edge',
+            x1: x(at[a]),
+            y1: y(at[a]),
+            x2: x(at[b]),
+            y2: y(at[b]),
+            opacity: Math.min(1, 0.2 + similarity * 0.8).toFixed(2),
+          }),
+          s('title', null, decimal(similarity, 3)),
+        ),
+      );
+      families.forEach((family, i) =>
+        marks.push(
+          s(
+            'a',
+            { href: `/families/${family.id}`, tabindex: '-1', 'aria-hidden': 'true' },
+            put(
+              s('circle', { class: 'node', cx: x(at[i]), cy: y(at[i]), r: size(family) }),
+              s('title', null, `${family.id}, ${family.accounts} accounts: ${plain(textOf(family), 120)}`),
+            ),
+            s(
+              'text',
+              { class: 'tick id', x: x(at[i]), y: y(at[i]) + size(family) + 11, 'text-anchor': 'middle' },
+              width < 560 ? family.id.slice(0, 5) : family.id.slice(0, 8),
+            ),
+          ),
+        ),
+      );
       return { height, marks };
     },
   });
 }
 
 export async function view({ signal }) {
-  const about = 'Near means that texts are alike. Far means little: a plane cannot hold these distances, so place, direction and empty space say nothing. Only the lines are measured.';
-  if (!may('text')) return { title: 'Map', nodes: [head('Map', 'Families by similarity', about), h('p', { class: 'empty' }, 'The map searches for texts of families, which your role may not see.')] };
+  const about =
+    'Near means that texts are alike. Far means little: a plane cannot hold these distances, so place, direction and empty space say nothing. Only the lines are measured.';
+  if (!may('text'))
+    return {
+      title: 'Map',
+      nodes: [
+        head('Map', 'Families by similarity', about),
+        h('p', { class: 'empty' }, 'The map searches for texts of families, which your role may not see.'),
+      ],
+    };
   const families = (await get('/families', { query: { level: 'near-duplicate', limit: MOST }, signal })).families.slice(0, MOST);
   const edges = families.length > 1 ? await lines(families, signal) : [];
   return {
@@ -80,15 +148,30 @@ export async function view({ signal }) {
     nodes: [
       head('Map', 'Families by similarity', about, print()),
       families.length === 0 ? h('p', { class: 'empty' }, 'This store has no near-duplicate families yet.') : draw(families, edges),
-      families.length > 0 && h('p', { class: 'soft' }, `The ${many(families.length, 'near-duplicate family', 'near-duplicate families')} of most accounts. For each, the ${count(ASKED)} nearest prompts were asked for; a line is drawn from ${decimal(LEAST, 2)} on. What you see here is exploratory: a group that is drawn from it must be proposed and confirmed on later days before it is a ring.`),
-      section('Lines', null, table({
-        name: 'map-lines', caption: 'Similarity of families', rows: edges, most: 30, empty: 'No two of these families are alike.',
-        columns: [
-          { head: 'Similarity', n: true, value: e => e.similarity, show: e => decimal(e.similarity, 3) },
-          { head: 'Family', rowhead: true, value: e => families[e.a].id, show: e => link(families[e.a].id) }, { head: 'Its template', wide: true, value: e => textOf(families[e.a]), show: e => template(families[e.a], { most: 90 }) },
-          { head: 'and family', value: e => families[e.b].id, show: e => link(families[e.b].id) }, { head: 'its template', wide: true, value: e => textOf(families[e.b]), show: e => template(families[e.b], { most: 90 }) },
-        ],
-      })),
+      families.length > 0 &&
+        h(
+          'p',
+          { class: 'soft' },
+          `The ${many(families.length, 'near-duplicate family', 'near-duplicate families')} of most accounts. For each, the ${count(ASKED)} nearest prompts were asked for; a line is drawn from ${decimal(LEAST, 2)} on. What you see here is exploratory: a group that is drawn from it must be proposed and confirmed on later days before it is a ring.`,
+        ),
+      section(
+        'Lines',
+        null,
+        table({
+          name: 'map-lines',
+          caption: 'Similarity of families',
+          rows: edges,
+          most: 30,
+          empty: 'No two of these families are alike.',
+          columns: [
+            { head: 'Similarity', n: true, value: (e) => e.similarity, show: (e) => decimal(e.similarity, 3) },
+            { head: 'Family', rowhead: true, value: (e) => families[e.a].id, show: (e) => link(families[e.a].id) },
+            { head: 'Its template', wide: true, value: (e) => textOf(families[e.a]), show: (e) => template(families[e.a], { most: 90 }) },
+            { head: 'and family', value: (e) => families[e.b].id, show: (e) => link(families[e.b].id) },
+            { head: 'its template', wide: true, value: (e) => textOf(families[e.b]), show: (e) => template(families[e.b], { most: 90 }) },
+          ],
+        }),
+      ),
     ],
   };
 }

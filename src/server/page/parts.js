@@ -10,9 +10,13 @@ import { withheld } from './dialog.js';
 import * as words from './words.js';
 
 // The head of a view: what it is, its name, a line about it, and what can be done.
-export const head = (kind, name, lead, ...acts) => h('header', { class: 'head' },
-  h('div', null, kind && h('p', { class: 'eyebrow' }, kind), h('h1', { tabindex: '-1' }, name), lead && h('p', { class: 'lead' }, lead)),
-  h('div', { class: 'acts' }, acts));
+export const head = (kind, name, lead, ...acts) =>
+  h(
+    'header',
+    { class: 'head' },
+    h('div', null, kind && h('p', { class: 'eyebrow' }, kind), h('h1', { tabindex: '-1' }, name), lead && h('p', { class: 'lead' }, lead)),
+    h('div', { class: 'acts' }, acts),
+  );
 
 export const section = (title, about, ...children) => h('section', null, h('h2', null, title), about && h('p', { class: 'about' }, about), children);
 
@@ -20,27 +24,47 @@ export const print = () => h('button', { type: 'button', class: 'plain noprint',
 
 // The rung of a ring as steps of a ladder.
 export function ladder(ring) {
-  const steps = ['chance', 'provenance', 'second-stream'], at = steps.indexOf(ring.rung);
-  return h('ol', { class: 'ladder', 'aria-label': 'Rung' }, steps.map((step, i) => h('li', { class: i <= at ? 'done' : null }, words.rung[step][0], h('span', { class: 'hide' }, i <= at ? ' reached' : ' not reached'))),
-    h('li', { class: ring.disposition ? 'done' : null }, ring.disposition ? words.say(words.disposition, ring.disposition) : 'No disposition', h('span', { class: 'hide' }, ' by an analyst')));
+  const steps = ['chance', 'provenance', 'second-stream'],
+    at = steps.indexOf(ring.rung);
+  return h(
+    'ol',
+    { class: 'ladder', 'aria-label': 'Rung' },
+    steps.map((step, i) =>
+      h('li', { class: i <= at ? 'done' : null }, words.rung[step][0], h('span', { class: 'hide' }, i <= at ? ' reached' : ' not reached')),
+    ),
+    h(
+      'li',
+      { class: ring.disposition ? 'done' : null },
+      ring.disposition ? words.say(words.disposition, ring.disposition) : 'No disposition',
+      h('span', { class: 'hide' }, ' by an analyst'),
+    ),
+  );
 }
 
 // A button inside a link is none: in a row that is a link the words stand alone.
-const hidden = lines => (lines ? withheld() : h('em', { class: 'soft' }, 'Text withheld'));
+const hidden = (lines) => (lines ? withheld() : h('em', { class: 'soft' }, 'Text withheld'));
 
 // A template: its text with each slot as a chip, at most `most` characters of it.
 export function template(family, { most = LINE, lines = false } = {}) {
   const parts = family.template_parts ?? [{ text: family.template }];
   if (family.template === null || family.template === undefined) return hidden(lines);
   const out = h('span', { class: lines ? 'template lines' : 'template' });
-  let left = most, cut = 0;
+  let left = most,
+    cut = 0;
   parts.forEach((part, i) => {
     const full = left <= 0 || i >= 60;
     if (part.slot !== undefined) {
       if (full) return;
-      const slot = family.slots?.find(one => one.slot === part.slot);
-      put(out, h('span', { class: `slot s${part.slot % 6}`, title: slot ? `slot ${part.slot}: ${many(slot.distinct_values, 'value', 'values')}` : null }, h('b', null, part.slot),
-        lines && slot && h('em', null, many(slot.distinct_values, 'value', 'values'))));
+      const slot = family.slots?.find((one) => one.slot === part.slot);
+      put(
+        out,
+        h(
+          'span',
+          { class: `slot s${part.slot % 6}`, title: slot ? `slot ${part.slot}: ${many(slot.distinct_values, 'value', 'values')}` : null },
+          h('b', null, part.slot),
+          lines && slot && h('em', null, many(slot.distinct_values, 'value', 'values')),
+        ),
+      );
     } else {
       const n = length(part.text ?? '');
       if (!full) put(out, shown([...part.text.slice(0, 2 * left)].slice(0, left).join(''), { most: left, lines }));
@@ -53,45 +77,76 @@ export function template(family, { most = LINE, lines = false } = {}) {
   return out;
 }
 
-export const textOf = family => family.template ?? (family.template_parts ?? []).map(part => part.text ?? '⟨slot⟩').join('');
+export const textOf = (family) => family.template ?? (family.template_parts ?? []).map((part) => part.text ?? '⟨slot⟩').join('');
 
 export function families(list, { name, caption, empty, note }) {
   return table({
-    name, caption, empty, note, rows: list,
+    name,
+    caption,
+    empty,
+    note,
+    rows: list,
     columns: [
-      { head: 'Template', wide: true, rowhead: true, value: textOf, show: f => h('a', { class: 'over', href: `/families/${f.id}` }, template(f)) },
-      { head: 'Family', value: f => f.id, show: f => link(f.id) },
-      { head: 'Level', tight: true, value: f => f.level, show: f => words.say(words.level, f.level) },
-      { head: 'Per day', fixed: true, value: f => (f.days ?? []).map(d => `${d.day} ${d.requests}`).join('; '), show: f => spark((f.days ?? []).slice(-28).map(d => d.requests)) },
-      { head: 'Accounts', n: true, value: f => f.accounts },
-      { head: 'New', n: true, value: f => f.new_accounts },
-      { head: 'Requests', n: true, value: f => f.requests },
-      { head: 'Last seen', soft: true, value: f => f.last_seen, show: f => day(f.last_seen) },
+      { head: 'Template', wide: true, rowhead: true, value: textOf, show: (f) => h('a', { class: 'over', href: `/families/${f.id}` }, template(f)) },
+      { head: 'Family', value: (f) => f.id, show: (f) => link(f.id) },
+      { head: 'Level', tight: true, value: (f) => f.level, show: (f) => words.say(words.level, f.level) },
+      {
+        head: 'Per day',
+        fixed: true,
+        value: (f) => (f.days ?? []).map((d) => `${d.day} ${d.requests}`).join('; '),
+        show: (f) => spark((f.days ?? []).slice(-28).map((d) => d.requests)),
+      },
+      { head: 'Accounts', n: true, value: (f) => f.accounts },
+      { head: 'New', n: true, value: (f) => f.new_accounts },
+      { head: 'Requests', n: true, value: (f) => f.requests },
+      { head: 'Last seen', soft: true, value: (f) => f.last_seen, show: (f) => day(f.last_seen) },
     ],
   });
 }
 
 export function rings(list, { name, caption, empty, isNew = () => false }) {
   return table({
-    name, caption, empty, rows: list,
+    name,
+    caption,
+    empty,
+    rows: list,
     columns: [
-      { head: 'Ring', rowhead: true, value: r => r.id, show: r => [link(r.id), isNew(r) && h('span', { class: 'flag' }, 'new')] },
-      { head: 'Rung', tight: true, value: r => r.rung, show: r => words.rung[r.rung]?.[0] ?? r.rung },
-      { head: 'Route', tight: true, value: r => r.route },
-      { head: 'Accounts', n: true, value: r => r.accounts },
-      { head: 'Families', n: true, value: r => r.families?.length ?? r.families_total ?? null },
-      { head: 'Requests', n: true, value: r => r.requests },
-      { head: 'Γ*', n: true, value: r => r.gamma_star, show: r => decimal(r.gamma_star, 0) },
-      { head: 'log₁₀ e', n: true, value: r => r.log10_e, show: r => decimal(r.log10_e) },
-      { head: 'Confirmed', soft: true, value: r => r.confirmed_night },
-      { head: 'Disposition', value: r => r.disposition, show: r => (r.disposition ? words.say(words.disposition, r.disposition) : h('span', { class: 'soft' }, 'none')) },
+      { head: 'Ring', rowhead: true, value: (r) => r.id, show: (r) => [link(r.id), isNew(r) && h('span', { class: 'flag' }, 'new')] },
+      { head: 'Rung', tight: true, value: (r) => r.rung, show: (r) => words.rung[r.rung]?.[0] ?? r.rung },
+      { head: 'Route', tight: true, value: (r) => r.route },
+      { head: 'Accounts', n: true, value: (r) => r.accounts },
+      { head: 'Families', n: true, value: (r) => r.families?.length ?? r.families_total ?? null },
+      { head: 'Requests', n: true, value: (r) => r.requests },
+      { head: 'Γ*', n: true, value: (r) => r.gamma_star, show: (r) => decimal(r.gamma_star, 0) },
+      { head: 'log₁₀ e', n: true, value: (r) => r.log10_e, show: (r) => decimal(r.log10_e) },
+      { head: 'Confirmed', soft: true, value: (r) => r.confirmed_night },
+      {
+        head: 'Disposition',
+        value: (r) => r.disposition,
+        show: (r) => (r.disposition ? words.say(words.disposition, r.disposition) : h('span', { class: 'soft' }, 'none')),
+      },
     ],
   });
 }
 
 // What stands behind a list of rings or one ring: null, tests, error; it is printed with every verdict.
-export const behind = meta => meta && h('div', { class: 'behind' },
-  meta.valid === false && h('p', { class: 'warn' }, h('b', null, 'This list is not valid. '), shown(meta.why, { most: 400 }), ' Its findings are shown and raise no alert.'),
-  h('dl', { class: 'terms' }, words.behind(meta).map(([term, sentence]) => h('div', null, h('dt', null, term), h('dd', null, sentence)))),
-  h('p', { class: 'soft' }, words.NO_GUILT));
-
+export const behind = (meta) =>
+  meta &&
+  h(
+    'div',
+    { class: 'behind' },
+    meta.valid === false &&
+      h(
+        'p',
+        { class: 'warn' },
+        h('b', null, 'This list is not valid. '),
+        shown(meta.why, { most: 400 }),
+        ' Its findings are shown and raise no alert.',
+      ),
+    h(
+      'dl',
+      { class: 'terms' },
+      words.behind(meta).map(([term, sentence]) => h('div', null, h('dt', null, term), h('dd', null, sentence))),
+    ),
+    h('p', { class: 'soft' }, words.NO_GUILT),
+  );

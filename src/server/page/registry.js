@@ -10,18 +10,32 @@ import { ask } from './dialog.js';
 import { head, section, print } from './parts.js';
 import * as words from './words.js';
 
-const kindField = value => ({ name: 'kind', label: 'Kind', kind: 'select', value, options: Object.entries(words.kinds) });
-const provenance = { name: 'provenance', label: 'Provenance', required: true, hint: 'Where it is known from: an address, a contract, a ticket.', maxlength: '1000' };
+const kindField = (value) => ({ name: 'kind', label: 'Kind', kind: 'select', value, options: Object.entries(words.kinds) });
+const provenance = {
+  name: 'provenance',
+  label: 'Provenance',
+  required: true,
+  hint: 'Where it is known from: an address, a contract, a ticket.',
+  maxlength: '1000',
+};
 
 function add(again, { title, name = '', kind = 'app', what = null, intro }) {
   ask({
-    title, act: 'Register', intro,
+    title,
+    act: 'Register',
+    intro,
     fields: [
-      { name: 'name', label: 'Name', value: name, required: true, maxlength: '200' }, kindField(kind), provenance,
-      ...(what === null ? [{ name: 'text', label: 'Text, or of a gateway its account', kind: 'area', required: true }] : [])],
-    submit: async given => {
+      { name: 'name', label: 'Name', value: name, required: true, maxlength: '200' },
+      kindField(kind),
+      provenance,
+      ...(what === null ? [{ name: 'text', label: 'Text, or of a gateway its account', kind: 'area', required: true }] : []),
+    ],
+    submit: async (given) => {
       const body = { ...given, text: what ?? given.text };
-      if (given.kind === 'gateway' && what === null) { body.account = given.text; delete body.text; }
+      if (given.kind === 'gateway' && what === null) {
+        body.account = given.text;
+        delete body.text;
+      }
       await post('/registry', body);
       await again();
       return null;
@@ -30,37 +44,139 @@ function add(again, { title, name = '', kind = 'app', what = null, intro }) {
 }
 
 export async function view({ signal, again }) {
-  if (!may('registry')) return { title: 'Registry', nodes: [head('Registry', 'Known innocent texts', 'What is registered is no evidence of a ring, from the next audit on.'), h('p', { class: 'empty' }, 'The registry is shown to analysts and administrators.')] };
-  const [list, proposed] = await Promise.all([get('/registry', { signal, query: { limit: 1000 } }), get('/registry/suggest', { signal }).catch(cause => { if (cause.name === 'AbortError') throw cause; return null; })]);
-  const entries = list.entries ?? [], candidates = proposed?.candidates ?? [];
+  if (!may('registry'))
+    return {
+      title: 'Registry',
+      nodes: [
+        head('Registry', 'Known innocent texts', 'What is registered is no evidence of a ring, from the next audit on.'),
+        h('p', { class: 'empty' }, 'The registry is shown to analysts and administrators.'),
+      ],
+    };
+  const [list, proposed] = await Promise.all([
+    get('/registry', { signal, query: { limit: 1000 } }),
+    get('/registry/suggest', { signal }).catch((cause) => {
+      if (cause.name === 'AbortError') throw cause;
+      return null;
+    }),
+  ]);
+  const entries = list.entries ?? [],
+    candidates = proposed?.candidates ?? [];
   return {
     title: 'Registry',
     nodes: [
-      head('Registry', 'Known innocent texts', 'What is registered is no evidence of a ring, from the next audit on.',
-        h('button', { type: 'button', class: 'act', onclick: () => add(again, { title: 'Register a text or a gateway', intro: 'Give the text as it is known, or of a gateway the pseudonym of its account.' }) }, 'Register'), print()),
-      section('Suggested', 'Texts that are sent day after day by accounts that behave like people: most likely an app that nobody registered. Look at the family before you confirm.', table({
-        name: 'suggested', caption: 'Suggested entries', rows: candidates, empty: 'Nothing is suggested.',
-        columns: [
-          { head: 'Text', rowhead: true, wide: true, value: c => c.template, show: c => shown(c.template, { most: LINE * 2 }) },
-          { head: 'Family', value: c => c.family_id, show: c => link(c.family_id) }, { head: 'Accounts', n: true, value: c => c.accounts },
-          { head: 'Why', wide: true, value: c => c.why, show: c => shown(c.why, { most: 300 }) },
-          { head: 'Confirm', fixed: true, value: () => '', show: c => h('button', { type: 'button', class: 'act small', 'aria-label': `Confirm ${c.family_id}`, onclick: () => add(again, { title: 'Confirm as innocent', name: `app of ${c.family_id}`, what: c.template, intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.` }) }, 'Confirm') },
-        ],
-      })),
-      section('Entries', null, table({
-        name: 'registry', caption: 'Registry', rows: entries, empty: 'The registry has no entries. While it is empty, no ring can pass the rung “provenance”.',
-        columns: [
-          { head: 'Name', rowhead: true, value: e => e.name, show: e => shown(e.name, { most: 80 }) }, { head: 'Kind', value: e => e.kind, show: e => words.say(words.kinds, e.kind) },
-          { head: 'Provenance', wide: true, value: e => e.provenance, show: e => shown(e.provenance || '–', { most: 200 }) },
-          { head: 'By', value: e => e.author, show: e => shown(e.author ?? '–', { most: 40 }) }, { head: 'Registered', soft: true, value: e => e.added, show: e => moment(e.added) },
-          { head: 'What', wide: true, value: e => e.what?.text ?? e.what?.digest ?? e.what?.account, show: e => (e.what?.account ? link(e.what.account) : shown(e.what?.text ?? e.what?.digest ?? null, { most: LINE })) },
-          ...(may('unregister') ? [{ head: 'Remove', fixed: true, value: () => '', show: e => h('button', {
-            type: 'button', class: 'plain', 'aria-label': `Remove ${plain(e.name, 60)}`, onclick: () => ask({
-              title: 'Remove this entry', act: 'Remove', danger: true, fields: [], intro: 'All entries of this name are removed. From the next audit on their texts are evidence again.',
-              submit: async () => { await remove('/registry', { query: { name: e.name } }); await again(); return null; },
-            }) }, 'Remove') }] : []),
-        ],
-      }), entries.length > 0 && h('p', { class: 'soft' }, `${count(entries.length)} entries.`)),
+      head(
+        'Registry',
+        'Known innocent texts',
+        'What is registered is no evidence of a ring, from the next audit on.',
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'act',
+            onclick: () =>
+              add(again, {
+                title: 'Register a text or a gateway',
+                intro: 'Give the text as it is known, or of a gateway the pseudonym of its account.',
+              }),
+          },
+          'Register',
+        ),
+        print(),
+      ),
+      section(
+        'Suggested',
+        'Texts that are sent day after day by accounts that behave like people: most likely an app that nobody registered. Look at the family before you confirm.',
+        table({
+          name: 'suggested',
+          caption: 'Suggested entries',
+          rows: candidates,
+          empty: 'Nothing is suggested.',
+          columns: [
+            { head: 'Text', rowhead: true, wide: true, value: (c) => c.template, show: (c) => shown(c.template, { most: LINE * 2 }) },
+            { head: 'Family', value: (c) => c.family_id, show: (c) => link(c.family_id) },
+            { head: 'Accounts', n: true, value: (c) => c.accounts },
+            { head: 'Why', wide: true, value: (c) => c.why, show: (c) => shown(c.why, { most: 300 }) },
+            {
+              head: 'Confirm',
+              fixed: true,
+              value: () => '',
+              show: (c) =>
+                h(
+                  'button',
+                  {
+                    type: 'button',
+                    class: 'act small',
+                    'aria-label': `Confirm ${c.family_id}`,
+                    onclick: () =>
+                      add(again, {
+                        title: 'Confirm as innocent',
+                        name: `app of ${c.family_id}`,
+                        what: c.template,
+                        intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.`,
+                      }),
+                  },
+                  'Confirm',
+                ),
+            },
+          ],
+        }),
+      ),
+      section(
+        'Entries',
+        null,
+        table({
+          name: 'registry',
+          caption: 'Registry',
+          rows: entries,
+          empty: 'The registry has no entries. While it is empty, no ring can pass the rung “provenance”.',
+          columns: [
+            { head: 'Name', rowhead: true, value: (e) => e.name, show: (e) => shown(e.name, { most: 80 }) },
+            { head: 'Kind', value: (e) => e.kind, show: (e) => words.say(words.kinds, e.kind) },
+            { head: 'Provenance', wide: true, value: (e) => e.provenance, show: (e) => shown(e.provenance || '–', { most: 200 }) },
+            { head: 'By', value: (e) => e.author, show: (e) => shown(e.author ?? '–', { most: 40 }) },
+            { head: 'Registered', soft: true, value: (e) => e.added, show: (e) => moment(e.added) },
+            {
+              head: 'What',
+              wide: true,
+              value: (e) => e.what?.text ?? e.what?.digest ?? e.what?.account,
+              show: (e) => (e.what?.account ? link(e.what.account) : shown(e.what?.text ?? e.what?.digest ?? null, { most: LINE })),
+            },
+            ...(may('unregister')
+              ? [
+                  {
+                    head: 'Remove',
+                    fixed: true,
+                    value: () => '',
+                    show: (e) =>
+                      h(
+                        'button',
+                        {
+                          type: 'button',
+                          class: 'plain',
+                          'aria-label': `Remove ${plain(e.name, 60)}`,
+                          onclick: () =>
+                            ask({
+                              title: 'Remove this entry',
+                              act: 'Remove',
+                              danger: true,
+                              fields: [],
+                              intro: 'All entries of this name are removed. From the next audit on their texts are evidence again.',
+                              submit: async () => {
+                                await remove('/registry', { query: { name: e.name } });
+                                await again();
+                                return null;
+                              },
+                            }),
+                        },
+                        'Remove',
+                      ),
+                  },
+                ]
+              : []),
+          ],
+        }),
+        entries.length > 0 && h('p', { class: 'soft' }, `${count(entries.length)} entries.`),
+      ),
     ],
   };
 }

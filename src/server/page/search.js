@@ -13,13 +13,14 @@ import { head, section, print } from './parts.js';
 
 const ADDRESS = 1500;
 const FILTERS = ['k', 'since', 'until', 'model', 'account', 'family'];
-const fold = text => (text.length > 0 ? text : null);
+const fold = (text) => (text.length > 0 ? text : null);
 
 // Offsets of the answer count bytes of UTF-8; the page marks characters.
 function characters(text, ranges) {
   if (!ranges?.length) return [];
   const at = new Map();
-  let bytes = 0, n = 0;
+  let bytes = 0,
+    n = 0;
   for (const c of text) {
     at.set(bytes, n);
     const code = c.codePointAt(0);
@@ -33,31 +34,60 @@ function characters(text, ranges) {
 export async function view({ query, replace, signal }) {
   const q = query.get('q') ?? '';
   const out = h('div', { 'aria-live': 'polite', class: 'results' });
-  const area = field({ name: 'q', label: 'Prompt', kind: 'area', value: q, hint: 'Paste a prompt or part of one. The answer follows while you type.', spellcheck: 'false' });
-  const form = h('form', { class: 'search', onsubmit: event => { event.preventDefault(); run(); }, oninput: () => soon() },
+  const area = field({
+    name: 'q',
+    label: 'Prompt',
+    kind: 'area',
+    value: q,
+    hint: 'Paste a prompt or part of one. The answer follows while you type.',
+    spellcheck: 'false',
+  });
+  const form = h(
+    'form',
+    {
+      class: 'search',
+      onsubmit: (event) => {
+        event.preventDefault();
+        run();
+      },
+      oninput: () => soon(),
+    },
     area,
-    h('div', { class: 'filters' },
+    h(
+      'div',
+      { class: 'filters' },
       field({ name: 'k', label: 'Prompts, at most', kind: 'number', value: query.get('k') ?? '20', min: '1', max: '100' }),
       field({ name: 'since', label: 'Since', kind: 'date', value: (query.get('since') ?? '').slice(0, 10) }),
       field({ name: 'until', label: 'Before', kind: 'date', value: (query.get('until') ?? '').slice(0, 10) }),
       field({ name: 'model', label: 'Served model', value: query.get('model') ?? '', maxlength: '200' }),
-      may('account') && field({ name: 'account', label: 'Account', value: query.get('account') ?? '', maxlength: '200' })),
-    h('div', { class: 'acts noprint' }, h('button', { type: 'submit', class: 'act' }, 'Search')));
-  let timer = 0, running = null;
-  const soon = () => { clearTimeout(timer); timer = setTimeout(run, 250); };
-  signal.addEventListener('abort', () => { clearTimeout(timer); running?.abort(); });
+      may('account') && field({ name: 'account', label: 'Account', value: query.get('account') ?? '', maxlength: '200' }),
+    ),
+    h('div', { class: 'acts noprint' }, h('button', { type: 'submit', class: 'act' }, 'Search')),
+  );
+  let timer = 0,
+    running = null;
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(run, 250);
+  };
+  signal.addEventListener('abort', () => {
+    clearTimeout(timer);
+    running?.abort();
+  });
 
   async function run() {
     clearTimeout(timer);
     running?.abort();
-    const mine = running = new AbortController();
+    const mine = (running = new AbortController());
     const given = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
     const url = new URLSearchParams();
     if (given.q) url.set('q', [...given.q.slice(0, 2 * ADDRESS)].slice(0, ADDRESS).join(''));
     for (const name of FILTERS) if (given[name] && !(name === 'k' && given.k === '20')) url.set(name, given[name]);
     replace(`/search${url.size ? `?${url}` : ''}`, given.q.trim() ? 'Search: ' + given.q : 'Search');
     if (!given.q.trim()) {
-      out.replaceChildren(h('p', { class: 'empty' }, 'Nothing is searched for yet. ', h('kbd', null, '/'), ' brings you to this field from anywhere.'));
+      out.replaceChildren(
+        h('p', { class: 'empty' }, 'Nothing is searched for yet. ', h('kbd', null, '/'), ' brings you to this field from anywhere.'),
+      );
       return;
     }
     out.setAttribute('aria-busy', 'true');
@@ -77,38 +107,119 @@ export async function view({ query, replace, signal }) {
 
   function draw(answer) {
     const hits = answer.hits ?? [];
-    const accounts = new Set(hits.flatMap(hit => [hit.account, ...(hit.account_ids ?? [])]).filter(Boolean));
-    const notes = (answer.notes ?? []).length > 0 && h('ul', { class: 'list soft' }, answer.notes.map(note => h('li', null, shown(note, { most: 300 }))));
+    const accounts = new Set(hits.flatMap((hit) => [hit.account, ...(hit.account_ids ?? [])]).filter(Boolean));
+    const notes =
+      (answer.notes ?? []).length > 0 &&
+      h(
+        'ul',
+        { class: 'list soft' },
+        answer.notes.map((note) => h('li', null, shown(note, { most: 300 }))),
+      );
     if (hits.length === 0) {
       out.replaceChildren(h('p', { class: 'empty' }, 'No prompt in this store is like it.'), ...[notes].filter(Boolean));
       return;
     }
-    const accepted = hits.filter(hit => hit.accepted).length;
-    const raw = hits.some(hit => typeof (hit.text ?? hit.prompt) === 'string');
-    const result = h('div', null,
-      h('p', null, h('b', null, many(hits.length, 'prompt', 'prompts')), accounts.size > 0 ? `, nearest first, from at least ${many(accounts.size, 'account', 'accounts')}.` : ', nearest first.', hits.some(hit => hit.accepted !== undefined) && ` The family rule accepts ${count(accepted)} of them.`), notes,
-      histogram({ title: 'Similarity of these prompts', note: 'cosine, higher is nearer', name: 'similarity', values: hits.map(hit => hit.similarity), from: Math.min(0, ...hits.map(hit => Math.floor(hit.similarity * 10) / 10)), to: 1 }),
-      h('ol', { class: 'hits' }, hits.map((hit, i) => {
-        const text = hit.text ?? hit.prompt, exchange = hit.exchange ?? hit.exchange_id, others = (hit.account_ids ?? []).filter(id => id !== hit.account);
-        return h('li', { 'data-row': true },
-          h('div', { class: 'score' }, h('b', null, decimal(hit.similarity, 3)), h('small', null, hit.accepted ? 'accepted' : hit.accepted === false ? 'not accepted' : '')),
-          h('div', null,
-            h('p', { class: 'hit' }, raw ? shown(text, { most: PARAGRAPH / 2, lines: true, spans: text ? characters(text.slice(0, PARAGRAPH), hit.shared) : [] }) : withheld()),
-            h('p', { class: 'meta' }, hit.account ? ['Account ', link(hit.account), ' · ', moment(hit.time), ' · '] : null, hit.requests !== undefined && `${many(hit.requests, 'request', 'requests')} of ${many(hit.accounts, 'account', 'accounts')}`,
-              hit.family_id && [' · family ', link(hit.family_id)], exchange && [' · exchange ', h('span', { class: 'id' }, shown(exchange, { most: 40 })), ' ', reveal('exchange', exchange)]),
-            others.length > 0 && h('details', null, h('summary', null, `${many(others.length, 'other account', 'other accounts')}${hit.accounts > others.length + 1 ? ` of ${count(hit.accounts - 1)}` : ''}`), h('p', { class: 'ids' }, others.map(id => [link(id), ' '])))));
-      })),
-      section('As a table', null, table({
-        name: 'similar', caption: 'Similar prompts', rows: hits,
-        columns: [
-          { head: 'Similarity', n: true, value: x => x.similarity, show: x => decimal(x.similarity, 3) }, { head: 'Score', n: true, value: x => x.score, show: x => decimal(x.score, 3) },
-          { head: 'Account', rowhead: true, value: x => x.account, show: x => link(x.account) }, { head: 'Family', value: x => x.family_id, show: x => (x.family_id ? link(x.family_id) : '–') },
-          { head: 'Requests', n: true, value: x => x.requests }, { head: 'Accounts', n: true, value: x => x.accounts }, { head: 'Time, UTC', soft: true, value: x => x.time, show: x => moment(x.time) },
-          ...(raw ? [{ head: 'Prompt', wide: true, value: x => x.text ?? x.prompt, show: x => shown(x.text ?? x.prompt, { most: 80 }) }] : []),
-        ],
-      })));
+    const accepted = hits.filter((hit) => hit.accepted).length;
+    const raw = hits.some((hit) => typeof (hit.text ?? hit.prompt) === 'string');
+    const result = h(
+      'div',
+      null,
+      h(
+        'p',
+        null,
+        h('b', null, many(hits.length, 'prompt', 'prompts')),
+        accounts.size > 0 ? `, nearest first, from at least ${many(accounts.size, 'account', 'accounts')}.` : ', nearest first.',
+        hits.some((hit) => hit.accepted !== undefined) && ` The family rule accepts ${count(accepted)} of them.`,
+      ),
+      notes,
+      histogram({
+        title: 'Similarity of these prompts',
+        note: 'cosine, higher is nearer',
+        name: 'similarity',
+        values: hits.map((hit) => hit.similarity),
+        from: Math.min(0, ...hits.map((hit) => Math.floor(hit.similarity * 10) / 10)),
+        to: 1,
+      }),
+      h(
+        'ol',
+        { class: 'hits' },
+        hits.map((hit, i) => {
+          const text = hit.text ?? hit.prompt,
+            exchange = hit.exchange ?? hit.exchange_id,
+            others = (hit.account_ids ?? []).filter((id) => id !== hit.account);
+          return h(
+            'li',
+            { 'data-row': true },
+            h(
+              'div',
+              { class: 'score' },
+              h('b', null, decimal(hit.similarity, 3)),
+              h('small', null, hit.accepted ? 'accepted' : hit.accepted === false ? 'not accepted' : ''),
+            ),
+            h(
+              'div',
+              null,
+              h(
+                'p',
+                { class: 'hit' },
+                raw
+                  ? shown(text, { most: PARAGRAPH / 2, lines: true, spans: text ? characters(text.slice(0, PARAGRAPH), hit.shared) : [] })
+                  : withheld(),
+              ),
+              h(
+                'p',
+                { class: 'meta' },
+                hit.account ? ['Account ', link(hit.account), ' · ', moment(hit.time), ' · '] : null,
+                hit.requests !== undefined && `${many(hit.requests, 'request', 'requests')} of ${many(hit.accounts, 'account', 'accounts')}`,
+                hit.family_id && [' · family ', link(hit.family_id)],
+                exchange && [' · exchange ', h('span', { class: 'id' }, shown(exchange, { most: 40 })), ' ', reveal('exchange', exchange)],
+              ),
+              others.length > 0 &&
+                h(
+                  'details',
+                  null,
+                  h(
+                    'summary',
+                    null,
+                    `${many(others.length, 'other account', 'other accounts')}${hit.accounts > others.length + 1 ? ` of ${count(hit.accounts - 1)}` : ''}`,
+                  ),
+                  h(
+                    'p',
+                    { class: 'ids' },
+                    others.map((id) => [link(id), ' ']),
+                  ),
+                ),
+            ),
+          );
+        }),
+      ),
+      section(
+        'As a table',
+        null,
+        table({
+          name: 'similar',
+          caption: 'Similar prompts',
+          rows: hits,
+          columns: [
+            { head: 'Similarity', n: true, value: (x) => x.similarity, show: (x) => decimal(x.similarity, 3) },
+            { head: 'Score', n: true, value: (x) => x.score, show: (x) => decimal(x.score, 3) },
+            { head: 'Account', rowhead: true, value: (x) => x.account, show: (x) => link(x.account) },
+            { head: 'Family', value: (x) => x.family_id, show: (x) => (x.family_id ? link(x.family_id) : '–') },
+            { head: 'Requests', n: true, value: (x) => x.requests },
+            { head: 'Accounts', n: true, value: (x) => x.accounts },
+            { head: 'Time, UTC', soft: true, value: (x) => x.time, show: (x) => moment(x.time) },
+            ...(raw ? [{ head: 'Prompt', wide: true, value: (x) => x.text ?? x.prompt, show: (x) => shown(x.text ?? x.prompt, { most: 80 }) }] : []),
+          ],
+        }),
+      ),
+    );
     out.replaceChildren(result);
   }
   const later = run();
-  return { title: q ? `Search: ${q}` : 'Search', focus: 'textarea', later, nodes: [head('Search', 'Who sent this, or something like it?', null, print()), form, out] };
+  return {
+    title: q ? `Search: ${q}` : 'Search',
+    focus: 'textarea',
+    later,
+    nodes: [head('Search', 'Who sent this, or something like it?', null, print()), form, out],
+  };
 }

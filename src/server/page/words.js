@@ -7,7 +7,10 @@ import { count, decimal, percent } from './dom.js';
 
 export const RUNGS = ['second-stream', 'provenance', 'chance'];
 export const rung = {
-  'second-stream': ['Second stream', 'Chance is excluded, no innocent explanation on record explains it, and a second, independent stream of evidence agrees.'],
+  'second-stream': [
+    'Second stream',
+    'Chance is excluded, no innocent explanation on record explains it, and a second, independent stream of evidence agrees.',
+  ],
   provenance: ['Provenance', 'Chance is excluded, and no innocent explanation on record explains it.'],
   chance: ['Chance', 'Chance and innocent affinity are excluded. Innocent explanations are not: read them before anything else.'],
 };
@@ -16,12 +19,23 @@ export const route = {
   persistent: 'One text, day after day, from accounts that behave like one sender’s',
 };
 export const stream = {
-  'co-use': 'Shared new texts', composition: 'Account attributes', focus: 'Focus of requests', interchangeability: 'Interchangeability',
-  'load-evenness': 'Evenness of load', pivot: 'Move to a new model', simultaneity: 'Simultaneity',
+  'co-use': 'Shared new texts',
+  composition: 'Account attributes',
+  focus: 'Focus of requests',
+  interchangeability: 'Interchangeability',
+  'load-evenness': 'Evenness of load',
+  pivot: 'Move to a new model',
+  simultaneity: 'Simultaneity',
 };
 export const explanation = {
-  'registered-text': 'A registered text', gateway: 'A gateway', 'one-organisation': 'One organisation', agency: 'An agency or reseller',
-  'class-or-event': 'A class or an event', monitoring: 'Monitoring', automation: 'Continuous integration', 'unregistered-app': 'An app that nobody registered',
+  'registered-text': 'A registered text',
+  gateway: 'A gateway',
+  'one-organisation': 'One organisation',
+  agency: 'An agency or reseller',
+  'class-or-event': 'A class or an event',
+  monitoring: 'Monitoring',
+  automation: 'Continuous integration',
+  'unregistered-app': 'An app that nobody registered',
 };
 export const change = {
   'top-text-dropped': 'Without the text that says most on each day',
@@ -44,17 +58,32 @@ export const levels = {
 export const kinds = { app: 'App', sdk: 'SDK', gateway: 'Gateway', course: 'Course', benchmark: 'Benchmark', published: 'Published text' };
 export const say = (table, word) => table[word] ?? String(word ?? '–');
 
-export const NO_GUILT = 'A ring is a finding about coordination as modelled. It is no probability of guilt: a class, an app without a registration or a shared exercise can act together innocently.';
+export const NO_GUILT =
+  'A ring is a finding about coordination as modelled. It is no probability of guilt: a class, an app without a registration or a shared exercise can act together innocently.';
 
 // Null, number of tests, error rate and placebo, as sentences.
 export function behind(meta) {
   const out = [];
-  out.push(['Null hypothesis', `Accounts choose families independently, given their activity, the families’ popularity and their own past interests; innocent affinity multiplies an account’s odds by at most φ0 = ${decimal(meta.phi0, 0)}.`]);
-  out.push(['Number of tests', `${count(meta.proposed)} groups were proposed on ${count(meta.days?.length ?? 0)} days, each frozen before it was tested and tested only by what did not propose it; ${count(meta.tested)} are under test.`]);
+  out.push([
+    'Null hypothesis',
+    `Accounts choose families independently, given their activity, the families’ popularity and their own past interests; innocent affinity multiplies an account’s odds by at most φ0 = ${decimal(meta.phi0, 0)}.`,
+  ]);
+  out.push([
+    'Number of tests',
+    `${count(meta.proposed)} groups were proposed on ${count(meta.days?.length ?? 0)} days, each frozen before it was tested and tested only by what did not propose it; ${count(meta.tested)} are under test.`,
+  ]);
   out.push(['Error rate', `Of the groups confirmed of one day’s proposals at most ${percent(meta.q)} are expected to be false (e-BH).`]);
   const p = meta.placebo;
-  if (p) out.push(['Placebo', `${count(p.runs)} walks in which who chose what was dealt anew confirmed ${count(p.rejected)} of ${count(p.tested)} groups of the last four weeks (at most ${percent(p.upper, 2)} at 95%).`]);
+  if (p)
+    out.push([
+      'Placebo',
+      `${count(p.runs)} walks in which who chose what was dealt anew confirmed ${count(p.rejected)} of ${count(p.tested)} groups of the last four weeks (at most ${percent(p.upper, 2)} at 95%).`,
+    ]);
   const c = meta.planted;
-  if (c) out.push(['Planted campaign', `Of ${count(c.accounts)} accounts planted beside, each sending ${decimal(c.each, 0)} of ${count(c.texts)} new texts a day, ${count(c.found)} are listed.`]);
+  if (c)
+    out.push([
+      'Planted campaign',
+      `Of ${count(c.accounts)} accounts planted beside, each sending ${decimal(c.each, 0)} of ${count(c.texts)} new texts a day, ${count(c.found)} are listed.`,
+    ]);
   return out;
 }

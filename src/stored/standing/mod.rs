@@ -297,6 +297,8 @@ pub(crate) struct OfOne {
     /// Requests by family, of all levels.
     pub(crate) requests: BTreeMap<u64, u64>,
     pub(crate) activity: Vec<Activity>,
+    /// The first request of each text on each day of a commit, microseconds; none where standings are counted.
+    pub(crate) starts: Vec<i64>,
 }
 
 impl OfOne {
@@ -304,7 +306,7 @@ impl OfOne {
     /// # Errors
     /// `Store` when the store is damaged.
     pub(crate) fn new(store: &Store, view: &View, standings: &Standings, account: u32) -> Result<Self> {
-        let mut out = Self { requests: BTreeMap::new(), activity: Vec::new() };
+        let mut out = Self { requests: BTreeMap::new(), activity: Vec::new(), starts: Vec::new() };
         if matches!(standings, Standings::Counted(_)) {
             count_with(store, view, &mut |family, rows| {
                 let own = rows.iter().filter(|row| row.posting.account == account).count() as u64;
@@ -322,6 +324,9 @@ impl OfOne {
                 // Of a family that was counted again, what was written before counts no longer.
                 if standings.head(used.family).is_some_and(|head| used.night >= head.uses_from) {
                     *out.requests.entry(used.family).or_default() += u64::from(used.requests);
+                    if level_of(used.family).0 == Level::Exact {
+                        out.starts.push(used.first);
+                    }
                 }
             }
         }
