@@ -79,7 +79,7 @@ export class Desk {
       dialog.dismiss();
     });
     page.on('console', (message) => {
-      if (message.type() === 'error' && !/status of (401|403|404|422)/.test(message.text())) page.saw.push(`said ${message.text()}`);
+      if (message.type() === 'error' && !/status of (401|403|404|422|429)/.test(message.text())) page.saw.push(`said ${message.text()}`);
     });
     if (clock) await page.clock.install();
     await page.goto(this.url + at);

@@ -263,6 +263,29 @@ test('a reveal needs a purpose, is logged first and shown after', () =>
     assert.equal(await page.getByRole('dialog').count(), 0);
   }));
 
+test('an account says with whom it shares and when it asks, as the command line counts it', () =>
+  on('analyst', { at: `/accounts/${account}` }, async (page) => {
+    await settled(page);
+    const page_ = desk.json('account', account);
+    // Recounted from the families themselves: only lists that hold all of them can be.
+    assert.ok(page_.families.length < 50);
+    const shared = new Map();
+    for (const one of page_.families.filter((f) => f.accounts >= 2 && f.accounts <= 600)) {
+      for (const member of desk.json('family', one.family_id).members) {
+        if (member.account !== account) shared.set(member.account, (shared.get(member.account) ?? 0) + 1);
+      }
+    }
+    assert.ok(page_.shares_with.length > 10);
+    for (const one of page_.shares_with) assert.equal(one.families, shared.get(one.account), one.account);
+    assert.equal(page_.shares_with[0].families, Math.max(...shared.values()));
+    assert.equal(page_.hours.length, 24);
+    const texts = page_.hours.reduce((a, b) => a + b, 0);
+    assert.ok(texts > 0 && texts <= page_.requests, `${texts} of ${page_.requests}`);
+    const table = page.getByRole('table', { name: 'Accounts that share families with it' });
+    assert.equal(await table.locator('tbody tr').count(), page_.shares_with.length);
+    assert.ok((await text(page)).includes('Texts by hour'));
+  }));
+
 test('texts are shown for a purpose only, which can be said at any time', () =>
   on('analyst', { purpose: '', at: `/families/${family.id}` }, async (page) => {
     await settled(page);

@@ -18,7 +18,20 @@ export class Failure extends Error {
   }
 }
 
-async function ask(method, path, { query, body, signal, quiet } = {}) {
+// Waits, unless what is waited for is wanted no longer.
+const wait = (seconds, signal) =>
+  new Promise((done, stop) => {
+    const timer = setTimeout(done, seconds * 1000);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      stop(new DOMException('left', 'AbortError'));
+    });
+  });
+
+// Times that a request is sent again when the server says that too many came.
+const AGAIN = 3;
+
+async function ask(method, path, { query, body, signal, quiet, tries = AGAIN } = {}) {
   const url = new URL(API + path, location.origin);
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== null && value !== undefined && value !== '' && value !== false) url.searchParams.set(name, value);
@@ -45,6 +58,11 @@ async function ask(method, path, { query, body, signal, quiet } = {}) {
       message: 'the server does not answer',
       hint: 'It may be restarting. Try again, or ask whoever runs it.',
     });
+  }
+  // Nothing was done yet where too many came, so every request may be sent again.
+  if (answer.status === 429 && tries > 0) {
+    await wait(Math.min(5, Number(answer.headers.get('Retry-After')) || 1), signal);
+    return ask(method, path, { query, body, signal, quiet, tries: tries - 1 });
   }
   const night = Number(answer.headers.get('Stillhunt-Night'));
   if (night > 0) tell('night', night);
