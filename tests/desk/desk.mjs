@@ -67,6 +67,7 @@ export class Desk {
       reducedMotion: 'reduce',
     });
     const page = await context.newPage();
+    page.setDefaultTimeout(10000);
     page.saw = [];
     page.asked = [];
     page.on('request', (request) => {
@@ -91,6 +92,7 @@ export class Desk {
     await page.getByLabel('Access token').fill(this.tokens[role]);
     await page.getByLabel('Purpose').fill(purpose);
     await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.locator('.side').waitFor({ timeout: 10000 });
     await settled(page);
   }
 

@@ -51,7 +51,7 @@ const keep = {
     }
   },
 };
-const session = {
+const tab = {
   get: (name) => {
     try {
       return sessionStorage.getItem(name);
@@ -293,7 +293,7 @@ function purpose() {
     );
 }
 document.addEventListener('purpose', () => {
-  session.set('purpose', me.said ?? '');
+  tab.set('purpose', me.said ?? '');
   purpose();
   show({ focus: false });
 });
@@ -302,7 +302,7 @@ async function out() {
   await remove('/session', { quiet: true }).catch(() => null);
   me.role = '';
   me.said = null;
-  session.set('purpose', '');
+  tab.set('purpose', '');
   history.replaceState({ top: 0 }, '', '/');
   login();
 }
@@ -360,7 +360,7 @@ async function start(session) {
     role: known.role,
     purpose: known.purpose ?? null,
     k: known.k ?? 0,
-    said: session.get('purpose') || null,
+    said: tab.get('purpose') || null,
   });
   frame();
   await show();
@@ -505,7 +505,7 @@ history.scrollRestoration = 'manual';
 
 // A page that is looked at asks now and then whether there is a newer night.
 setInterval(() => {
-  if (me.role && document.visibilityState === 'visible') get('/session', { quiet: true }).catch(() => null);
+  if (me.role && document.visibilityState === 'visible') get('/nights', { quiet: true }).catch(() => null);
 }, 60000);
 
 get('/session', { quiet: true })
