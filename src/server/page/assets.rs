@@ -56,7 +56,9 @@ mod tests {
         }
         assert!(asked > 40, "{asked} imports");
         for (name, ..) in ASSETS {
-            let used = texts().iter().any(|(_, text)| text.contains(&format!("./{name}'")) || text.contains(&format!("/assets/{name}\"")));
+            let used = texts()
+                .iter()
+                .any(|(_, text)| text.contains(&format!("./{name}'")) || text.contains(&format!("/assets/{name}\"")));
             assert!(used, "nothing asks for {name}");
         }
     }
@@ -64,11 +66,26 @@ mod tests {
     #[test]
     fn the_page_parses_no_markup_sets_no_inline_style_and_asks_nobody_else() {
         for (name, text) in texts() {
-            for never in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", " style=\"", "<script>", "@import", "url("] {
+            for never in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                " style=\"",
+                "<script>",
+                "@import",
+                "url(",
+            ] {
                 assert!(!text.contains(never), "{name} has {never}");
             }
             for part in text.split("://").skip(1) {
-                assert!(part.starts_with("www.w3.org/2000/svg"), "{name} names the address {}", &part[..part.len().min(40)]);
+                assert!(
+                    part.starts_with("www.w3.org/2000/svg"),
+                    "{name} names the address {}",
+                    &part[..part.len().min(40)]
+                );
             }
         }
     }
