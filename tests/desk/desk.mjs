@@ -21,7 +21,7 @@ const shots = process.env.DESK_SHOTS || null;
 export const ROLES = ['viewer', 'analyst', 'admin'];
 
 export class Desk {
-  async open() {
+  async open({ hostile = true } = {}) {
     this.dir = mkdtempSync(join(tmpdir(), 'stillhunt-desk-'));
     this.store = join(this.dir, 'store');
     this.key = join(this.dir, 'account.key');
@@ -29,9 +29,11 @@ export class Desk {
       .sort()
       .map((name) => join(root, 'data/demo/logs', name));
     for (const path of this.logs) this.audit(path);
-    const hostile = join(this.dir, 'hostile.jsonl');
-    writeFileSync(hostile, log('2025-03-08'));
-    this.audit(hostile);
+    if (hostile) {
+      const path = join(this.dir, 'hostile.jsonl');
+      writeFileSync(path, log('2025-03-08'));
+      this.audit(path);
+    }
     const tokens = join(this.dir, 'tokens.toml');
     this.tokens = Object.fromEntries(
       ROLES.map((role) => [role, this.run('serve', 'token', 'add', '--tokens', tokens, '--role', role, '--name', `${role} of the tests`).trim()]),
@@ -59,9 +61,10 @@ export class Desk {
   }
 
   // A page of its own, signed in as `role`, or at the form where there is none.
-  async page(role, { at = '/', width = 1280, height = 900, dark = false, clock = false, purpose } = {}) {
+  async page(role, { at = '/', width = 1280, height = 900, dark = false, clock = false, purpose, scale = 1 } = {}) {
     const context = await this.browser.newContext({
       viewport: { width, height },
+      deviceScaleFactor: scale,
       colorScheme: dark ? 'dark' : 'light',
       acceptDownloads: true,
       reducedMotion: 'reduce',

@@ -17,7 +17,7 @@ before(async () => {
   await desk.open();
   report = desk.json('ring', 'list');
   ring = report.rings[0];
-  family = desk.json('family', 'list').families.find((f) => f.slots.length > 0);
+  family = desk.json('family', 'list').families.find((f) => f.slots.length > 0 && f.last_seen < '2025-03-08');
   account = desk.json('ring', ring.id).members[0].account;
 });
 
