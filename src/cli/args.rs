@@ -1,9 +1,10 @@
 //! The command line as clap reads it: long because it is one table of all commands and their flags.
 
 use super::format::{Format, of};
+use crate::report::export::{FORMAT_WORDS, TLP_WORDS, What};
 use crate::report::ring::{Disposition, Rung};
 use crate::stored::registry::Kind;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -35,7 +36,7 @@ pub(crate) enum Command {
     /// Known innocent texts and gateways: what is registered is no evidence of a ring
     #[command(subcommand)]
     Registry(RegistryCommand),
-    /// Write members of families, families, or members of rings, as CSV or JSON
+    /// Write members of families, families, or rings for other tools: CSV, JSON, Parquet, STIX, OCSF, MISP, GraphML, GEXF
     Export(Export),
     /// Check, describe or compact a store; forget exchanges
     #[command(subcommand)]
@@ -493,21 +494,12 @@ fn disposition(text: &str) -> Result<Disposition, String> {
     found.ok_or_else(|| format!("expected {}", Disposition::ALL.map(Disposition::word).join(", ")))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum What {
-    /// One row for each exchange and level
-    Members,
-    /// One row for each family
-    Families,
-    /// One row for each member of a confirmed ring, at an expected share of 1% false ones
-    Rings,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// What to write
-    #[arg(value_enum)]
-    pub(crate) what: What,
+    /// members: one row for each exchange and level; families: one for each family; rings: confirmed rings with their members, at an expected
+    /// share of 1% false ones
+    #[arg(value_parser = PossibleValuesParser::new(What::ALL.map(What::word)))]
+    pub(crate) what: String,
     /// Of rings, those on this rung or above
     #[arg(long, value_enum, value_name = "RUNG", default_value_t = AtLeast::Chance)]
     pub(crate) at_or_above: AtLeast,
@@ -518,9 +510,15 @@ pub(crate) struct Export {
     pub(crate) checked: bool,
     #[command(flatten)]
     pub(crate) list: ListArgs,
-    /// csv, or json for families
-    #[arg(long, value_parser = of(&[Format::Csv, Format::Json]), default_value = "csv")]
-    pub(crate) format: Format,
+    /// members: csv or parquet; families: csv, json or parquet; rings: csv, json, stix (STIX 2.1), ocsf (detection findings of OCSF, one JSON
+    /// object a line), misp (MISP events), graphml, gexf (accounts and families, an edge where one used the other) or parquet. For example
+    /// export rings --format stix --tlp green
+    #[arg(long, value_name = "FORMAT", default_value = "csv", hide_possible_values = true, value_parser = PossibleValuesParser::new(FORMAT_WORDS))]
+    pub(crate) format: String,
+    /// Marking of the Traffic Light Protocol 2.0: who may be told [default: amber; csv has no place for a marking, and gets a last column with the
+    /// one that is given]
+    #[arg(long, value_name = "TLP", value_parser = PossibleValuesParser::new(TLP_WORDS))]
+    pub(crate) tlp: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,6 @@
 //! The commands that read a store: `similar`, `family`, `account`, `export`, `store`.
 
-use super::args::{Account, Export, Family, ListArgs, Similar, StoreCommand, What};
+use super::args::{Account, Export, Family, ListArgs, Similar, StoreCommand};
 use super::format::{Format, only};
 use super::{config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
@@ -9,6 +9,7 @@ use crate::ids::{FamilyId, Level};
 use crate::lookup;
 use crate::lookup::{ListQuery, Opened, SimilarHit, SimilarQuery};
 use crate::report::escape::{Lines, terminal};
+use crate::report::export::{Tlp, What};
 use crate::report::ring::RingOf;
 use crate::report::{self, Part, date_of};
 use crate::store::files::read_bounded;
@@ -320,32 +321,18 @@ pub(crate) fn account(args: &Account) -> Result<()> {
 
 pub(crate) fn export(args: &Export) -> Result<()> {
     threads(args.common.threads)?;
-    let open = || opened(&args.common.store, args.checked);
-    match args.what {
-        What::Members => {
-            only(args.format, &[Format::Csv])?;
-            let levels = match list_query(&args.list)?.level {
-                None => vec![Level::Exact, Level::NearDuplicate, Level::Fragment],
-                Some(level) => vec![level],
-            };
-            let store = open()?;
-            let mut out = print::Long::new();
-            let answer = lookup::export_members(&store, &levels, &mut out);
-            out.end(answer)
-        }
-        What::Rings => {
-            only(args.format, &[Format::Csv])?;
-            print::out(&lookup::export_rings(&open()?, args.at_or_above.rung())?)
-        }
-        What::Families => {
-            let wanted = ListQuery { most: usize::MAX, trivial: true, ..list_query(&args.list)? };
-            let families = lookup::export_families(&open()?, &wanted)?;
-            match args.format {
-                Format::Json => print::json(&serde_json::json!({ "schema": 1, "families": families })),
-                _ => print::out(&report::csv::families(&families)),
-            }
-        }
-    }
+    let what = What::ALL.into_iter().find(|what| what.word() == args.what).unwrap_or(What::Rings);
+    let wanted = lookup::Export {
+        what,
+        format: what.format(&args.format)?,
+        tlp: args.tlp.as_deref().and_then(Tlp::of),
+        least: args.at_or_above.rung(),
+        families: ListQuery { most: usize::MAX, trivial: true, ..list_query(&args.list)? },
+    };
+    let store = opened(&args.common.store, args.checked)?;
+    let mut out = print::Long::new();
+    let answer = lookup::export(&store, &wanted, &mut out);
+    out.end(answer)
 }
 
 pub(crate) fn store(args: &StoreCommand) -> Result<()> {

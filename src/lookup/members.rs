@@ -1,8 +1,9 @@
-//! Exports: the members of families, and the families, as CSV that any tool reads.
+//! Members of families, one row for each exchange and level, as CSV that any tool reads.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::pieces;
 use crate::ids::{FamilyId, Field, Level};
+use crate::report::export::parquet::Member;
 use crate::store::{Store, tables};
 use crate::stored::fragment;
 use crate::stored::fragment_families::fragment_families;
@@ -23,67 +24,98 @@ use std::io::Write;
 /// # Errors
 /// `Store` when it is damaged, `Io` when `out` cannot be written.
 pub fn export_members(store: &Store, levels: &[Level], out: &mut dyn Write) -> Result<u64> {
-    let view = View::open(store)?;
-    let facts = Facts::read(store, &view)?;
-    let mut requests = vec![0u32; view.n_prompts()];
-    view.postings.iter().flat_map(|p| p.all()).for_each(|posting| requests[posting.prompt as usize] += 1);
-    let mut near_requests = vec![0u32; view.n_prompts()];
-    for (prompt, &n) in requests.iter().enumerate() {
-        if let Some(leader) = facts.near(&view, prompt as u32) {
-            near_requests[leader as usize] += n;
-        }
-    }
-    let accounts: Vec<String> =
-        store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0))?;
-    let mut names: HashMap<(Level, u32), FamilyId> = HashMap::new();
-    let mut written = 0;
     let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the export: {cause}"));
+    let members = Members::of(store, levels)?;
+    let mut written = 0;
     writeln!(out, "exchange_id,account,family_id,level,similarity").map_err(failed)?;
-    let with_fragments = levels.contains(&Level::Fragment);
-    let by_row = if with_fragments { fragment_rows(store, &view)? } else { HashMap::new() };
-    for (night, file) in store.of_kind("rows").enumerate() {
-        let mut row_number = 0;
-        for batch in tables::read(&store.path(file), &["exchange_id", "account", "prompt"], None)? {
-            let batch = batch?;
-            let ids = batch.column(0).as_string::<i32>();
-            let (row_accounts, prompts) =
-                (batch.column(1).as_primitive::<UInt32Type>(), batch.column(2).as_primitive::<UInt32Type>());
-            for row in 0..batch.num_rows() {
-                let prompt = prompts.value(row);
-                if prompt as usize >= requests.len() {
-                    let what = format!("{}: prompt {prompt} does not exist", file.name);
-                    return Err(Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify"));
-                }
-                let lead = |level| match level {
-                    Level::Exact => (requests[prompt as usize] > 1).then_some(prompt),
-                    Level::NearDuplicate => {
-                        facts.near(&view, prompt).filter(|&leader| near_requests[leader as usize] > 1)
-                    }
-                    Level::System | Level::Fragment => None,
-                };
-                let account = accounts.get(row_accounts.value(row) as usize).map_or("", String::as_str);
-                let id = plain(ids.value(row));
-                for &level in levels {
-                    let Some(leader) = lead(level) else { continue };
-                    let name = names.entry((level, leader)).or_insert_with(|| view.family_id(level, leader));
-                    let similarity = if level == Level::Exact { 1.0 } else { view.similarity(prompt) };
-                    writeln!(out, "{id},{account},{name},{},{similarity:.4}", level.word()).map_err(failed)?;
-                    written += 1;
-                }
-                if with_fragments {
-                    let here = by_row.get(&(night as u16, row_number + row as u32)).into_iter().flatten();
-                    for &(head, share) in here {
-                        let name = view.fragments[head as usize].id();
-                        writeln!(out, "{id},{account},{name},fragment,{share:.4}").map_err(failed)?;
-                        written += 1;
-                    }
-                }
-            }
-            row_number += batch.num_rows() as u32;
-        }
-    }
+    members.each(&mut |Member { exchange, account, family, level, similarity }| {
+        written += 1;
+        let (id, level) = (plain(exchange), level.word());
+        writeln!(out, "{id},{account},{family},{level},{similarity:.4}").map_err(failed)
+    })?;
     out.flush().map_err(failed)?;
     Ok(written)
+}
+
+/// What the members of families are told with.
+pub(super) struct Members<'a> {
+    store: &'a Store,
+    levels: &'a [Level],
+    view: View,
+    facts: Facts,
+    /// Requests of each prompt, and of each near-duplicate family by its leader.
+    requests: Vec<u32>,
+    near_requests: Vec<u32>,
+    accounts: Vec<String>,
+    by_row: ByRow<Vec<(u32, f32)>>,
+}
+
+impl<'a> Members<'a> {
+    /// Reads what is needed of all rows.
+    pub(super) fn of(store: &'a Store, levels: &'a [Level]) -> Result<Self> {
+        let view = View::open(store)?;
+        let facts = Facts::read(store, &view)?;
+        let mut requests = vec![0u32; view.n_prompts()];
+        view.postings.iter().flat_map(|p| p.all()).for_each(|posting| requests[posting.prompt as usize] += 1);
+        let mut near_requests = vec![0u32; view.n_prompts()];
+        for (prompt, &n) in requests.iter().enumerate() {
+            if let Some(leader) = facts.near(&view, prompt as u32) {
+                near_requests[leader as usize] += n;
+            }
+        }
+        let accounts = store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0))?;
+        let by_row =
+            if levels.contains(&Level::Fragment) { fragment_rows(store, &view)? } else { HashMap::new() };
+        Ok(Self { store, levels, view, facts, requests, near_requests, accounts, by_row })
+    }
+
+    /// Gives every row, in the order of the logs.
+    pub(super) fn each(&self, take: &mut dyn FnMut(Member<'_>) -> Result<()>) -> Result<()> {
+        let view = &self.view;
+        let mut names: HashMap<(Level, u32), FamilyId> = HashMap::new();
+        for (night, file) in self.store.of_kind("rows").enumerate() {
+            let mut row_number = 0;
+            for batch in tables::read(&self.store.path(file), &["exchange_id", "account", "prompt"], None)? {
+                let batch = batch?;
+                let ids = batch.column(0).as_string::<i32>();
+                let (row_accounts, prompts) =
+                    (batch.column(1).as_primitive::<UInt32Type>(), batch.column(2).as_primitive::<UInt32Type>());
+                for row in 0..batch.num_rows() {
+                    let prompt = prompts.value(row);
+                    if prompt as usize >= self.requests.len() {
+                        let what = format!("{}: prompt {prompt} does not exist", file.name);
+                        return Err(Error::new(ErrorKind::Store, what).hint("run: stillhunt store verify"));
+                    }
+                    let account = self.accounts.get(row_accounts.value(row) as usize).map_or("", String::as_str);
+                    let exchange = ids.value(row);
+                    for &level in self.levels {
+                        let Some(leader) = self.lead(level, prompt) else { continue };
+                        let family = *names.entry((level, leader)).or_insert_with(|| view.family_id(level, leader));
+                        let similarity = if level == Level::Exact { 1.0 } else { view.similarity(prompt) };
+                        take(Member { exchange, account, family, level, similarity })?;
+                    }
+                    let here = self.by_row.get(&(night as u16, row_number + row as u32)).into_iter().flatten();
+                    for &(head, similarity) in here {
+                        let (family, level) = (view.fragments[head as usize].id(), Level::Fragment);
+                        take(Member { exchange, account, family, level, similarity })?;
+                    }
+                }
+                row_number += batch.num_rows() as u32;
+            }
+        }
+        Ok(())
+    }
+
+    /// The leader of a prompt's family at a level, where that has at least two exchanges.
+    fn lead(&self, level: Level, prompt: u32) -> Option<u32> {
+        match level {
+            Level::Exact => (self.requests[prompt as usize] > 1).then_some(prompt),
+            Level::NearDuplicate => {
+                self.facts.near(&self.view, prompt).filter(|&leader| self.near_requests[leader as usize] > 1)
+            }
+            Level::System | Level::Fragment => None,
+        }
+    }
 }
 
 /// By night and row.

@@ -2,6 +2,7 @@
 
 mod details;
 mod drift;
+mod export;
 mod filter;
 mod members;
 mod opened;
@@ -12,6 +13,7 @@ mod sensitivity;
 mod sharing;
 mod summary;
 
+pub use export::{Export, export};
 pub use filter::SimilarQuery;
 pub use members::export_members;
 pub use opened::{AccountPage, ExchangePage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit};

@@ -6,6 +6,7 @@ use super::sensitivity::{FOCUS, Known, LEAST_LOG10_E, log10_e_of, sensitivity};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest, FamilyId};
+use crate::report::export::graph::Use;
 use crate::report::ring::{
     Disposition, Focus, Link, Note, PastRing, Pivot, Placebo, Planted, Ring, RingDay, RingFamily, RingMember, RingOf,
     RingsMeta, Route, Rung, Shared,
@@ -377,9 +378,9 @@ fn names_of<'a>(store: &Store, rings: impl Iterator<Item = &'a ring::Ring>) -> R
     Ok(out)
 }
 
-/// Requests of accounts in families.
-fn requests(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result<u64> {
-    let mut out = 0;
+/// Requests of accounts in families, by account and family.
+fn uses(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result<BTreeMap<(u32, u64), u64>> {
+    let mut out = BTreeMap::new();
     let standings = Standings::open_kept(store)?;
     for file in store.of_kind("uses-by-account") {
         let uses: crate::store::sorted::Sorted<_, OfAccount> = store.read(file, crate::store::sorted::Sorted::open)?;
@@ -389,7 +390,36 @@ fn requests(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result
                 families.contains(&used.family)
                     && standings.as_ref().and_then(|s| s.head(used.family)).is_some_and(|h| used.night >= h.uses_from)
             };
-            out += own.filter(counts).map(|used| u64::from(used.requests)).sum::<u64>();
+            for used in own.filter(counts) {
+                *out.entry((account, used.family)).or_insert(0) += u64::from(used.requests);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Requests of accounts in families.
+fn requests(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result<u64> {
+    Ok(uses(store, accounts, families)?.values().sum())
+}
+
+/// Which accounts of the list of level 1% of these rings used which of their families, and how often.
+pub(super) fn uses_of(store: &Store, wanted: &[Ring]) -> Result<Vec<Use>> {
+    let kept = found(store)?.map(|kept| kept.rings).unwrap_or_default();
+    let is_wanted = |ring: &&ring::Ring| wanted.iter().any(|other| other.id == called(ring.name));
+    let rings: Vec<&ring::Ring> = kept.iter().map(|of| &of.0).filter(is_wanted).collect();
+    let (names, standings) = (names_of(store, rings.iter().copied())?, Standings::open_kept(store)?);
+    let mut out = Vec::new();
+    for ring in rings {
+        let listed = &ring.members[..at_level(&ring.members, LEVELS[0])];
+        let accounts: Vec<u32> = listed.iter().map(|member| member.account).collect();
+        let families = ring.families.iter().map(|family| family.1).collect();
+        for ((account, family), requests) in uses(store, &accounts, &families)? {
+            let head = standings.as_ref().and_then(|standings| standings.head(family));
+            let family = head.map(|head| FamilyId { level: level_of(family).0, lead: head.id });
+            if let (Some(&account), Some(family)) = (names.get(&account), family) {
+                out.push(Use { account, family, requests });
+            }
         }
     }
     Ok(out)

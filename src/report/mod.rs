@@ -12,6 +12,7 @@
 pub mod csv;
 pub mod escape;
 pub mod expected;
+pub mod export;
 pub mod html;
 pub mod json;
 pub mod markdown;

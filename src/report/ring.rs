@@ -392,6 +392,10 @@ pub fn verbal(log10_e: f64) -> &'static str {
     }
 }
 
+/// What a ring means and what it does not.
+pub const READING: &str = "A ring is a finding about coordination as modelled, no probability of guilt: a class, an app without a \
+    registration or a shared exercise can act together innocently.";
+
 /// What stands behind the list of rings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RingsMeta {
@@ -433,9 +437,8 @@ impl RingsMeta {
             self.days.len()
         );
         let null = format!(
-            "Null: accounts choose families independently, given their activity, the families' popularity and their own interests; innocent affinity \
-             multiplies odds by at most {}. Of the groups confirmed of one day's proposals at most {}% are expected to be false. ",
-            self.phi0,
+            "Null: {}. Of the groups confirmed of one day's proposals at most {}% are expected to be false. ",
+            self.null(),
             100.0 * self.q
         );
         let placebo = format!(
@@ -452,8 +455,17 @@ impl RingsMeta {
         let valid = if self.valid { String::new() } else { format!("This list is not valid: {}. ", self.why) };
         let alarms: String = self.alarms.iter().map(|alarm| format!("Alarm: {alarm}. ")).collect();
         format!(
-            "{groups}{null}{placebo}{planted}{valid}{alarms}A ring is a finding about coordination as modelled, no probability of guilt: a class, an app without a \
-             registration or a shared exercise can act together innocently."
+            "{groups}{null}{placebo}{planted}{valid}{alarms}{READING}"
+        )
+    }
+
+    /// The null hypothesis in words.
+    #[must_use]
+    pub fn null(&self) -> String {
+        format!(
+            "accounts choose families independently, given their activity, the families' popularity and their own interests; innocent affinity \
+             multiplies odds by at most {}",
+            self.phi0
         )
     }
 }

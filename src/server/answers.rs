@@ -12,8 +12,9 @@ use super::show::Reader;
 use super::who::{COOKIE, Role, Who, unread};
 use super::{State, openapi};
 use crate::error::{Error, ErrorKind};
-use crate::ids::{AccountId, FamilyId, Level, Time};
+use crate::ids::{AccountId, FamilyId, Time};
 use crate::lookup::{self, After, ListQuery, SimilarQuery};
+use crate::report::export::{self, Tlp};
 use crate::report::ring::Ring;
 use crate::report::{self, Report};
 use crate::store::custody::{self, Act, By};
@@ -461,38 +462,22 @@ pub(super) fn unregister(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer 
 // Files and chains.
 
 pub(super) fn export(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
-    let (what, format) = (asked.given.text("what").unwrap_or_default(), asked.given.text("format").unwrap_or("csv"));
-    let wanted = ListQuery { most: usize::MAX, trivial: true, after: None, ..wanted(asked)? };
-    let (least, reader, held) = (asked.given.rung(), asked.reader, Arc::clone(held));
-    let failed = |cause: std::io::Error| Error::new(ErrorKind::Io, format!("cannot send: {cause}"));
-    let write: Write2 = match (what, format) {
-        ("members", "csv") => Box::new(move |out| {
-            let levels = wanted
-                .level
-                .map_or_else(|| vec![Level::Exact, Level::NearDuplicate, Level::Fragment], |level| vec![level]);
-            lookup::export_members(held.store(), &levels, out).map(|_| ())
-        }),
-        ("rings", "csv") => {
-            Box::new(move |out| out.write_all(lookup::export_rings(held.store(), least)?.as_bytes()).map_err(failed))
-        }
-        ("families", _) if !reader.purposed => {
-            return Err(Fault::value("expected a purpose, since an export of families holds their texts")
-                .hint("send the header Stillhunt-Purpose, or log in with a purpose"));
-        }
-        ("families", "csv") => Box::new(move |out| {
-            let families = lookup::export_families(held.store(), &wanted)?;
-            out.write_all(report::csv::families(&families).as_bytes()).map_err(failed)
-        }),
-        ("families", _) => Box::new(move |out| {
-            let families = lookup::export_families(held.store(), &wanted)?;
-            let text = json!({ "schema": 1, "families": families }).to_string() + "\n";
-            out.write_all(text.as_bytes()).map_err(failed)
-        }),
-        (what, format) => return Err(Fault::value(format!("expected {what} as csv, got {format}"))),
-    };
-    let media = if format == "json" { "application/json" } else { "text/csv; charset=utf-8" };
-    let body = Body::Stream(media, format!("{what}.{format}"), write);
-    let did = asked.did("export", format!("{what} {format}"));
+    let given = &asked.given;
+    let word = given.text("what").unwrap_or_default();
+    let what = export::What::ALL.into_iter().find(|what| what.word() == word);
+    let what = what.ok_or_else(|| Fault::unknown(format!("expected an export, got {word:?}")))?;
+    let format = what.format(given.text("format").unwrap_or("csv")).map_err(|error| Fault::value(error.to_string()))?;
+    if what == export::What::Families && !asked.reader.purposed {
+        return Err(Fault::value("expected a purpose, since an export of families holds their texts")
+            .hint("send the header Stillhunt-Purpose, or log in with a purpose"));
+    }
+    let families = ListQuery { most: usize::MAX, trivial: true, after: None, ..wanted(asked)? };
+    let tlp = given.text("tlp").and_then(Tlp::of);
+    let wanted = lookup::Export { what, format, tlp, least: given.rung(), families };
+    let held = Arc::clone(held);
+    let write: Write2 = Box::new(move |out| lookup::export(held.store(), &wanted, out));
+    let body = Body::Stream(format.media(), format!("{}.{}", what.word(), format.ending()), write);
+    let did = asked.did("export", format!("{} {}", what.word(), format.word()));
     Ok(Reply { status: 200, body, did, cookie: None })
 }
 

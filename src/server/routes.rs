@@ -8,6 +8,7 @@ use super::desk::Held;
 use super::given::{DISPOSITIONS, KINDS, Kind, LEVELS, Param, RUNGS, may, must};
 use super::who::Role;
 use super::{MOST_TEXT, State};
+use crate::report::export::{FORMAT_WORDS, TLP_WORDS};
 use std::sync::Arc;
 
 /// Who answers: of the store as of one commit, or of the server alone.
@@ -308,7 +309,8 @@ pub(super) static ROUTES: &[Route] = &[
         about: "What the command export prints, as a stream; families only with a purpose",
         in_path: &[must("what", Kind::Word(&["members", "families", "rings"]), "What to write")],
         query: &[
-            may("format", Kind::Word(&["csv", "json"]), "csv without it; json for families"),
+            may("format", Kind::Word(&FORMAT_WORDS), "csv without it; members as csv or parquet, families as json too, rings as any"),
+            may("tlp", Kind::Word(&TLP_WORDS), "Marking of the Traffic Light Protocol 2.0; amber without it"),
             may("level", Kind::Word(LEVELS), "Only of this level"),
             may("since", Kind::Moment, "Only families seen at or after this moment"),
             may("new", Kind::Flag, "Only families whose exchanges are all of the newest night"),
