@@ -1,14 +1,21 @@
 //! Alerts of an audit: what is new among the rings, said once, to whoever is to hear it.
+//!
+//! The idea: the operator's program is run while the audit waits; channels over the network (`channels`) get letters, which are queued before the store
+//! records that the ring was told, and sent after that. So neither a crash nor an outage loses an alert. Weakness: a crash at the wrong moment sends one
+//! again, under the same name.
 #![allow(clippy::disallowed_methods)]
 
 use super::args::Audit;
+use super::channels::{Channels, SYSLOG, WEBHOOK};
 use super::config::{self, Alert};
 use super::print;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Time;
 use crate::report::Report;
+use crate::report::export::{TLP_WORDS, Tlp, ocsf};
 use crate::report::ring::{Ring, Rung};
 use crate::store::Store;
+use crate::store::outbox::{Letter, Outbox};
 use crate::upkeep;
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -20,6 +27,8 @@ pub(super) struct New {
     rings: Vec<(String, String)>,
     /// For whoever reads standard output.
     pub(super) lines: String,
+    /// For the outbox.
+    letters: Vec<Letter>,
 }
 
 impl New {
@@ -35,7 +44,12 @@ impl New {
             far_enough.map(|ring| (ring.id.clone(), ring.rung.word().to_owned())).collect();
         let new = upkeep::unsaid(&Store::open(&args.common.store)?, &rings, &Rung::ALL.map(Rung::word))?;
         rings.retain(|(ring, _)| new.contains(ring));
-        out.lines = report.rings.iter().filter(|ring| new.contains(&ring.id)).map(line).collect();
+        let channels = config::channels(args.config.as_deref())?;
+        for ring in report.rings.iter().filter(|ring| new.contains(&ring.id)) {
+            let line = line(ring);
+            out.letters.extend(letters(ring, report, &line, &channels)?);
+            out.lines += &line;
+        }
         out.rings = rings;
         Ok(out)
     }
@@ -48,6 +62,14 @@ impl New {
     pub(super) fn tell(&self, args: &Audit) -> Result<()> {
         let Some(alert) = config::alert(args)? else { return Ok(()) };
         self.lines.lines().try_for_each(|line| tell(&alert, &format!("{line}\n")))
+    }
+
+    /// Queues them for the channels over the network.
+    pub(super) fn queue(&self, args: &Audit) -> Result<()> {
+        if self.letters.is_empty() {
+            return Ok(());
+        }
+        Outbox::open(&args.common.store)?.add(&self.letters)
     }
 
     /// Records that they were told, so that nothing is said twice.
@@ -67,6 +89,25 @@ impl New {
 pub(super) fn now() -> Result<Time> {
     let micros = jiff::Timestamp::now().as_microsecond();
     Time::new(micros).ok_or_else(|| Error::new(ErrorKind::Config, "the clock stands outside of the years 1 to 9999"))
+}
+
+/// What goes out about a ring, a letter for each channel that is configured.
+fn letters(ring: &Ring, report: &Report, line: &str, channels: &Channels) -> Result<Vec<Letter>> {
+    let letter =
+        |to: &str, body: String| Letter { id: format!("{}-{}", ring.id, ring.rung.word()), to: to.to_owned(), body };
+    let mut out = Vec::new();
+    if channels.webhook.is_some() {
+        out.push(letter(WEBHOOK, line.to_owned()));
+    }
+    if let Some(syslog) = &channels.syslog {
+        let word = syslog.tlp.as_deref().unwrap_or(Tlp::default().word());
+        let tlp = Tlp::of(word).ok_or_else(|| {
+            let message = format!("expected tlp in [syslog] as {}, got {word:?}", TLP_WORDS.join(", "));
+            Error::new(ErrorKind::Config, message)
+        })?;
+        out.push(letter(SYSLOG, ocsf::finding(ring, &report.rings_meta, tlp, false).to_string()));
+    }
+    Ok(out)
 }
 
 /// One line of JSON: the ring without its families and members.

@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Registry(RegistryCommand),
     /// Write members of families, families, or rings for other tools: CSV, JSON, Parquet, STIX, OCSF, MISP, GraphML, GEXF
     Export(Export),
+    /// Alerts of new rings that have not arrived yet
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Check, describe or compact a store; forget exchanges
     #[command(subcommand)]
     Store(StoreCommand),
@@ -191,7 +194,7 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "RUNG", value_enum, default_value_t = AtLeast::Chance)]
     pub(crate) at_or_above: AtLeast,
     /// Run this program for each such ring, without a shell: one line of JSON on its standard input. Arguments and a time limit are set in the
-    /// configuration file (alert, alert_seconds)
+    /// configuration file (alert, alert_seconds), and so are a signed webhook ([webhook] url, secret_file, timeout, tries, ca) and syslog ([syslog] to, tlp)
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) alert: Option<PathBuf>,
     /// When a day of rings begins, as HH:MM, in UTC or with an offset (04:00+02:00); changed, all days are read again [default: as before,
@@ -519,6 +522,22 @@ pub(crate) struct Export {
     /// one that is given]
     #[arg(long, value_name = "TLP", value_parser = PossibleValuesParser::new(TLP_WORDS))]
     pub(crate) tlp: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Try again what waits in the outbox beside the store
+    ///
+    /// An audit whose configuration names a [webhook] or a [syslog] queues an alert for each new ring, and sends it. What does not arrive waits
+    /// in STORE.outbox; each audit and this command try it again, oldest first. Exit status 2 while something still waits.
+    Send {
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// The configuration of the audit, with [webhook] or [syslog]
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::args::{Audit, Common};
+use super::channels::{Channels, Syslog, Webhook};
 use super::custody;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +45,8 @@ struct Settings {
     alert: Option<Vec<String>>,
     alert_seconds: Option<u64>,
     planted: Option<Planted>,
+    webhook: Option<Webhook>,
+    syslog: Option<Syslog>,
 }
 
 /// What should be planted where, as flags and the file say.
@@ -101,8 +104,18 @@ pub(crate) fn alert(args: &Audit) -> Result<Option<Alert>> {
     Ok((!command.is_empty()).then_some(Alert { command, limit }))
 }
 
+/// Where alerts go beside that.
+pub(super) fn channels(config: Option<&Path>) -> Result<Channels> {
+    let file = settings_of(config)?;
+    Ok(Channels { webhook: file.webhook, syslog: file.syslog })
+}
+
 fn settings(args: &Audit) -> Result<Settings> {
-    let Some(path) = &args.config else { return Ok(Settings::default()) };
+    settings_of(args.config.as_deref())
+}
+
+fn settings_of(path: Option<&Path>) -> Result<Settings> {
+    let Some(path) = path else { return Ok(Settings::default()) };
     let bytes = read_bounded(path, 1 << 20)?;
     let text = String::from_utf8_lossy(&bytes);
     toml::from_str(&text)

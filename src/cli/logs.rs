@@ -6,7 +6,7 @@ use super::format::Format;
 use super::health::Health;
 use super::planting::{self, Check};
 use super::progress::Meter;
-use super::{config, print, rings, threads};
+use super::{channels, config, print, rings, threads};
 use crate::audit::{self, Audited};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::recognise;
@@ -32,8 +32,11 @@ pub(crate) fn audit(args: &Audit) -> Result<Option<u8>> {
         let new = New::of(args, &report)?;
         // An error writes nothing to standard output, so whoever is to be told is told first.
         new.tell(args)?;
+        new.queue(args)?;
         print::out(page.as_ref().unwrap_or(&new.lines))?;
         new.record(args)?;
+        // What does not arrive waits in the outbox; the night stands.
+        channels::deliver(&args.common.store, &config::channels(args.config.as_deref())?)?;
         status = args.exit_code.filter(|_| !new.is_empty());
         Ok(audited)
     });

@@ -3,6 +3,7 @@
 mod alerts;
 mod args;
 mod calibrate;
+mod channels;
 mod config;
 mod custody;
 mod doctor;
@@ -33,7 +34,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::{AccountId, FamilyId};
 use crate::stored::Progress;
 use crate::watermark::keys::{Given, Key};
-use args::{Cli, Command};
+use args::{AlertsCommand, Cli, Command};
 use clap::Parser as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -129,6 +130,7 @@ fn run(command: Command) -> crate::error::Result<Option<u8>> {
         Command::Ring(args) => rings::ring(&args),
         Command::Registry(command) => registry::run(&command),
         Command::Export(args) => lookups::export(&args),
+        Command::Alerts(AlertsCommand::Send { store, config }) => channels::send(&store, &config),
         Command::Store(args) => lookups::store(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Watermark(command) => watermark::run(&command),

@@ -82,7 +82,8 @@ fn of_rings(store: &Store, wanted: &Export, tlp: Tlp, out: &mut dyn Write) -> Re
             let mut page = rings_page(&rings, &meta, false);
             page["tlp"] = json!(tlp.label());
             for (shown, ring) in page["rings"].as_array_mut().into_iter().flatten().zip(&rings) {
-                shown["members"] = ring.members.iter().filter(|member| member.listed).map(|member| json!(member)).collect();
+                shown["members"] =
+                    ring.members.iter().filter(|member| member.listed).map(|member| json!(member)).collect();
             }
             line(&page)
         }

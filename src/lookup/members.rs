@@ -64,8 +64,7 @@ impl<'a> Members<'a> {
             }
         }
         let accounts = store.catalog().all("SELECT id FROM accounts ORDER BY account", [], |row| row.get(0))?;
-        let by_row =
-            if levels.contains(&Level::Fragment) { fragment_rows(store, &view)? } else { HashMap::new() };
+        let by_row = if levels.contains(&Level::Fragment) { fragment_rows(store, &view)? } else { HashMap::new() };
         Ok(Self { store, levels, view, facts, requests, near_requests, accounts, by_row })
     }
 

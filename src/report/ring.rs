@@ -454,9 +454,7 @@ impl RingsMeta {
         );
         let valid = if self.valid { String::new() } else { format!("This list is not valid: {}. ", self.why) };
         let alarms: String = self.alarms.iter().map(|alarm| format!("Alarm: {alarm}. ")).collect();
-        format!(
-            "{groups}{null}{placebo}{planted}{valid}{alarms}{READING}"
-        )
+        format!("{groups}{null}{placebo}{planted}{valid}{alarms}{READING}")
     }
 
     /// The null hypothesis in words.

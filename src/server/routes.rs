@@ -309,7 +309,11 @@ pub(super) static ROUTES: &[Route] = &[
         about: "What the command export prints, as a stream; families only with a purpose",
         in_path: &[must("what", Kind::Word(&["members", "families", "rings"]), "What to write")],
         query: &[
-            may("format", Kind::Word(&FORMAT_WORDS), "csv without it; members as csv or parquet, families as json too, rings as any"),
+            may(
+                "format",
+                Kind::Word(&FORMAT_WORDS),
+                "csv without it; members as csv or parquet, families as json too, rings as any",
+            ),
             may("tlp", Kind::Word(&TLP_WORDS), "Marking of the Traffic Light Protocol 2.0; amber without it"),
             may("level", Kind::Word(LEVELS), "Only of this level"),
             may("since", Kind::Moment, "Only families seen at or after this moment"),

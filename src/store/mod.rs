@@ -27,6 +27,7 @@ pub mod input;
 pub mod key;
 pub mod keys;
 pub mod members;
+pub mod outbox;
 pub mod postings;
 pub mod prints;
 pub mod rewrite;

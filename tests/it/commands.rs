@@ -109,7 +109,7 @@ fn members_are_one_row_for_each_exchange_and_level() {
     let csv = site.run(&["export", "families", "--store", "store"]).ok().out;
     assert!(csv.starts_with("\"list\",\"family_id\",\"level\"") && csv.lines().count() >= 3, "{csv}");
     site.run(&["export", "members", "--store", "store", "--format", "json"])
-        .refused(&["expected --format csv, got json"]);
+        .refused(&["expected members as csv or parquet, got json"]);
 }
 
 #[test]

@@ -28,7 +28,8 @@ struct Node {
 }
 
 /// What is said of nodes and edges: name and type.
-const NODE: [(&str, &str); 4] = [("kind", "string"), ("rings", "string"), ("membership", "double"), ("level", "string")];
+const NODE: [(&str, &str); 4] =
+    [("kind", "string"), ("rings", "string"), ("membership", "double"), ("level", "string")];
 const EDGE: [(&str, &str); 1] = [("requests", "long")];
 
 fn nodes(rings: &[Ring]) -> Vec<Node> {
@@ -96,7 +97,8 @@ pub fn graphml(rings: &[Ring], uses: &[Use], tlp: Tlp) -> String {
     }
     for ((from, to), requests) in edges(&nodes, uses) {
         let (from, to) = (xml(&from), xml(&to));
-        out += &format!("<edge source=\"{from}\" target=\"{to}\"><data key=\"edge-requests\">{requests}</data></edge>\n");
+        out +=
+            &format!("<edge source=\"{from}\" target=\"{to}\"><data key=\"edge-requests\">{requests}</data></edge>\n");
     }
     out + "</graph>\n</graphml>\n"
 }

@@ -27,7 +27,11 @@ fn event(ring: &Ring, meta: &RingsMeta, tlp: Tlp) -> Value {
         json!({ "uuid": uuid("misp attribute", &format!("{} {name}", ring.id)), "type": "text", "category": "Other", "value": value, "comment": name,
             "to_ids": false, "disable_correlation": true, "distribution": "5", "timestamp": stamp })
     };
-    let mut attributes = vec![attribute("description", &description(ring, meta)), attribute("ring", &ring.id), attribute("campaign", &ring.campaign)];
+    let mut attributes = vec![
+        attribute("description", &description(ring, meta)),
+        attribute("ring", &ring.id),
+        attribute("campaign", &ring.campaign),
+    ];
     for (name, value) in statistics(ring, meta) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         attributes.push(attribute(&name, &text));

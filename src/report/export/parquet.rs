@@ -13,7 +13,9 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
-use arrow_array::{ArrayRef, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array};
+use arrow_array::{
+    ArrayRef, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -71,7 +73,8 @@ struct File<'a> {
 type Column = (&'static str, ArrayRef);
 
 fn batch(columns: Vec<Column>) -> Result<RecordBatch> {
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).map_err(failed)
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .map_err(failed)
 }
 
 impl<'a> File<'a> {
@@ -126,9 +129,13 @@ pub fn rings(rings: &[Ring], tlp: Tlp, out: &mut dyn Write) -> Result<()> {
             rows.push(Row { family: name, day, counts: Some((family.accounts, family.of)), ..of_ring(ring) });
         }
     }
-    let texts = |of: &dyn Fn(&Row<'_>) -> Option<String>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<StringArray>()) };
-    let numbers = |of: &dyn Fn(&Row<'_>) -> Option<f64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<Float64Array>()) };
-    let counts = |of: &dyn Fn(&Row<'_>) -> Option<u64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<UInt64Array>()) };
+    let texts = |of: &dyn Fn(&Row<'_>) -> Option<String>| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<StringArray>())
+    };
+    let numbers =
+        |of: &dyn Fn(&Row<'_>) -> Option<f64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<Float64Array>()) };
+    let counts =
+        |of: &dyn Fn(&Row<'_>) -> Option<u64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<UInt64Array>()) };
     let all = batch(vec![
         ("ring_id", texts(&|row| Some(row.ring.id.clone()))),
         ("campaign", texts(&|row| Some(row.ring.campaign.clone()))),
@@ -155,8 +162,12 @@ pub fn rings(rings: &[Ring], tlp: Tlp, out: &mut dyn Write) -> Result<()> {
 /// `Io` when `out` cannot be written.
 pub fn families(families: &[Family], tlp: Tlp, out: &mut dyn Write) -> Result<()> {
     let of = |some: &[Family]| {
-        let texts = |of: &dyn Fn(&Family) -> Option<String>| -> ArrayRef { Arc::new(some.iter().map(of).collect::<StringArray>()) };
-        let counts = |of: &dyn Fn(&Family) -> u64| -> ArrayRef { Arc::new(some.iter().map(|one| Some(of(one))).collect::<UInt64Array>()) };
+        let texts = |of: &dyn Fn(&Family) -> Option<String>| -> ArrayRef {
+            Arc::new(some.iter().map(of).collect::<StringArray>())
+        };
+        let counts = |of: &dyn Fn(&Family) -> u64| -> ArrayRef {
+            Arc::new(some.iter().map(|one| Some(of(one))).collect::<UInt64Array>())
+        };
         let times = |of: &dyn Fn(&Family) -> i64| -> ArrayRef {
             Arc::new(some.iter().map(|one| Some(of(one))).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
         };
@@ -190,14 +201,26 @@ pub fn members(
 ) -> Result<()> {
     type Rows = (Vec<[String; 4]>, Vec<f32>);
     let of = |(texts, similarities): &Rows| {
-        let text = |i: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values(texts.iter().map(|row| row[i].as_str()))) };
+        let text =
+            |i: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values(texts.iter().map(|row| row[i].as_str()))) };
         let similarity: ArrayRef = Arc::new(Float32Array::from_iter_values(similarities.iter().copied()));
-        batch(vec![("exchange_id", text(0)), ("account", text(1)), ("family_id", text(2)), ("level", text(3)), ("similarity", similarity)])
+        batch(vec![
+            ("exchange_id", text(0)),
+            ("account", text(1)),
+            ("family_id", text(2)),
+            ("level", text(3)),
+            ("similarity", similarity),
+        ])
     };
     let mut rows: Rows = (Vec::new(), Vec::new());
     let mut file = File::new(&of(&rows)?, tlp, out)?;
     each(&mut |member| {
-        rows.0.push([member.exchange.to_owned(), member.account.to_owned(), member.family.to_string(), member.level.word().to_owned()]);
+        rows.0.push([
+            member.exchange.to_owned(),
+            member.account.to_owned(),
+            member.family.to_string(),
+            member.level.word().to_owned(),
+        ]);
         rows.1.push(member.similarity);
         if rows.1.len() == BATCH {
             file.push(&of(&std::mem::take(&mut rows))?)?;

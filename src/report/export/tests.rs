@@ -13,13 +13,25 @@ const EVIL: &str = "=cmd|' /C calc'!A0 <script>alert(1)</script> ]]> &\u{0}\u{1}
 fn rings() -> (Vec<Ring>, RingsMeta, Vec<graph::Use>) {
     let report = sample().finish();
     let account = |name: &str| AccountId::derive(&[3; 32], name);
-    let member = |name: &str, listed| RingMember { account: account(name), membership: 0.9975, listed, shared: 4, families: Vec::new() };
+    let member = |name: &str, listed| RingMember {
+        account: account(name),
+        membership: 0.9975,
+        listed,
+        shared: 4,
+        families: Vec::new(),
+    };
     let mut first = report.rings[0].clone();
     first.members = vec![member("a", true), member("b", true), member("c", false)];
     first.accounts = 2;
     first.pivots[0].model = EVIL.to_owned();
-    first.notes = vec![Note { time: crate::ids::Time::new(0).expect("a time"), author: EVIL.to_owned(), text: EVIL.to_owned() }];
-    let mut second = Ring { id: "rfedcba9876543210".to_owned(), rung: Rung::SecondStream, disposition: Some(Disposition::Resale), ..first.clone() };
+    first.notes =
+        vec![Note { time: crate::ids::Time::new(0).expect("a time"), author: EVIL.to_owned(), text: EVIL.to_owned() }];
+    let mut second = Ring {
+        id: "rfedcba9876543210".to_owned(),
+        rung: Rung::SecondStream,
+        disposition: Some(Disposition::Resale),
+        ..first.clone()
+    };
     second.members = vec![member("b", true), member("d", true)];
     let other: &Family = &report.families[1];
     second.families = vec![RingFamily { family_id: other.id, day: 20_521, accounts: 2, of: 3 }];
@@ -62,7 +74,8 @@ fn a_bundle_names_only_what_it_holds_and_the_same_each_night() {
         for name in ["source_ref", "target_ref", "created_by_ref"] {
             assert!(object[name].as_str().is_none_or(|id| all.contains_key(id)), "{object}");
         }
-        let lists = ["object_refs", "object_marking_refs"].map(|name| object[name].as_array().cloned().unwrap_or_default());
+        let lists =
+            ["object_refs", "object_marking_refs"].map(|name| object[name].as_array().cloned().unwrap_or_default());
         assert!(lists.iter().flatten().all(|id| all.contains_key(id.as_str().expect("an id"))), "{object}");
         let marked = object["type"] == "marking-definition" || object["object_marking_refs"] == json!([stix_red()]);
         assert!(marked, "{object}");
@@ -71,7 +84,8 @@ fn a_bundle_names_only_what_it_holds_and_the_same_each_night() {
         }
     }
     // Members: a and b of the first, b and d of the second; who is not on the list of level 1% is not told of.
-    let expected = [("campaign", 2), ("extension-definition", 1), ("identity", 1), ("indicator", 2), ("marking-definition", 1)];
+    let expected =
+        [("campaign", 2), ("extension-definition", 1), ("identity", 1), ("indicator", 2), ("marking-definition", 1)];
     assert!(expected.iter().all(|(kind, n)| kinds[kind] == *n), "{kinds:?}");
     assert_eq!((kinds["user-account"], kinds["observed-data"], kinds["relationship"]), (3, 2, 4 + 4 + 1));
     // A later night: the newest day is another, what there was before has the same identifiers.
@@ -103,7 +117,9 @@ fn an_account_has_the_identifier_that_stix_prescribes() {
 fn statistics_travel_with_every_finding() {
     let (rings, meta, _) = rings();
     let stats = statistics(&rings[0], &meta);
-    for name in ["null_hypothesis", "groups_proposed", "expected_false_share", "rung", "gamma_star", "log10_e", "reading"] {
+    for name in
+        ["null_hypothesis", "groups_proposed", "expected_false_share", "rung", "gamma_star", "log10_e", "reading"]
+    {
         assert!(stats.contains_key(name), "{name}");
     }
     assert!(stats.values().all(|value| !value.is_null()), "STIX knows no null");
@@ -121,7 +137,9 @@ fn statistics_travel_with_every_finding() {
 
 /// Whether XML 1.0 takes every character.
 fn is_xml(text: &str) -> bool {
-    text.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}'))
+    text.chars().all(
+        |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}'),
+    )
 }
 
 #[test]
@@ -139,7 +157,10 @@ fn hostile_names_are_escaped_for_each_medium() {
     // A name that no store gives: whatever reached a ring's name would be escaped in XML too.
     rings[0].id = EVIL.to_owned();
     for text in [graph::graphml(&rings, &uses, Tlp::Amber), graph::gexf(&rings, &uses, Tlp::Amber)] {
-        assert!(is_xml(&text) && !text.contains("<script") && !text.contains("]]>") && !text.contains('\u{202e}'), "{text}");
+        assert!(
+            is_xml(&text) && !text.contains("<script") && !text.contains("]]>") && !text.contains('\u{202e}'),
+            "{text}"
+        );
         assert!(text.contains("&lt;script&gt;"));
     }
 }
@@ -147,7 +168,10 @@ fn hostile_names_are_escaped_for_each_medium() {
 #[test]
 fn a_graph_has_an_edge_for_each_use_of_a_member() {
     let (rings, _, uses) = rings();
-    for (text, edge) in [(graph::graphml(&rings, &uses, Tlp::Amber), "<edge source="), (graph::gexf(&rings, &uses, Tlp::Amber), "<edge id=")] {
+    for (text, edge) in [
+        (graph::graphml(&rings, &uses, Tlp::Amber), "<edge source="),
+        (graph::gexf(&rings, &uses, Tlp::Amber), "<edge id="),
+    ] {
         // c is on no list, so neither it nor its edge is there; b is of two rings and one node.
         assert_eq!((text.matches("<node id=").count(), text.matches(edge).count()), (3 + 2, 3), "{text}");
         assert!(text.contains(&format!("{} {}", rings[0].id, rings[1].id)) && text.contains("TLP:AMBER"));
