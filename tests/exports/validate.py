@@ -42,7 +42,8 @@ def check_csv(held, rings):
 def check_stix(held, rings):
     validator = importlib.import_module("stix2validator")
     path = held / "rings.stix.json"
-    options = validator.ValidationOptions(version="2.1", strict=True)
+    # Identifiers follow from names (UUID version 5), so that a ring has the same one each night; the standard recommends random ones.
+    options = validator.ValidationOptions(version="2.1", strict=True, disabled="uuid-check")
     result = validator.validate_file(str(path), options)
     bad = [str(error) for one in result.object_results for error in [*one.errors, *one.warnings]]
     assert result.is_valid and not bad, "\n".join(bad[:20])
