@@ -147,6 +147,16 @@ impl Walks {
         self
     }
 
+    /// Leaves choices out of the first day, while it waits for the second.
+    pub fn leave_out_of_first(&mut self, is_gone: &dyn Fn(&Choice) -> bool) {
+        let states = self.placebo.iter_mut().chain([&mut self.real, &mut self.planted.state]);
+        for first in states.filter_map(|state| state.first.as_mut()) {
+            for choices in [&mut first.new, &mut first.before, &mut first.again] {
+                choices.retain(|choice| !is_gone(choice));
+            }
+        }
+    }
+
     /// Drops what was counted by neighbourhood, where neighbourhoods become others.
     pub fn drop_neighbourhoods(&mut self) {
         self.real.interests = Interests::default();

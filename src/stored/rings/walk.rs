@@ -1,7 +1,7 @@
 //! Reads the days that are new, in order, and does with each what the caller wants: walks on, or keeps it.
 
 use super::super::registry::{self, Registered};
-use super::super::standing::Standings;
+use super::super::standing::{Standings, level_of};
 use super::super::view::View;
 use super::days::{self, Reader};
 use super::kept::Kept;
@@ -11,6 +11,7 @@ use super::subjects;
 use crate::embed::Model;
 use crate::error::Result;
 use crate::family::fragment::KnownTexts;
+use crate::ids::Level;
 use crate::ring::{Day, Subjects};
 use crate::store::postings::{NONE, Posting};
 use crate::store::uses::Uses;
@@ -77,6 +78,18 @@ pub(super) fn read(
             again.extend(own.filter(|posting| !reader.registered.gateways.contains(&posting.account)));
         }
         kept.current = kept.closed.clone();
+    }
+    // What was registered or named as known since is no evidence of the first day either.
+    if let Some(first) = &kept.current.real.first {
+        known::take_out(&mut first.clone(), (view, texts), &mut kept.known);
+        let (known, registered) = (&kept.known, &reader.registered);
+        kept.current.leave_out_of_first(&|choice| {
+            let is_known = match level_of(choice.family) {
+                (Level::Fragment, number) => view.fragments[number as usize].is_known(),
+                _ => known.contains(&choice.family) || registered.families.contains_key(&choice.family),
+            };
+            is_known || registered.gateways.contains(&choice.account)
+        });
     }
     let mut neighbourhoods = Neighbourhoods::open(store)?;
     for (day, postings) in by_day {
