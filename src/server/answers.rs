@@ -12,8 +12,8 @@ use super::show::Reader;
 use super::who::{COOKIE, Role, Who, unread};
 use super::{State, openapi};
 use crate::error::{Error, ErrorKind};
-use crate::ids::{AccountId, FamilyId, Time};
-use crate::lookup::{self, After, ListQuery, SimilarQuery};
+use crate::ids::{AccountId, Time};
+use crate::lookup::{self, ListQuery, SimilarQuery};
 use crate::report::export::{self, Tlp};
 use crate::report::ring::Ring;
 use crate::report::{self, Report};
@@ -183,22 +183,10 @@ pub(super) fn nights(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
     })))
 }
 
-/// A place in the order of families, as a cursor.
-fn place(text: &str) -> Result<After, Fault> {
-    let mut parts = text.split('.');
-    let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
-    let (accounts, requests) = (number(), number());
-    let id = parts.next().and_then(|id| id.parse::<FamilyId>().ok());
-    match (accounts, requests, id, parts.next()) {
-        (Some(accounts), Some(requests), Some(id), None) => Ok(After { accounts, requests, id }),
-        _ => Err(Fault::value("expected the cursor that the page before gave, got another")),
-    }
-}
-
-fn wanted(asked: &Asked) -> Result<ListQuery, Fault> {
+fn wanted(asked: &Asked) -> ListQuery {
     let given = &asked.given;
     let least = given.number("accounts").unwrap_or(0);
-    Ok(ListQuery {
+    ListQuery {
         most: asked.limit(),
         level: given.level(),
         since: given.moment("since"),
@@ -206,13 +194,13 @@ fn wanted(asked: &Asked) -> Result<ListQuery, Fault> {
         // What the role is not told of is not on its pages, so that they are full.
         least_accounts: if asked.reader.role == Role::Viewer { least.max(asked.reader.k) } else { least },
         trivial: given.flag("trivial"),
-        after: given.text("cursor").map(place).transpose()?,
-    })
+        after: given.place("cursor"),
+    }
 }
 
 pub(super) fn families(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let limit = asked.limit();
-    let mut families = lookup::export_families(held.store(), &ListQuery { most: limit + 1, ..wanted(asked)? })?;
+    let mut families = lookup::export_families(held.store(), &ListQuery { most: limit + 1, ..wanted(asked) })?;
     let more = families.len() > limit;
     families.truncate(limit);
     let next = families.last().filter(|_| more).map(|last| format!("{}.{}.{}", last.accounts, last.requests, last.id));
@@ -254,7 +242,9 @@ pub(super) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
         .collect();
     if let Some(cursor) = asked.given.text("cursor") {
         let at = listed.iter().position(|ring| ring.id == cursor);
-        let at = at.ok_or_else(|| Fault::value("expected the cursor that the page before gave, got another"))?;
+        let at = at.ok_or_else(|| {
+            Fault::unknown("expected the cursor that the page before gave; it names no ring of this list any more")
+        })?;
         listed.drain(..=at);
     }
     let limit = asked.limit();
@@ -303,7 +293,7 @@ pub(super) fn similar(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
         model: given.text("model").map(str::to_owned),
         family: given.family("family"),
     };
-    let mut page = value(&held.opened.similar(&query)?)?;
+    let mut page = value(&held.opened.similar(&query).map_err(missing)?)?;
     let least = given.number("least_percent").unwrap_or(0) as f64 / 100.0;
     if let Some(hits) = page["hits"].as_array_mut() {
         hits.retain(|hit| hit["similarity"].as_f64().is_none_or(|similarity| least == 0.0 || similarity >= least));
@@ -431,9 +421,7 @@ pub(super) fn register(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
     let kind = given.registered().ok_or_else(|| Fault::value("expected a kind"))?;
     let what = match (given.text("text"), given.text("digest"), given.account("account")) {
         (Some(text), None, None) => What::Text(text.to_owned()),
-        (None, Some(digest), None) => {
-            What::Digest(digest.parse().map_err(|()| Fault::value("expected digest to be 64 lower-case hex digits"))?)
-        }
+        (None, Some(digest), None) => What::Digest(digest.parse().map_err(|()| Fault::value("expected a digest"))?),
         (None, None, Some(account)) => What::Account(account),
         _ => return Err(Fault::value("expected one of text, digest and account, got several or none")),
     };
@@ -468,10 +456,10 @@ pub(super) fn export(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let what = what.ok_or_else(|| Fault::unknown(format!("expected an export, got {word:?}")))?;
     let format = what.format(given.text("format").unwrap_or("csv")).map_err(|error| Fault::value(error.to_string()))?;
     if what == export::What::Families && !asked.reader.purposed {
-        return Err(Fault::value("expected a purpose, since an export of families holds their texts")
+        return Err(Fault::new(403, "purpose_required", "expected a purpose, since an export of families holds their texts")
             .hint("send the header Stillhunt-Purpose, or log in with a purpose"));
     }
-    let families = ListQuery { most: usize::MAX, trivial: true, after: None, ..wanted(asked)? };
+    let families = ListQuery { most: usize::MAX, trivial: true, after: None, ..wanted(asked) };
     let tlp = given.text("tlp").and_then(Tlp::of);
     let wanted = lookup::Export { what, format, tlp, least: given.rung(), families };
     let held = Arc::clone(held);

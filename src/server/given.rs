@@ -5,8 +5,9 @@
 //! type is refused with the name of the value, before anything is done.
 
 use super::fault::Fault;
-use crate::ids::{AccountId, FamilyId, Level, Time};
+use crate::ids::{AccountId, Digest, FamilyId, Level, Time};
 use crate::log::parse_time;
+use crate::lookup::After;
 use crate::report::ring::{Disposition, Rung};
 use crate::stored::registry;
 use serde_json::{Map, Value, json};
@@ -27,6 +28,10 @@ pub(super) enum Kind {
     Account,
     /// Name of a ring.
     Ring,
+    /// A digest of 64 hex digits.
+    Digest,
+    /// A place in the list of families: accounts, requests and name, with points between.
+    Place,
     /// Yes or no.
     Flag,
     /// One of these words.
@@ -69,8 +74,8 @@ impl Kind {
                 named(good, &format!("a text of 1 to {most} characters"))
             }
             Self::Number(least, most) => {
-                let good = value.as_u64().is_some_and(|number| (least..=most).contains(&number));
-                named(good, &format!("a whole number between {least} and {most}"))
+                let number = whole(value).filter(|number| (least..=most).contains(number));
+                number.map(Value::from).ok_or_else(|| format!("a whole number between {least} and {most}"))
             }
             Self::Moment => named(moment(value).is_some(), "a moment, for example 2026-11-21T08:00:00Z"),
             Self::Family => named(
@@ -82,6 +87,10 @@ impl Kind {
                 "the pseudonym of an account (a and 24 hex digits)",
             ),
             Self::Ring => named(text.is_some_and(is_ring), "the name of a ring (r and 16 hex digits)"),
+            Self::Digest => {
+                named(text.is_some_and(|text| text.parse::<Digest>().is_ok()), "a digest of 64 lower-case hex digits")
+            }
+            Self::Place => named(text.and_then(place).is_some(), "the field next of the page before"),
             Self::Flag => named(value.is_boolean(), "true or false"),
             Self::Word(words) => {
                 named(text.is_some_and(|text| words.contains(&text)), &format!("one of the words {}", words.join(", ")))
@@ -107,10 +116,31 @@ impl Kind {
             Self::Family => json!({ "type": "string", "pattern": "^[nxfs][0-9a-f]{16}$" }),
             Self::Account => json!({ "type": "string", "pattern": "^a[0-9a-f]{24}$" }),
             Self::Ring => json!({ "type": "string", "pattern": "^r[0-9a-f]{16}$" }),
+            Self::Digest => json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }),
+            Self::Place => json!({ "type": "string", "pattern": "^[0-9]{1,18}\\.[0-9]{1,18}\\.[nxfs][0-9a-f]{16}$" }),
             Self::Flag => json!({ "type": "boolean" }),
             Self::Word(words) => json!({ "type": "string", "enum": words }),
         }
     }
+}
+
+/// A number without a fraction: JSON writes 5 as 5.0 too.
+fn whole(value: &Value) -> Option<u64> {
+    let of_float = || {
+        value
+            .as_f64()
+            .filter(|number| number.fract() == 0.0 && (0.0..=9e15).contains(number))
+            .map(|number| number as u64)
+    };
+    value.as_u64().or_else(of_float)
+}
+
+/// A place in the order of families.
+fn place(text: &str) -> Option<After> {
+    let mut parts = text.split('.');
+    let (accounts, requests) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let id = parts.next()?.parse().ok()?;
+    parts.next().is_none().then_some(After { accounts, requests, id })
 }
 
 fn is_ring(text: &str) -> bool {
@@ -214,6 +244,19 @@ impl Given {
         self.text(name)?.parse().ok()
     }
 
+    pub(super) fn place(&self, name: &str) -> Option<After> {
+        place(self.text(name)?)
+    }
+
+    /// Refuses all but one of these values.
+    pub(super) fn one_of(&self, names: &[&str]) -> Result<(), Fault> {
+        let given = names.iter().filter(|name| self.0.contains_key(*name)).count();
+        if names.is_empty() || given == 1 {
+            return Ok(());
+        }
+        Err(Fault::value(format!("expected one of {}, got {given}", names.join(", "))))
+    }
+
     pub(super) fn level(&self) -> Option<Level> {
         self.text("level")?.parse().ok()
     }
@@ -306,6 +349,7 @@ mod tests {
             "7",
             "{\"text\":7}",
             "{\"text\":\"x\",\"limit\":1.5}",
+            "{\"text\":\"x\",\"limit\":-1}",
             "{\"text\":\"x\",\"new\":\"true\"}",
             "{\"text\":null}",
         ] {

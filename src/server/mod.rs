@@ -328,6 +328,7 @@ async fn answer(
     given.query(route.query, parts.uri.query())?;
     if !route.body.is_empty() {
         given.body(route.body, &bytes_of(&parts.headers, body).await?)?;
+        given.one_of(route.one_of)?;
     }
     let purpose = purpose_of(&parts.headers)?.or_else(|| who.as_ref().and_then(|who| who.purpose.clone()));
     let reader = Reader { role, purposed: purpose.is_some() && role >= Role::Analyst, k: state.settings.k };

@@ -78,14 +78,14 @@ fn operation(route: &Route) -> Value {
         out["description"] = json!(format!("Least role: {}", least.word()));
     }
     if !route.body.is_empty() {
-        out["requestBody"] =
-            json!({ "required": true, "content": { "application/json": { "schema": body(route.body) } } });
+        out["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": body(route) } } });
     }
     out
 }
 
-/// The schema of a body; what may be left out may also be null.
-fn body(params: &[Param]) -> Value {
+/// The schema of a body.
+fn body(route: &Route) -> Value {
+    let params = route.body;
     let field = |param: &Param| {
         let mut schema = param.kind.schema();
         schema["description"] = json!(param.about);
@@ -93,7 +93,12 @@ fn body(params: &[Param]) -> Value {
     };
     let required: Vec<&str> = params.iter().filter(|param| param.required).map(|param| param.name).collect();
     let properties: Map<String, Value> = params.iter().map(field).collect();
-    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+    let mut schema =
+        json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false });
+    if !route.one_of.is_empty() {
+        schema["oneOf"] = route.one_of.iter().map(|name| json!({ "required": [name] })).collect();
+    }
+    schema
 }
 
 fn answer(fields: &[(&str, &str)]) -> Value {

@@ -28,6 +28,8 @@ pub(super) struct Route {
     pub(super) in_path: &'static [Param],
     pub(super) query: &'static [Param],
     pub(super) body: &'static [Param],
+    /// Of these values of the body exactly one is given.
+    pub(super) one_of: &'static [&'static str],
     /// Status of a success.
     pub(super) status: u16,
     /// Fields of the answer with their JSON types; none where it is no JSON object.
@@ -43,6 +45,7 @@ const GET: Route = Route {
     in_path: &[],
     query: &[],
     body: &[],
+    one_of: &[],
     status: 200,
     answer: &[],
     handler: Handler::Plain(answers::healthy),
@@ -50,7 +53,8 @@ const GET: Route = Route {
 const POST: Route = Route { method: "POST", least: Some(Role::Analyst), ..GET };
 
 const LIMIT: Param = may("limit", Kind::Number(1, 500), "How many at most; 50 without it");
-const CURSOR: Param = may("cursor", Kind::Text(200), "The field next of the page before");
+/// What the cursor of a list is.
+const NEXT: &str = "The field next of the page before";
 const PURPOSE: Param = may("purpose", Kind::Text(500), "What it is wanted for; it is logged");
 
 /// All routes.
@@ -128,7 +132,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Families, most accounts first",
         query: &[
             LIMIT,
-            CURSOR,
+            may("cursor", Kind::Place, NEXT),
             may("level", Kind::Word(LEVELS), "Only of this level; without it all but system prompts"),
             may("since", Kind::Moment, "Only those seen at or after this moment"),
             may("new", Kind::Flag, "Only those whose exchanges are all of the newest night"),
@@ -180,7 +184,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Rings, the surest first, and what stands behind the list",
         query: &[
             LIMIT,
-            CURSOR,
+            may("cursor", Kind::Ring, NEXT),
             may("rung", Kind::Word(RUNGS), "Only those on this rung or above"),
             may("account", Kind::Account, "Only those that this account may belong to"),
         ],
@@ -255,6 +259,7 @@ pub(super) static ROUTES: &[Route] = &[
             may("exchange", Kind::Text(4_096), "The log's own id of an exchange"),
             must("purpose", Kind::Text(500), "What it is wanted for; it is logged"),
         ],
+        one_of: &["account", "exchange"],
         answer: &[("schema", "integer"), ("account", "string")],
         handler: Handler::Store(answers::reveal),
         ..POST
@@ -275,11 +280,12 @@ pub(super) static ROUTES: &[Route] = &[
             must("name", Kind::Text(2_000), "Its name"),
             must("kind", Kind::Word(KINDS), "What kind of thing it is"),
             may("text", Kind::Text(MOST_TEXT), "The text"),
-            may("digest", Kind::Text(64), "The digest that reports print of a fragment, or that of a folded prompt"),
+            may("digest", Kind::Digest, "The digest that reports print of a fragment, or that of a folded prompt"),
             may("account", Kind::Account, "The account of a gateway"),
             must("provenance", Kind::Text(2_000), "Where it is known from"),
             may("public_since", Kind::Moment, "Since when it is public"),
         ],
+        one_of: &["text", "digest", "account"],
         status: 201,
         answer: &[("schema", "integer"), ("added", "integer")],
         handler: Handler::Store(answers::register),
