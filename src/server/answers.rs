@@ -334,8 +334,11 @@ pub(super) fn reveal(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     Ok(Reply::json(page).with(vec![Access { act: "reveal", subject, purpose }]))
 }
 
+/// An account's own name, or why it cannot be told.
+type Named = (Option<String>, Option<&'static str>);
+
 /// The pseudonym of an account with its own name, where that can be told; else why not.
-fn named(state: &State, held: &Held, text: &str) -> Result<(AccountId, (Option<String>, Option<&'static str>)), Fault> {
+fn named(state: &State, held: &Held, text: &str) -> Result<(AccountId, Named), Fault> {
     let key = state.settings.key.as_ref();
     let id: AccountId = match (text.parse(), key) {
         (Ok(id), _) => id,

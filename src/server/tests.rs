@@ -1,3 +1,4 @@
+//! The desk without a socket: long because every route is asked by every role, and every status is seen.
 #![allow(clippy::disallowed_methods)]
 
 use super::*;
