@@ -54,7 +54,7 @@ function planting(found) {
       h(
         'p',
         { class: 'empty' },
-        'This night was not checked for planting. ',
+        'No night of this store was checked for planting. ',
         h('code', null, 'stillhunt audit --planted KEYFILE'),
         ' checks a sample of every night.',
       ),
@@ -72,7 +72,7 @@ function planting(found) {
     h(
       'p',
       { class: 'soft' },
-      `${count(found.sampled)} of ${many(found.responses, 'response', 'responses')} were scored; ${count(found.too_short)} were too short, ${count(found.without_key)} have no key. An alarm comes by chance in at most ${percent(found.alpha, 1)} of services where nothing ever fails.`,
+      `Night ${count(found.night)}: ${count(found.sampled)} of ${many(found.responses, 'response', 'responses')} were scored; ${count(found.too_short)} were too short, ${count(found.without_key)} have no key. An alarm comes by chance in at most ${percent(found.alpha, 1)} of services where nothing ever fails.`,
     ),
     table({
       name: 'planting',
@@ -102,6 +102,8 @@ export async function view({ signal }) {
     fresh = new Set(changed?.new_rings ?? []);
   const isNew = (ring) => fresh.has(ring.id);
   const list = rings.filter((ring) => !ring.past);
+  // The counts of a run are that run's; a report that was made from the store alone has none.
+  const read = counts.rows_read > 0;
   const quarantined = Object.entries(counts.quarantined_by_reason ?? {}).sort((a, b) => b[1] - a[1]);
   const title = `Night ${night ?? '–'}`;
   return {
@@ -117,8 +119,8 @@ export async function view({ signal }) {
         [
           ['rings on the list', count(list.length)],
           ['groups under test', count(meta?.tested)],
-          ['exchanges added', count(counts.rows_kept ?? newest?.exchanges)],
-          ['rows set aside', count(counts.rows_quarantined ?? 0)],
+          ['exchanges added', count(read ? counts.rows_kept : newest?.exchanges)],
+          ['rows set aside', read ? count(counts.rows_quarantined) : null],
           ['families that are new', count(newest?.new_families)],
         ],
         'strip',
@@ -170,16 +172,24 @@ export async function view({ signal }) {
       section(
         'Rows set aside',
         'A bad row is counted and kept aside with its reason; the job goes on.',
-        table({
-          name: 'set-aside',
-          caption: 'Rows set aside by reason',
-          rows: quarantined,
-          empty: `No row was set aside of ${count(counts.rows_read ?? newest?.exchanges)} that were read.`,
-          columns: [
-            { head: 'Reason', rowhead: true, wide: true, value: (r) => r[0], show: (r) => shown(r[0], { most: 200 }) },
-            { head: 'Rows', n: true, value: (r) => r[1] },
-          ],
-        }),
+        !read
+          ? h(
+              'p',
+              { class: 'empty' },
+              'The store does not keep how many rows its nights set aside. The report of each night does, and ',
+              h('code', null, 'quarantine.jsonl'),
+              ' beside it has their places.',
+            )
+          : table({
+              name: 'set-aside',
+              caption: 'Rows set aside by reason',
+              rows: quarantined,
+              empty: `No row was set aside of ${count(counts.rows_read)} that were read.`,
+              columns: [
+                { head: 'Reason', rowhead: true, wide: true, value: (r) => r[0], show: (r) => shown(r[0], { most: 200 }) },
+                { head: 'Rows', n: true, value: (r) => r[1] },
+              ],
+            }),
       ),
       nights.length > 0 &&
         section(
