@@ -109,7 +109,7 @@ impl Cloud {
                 Some(Err(cause)) if !matches!(cause, object_store::Error::NotFound { .. }) => {
                     Err(failed("read", address, &cause))
                 }
-                _ => self.below(address, &store, &path, &|relative| is_log(relative), LEVELS),
+                _ => self.below(address, &store, &path, is_log, LEVELS),
             };
         };
         let base = &address[..address[..at].rfind('/').map_or(at, |slash| slash + 1)];
