@@ -62,7 +62,11 @@ fn is_address(argument: &str) -> bool {
 struct Addresses<'a>(&'a dyn Fn() -> Vec<(String, String)>, Option<super::cloud::Cloud>);
 
 #[cfg(feature = "cloud")]
-impl Addresses<'_> {
+impl<'a> Addresses<'a> {
+    fn new(environment: &'a dyn Fn() -> Vec<(String, String)>) -> Self {
+        Self(environment, None)
+    }
+
     fn expand(&mut self, address: &str, is_log: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
         if self.1.is_none() {
             self.1 = Some(super::cloud::Cloud::new((self.0)())?);
@@ -73,10 +77,14 @@ impl Addresses<'_> {
 }
 
 #[cfg(not(feature = "cloud"))]
-struct Addresses<'a>(&'a dyn Fn() -> Vec<(String, String)>, Option<()>);
+struct Addresses;
 
 #[cfg(not(feature = "cloud"))]
-impl Addresses<'_> {
+impl Addresses {
+    fn new(_: &dyn Fn() -> Vec<(String, String)>) -> Self {
+        Self
+    }
+
     fn expand(&mut self, address: &str, _: &dyn Fn(&str) -> bool) -> Result<Vec<Input>> {
         let message =
             format!("expected a path, got the address {address}: this program was built without object stores");
@@ -103,7 +111,7 @@ pub fn expand_with(
     environment: &dyn Fn() -> Vec<(String, String)>,
 ) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
-    let mut addresses = Addresses(environment, None);
+    let mut addresses = Addresses::new(environment);
     for argument in arguments {
         let path = Path::new(argument);
         if argument == "-" {
