@@ -129,6 +129,8 @@ impl Cloud {
         };
         let url: url::Url = address.parse().map_err(|cause: url::ParseError| wrong(cause.to_string()))?;
         let settings = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        // Whoever writes an address without encryption means it.
+        let settings = settings.chain(address.starts_with("http://").then(|| ("allow_http", "true".to_owned())));
         let (store, path) = object_store::parse_url_opts(&url, settings).map_err(|cause| wrong(cause.to_string()))?;
         Ok((Arc::from(store), path))
     }

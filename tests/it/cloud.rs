@@ -18,7 +18,7 @@ mod served {
     use super::Site;
     use serde_json::Value;
     use std::collections::{BTreeMap, BTreeSet};
-    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::io::{BufRead as _, BufReader, Write as _};
     use std::net::{TcpListener, TcpStream};
     use std::sync::{Arc, Mutex};
 
