@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::files::read_bounded;
 use crate::store::key::read_secret;
 use crate::store::outbox::{Letter, Outbox};
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use hmac::{Hmac, Mac as _};
 use hyper::{Request, Uri, header};
 use hyper_util::rt::TokioIo;

@@ -116,8 +116,13 @@ def check_graph(held, rings, name, read):
 
 def check_parquet(held, rings):
     parquet = importlib.import_module("pyarrow.parquet")
-    table = parquet.read_table(held / "rings.parquet")
-    assert table.schema.metadata[b"stillhunt.tlp"].decode() == MARK
+
+    def read(name):
+        path = held / f"{name}.parquet"
+        assert parquet.read_metadata(path).metadata[b"stillhunt.tlp"].decode() == MARK
+        return parquet.read_table(path)
+
+    table = read("rings")
     got = {}
     for row in table.to_pylist():
         accounts, families = got.setdefault(row["ring_id"], (set(), set()))
@@ -125,8 +130,7 @@ def check_parquet(held, rings):
     assert got == rings
     lines = [table.num_rows]
     for name in ("families", "members"):
-        table = parquet.read_table(held / f"{name}.parquet")
-        assert table.schema.metadata[b"stillhunt.tlp"].decode() == MARK
+        table = read(name)
         assert table.num_rows == sum(1 for _ in csv.reader((held / f"{name}.csv").open(newline=""))) - 1, name
         lines.append(table.num_rows)
     return "{} rows of rings, {} of families, {} of members".format(*lines)

@@ -346,6 +346,55 @@ fn a_new_ring_is_told_once_and_again_where_the_telling_failed() {
 }
 
 #[test]
+fn an_alert_waits_beside_the_store_until_its_receiver_is_back() {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    let site = Site::new();
+    let logs: Vec<String> = (0..DAYS).map(|night| format!("night-{night}.jsonl")).collect();
+    logs.iter().zip(&nights()).for_each(|(log, rows)| site.log(log, rows));
+    let all: Vec<&str> = logs.iter().map(String::as_str).collect();
+    let secret = "what the receiver knows, 32 bytes";
+    site.write("secret", secret);
+    std::fs::set_permissions(site.path("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
+    let bound = || TcpListener::bind("127.0.0.1:0").expect("bound");
+    let configured = |listener: &TcpListener| {
+        let port = listener.local_addr().expect("an address").port();
+        site.write(
+            "settings.toml",
+            format!("[webhook]\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = \"secret\"\ntries = 1\n"),
+        );
+    };
+    let listener = bound();
+    configured(&listener);
+    drop(listener);
+    let audit = [&Site::audit_args("store", &all)[..], &["--config", "settings.toml"]].concat();
+    let told = site.run(&audit).ok();
+    assert!(told.err.contains("alerts wait for the webhook") && !told.err.contains(secret), "{}", told.err);
+    let send = ["alerts", "send", "--store", "store", "--config", "settings.toml"];
+    site.run(&send).refused(&["still wait", "try again"]);
+    let listener = bound();
+    configured(&listener);
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let (mut text, mut block) = (Vec::new(), [0; 4096]);
+        while !text.ends_with(b"}\n") {
+            let n = stream.read(&mut block).expect("a request");
+            text.extend_from_slice(&block[..n]);
+        }
+        stream.write_all(b"HTTP/1.1 200 x\r\ncontent-length: 0\r\n\r\n").expect("answered");
+        String::from_utf8(text).expect("a request")
+    });
+    assert_eq!(site.run(&send).ok().out, "no alert waits\n");
+    let request = served.join().expect("a receiver");
+    let (header, body) = request.split_once("\r\n\r\n").expect("a header and a body");
+    let alert: Value = serde_json::from_str(body).expect("one line of JSON");
+    assert!(alert["alert"] == "new-ring" && header.contains("stillhunt-signature: t=") && !request.contains(secret));
+    // Told once: another audit has nothing to send, and asks nobody.
+    let told = site.run(&audit).ok();
+    assert!(!told.err.contains("alerts wait"), "{}", told.err);
+}
+
+#[test]
 fn a_day_begins_when_the_configuration_says() {
     let site = Site::new();
     let nights = nights();
