@@ -242,9 +242,10 @@ async fn exchange(
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.map_err(broken)?;
     let mut connection = std::pin::pin!(connection);
     let mut answer = std::pin::pin!(sender.send_request(request));
+    let mut ended = false;
     std::future::poll_fn(|cx| {
         // The connection does the work; what it ends with is told by the answer.
-        let _ = connection.as_mut().poll(cx);
+        ended = ended || connection.as_mut().poll(cx).is_ready();
         answer.as_mut().poll(cx)
     })
     .await

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::pieces;
 use crate::ids::{FamilyId, Field, Level};
-use crate::report::export::parquet::Member;
+use crate::report::export::parquet::{Member, Take};
 use crate::store::{Store, tables};
 use crate::stored::fragment;
 use crate::stored::fragment_families::fragment_families;
@@ -69,7 +69,7 @@ impl<'a> Members<'a> {
     }
 
     /// Gives every row, in the order of the logs.
-    pub(super) fn each(&self, take: &mut dyn FnMut(Member<'_>) -> Result<()>) -> Result<()> {
+    pub(super) fn each(&self, take: &mut Take<'_>) -> Result<()> {
         let view = &self.view;
         let mut names: HashMap<(Level, u32), FamilyId> = HashMap::new();
         for (night, file) in self.store.of_kind("rows").enumerate() {

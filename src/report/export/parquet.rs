@@ -191,14 +191,13 @@ pub fn families(families: &[Family], tlp: Tlp, out: &mut dyn Write) -> Result<()
     file.end()
 }
 
+/// Takes a member.
+pub type Take<'a> = dyn FnMut(Member<'_>) -> Result<()> + 'a;
+
 /// Members of families, which `each` gives one after another.
 /// # Errors
 /// `Io` when `out` cannot be written; what `each` fails with.
-pub fn members(
-    each: &mut dyn FnMut(&mut dyn FnMut(Member<'_>) -> Result<()>) -> Result<()>,
-    tlp: Tlp,
-    out: &mut dyn Write,
-) -> Result<()> {
+pub fn members(each: &mut dyn FnMut(&mut Take<'_>) -> Result<()>, tlp: Tlp, out: &mut dyn Write) -> Result<()> {
     type Rows = (Vec<[String; 4]>, Vec<f32>);
     let of = |(texts, similarities): &Rows| {
         let text =
