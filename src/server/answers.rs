@@ -459,8 +459,12 @@ pub(super) fn export(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let what = what.ok_or_else(|| Fault::unknown(format!("expected an export, got {word:?}")))?;
     let format = what.format(given.text("format").unwrap_or("csv")).map_err(|error| Fault::value(error.to_string()))?;
     if what == export::What::Families && !asked.reader.purposed {
-        return Err(Fault::new(403, "purpose_required", "expected a purpose, since an export of families holds their texts")
-            .hint("send the header Stillhunt-Purpose, or log in with a purpose"));
+        return Err(Fault::new(
+            403,
+            "purpose_required",
+            "expected a purpose, since an export of families holds their texts",
+        )
+        .hint("send the header Stillhunt-Purpose, or log in with a purpose"));
     }
     let families = ListQuery { most: usize::MAX, trivial: true, after: None, ..wanted(asked) };
     let tlp = given.text("tlp").and_then(Tlp::of);

@@ -131,7 +131,7 @@ impl State {
         for (what, path) in [("file of tokens", &settings.tokens), ("access log", &settings.log)] {
             outside_of(&settings.store, what, path)?;
         }
-        let tokens = TokenFile::open(&settings.tokens)?;
+        let tokens = TokenFile::at(&settings.tokens)?;
         if let Some(key) = &settings.key {
             crate::stored::check_key(desk.held()?.store(), key)?;
         }

@@ -180,7 +180,7 @@ pub(super) struct TokenFile {
 }
 
 impl TokenFile {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn at(path: &Path) -> Result<Self> {
         let file = Self { path: path.into(), read: Mutex::new((None, Tokens::default())) };
         if Tokens::read(path)?.is_none() {
             return Err(Error::new(
