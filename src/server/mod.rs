@@ -1,7 +1,7 @@
 //! The investigator's desk: an HTTP interface to a store, and the page that draws it.
 //!
 //! The idea: everything that the command line answers is answered here, in the same JSON, to people who each have a token with a role. One table of
-//! routes makes the router, the checks and the document of the API; every request goes through the same steps, in [`run`]. Questions of the
+//! routes makes the router, the checks and the document of the API; every request goes through the same steps, in `run`. Questions of the
 //! store block, so they run on threads of their own, a bounded number at once. The clock is the caller's. Weakness: one process, one store;
 //! who shares a token shares its name in the log. Guarantee: what a role must not see is not sent, what shows a text is logged before it is
 //! sent, and an answer is of one commit, which it names.

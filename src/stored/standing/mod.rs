@@ -297,7 +297,7 @@ pub(crate) struct OfOne {
     /// Requests by family, of all levels.
     pub(crate) requests: BTreeMap<u64, u64>,
     pub(crate) activity: Vec<Activity>,
-    /// The first request of each text on each day of a commit, microseconds; none where standings are counted.
+    /// The first request of each text on each day of a commit, microseconds.
     pub(crate) starts: Vec<i64>,
 }
 
@@ -316,6 +316,13 @@ impl OfOne {
             })?;
             out.activity = activity::of_all(store, view)?;
             out.activity.retain(|activity| activity.account == account);
+            // As [`uses`] has them: of each text the first request of a day and night.
+            let mut firsts: BTreeMap<(u32, u16, i64), i64> = BTreeMap::new();
+            for row in Facts::read(store, view)?.rows.iter().filter(|row| row.posting.account == account) {
+                let key = (row.posting.prompt, row.night, day(row.posting.time));
+                firsts.entry(key).and_modify(|first| *first = row.posting.time.min(*first)).or_insert(row.posting.time);
+            }
+            out.starts = firsts.into_values().collect();
             return Ok(out);
         }
         for file in store.of_kind("uses-by-account") {

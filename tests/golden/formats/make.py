@@ -236,7 +236,7 @@ def spread(prefix, messages, inner="message."):
 
 def otlp(e, attributes, name, children=()):
     pairs = lambda fields: [{"key": key, "value": {"stringValue": value}} for key, value in fields.items()]
-    span = lambda n, fields: {"traceId": e.id.replace("-", ""), "spanId": f"{e.n:08x}{n:08x}", "name": name, "startTimeUnixNano": str(e.unix * 10**9), "attributes": pairs(fields)}
+    span = lambda n, fields: {"traceId": e.id.replace("-", ""), "spanId": f"{e.n:08x}{n + 1:08x}", "name": name, "startTimeUnixNano": str(e.unix * 10**9), "attributes": pairs(fields)}
     return {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {"name": name}, "spans": [span(n, fields) for n, fields in enumerate([attributes, *children])]}]}]}
 
 
