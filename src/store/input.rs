@@ -155,7 +155,12 @@ pub fn expand_with(
     }
     let mut seen = std::collections::HashSet::new();
     // By path: two names that are not UTF-8 may look the same and are two logs.
-    inputs.retain(|input| seen.insert(input.clone()));
+    inputs.retain(|input| {
+        seen.insert(match input {
+            Input::File(path) => path.clone().into_os_string(),
+            other => other.name().into(),
+        })
+    });
     Ok(inputs)
 }
 
