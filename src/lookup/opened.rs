@@ -192,7 +192,8 @@ pub struct AccountPage {
     pub rings: Vec<RingOf>,
     /// Families it shares with others, or repeats itself in, most accounts first.
     pub families: Vec<AccountFamily>,
-    /// How many of its texts, each counted once a day, were first sent in each hour of the day, UTC: 24 counts; none in a store that keeps no uses.
+    /// Of its texts that were sent more than once, by whomever, how many were first sent in each hour of the day, UTC, each counted once a day:
+    /// 24 counts, or none where it has no such text.
     pub hours: Vec<u64>,
     /// Accounts that use most of the same families, of those that few accounts use.
     pub shares_with: Vec<Sharer>,

@@ -6,6 +6,7 @@
 use super::fault::STATUSES;
 use super::given::Param;
 use super::routes::{ROUTES, Route};
+use crate::report::export::Format;
 use serde_json::{Map, Value, json};
 
 /// The whole document.
@@ -56,7 +57,9 @@ fn operation(route: &Route) -> Value {
     if !route.answer.is_empty() {
         good["content"] = json!({ "application/json": { "schema": answer(route.answer) } });
     } else if route.status != 204 {
-        good["content"] = json!({ "text/csv": {}, "text/plain": {}, "application/json": {} });
+        let of_exports = Format::ALL.map(|format| format.media().split(';').next().unwrap_or_default());
+        good["content"] =
+            of_exports.into_iter().chain(["text/plain"]).map(|media| (media.to_owned(), json!({}))).collect();
     }
     responses.insert(route.status.to_string(), good);
     if route.method == "GET" {

@@ -103,6 +103,10 @@ impl What {
 }
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Csv, Self::Json, Self::Stix, Self::Ocsf, Self::Misp, Self::GraphMl, Self::Gexf, Self::Parquet];
+
     fn row(self) -> (Self, &'static str, &'static str, &'static str) {
         FORMATS.into_iter().find(|row| row.0 == self).unwrap_or(FORMATS[0])
     }

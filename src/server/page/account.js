@@ -66,7 +66,7 @@ export async function view({ id, signal }) {
       hours &&
         section(
           'Hours',
-          'How many of its texts, each counted once a day, were first sent in each hour of the day, UTC. People sleep; a queue may not.',
+          'Of its texts that were sent more than once, by whomever: how many were first sent in each hour of the day, UTC, each counted once a day. People sleep; a queue may not.',
           bars({ title: 'Texts by hour', name: `${account}-hours`, values: hours }),
         ),
       section(

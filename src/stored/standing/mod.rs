@@ -297,7 +297,7 @@ pub(crate) struct OfOne {
     /// Requests by family, of all levels.
     pub(crate) requests: BTreeMap<u64, u64>,
     pub(crate) activity: Vec<Activity>,
-    /// The first request of each text on each day of a commit, microseconds.
+    /// The first request on each day of each text that was sent more than once, by whomever, microseconds.
     pub(crate) starts: Vec<i64>,
 }
 
@@ -309,22 +309,22 @@ impl OfOne {
         let mut out = Self { requests: BTreeMap::new(), activity: Vec::new(), starts: Vec::new() };
         if matches!(standings, Standings::Counted(_)) {
             count_with(store, view, &mut |family, rows| {
-                let own = rows.iter().filter(|row| row.posting.account == account).count() as u64;
-                if own > 0 {
-                    out.requests.insert(family, own);
+                let own: Vec<&Row> = rows.iter().filter(|row| row.posting.account == account).collect();
+                if !own.is_empty() {
+                    out.requests.insert(family, own.len() as u64);
+                }
+                if level_of(family).0 == Level::Exact {
+                    // Rows are in order of time, so the first of a day comes first.
+                    let mut days = HashSet::new();
+                    let firsts = own.iter().filter(|row| days.insert(day(row.posting.time)));
+                    out.starts.extend(firsts.map(|row| row.posting.time));
                 }
             })?;
             out.activity = activity::of_all(store, view)?;
             out.activity.retain(|activity| activity.account == account);
-            // As [`uses`] has them: of each text the first request of a day and night.
-            let mut firsts: BTreeMap<(u32, u16, i64), i64> = BTreeMap::new();
-            for row in Facts::read(store, view)?.rows.iter().filter(|row| row.posting.account == account) {
-                let key = (row.posting.prompt, row.night, day(row.posting.time));
-                firsts.entry(key).and_modify(|first| *first = row.posting.time.min(*first)).or_insert(row.posting.time);
-            }
-            out.starts = firsts.into_values().collect();
             return Ok(out);
         }
+        let mut firsts: BTreeMap<(u64, i32), i64> = BTreeMap::new();
         for file in store.of_kind("uses-by-account") {
             let uses: Sorted<Mapped, OfAccount> = store.read(file, Sorted::open)?;
             for used in equal(uses.all(), |used| used.account.cmp(&account)) {
@@ -332,11 +332,13 @@ impl OfOne {
                 if standings.head(used.family).is_some_and(|head| used.night >= head.uses_from) {
                     *out.requests.entry(used.family).or_default() += u64::from(used.requests);
                     if level_of(used.family).0 == Level::Exact {
-                        out.starts.push(used.first);
+                        let first = firsts.entry((used.family, used.day)).or_insert(used.first);
+                        *first = used.first.min(*first);
                     }
                 }
             }
         }
+        out.starts = firsts.into_values().collect();
         for file in store.of_kind("activity") {
             let activity: Sorted<Mapped, Activity> = store.read(file, Sorted::open)?;
             out.activity.extend(equal(activity.all(), |activity| activity.account.cmp(&account)));
