@@ -68,7 +68,7 @@ pub(super) static ROUTES: &[Route] = &[
             may(
                 "purpose",
                 Kind::Text(500),
-                "What texts are wanted for in this session; each reading of one is logged with it",
+                "What texts are wanted for until logging out; each reading of one is logged with it",
             ),
         ],
         answer: SESSION,

@@ -304,7 +304,7 @@ impl Sessions {
         self.lock().len()
     }
 
-    /// Who has this session, where it is open and its token good.
+    /// Who is logged in under this name, where the log-in is open and its token good.
     pub(super) fn who(&self, name: &str, tokens: &TokenFile, now: Time) -> Result<Option<Who>> {
         let (digest, purpose, opened) = {
             let mut open = self.lock();
