@@ -386,6 +386,25 @@ fn the_data_are_those_of_the_manifest() {
     manifest("data", |file| file != "MANIFEST.toml" && file != "licences.csv");
 }
 
+/// The fuzz targets are a package of their own that no other test builds.
+#[test]
+fn the_fuzz_package_names_every_crate_that_its_entries_use() {
+    let dependencies = |path: &str| -> BTreeSet<String> {
+        let text = read(&root().join(path));
+        let tables = text
+            .split("\n[")
+            .filter(|table| table.starts_with("dependencies]") || table.starts_with("dev-dependencies]"));
+        let lines = tables.flat_map(str::lines).filter_map(|line| line.split_once('='));
+        lines.map(|(name, _)| name.trim().replace('-', "_")).collect()
+    };
+    let (known, named) = (dependencies("Cargo.toml"), dependencies("tests/fuzz/Cargo.toml"));
+    let entries = code(&read(&root().join("tests/fuzz/entries.rs")));
+    let used: Vec<&String> = known.iter().filter(|name| entries.contains(&format!("{name}::"))).collect();
+    assert!(used.len() >= 3, "the entries use crates: {used:?}");
+    let missing: Vec<String> = used.into_iter().filter(|name| !named.contains(*name)).cloned().collect();
+    none(&missing, "crates that tests/fuzz/Cargo.toml lacks");
+}
+
 #[test]
 fn the_scanner_sees_code_only() {
     let text = "use crate::{a::B, c::{D, E}, f};\n// crate::no\nlet s = \"crate::no\\\" crate::no\"; let c = '\"'; crate::g::h();\n\
