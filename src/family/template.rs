@@ -203,8 +203,10 @@ pub fn induce(leader: &str, members: &[&str]) -> Template {
     let lead = tokens(leader);
     let lead_keys = keys(&lead);
     let mut kept = vec![0u32; lead.len()];
-    for (member, times) in &chosen {
-        aligned(&lead_keys, &keys(member)).for_each(|(i, _)| kept[i] += times);
+    let with_lead: Vec<Vec<(usize, usize)>> =
+        chosen.iter().map(|(member, _)| aligned(&lead_keys, &keys(member)).collect()).collect();
+    for (pairs, (_, times)) in with_lead.iter().zip(&chosen) {
+        pairs.iter().for_each(|&(i, _)| kept[i] += times);
     }
     let enough = (FIXED_SHARE * n_chosen as f64).ceil() as u32;
     let mut fixed: Vec<bool> = kept.iter().map(|&k| k >= enough).collect();
@@ -212,10 +214,18 @@ pub fn induce(leader: &str, members: &[&str]) -> Template {
     // The skeleton: fixed tokens in order, each with the number of the gap before it.
     let skeleton: Vec<usize> = (0..lead.len()).filter(|&i| fixed[i]).collect();
     let skeleton_keys: Vec<u64> = skeleton.iter().map(|&i| lead_keys[i]).collect();
+    let mut place = vec![0; lead.len()];
+    skeleton.iter().enumerate().for_each(|(s, &i)| place[i] = s);
     let mut gaps: Vec<Gap> = (0..=skeleton.len()).map(|_| Gap::default()).collect();
-    for (member, times) in &chosen {
+    for ((member, times), mut pairs) in chosen.iter().zip(with_lead) {
+        // A member that keeps all of the skeleton is aligned with it already.
+        pairs.retain(|&(i, _)| fixed[i]);
+        pairs.iter_mut().for_each(|(i, _)| *i = place[*i]);
+        if pairs.len() < skeleton.len() {
+            pairs = aligned(&skeleton_keys, &keys(member)).collect();
+        }
         let (mut gap, mut from) = (0, 0);
-        for (s, m) in aligned(&skeleton_keys, &keys(member)) {
+        for (s, m) in pairs {
             // Members that leave out fixed tokens fill the gap before the next one they keep.
             (gap..s).for_each(|skipped| gaps[skipped].take(&[], *times));
             gaps[s].take(&member[from..m], *times);
