@@ -23,7 +23,7 @@ pub use layout::Part;
 pub use merge::merge;
 pub use router::Built;
 pub use segment::{Ask, Probes, Segment};
-pub use segments::Segments;
+pub use segments::{Segments, search};
 pub use vectors::Vectors;
 
 /// One neighbour.

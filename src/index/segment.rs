@@ -261,18 +261,18 @@ impl<B: AsRef<[u8]>> Segment<B> {
         B: Sync,
     {
         assert_eq!(queries.dim(), self.dim, "dimensions of the queries");
-        let near = match rows {
-            [row] if self.n_leaders() >= self.graph_from => {
-                let graph = self.graph.get_or_init(|| LeaderGraph::of(self.leaders()));
-                vec![graph.nearest(queries, *row as usize, ask.probes.most)]
-            }
-            _ => {
-                let chosen = queries.gather(rows.iter().map(|&row| row as usize));
-                leaders::nearest(chosen.block(), self.leaders(), ask.probes.most)
-            }
-        };
+        let chosen = queries.gather(rows.iter().map(|&row| row as usize));
+        let near = leaders::nearest(chosen.block(), self.leaders(), ask.probes.most);
         let lists: Vec<Vec<u32>> = near.iter().map(|near| ask.probes.of(near).map(|hit| hit.id).collect()).collect();
         self.near_listed(queries, rows, &lists, ask, keep)
+    }
+
+    /// The `n` leaders nearest to the first vector of `query`, nearest first; where they are very many, about those.
+    pub(super) fn nearest_leaders(&self, query: &Vectors, n: usize) -> Vec<Hit> {
+        if self.n_leaders() >= self.graph_from {
+            return self.graph.get_or_init(|| LeaderGraph::of(self.leaders())).nearest(query, 0, n);
+        }
+        leaders::nearest(query.block().slice(0, 1), self.leaders(), n).pop().unwrap_or_default()
     }
 
     /// The best `ask.cap` for each of the `rows`, in no order.

@@ -2,7 +2,7 @@
 
 use super::router::Router;
 use super::segment::{Ask, Asked, CHUNK, Segment};
-use super::{Hit, Vectors};
+use super::{Best, Hit, Vectors, best_first};
 use rayon::prelude::*;
 
 /// Several segments, searched as one.
@@ -52,4 +52,30 @@ impl<B: AsRef<[u8]> + Sync> Segments<B> {
         let parts: Vec<Vec<Vec<Hit>>> = rows.par_chunks(CHUNK).map(of_chunk).collect();
         parts.into_iter().flatten().collect()
     }
+}
+
+/// The best `ask.cap` entries of all `segments` for one vector (the first of `query`), best first, among the lists of the leaders that are
+/// nearest over all of them: what is asked for is read where it lies, and a segment that has nothing near is not read at all. All leaders
+/// are ranked; for many vectors [`Segments`] is cheaper.
+pub fn search<B: AsRef<[u8]> + Sync>(
+    segments: &[Segment<B>],
+    query: &Vectors,
+    ask: &Ask,
+    keep: &(dyn Fn(u32) -> bool + Sync),
+) -> Vec<Hit> {
+    let of_segment = |(number, segment): (usize, &Segment<B>)| {
+        segment.nearest_leaders(query, ask.probes.most).into_iter().map(move |hit| (number, hit)).collect::<Vec<_>>()
+    };
+    let mut near: Vec<(usize, Hit)> = segments.iter().enumerate().flat_map(of_segment).collect();
+    near.sort_by(|(a, x), (b, y)| best_first(x, y).then(a.cmp(b)));
+    let ranked: Vec<Hit> = near.iter().map(|(_, hit)| *hit).collect();
+    let asked = ask.probes.of(&ranked).count();
+    let mut lists = vec![Vec::new(); segments.len()];
+    near[..asked].iter().for_each(|(segment, hit)| lists[*segment].push(hit.id));
+    let mut best = Best::new(ask.cap);
+    for (segment, lists) in segments.iter().zip(lists).filter(|(_, lists)| !lists.is_empty()) {
+        let found = segment.near_listed(query, &[0], &[lists], ask, &|_, id| keep(id));
+        found.into_iter().flatten().for_each(|hit| best.offer(hit));
+    }
+    best.into_sorted()
 }

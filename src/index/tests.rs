@@ -159,7 +159,9 @@ fn the_leaders_graph_finds_what_the_product_finds_and_is_the_same_each_time() {
     let ask = Ask { probes: Probes::nearest(16), active_only: false, floor: 0.6, cap: 10_000 };
     let (mut found, mut total) = (0, 0);
     for query in (0..20_000).step_by(100) {
-        let one = |segment: &Segment<Vec<u8>>| segment.near(&vectors, &[query], &ask, &|_, _| true).remove(0);
+        let one = |segment: &Segment<Vec<u8>>| {
+            search(std::slice::from_ref(segment), &vectors.gather([query].into_iter()), &ask, &|_| true)
+        };
         let hits = one(&walked);
         assert_eq!(hits, one(&again));
         let truth = one(&plain);
@@ -168,4 +170,31 @@ fn the_leaders_graph_finds_what_the_product_finds_and_is_the_same_each_time() {
     }
     // Measured 0.998 on this seeded set; the floor leaves one point.
     assert!(found as f64 >= 0.988 * total as f64, "{found} of {total}");
+}
+
+#[test]
+fn a_search_over_several_segments_reads_the_lists_that_are_nearest_over_all() {
+    let vectors = clustered(9_000, 90, 6);
+    let segment = |part: std::ops::Range<usize>| {
+        let ids: Vec<u32> = part.clone().map(|id| id as u32).collect();
+        let part = vectors.gather(part);
+        open(Built::new(&part, 7).to_bytes(&part, &ids, &all(ids.len())))
+    };
+    let segments = [segment(0..6_000), segment(6_000..8_500), segment(8_500..9_000)];
+    let n_lists = segments.iter().map(Segment::n_leaders).sum();
+    let exact = exact::search(&vectors, &vectors, 0.5);
+    let (mut found, mut total) = (0, 0);
+    let ask = |lists, cap| Ask { probes: Probes::nearest(lists), active_only: false, floor: 0.5, cap };
+    for query in (0..9_000).step_by(250) {
+        let one = vectors.gather([query].into_iter());
+        assert_eq!(search(&segments, &one, &ask(n_lists, 9_000), &|_| true), exact[query], "all lists are exact");
+        let few = search(&segments, &one, &ask(24, 9_000), &|_| true);
+        total += exact[query].len();
+        found += exact[query].iter().filter(|hit| few.contains(hit)).count();
+    }
+    assert!(found as f64 > 0.9 * total as f64, "{found} of {total}");
+    let odd = search(&segments, &vectors.gather([1].into_iter()), &ask(n_lists, 3), &|id| id % 2 == 1);
+    let expected: Vec<Hit> = exact[1].iter().filter(|hit| hit.id % 2 == 1).take(3).copied().collect();
+    assert_eq!(odd, expected, "what may be returned is asked of every segment");
+    assert_eq!(search::<Vec<u8>>(&[], &vectors, &ask(24, 10), &|_| true), Vec::new());
 }

@@ -10,7 +10,7 @@ use crate::family::fragment::Scanner;
 use crate::family::judge::{Rule, score};
 use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Field, Level, Time};
-use crate::index::{Ask, Best, Hit, Probes, Segment, Vectors};
+use crate::index::{self, Ask, Hit, Probes, Segment, Vectors};
 use crate::report::Family;
 use crate::report::ring::RingOf;
 use crate::store::facts::Head;
@@ -31,9 +31,10 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
-/// at any similarity, and are a seventh of all entries (`benches/record/quality-lists.md`). In a segment of more than a million they are more than 1,024, and the nearest
-/// of them are read: on ten million 97% of the top ten, and all that was accepted (`benches/record/speed-nights.md`).
-const PROBES: Probes = Probes { least: 24, most: 1_024, bound: 0.10 };
+/// at any similarity, and are a seventh of all entries (`benches/record/quality-lists.md`). In a store of some millions they are more than
+/// 3,072, and the nearest of all segments are read: on ten million they hold 96% of the top ten, and all that was accepted
+/// (`benches/record/speed-nights.md`).
+const PROBES: Probes = Probes { least: 24, most: 3_072, bound: 0.10 };
 /// Most hits that the family rule returns.
 const MOST_ACCEPTED: usize = 100_000;
 /// Accounts named with a hit.
@@ -313,14 +314,8 @@ impl<'a> Opened<'a> {
     /// The nearest `k` prompts, or all that the rule may accept.
     fn search(&self, vector: &Vectors, k: usize, filter: &Filter<'_>) -> Vec<Hit> {
         let (floor, cap) = if k == 0 { (self.rule.least_similarity(), MOST_ACCEPTED) } else { (-1.0, k) };
-        let mut best = Best::new(cap);
-        for segment in &self.whole {
-            let probes = Probes { most: PROBES.most.min(segment.n_leaders()), ..PROBES };
-            let ask = Ask { probes, active_only: false, floor, cap };
-            let found = segment.near(vector, &[0], &ask, &|_, prompt| filter.keeps(prompt));
-            found.into_iter().flatten().for_each(|hit| best.offer(hit));
-        }
-        best.into_sorted()
+        let ask = Ask { probes: PROBES, active_only: false, floor, cap };
+        index::search(&self.whole, vector, &ask, &|prompt| filter.keeps(prompt))
     }
 
     /// The prompt with exactly this folded text.
@@ -444,7 +439,7 @@ impl<'a> Opened<'a> {
         let files = self.store.nights().iter().zip(self.store.of_kind("rows"));
         for (_, file) in files.filter(|(known, _)| known.night == night) {
             let columns = ["account", "time", "model", "prompt_text", "system_text", "response"];
-            if let Some(batch) = crate::store::tables::read(&self.store.path(file), &columns, Some(&[row]))?.next() {
+            if let Some(batch) = self.store.rows(file, &columns, &[row])?.next() {
                 let batch = batch?;
                 let text = |name: &str| {
                     let column = batch.column_by_name(name)?.as_string::<i32>();

@@ -45,6 +45,7 @@ pub use catalog::{Catalog, FORMAT};
 pub use files::Mapped;
 
 use crate::error::{Error, ErrorKind, Result};
+use arrow_array::RecordBatch;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read as _, Write as _};
@@ -106,6 +107,7 @@ pub struct Store {
     catalog: Catalog,
     nights: Vec<Night>,
     files: Vec<Named>,
+    footers: tables::Footers,
 }
 
 impl Store {
@@ -138,7 +140,13 @@ impl Store {
         if !write {
             catalog.snapshot()?;
         }
-        Ok(Self { dir: dir.into(), catalog, nights: Vec::new(), files: Vec::new() })
+        Ok(Self {
+            dir: dir.into(),
+            catalog,
+            nights: Vec::new(),
+            files: Vec::new(),
+            footers: tables::Footers::default(),
+        })
     }
 
     fn refresh(&mut self) -> Result<()> {
@@ -232,6 +240,18 @@ impl Store {
     #[must_use]
     pub fn path(&self, file: &Named) -> PathBuf {
         self.dir.join(&file.name)
+    }
+
+    /// Single `rows` (ascending) of a named table, in its order.
+    /// # Errors
+    /// `Io` or `Store` when the table cannot be read.
+    pub fn rows(
+        &self,
+        table: &Named,
+        columns: &[&str],
+        rows: &[u32],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+        self.footers.rows(&self.path(table), columns, rows)
     }
 
     /// Maps a named file and opens it; an error names the file.

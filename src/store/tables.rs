@@ -16,17 +16,19 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelector,
 };
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, PageIndexPolicy};
 use parquet::file::properties::WriterProperties;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Version of the tables' format, in the metadata of each file.
 const FORMAT: u32 = 1;
@@ -315,7 +317,7 @@ pub fn read(
     columns: &[&str],
     rows: Option<&[u32]>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    read_by(path, columns, rows, 8192)
+    read_by(path, columns, rows, 8192, None)
 }
 
 /// Calls `take(row, cells)` with every row of the table at `path`, in order.
@@ -325,7 +327,7 @@ pub fn each_row(path: &Path, columns: &Columns, take: &mut dyn FnMut(u32, &[Cell
     let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
     let mut number = 0;
     // Whole rows are long, so few of them are held at once.
-    for batch in read_by(path, &names, None, 256)? {
+    for batch in read_by(path, &names, None, 256, None)? {
         let batch = batch?;
         for row in 0..batch.num_rows() {
             let cells: Vec<Cell<'_>> =
@@ -355,6 +357,7 @@ fn read_by(
     columns: &[&str],
     rows: Option<&[u32]>,
     batch_rows: usize,
+    footers: Option<&Footers>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
     #[allow(clippy::disallowed_methods)]
     let file = File::open(path).map_err(|cause| Error::io("read", path, &cause))?;
@@ -363,18 +366,13 @@ fn read_by(
         let message = format!("cannot read the table {name}: {cause}");
         Error::new(ErrorKind::Store, message).hint("run: stillhunt store verify")
     };
-    let open = || -> std::result::Result<ParquetRecordBatchReaderBuilder<File>, TableError> {
-        Ok(ParquetRecordBatchReaderBuilder::try_new_with_options(
-            file,
-            parquet::arrow::arrow_reader::ArrowReaderOptions::new().with_page_index_policy(if rows.is_some() {
-                parquet::file::metadata::PageIndexPolicy::Optional
-            } else {
-                parquet::file::metadata::PageIndexPolicy::Skip
-            }),
-        )?)
+    let metadata = match (rows, footers) {
+        (Some(_), Some(footers)) => footers.of(path, &file),
+        _ => footer(&file, rows.is_some()),
     };
-    let builder = guarded(open).map_err(&damaged)?;
-    check_format(&builder).map_err(|error| error.at(path.display()))?;
+    let metadata = metadata.map_err(&damaged)?;
+    check_format(&metadata).map_err(|error| error.at(path.display()))?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
     let reader = || -> std::result::Result<ParquetRecordBatchReader, TableError> {
         for column in columns {
             builder.schema().field_with_name(column)?;
@@ -391,6 +389,48 @@ fn read_by(
     Ok(std::iter::from_fn(next))
 }
 
+/// What a table says of itself, with where its pages lie when single rows are wanted.
+fn footer(file: &File, pages: bool) -> std::result::Result<ArrowReaderMetadata, String> {
+    let policy = if pages { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+    let options = ArrowReaderOptions::new().with_page_index_policy(policy);
+    guarded(|| Ok(ArrowReaderMetadata::load(file, options)?))
+}
+
+/// Where single rows of tables lie, read once a table and kept: reading it takes longer than reading a row. A table's file is never
+/// written again under the same name.
+#[derive(Default)]
+pub struct Footers(Mutex<HashMap<PathBuf, ArrowReaderMetadata>>);
+
+impl Footers {
+    /// Tables whose footers are kept; some 2 MB each where a table has a million rows.
+    const MOST: usize = 64;
+
+    fn of(&self, path: &Path, file: &File) -> std::result::Result<ArrowReaderMetadata, String> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(path) {
+            return Ok(known.clone());
+        }
+        let read = footer(file, true)?;
+        if kept.len() >= Self::MOST {
+            kept.clear();
+        }
+        kept.insert(path.to_owned(), read.clone());
+        Ok(read)
+    }
+
+    /// Single `rows` (ascending) of the table at `path`, in the order of the table.
+    /// # Errors
+    /// As [`read`].
+    pub fn rows(
+        &self,
+        path: &Path,
+        columns: &[&str],
+        rows: &[u32],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+        read_by(path, columns, Some(rows), 8192, Some(self))
+    }
+}
+
 /// Runs the decoder; it was not written for damaged files, so its panic is an error.
 fn guarded<T>(decode: impl FnOnce() -> std::result::Result<T, TableError>) -> std::result::Result<T, String> {
     match catch_unwind(AssertUnwindSafe(decode)) {
@@ -399,7 +439,7 @@ fn guarded<T>(decode: impl FnOnce() -> std::result::Result<T, TableError>) -> st
     }
 }
 
-fn check_format(builder: &ParquetRecordBatchReaderBuilder<File>) -> Result<()> {
+fn check_format(builder: &ArrowReaderMetadata) -> Result<()> {
     let pairs = builder.metadata().file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
     let got = pairs.iter().find(|pair| pair.key == FORMAT_KEY).and_then(|pair| pair.value.as_deref());
     match got {

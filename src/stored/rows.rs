@@ -116,7 +116,7 @@ pub(crate) fn system_texts(store: &Store, wanted: &[u32]) -> Result<BTreeMap<u32
         if rows.is_empty() {
             continue;
         }
-        for batch in tables::read(&store.path(file), &["system", "text"], Some(&rows))? {
+        for batch in store.rows(file, &["system", "text"], &rows)? {
             let batch = batch?;
             let numbers = batch.column(0).as_primitive::<UInt32Type>();
             let column = batch.column(1).as_string::<i32>();
@@ -141,7 +141,7 @@ pub(crate) fn exchange_ids(store: &Store, wanted: &[(u16, u32)]) -> Result<Vec<S
             continue;
         }
         let mut found = Vec::with_capacity(rows.len());
-        for batch in tables::read(&store.path(file), &["exchange_id"], Some(&rows))? {
+        for batch in store.rows(file, &["exchange_id"], &rows)? {
             found.extend(batch?.column(0).as_string::<i32>().iter().map(|id| id.unwrap_or_default().to_owned()));
         }
         for (row, i) in here {
