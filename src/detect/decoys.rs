@@ -42,8 +42,7 @@ pub struct Decoys {
     pub uniformity_p: Option<f64>,
     /// The sorted log10 p of the decoys, 5%, 50% and 95%.
     pub quantiles: Option<[f64; 3]>,
-    /// For each part of the corpus, the 5% and 95% quantiles of the decoys' log10 p so far.
-    #[serde(skip)]
+    /// For each part of the corpus, the 5% and 95% quantiles of the decoys' log10 p so far; empty without decoys.
     pub band: Vec<(f64, f64)>,
 }
 

@@ -32,7 +32,7 @@ use crate::detect::decoys::{self, DecoyConfig, Decoys, LOG10_E};
 use crate::detect::p_value::{Kind, Law};
 use crate::detect::tally::{self, Scored, Scoring, law, score};
 use crate::detect::windows::{Corpus, Seen};
-use crate::detect::{Test, Verdict};
+use crate::detect::{Point, Test, Verdict};
 use crate::error::{Error, ErrorKind, Result};
 use crate::stats;
 use crate::store::Mapped;
@@ -152,9 +152,8 @@ pub struct Finding {
     pub controls: Vec<Control>,
     /// Share of the training text that was ours: an interval from a stated calibration, where one was given.
     pub contamination: Option<[f64; 2]>,
-    /// log10 p along the evidence: a curve to look at, no test at each point.
-    #[serde(skip)]
-    pub curve: Vec<(u64, f64)>,
+    /// log10 p after each of 64 equal parts of the evidence: a curve to look at, no test at each point.
+    pub curve: Vec<Point>,
 }
 
 /// What a test found before all are adjusted together.
@@ -290,7 +289,7 @@ fn on(
     let (rate, interval) = law.interval(n, statistic, config.level);
     let mut masked = corpus.masked();
     masked.same_seed = scored.same_seed;
-    let curve = tally.curve().map(|(scored, sum)| (scored, law.ln_p(scored, sum) * LOG10_E)).collect();
+    let curve = tally.curve().map(|(scored, sum)| Point { scored, log10_p: law.ln_p(scored, sum) * LOG10_E }).collect();
     let finding = Finding {
         key: test.key_id.clone(),
         scheme: test.scheme,

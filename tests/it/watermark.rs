@@ -173,6 +173,12 @@ fn each_native_scheme_is_planted_and_found_and_the_json_is_as_promised() {
         for name in ["n", "rank_p", "uniformity_p"] {
             assert!(found["decoys"][name].is_number(), "{found}");
         }
+        // The curve ends where the test does, and the decoys have a band beside each of its points.
+        let curve = found["curve"].as_array().expect("a curve");
+        let last = curve.last().expect("a point");
+        assert_eq!((&last["scored"], curve.len()), (&found["scored"], 64));
+        assert!((last["log10_p"].as_f64().expect("a number") - found["log10_p"].as_f64().expect("a number")).abs() < 1e-9);
+        assert_eq!(found["decoys"]["band"].as_array().map(Vec::len), Some(64));
         assert_eq!(
             detect(&site, "k.toml", &args).ok().out,
             detect(&site, "k.toml", &[&args[..], &["--threads", "1"]].concat()).ok().out
