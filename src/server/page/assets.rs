@@ -10,11 +10,12 @@ const JS: &str = "text/javascript; charset=utf-8";
 pub(super) const SHELL: &[u8] = include_bytes!("index.html");
 
 /// Name, content type and bytes of each file below `/assets/`.
-pub(super) const ASSETS: [(&str, &str, &[u8]); 20] = [
+pub(super) const ASSETS: [(&str, &str, &[u8]); 22] = [
     ("page.css", "text/css; charset=utf-8", include_bytes!("page.css")),
     ("icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
     ("page.js", JS, include_bytes!("page.js")),
     ("account.js", JS, include_bytes!("account.js")),
+    ("address.js", JS, include_bytes!("address.js")),
     ("api.js", JS, include_bytes!("api.js")),
     ("cases.js", JS, include_bytes!("cases.js")),
     ("chart.js", JS, include_bytes!("chart.js")),
@@ -22,6 +23,7 @@ pub(super) const ASSETS: [(&str, &str, &[u8]); 20] = [
     ("dom.js", JS, include_bytes!("dom.js")),
     ("evidence.js", JS, include_bytes!("evidence.js")),
     ("families.js", JS, include_bytes!("families.js")),
+    ("graph.js", JS, include_bytes!("graph.js")),
     ("map.js", JS, include_bytes!("map.js")),
     ("parts.js", JS, include_bytes!("parts.js")),
     ("registry.js", JS, include_bytes!("registry.js")),

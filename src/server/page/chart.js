@@ -9,8 +9,8 @@ import { h, s, put, count, decimal, download } from './dom.js';
 
 const STYLES = ['fill', 'stroke', 'stroke-width', 'font-family', 'font-size', 'font-weight', 'text-anchor', 'opacity', 'stroke-dasharray'];
 
-// The chart as a file that needs no style sheet.
-function save(svg, name) {
+// The chart as a text that needs no style sheet, and its size.
+function alone(svg) {
   const copy = svg.cloneNode(true);
   const from = [svg, ...svg.querySelectorAll('*')],
     to = [copy, ...copy.querySelectorAll('*')];
@@ -27,7 +27,17 @@ function save(svg, name) {
   const paper = s('rect', { x: 0, y: 0, width: box.width, height: box.height, fill: getComputedStyle(document.body).backgroundColor });
   copy.insertBefore(paper, copy.firstChild);
   copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  download(`${name}.svg`, 'image/svg+xml', new XMLSerializer().serializeToString(copy));
+  return { text: new XMLSerializer().serializeToString(copy), width: box.width, height: box.height };
+}
+
+// The same as a picture, three points to a unit, for whatever reads no SVG.
+async function picture({ text, width, height }, name) {
+  const image = new Image();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+  await image.decode();
+  const canvas = h('canvas', { width: 3 * width, height: 3 * height });
+  canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob((blob) => blob && download(`${name}.png`, 'image/png', blob), 'image/png');
 }
 
 // A figure: a title, a note at its right, the drawing, and the file. `draw(width)` gives { height, marks }; `links` says that
@@ -59,7 +69,22 @@ export function figure({ title, note, label, name, draw, least = 0, links = fals
       'div',
       { class: 'under' },
       h('span'),
-      name && h('button', { type: 'button', class: 'plain save', onclick: () => save(holder.querySelector('svg'), name) }, 'SVG'),
+      name &&
+        h(
+          'span',
+          { class: 'save' },
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'plain',
+              onclick: () => download(`${name}.svg`, 'image/svg+xml', alone(holder.querySelector('svg')).text),
+            },
+            'SVG',
+          ),
+          ' ',
+          h('button', { type: 'button', class: 'plain', onclick: () => picture(alone(holder.querySelector('svg')), name) }, 'PNG'),
+        ),
     ),
   );
   out.again = () => {

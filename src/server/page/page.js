@@ -8,6 +8,7 @@ import { h, put, plain, count } from './dom.js';
 import { get, post, remove, on, me, may } from './api.js';
 import { field, failure, tell, values, sayPurpose } from './dialog.js';
 import { head } from './parts.js';
+import { choose, chosen } from './address.js';
 import * as tonight from './tonight.js';
 import * as search from './search.js';
 import * as families from './families.js';
@@ -126,12 +127,23 @@ async function show({ back = false, focus = true } = {}) {
   main.replaceChildren();
   put(main, made.nodes);
   main.removeAttribute('aria-busy');
+  const row = chosen() !== '';
   if (focus) {
     const target = made.focus ? main.querySelector(made.focus) : main.querySelector('h1');
     target?.focus({ preventScroll: true });
   }
-  if (made.later && top > 0) await made.later;
-  if (!signal.aborted) scrollTo(0, focus ? top : kept);
+  if (made.later && (top > 0 || row)) await made.later;
+  if (signal.aborted) return;
+  scrollTo(0, focus ? top : kept);
+  if (focus && row) pick(top === 0);
+}
+
+// Puts the reader on the row that the address names.
+function pick(scroll) {
+  const row = main.querySelector(`[data-row="${CSS.escape(chosen())}"]`),
+    control = row && controlOf(row);
+  control?.focus({ preventScroll: true });
+  if (scroll) row?.scrollIntoView({ block: 'center' });
 }
 
 const lost = () => ({
@@ -417,10 +429,19 @@ function help() {
 }
 
 // The rows that j and k walk: the first control of each.
-const rows = () =>
-  [...main.querySelectorAll('[data-row]')]
-    .map((row) => row.querySelector('th a, td a, .meta a, a, button'))
-    .filter((control) => control && control.offsetParent !== null);
+const controlOf = (row) => row.querySelector('th a, td a, .meta a, a, button');
+const rows = () => [...main.querySelectorAll('[data-row]')].map(controlOf).filter((control) => control && control.offsetParent !== null);
+
+// The row where the reader is stands in the address; a click beside its links puts them there.
+document.addEventListener('focusin', (event) => {
+  const row = main?.isConnected && event.target.closest?.('main [data-row]');
+  if (row) choose(row.dataset.row);
+});
+document.addEventListener('click', (event) => {
+  const row = main?.isConnected && event.target.closest?.('main [data-row]');
+  if (row && !event.target.closest('a, button, summary, details, input') && String(getSelection()) === '')
+    controlOf(row)?.focus({ preventScroll: true });
+});
 
 let went = 0;
 document.addEventListener('keydown', (event) => {

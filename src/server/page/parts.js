@@ -86,6 +86,7 @@ export function families(list, { name, caption, empty, note }) {
     empty,
     note,
     rows: list,
+    key: (f) => f.id,
     columns: [
       { head: 'Template', wide: true, rowhead: true, value: textOf, show: (f) => h('a', { class: 'over', href: `/families/${f.id}` }, template(f)) },
       { head: 'Family', value: (f) => f.id, show: (f) => link(f.id) },

@@ -9,11 +9,14 @@ import { h, shown, link, count, many, decimal, percent, moment, plain } from './
 import { get, post, each, may } from './api.js';
 import { table, facts } from './table.js';
 import { evidence, matrix, timeline } from './chart.js';
+import { graph } from './graph.js';
+import { kept, keep } from './address.js';
 import { ask, field, failure, values } from './dialog.js';
 import { head, section, print, ladder, rings as ringTable, behind } from './parts.js';
 import * as words from './words.js';
 
 const MOST = 60;
+const TIED = 24;
 const TIMED = 16;
 
 export async function list({ query, signal, go }) {
@@ -138,12 +141,13 @@ function who(ring, members, columns, uses) {
       title: `${m.account}, membership ${percent(m.membership, 1)}`,
       faint: m.listed === false,
     }));
-  const drawing = h('div');
+  const drawing = h('div'),
+    chosenOrder = Object.hasOwn(orders, kept('order') ?? '') ? kept('order') : 'membership';
   const control = field({
     name: 'order',
     label: 'Order of the accounts',
     kind: 'select',
-    value: 'membership',
+    value: chosenOrder,
     options: Object.entries(orders).map(([key, [text]]) => [key, text]),
   });
   const draw = (order) =>
@@ -162,9 +166,34 @@ function who(ring, members, columns, uses) {
         has: (row, column) => at.has(`${row.account} ${column.id}`),
       }),
     );
-  control.addEventListener('change', (event) => draw(event.target.value));
-  draw('membership');
+  control.addEventListener('change', (event) => {
+    keep('order', event.target.value === 'membership' ? null : event.target.value);
+    draw(event.target.value);
+  });
+  draw(chosenOrder);
   return [h('div', { class: 'filters noprint' }, control), drawing];
+}
+
+// The accounts and the families of most uses, and a line for each use among them.
+function ties(ring, members, uses) {
+  const busiest = (of, most) => {
+    const n = new Map();
+    for (const use of uses) n.set(use[of], (n.get(use[of]) ?? 0) + 1);
+    return [...n].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, most);
+  };
+  const accounts = busiest('account', TIED),
+    families = busiest('family', TIED);
+  const left = new Map(accounts.map(([id], i) => [id, i])),
+    right = new Map(families.map(([id], i) => [id, i]));
+  const edges = uses.filter((use) => left.has(use.account) && right.has(use.family)).map((use) => [left.get(use.account), right.get(use.family)]);
+  return graph({
+    title: 'Accounts and the families that they share',
+    name: `${ring.id}-graph`,
+    note: `the busiest ${count(accounts.length)} of ${many(members.length, 'account', 'accounts')} and ${count(families.length)} of ${many(ring.families.length, 'family', 'families')}; ${many(edges.length, 'line', 'lines')} of ${count(uses.length)}; height says nothing`,
+    left: accounts.map(([id, n]) => ({ label: id, href: `/accounts/${id}`, title: `${id}, ${many(n, 'family', 'families')}` })),
+    right: families.map(([id, n]) => ({ label: id, href: `/families/${id}`, title: `${id}, ${many(n, 'account', 'accounts')}` })),
+    edges,
+  });
 }
 
 function when(ring, columns, uses) {
@@ -376,7 +405,7 @@ export async function one({ id, signal, again }) {
         'A mark is the first use of a family by an account. Customers share one old template; a work queue shares new text every day.',
         uses.length === 0
           ? h('p', { class: 'empty' }, may('account') ? 'Who used what was not kept of this ring.' : 'Who used what is withheld for your role.')
-          : [who(ring, members, columns, uses), place],
+          : [who(ring, members, columns, uses), place, ties(ring, members, uses)],
       ),
       section(
         'Evidence by stream',

@@ -149,7 +149,7 @@ export async function view({ query, replace, signal }) {
             others = (hit.account_ids ?? []).filter((id) => id !== hit.account);
           return h(
             'li',
-            { 'data-row': true },
+            { 'data-row': `hits/${i}` },
             h(
               'div',
               { class: 'score' },

@@ -5,6 +5,7 @@
 // the file is never taken for a formula by a spreadsheet.
 
 import { h, put, count, download } from './dom.js';
+import { order as keptOrder, reorder, chosen } from './address.js';
 
 // A cell of a CSV file, as the program's own exports write it: on one line, without controls, and never a formula. A cell
 // that would start one (after white space, or after a semicolon where that parts cells) gets an apostrophe before it.
@@ -26,11 +27,23 @@ export const csv = (columns, rows) =>
     .join('\r\n') + '\r\n';
 
 // A table with a caption. Columns: `head`, `value(row)`, and where that is not what is shown `show(row)`; `n` for numbers,
-// `wide` for what takes the room. `open(row)` names the control that Enter follows.
-export function table({ name, caption, columns, rows, empty = 'Nothing is listed.', most = 100, sorted = null, note = null }) {
+// `wide` for what takes the room. Order and chosen row stand in the address: a row is named by `key(row)`, or by its place.
+export function table({ name, caption, columns, rows, empty = 'Nothing is listed.', most = 100, note = null, key = null }) {
   if (rows.length === 0) return h('p', { class: 'empty' }, empty);
-  let order = sorted,
+  // The table's name without the family, ring or account that it is of.
+  const short = String(name ?? caption)
+    .replace(/^[a-z][0-9a-f]{8,32}-/, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9-]/g, '-');
+  const head = columns.find((column) => column.rowhead),
+    places = new Map(rows.map((row, i) => [row, i]));
+  const keyOf = (row) => {
+    const found = String((key ?? head?.value)?.(row) ?? '');
+    return `${short}/${/^[A-Za-z0-9_.:-]{1,80}$/.test(found) ? found : places.get(row)}`;
+  };
+  let order = keptOrder(short),
     all = false;
+  if (order && (order.at >= columns.length || columns[order.at].fixed)) order = null;
   const body = h('tbody');
   const heads = columns.map((column, i) =>
     h(
@@ -60,7 +73,7 @@ export function table({ name, caption, columns, rows, empty = 'Nothing is listed
         .map((row) =>
           h(
             'tr',
-            { 'data-row': true },
+            { 'data-row': keyOf(row) },
             columns.map((column) =>
               h(
                 column.rowhead ? 'th' : 'td',
@@ -104,8 +117,11 @@ export function table({ name, caption, columns, rows, empty = 'Nothing is listed
   }
   function sort(at) {
     order = order?.at === at ? { at, up: !order.up } : { at, up: !columns[at].n };
+    reorder(short, order);
     draw();
   }
+  const wanted = chosen();
+  if (wanted.startsWith(`${short}/`)) all = arranged().findIndex((row) => keyOf(row) === wanted) >= most;
   draw();
   return h(
     'div',
