@@ -393,6 +393,19 @@ pub(crate) enum RingCommand {
         #[arg(long, value_name = "DIR")]
         store: PathBuf,
     },
+    /// Say who is to look into a ring; who it was before stays in its notes
+    Assign {
+        /// The ring's name
+        ring: String,
+        /// The name of who is to look into it; nobody without it
+        #[arg(long, value_name = "NAME")]
+        to: Option<String>,
+        #[command(flatten)]
+        author: Author,
+        /// Store directory
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+    },
     /// Freeze a set of accounts that an analyst drew: later days test it, and until one confirms it, it is a guess
     Propose {
         /// One account a line, by pseudonym or (with the key) by name

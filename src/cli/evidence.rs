@@ -541,9 +541,9 @@ fn without_judgement(mut result: Json) -> Json {
     if let Json::Map(fields) = &mut result {
         for (_, value) in fields.iter_mut().filter(|(name, _)| name == "rings") {
             if let Json::List(rings) = value {
-                rings
-                    .iter_mut()
-                    .for_each(|ring| ["disposition", "notes"].iter().for_each(|name| drop(ring.take(name))));
+                rings.iter_mut().for_each(|ring| {
+                    ["disposition", "assignee", "notes"].iter().for_each(|name| drop(ring.take(name)))
+                });
             }
         }
     }

@@ -37,9 +37,10 @@ pub(super) fn name_of(author: &Author) -> String {
 /// What people say of rings.
 fn said(command: &RingCommand) -> Result<()> {
     let holder = format!("process {}", std::process::id());
+    // What is said of a ring is said of one that the store has, and is witnessed.
+    let known = |store: &Path, ring: &str| lookup::chosen_rings(&Store::open(store)?, &[ring.to_owned()]).map(drop);
     let note = |store: &Path, ring: &str, what: (&str, Option<Disposition>), author: &Author| {
-        let open = Store::open(store)?;
-        lookup::chosen_rings(&open, &[ring.to_owned()])?;
+        known(store, ring)?;
         let author = name_of(author);
         let command = if what.1.is_some() { "ring dispose" } else { "ring note" };
         let verdict = what.1.map(|verdict| format!("--verdict={}", verdict.word()));
@@ -52,6 +53,13 @@ fn said(command: &RingCommand) -> Result<()> {
         RingCommand::Note { ring, text, author, store } => note(store, ring, (text, None), author),
         RingCommand::Dispose { ring, verdict, note: why, author, store } => {
             note(store, ring, (why, Some(*verdict)), author)
+        }
+        RingCommand::Assign { ring, to, author, store } => {
+            known(store, ring)?;
+            let author = name_of(author);
+            let act = custody::act(Some(&author), "ring assign", vec![format!("--ring={ring}")])?;
+            let by = By { name: &holder, act: Some(act.clone()) };
+            upkeep::assign(store, ring, to.as_deref(), &Said { author: &author, time: act.time }, by)
         }
         RingCommand::Placebo { common, walks, seed, format } => {
             threads(common.threads)?;
@@ -116,7 +124,10 @@ fn show(args: &ShownRing) -> Result<()> {
     let (rings, meta) =
         if is_list { lookup::rings(&store)? } else { lookup::chosen_rings(&store, std::slice::from_ref(&args.ring))? };
     if args.format == Format::Json {
-        return print::json(&lookup::rings_page(&rings, &meta, !is_list));
+        return print::json(&match is_list {
+            true => lookup::rings_page(&rings, &meta, false),
+            false => lookup::ring_page(&store, &rings, &meta)?,
+        });
     }
     print::out(&if is_list { table(&rings, &meta) } else { page(&rings[0], &meta) })
 }
@@ -160,12 +171,13 @@ fn behind(meta: &RingsMeta) -> String {
 
 fn page(ring: &Ring, meta: &RingsMeta) -> String {
     let mut out = format!(
-        "{} ({}, rung: {}, campaign {}, disposition: {})\n{} accounts, {} requests in its families; proposed {}, confirmed {}; gamma* {}, log10 E {:.1}\n\nfamilies\nday         accounts     of  family\n",
+        "{} ({}, rung: {}, campaign {}, disposition: {}, assigned to {})\n{} accounts, {} requests in its families; proposed {}, confirmed {}; gamma* {}, log10 E {:.1}\n\nfamilies\nday         accounts     of  family\n",
         ring.id,
         ring.route.word(),
         ring.rung.word(),
         ring.campaign,
         ring.disposition.map_or("none yet", Disposition::word),
+        ring.assignee.as_deref().map_or("nobody".into(), |name| print::line(name, 40)),
         ring.accounts,
         ring.requests,
         date_of(ring.first_proposed),

@@ -22,7 +22,7 @@ use crate::stats::proportion_interval;
 use crate::store::Store;
 use crate::store::sorted::equal;
 use crate::store::uses::OfAccount;
-use crate::stored::rings::{ATTRIBUTES, Event, InCommon, Kind, LINKS, days, events, found, pivot_ln_p};
+use crate::stored::rings::{ATTRIBUTES, Event, InCommon, Kind, LINKS, days, events, found, pivot_known_on, pivot_ln_p};
 use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,7 +148,7 @@ pub fn rings_page(rings: &[Ring], meta: &RingsMeta, with_members: bool) -> serde
 }
 
 /// The name of a ring in reports.
-fn called(name: [u8; 32]) -> String {
+pub(super) fn called(name: [u8; 32]) -> String {
     format!("r{}", &Digest(name).to_string()[..16])
 }
 
@@ -214,30 +214,23 @@ impl<'a> Shown<'a> {
         let on_list: Vec<u32> = ring.members[..listed[0]].iter().map(|member| member.account).collect();
         let id = called(ring.name);
         let log10_e = ring.ln_e / std::f64::consts::LN_10;
-        let log10 = |ln_p: f64| Some(log10_e_of(ln_p));
         let requests = requests(self.store, &on_list, &of_ring)?;
         let composition = in_common.composition.as_ref();
-        let of_composition = composition.and_then(|composition| log10(composition.ln_p?));
-        let bought = of_composition.is_some_and(|log10_e| log10_e >= LEAST_LOG10_E);
+        let of_composition = composition.and_then(|composition| composition.ln_p);
+        let bought = of_composition.is_some_and(|ln_p| log10_e_of(ln_p) >= LEAST_LOG10_E);
         let provenance = self.battery.answers(ring, (in_common, bought), &on_list, requests);
         let explained = provenance.iter().any(|answer| answer.explains == Some(true));
-        let (route, mut of_streams) = match ring.route {
-            ring::Route::CoUse => (Route::CoUse, vec![("co-use", Some(log10_e))]),
-            ring::Route::Persistent(streams) => {
-                let interchangeable = ("interchangeability", log10(streams.ln_p_interchangeable));
-                (Route::Persistent, vec![interchangeable, ("load-evenness", log10(streams.ln_p_even))])
-            }
+        let route = match ring.route {
+            ring::Route::CoUse => Route::CoUse,
+            ring::Route::Persistent(_) => Route::Persistent,
         };
-        let confirming: Vec<&'static str> = of_streams.iter().map(|(name, _)| *name).collect();
-        of_streams.push(("composition", of_composition));
-        of_streams.push(("simultaneity", in_common.timing.and_then(|timing| log10(timing.ln_p))));
-        of_streams.push(("pivot", pivot_ln_p(&in_common.pivots).and_then(log10)));
-        of_streams.push((FOCUS, in_common.focus.and_then(|focus| log10(focus.others?.ln_p))));
+        let of_streams = streams((&ring.route, ring.ln_e), in_common, (ring.confirmed, i32::MAX));
+        let confirming: Vec<&'static str> =
+            of_streams.iter().map(|(name, _)| *name).take(confirmed_by(route)).collect();
         let registry = provenance[0].explains.is_some();
         let known = Known { streams: &of_streams, confirming: &confirming, explained, registry };
         let (rung, without) = (known.rung(None).unwrap_or(Rung::Chance), known.without_each(&STREAMS));
-        let streams = STREAMS.map(|name| (name, of_streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e)));
-        let streams = streams.into_iter().collect();
+        let streams = named(&of_streams);
         let of_attribute = |of: &Attribute| Shared {
             attribute: ATTRIBUTES.get(usize::from(of.place)).map_or("", |(name, _)| name),
             log10_p: of.ln_p / std::f64::consts::LN_10,
@@ -245,7 +238,7 @@ impl<'a> Shown<'a> {
             counts: of.counts,
         };
         let shared = composition.map(|of| of.attributes.iter().map(of_attribute).collect()).unwrap_or_default();
-        let (disposition, notes) = judged(&self.said, &id);
+        let Judged { disposition, assignee, notes } = judged(&self.said, &id);
         let of_pivot = |of: &crate::stored::rings::Pivot| {
             let shares = of.shares?;
             Some(Pivot {
@@ -274,6 +267,7 @@ impl<'a> Shown<'a> {
         });
         Ok(Ring {
             disposition,
+            assignee,
             notes,
             campaign: called(ring.campaign),
             id,
@@ -303,6 +297,45 @@ impl<'a> Shown<'a> {
     }
 }
 
+/// How many streams confirm a ring of this route: the first ones of [`streams`].
+const fn confirmed_by(route: Route) -> usize {
+    match route {
+        Route::CoUse => 1,
+        Route::Persistent => 2,
+    }
+}
+
+/// Decimal logarithms of the e-values of streams, those that confirm first, as they were known on a day: what a ring's accounts have in common is
+/// asked once, on the day that confirmed it, and of a model when its first days are over.
+pub(super) fn streams(
+    (route, ln_e): (&ring::Route, f64),
+    in_common: &InCommon,
+    (confirmed, day): (i32, i32),
+) -> Vec<(&'static str, Option<f64>)> {
+    let log10 = |ln_p: f64| Some(log10_e_of(ln_p));
+    let mut out = match route {
+        ring::Route::CoUse => vec![("co-use", Some(ln_e / std::f64::consts::LN_10))],
+        ring::Route::Persistent(streams) => vec![
+            ("interchangeability", log10(streams.ln_p_interchangeable)),
+            ("load-evenness", log10(streams.ln_p_even)),
+        ],
+    };
+    let asked = (day >= confirmed).then_some(in_common);
+    let pivots: Vec<_> =
+        asked.into_iter().flat_map(|of| &of.pivots).filter(|pivot| pivot_known_on(pivot) <= day).copied().collect();
+    out.push(("composition", asked.and_then(|of| log10(of.composition.as_ref()?.ln_p?))));
+    out.push(("simultaneity", asked.and_then(|of| log10(of.timing?.ln_p))));
+    out.push(("pivot", pivot_ln_p(&pivots).and_then(log10)));
+    out.push((FOCUS, asked.and_then(|of| log10(of.focus?.others?.ln_p))));
+    out
+}
+
+/// All streams by name, those that were not asked as none.
+pub(super) fn named(streams: &[(&'static str, Option<f64>)]) -> BTreeMap<&'static str, Option<f64>> {
+    let of = |name: &'static str| (name, streams.iter().find(|(of, _)| *of == name).and_then(|(_, e)| *e));
+    STREAMS.into_iter().map(of).collect()
+}
+
 /// Walks through the days of a store without their coordination, made so in each way.
 /// # Errors
 /// `Store` when it is damaged.
@@ -325,20 +358,32 @@ fn drawn(ring: &ring::Ring, listed: usize, family_id: &dyn Fn(u64) -> Option<Fam
     uses.filter_map(|&(member, family)| Some((member, place(family)?))).collect()
 }
 
-/// The newest verdict on a ring, and all verdicts and notes.
-fn judged(said: &[Event], ring: &str) -> (Option<Disposition>, Vec<Note>) {
-    let (mut disposition, mut notes) = (None, Vec::new());
-    for event in said.iter().filter(|event| event.ring == ring && event.kind != Kind::Alert) {
-        let text = match event.kind {
+/// What people said of a ring: the newest verdict, who looks into it as last said, and all that was said, in words.
+#[derive(Default)]
+struct Judged {
+    disposition: Option<Disposition>,
+    assignee: Option<String>,
+    notes: Vec<Note>,
+}
+
+fn judged(said: &[Event], ring: &str) -> Judged {
+    let mut out = Judged::default();
+    for Event { time, author, kind, value, .. } in said.iter().filter(|event| event.ring == ring) {
+        let text = match kind {
+            Kind::Alert => continue,
             Kind::Disposition => {
-                disposition = Disposition::ALL.into_iter().find(|disposition| disposition.word() == event.value);
-                format!("disposition: {}", event.value)
+                out.disposition = Disposition::ALL.into_iter().find(|disposition| disposition.word() == *value);
+                format!("disposition: {value}")
             }
-            _ => event.value.clone(),
+            Kind::Assignee => {
+                out.assignee = (!value.is_empty()).then(|| value.clone());
+                format!("assigned to {}", if value.is_empty() { "nobody" } else { value })
+            }
+            Kind::Note => value.clone(),
         };
-        notes.push(Note { time: event.time, author: event.author.clone(), text });
+        out.notes.push(Note { time: *time, author: author.clone(), text });
     }
-    (disposition, notes)
+    out
 }
 
 /// Rings that an account may belong to, on the list of level 5%.
@@ -367,7 +412,10 @@ fn of(ring: &Ring, membership: Option<f64>) -> RingOf {
 }
 
 /// Names of the accounts of rings.
-fn names_of<'a>(store: &Store, rings: impl Iterator<Item = &'a ring::Ring>) -> Result<BTreeMap<u32, AccountId>> {
+pub(super) fn names_of<'a>(
+    store: &Store,
+    rings: impl Iterator<Item = &'a ring::Ring>,
+) -> Result<BTreeMap<u32, AccountId>> {
     let wanted: BTreeSet<u32> = rings.flat_map(|ring| ring.members.iter().map(|member| member.account)).collect();
     let mut out = BTreeMap::new();
     for number in wanted {
@@ -378,9 +426,13 @@ fn names_of<'a>(store: &Store, rings: impl Iterator<Item = &'a ring::Ring>) -> R
     Ok(out)
 }
 
-/// Requests of accounts in families, by account and family.
-fn uses(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result<BTreeMap<(u32, u64), u64>> {
-    let mut out = BTreeMap::new();
+/// Uses of families by accounts that still count, each handed to `each`.
+pub(super) fn each_use(
+    store: &Store,
+    accounts: &[u32],
+    families: &BTreeSet<u64>,
+    each: &mut dyn FnMut(&OfAccount),
+) -> Result<()> {
     let standings = Standings::open_kept(store)?;
     for file in store.of_kind("uses-by-account") {
         let uses: crate::store::sorted::Sorted<_, OfAccount> = store.read(file, crate::store::sorted::Sorted::open)?;
@@ -390,11 +442,18 @@ fn uses(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result<BTr
                 families.contains(&used.family)
                     && standings.as_ref().and_then(|s| s.head(used.family)).is_some_and(|h| used.night >= h.uses_from)
             };
-            for used in own.filter(counts) {
-                *out.entry((account, used.family)).or_insert(0) += u64::from(used.requests);
-            }
+            own.filter(counts).for_each(&mut *each);
         }
     }
+    Ok(())
+}
+
+/// Requests of accounts in families, by account and family.
+fn uses(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result<BTreeMap<(u32, u64), u64>> {
+    let mut out = BTreeMap::new();
+    each_use(store, accounts, families, &mut |used| {
+        *out.entry((used.account, used.family)).or_insert(0) += u64::from(used.requests);
+    })?;
     Ok(out)
 }
 

@@ -168,6 +168,8 @@ pub struct Ring {
     pub provenance: Vec<Explanation>,
     /// The newest verdict of an analyst, who is named in the notes; none where nobody has judged it.
     pub disposition: Option<Disposition>,
+    /// Who is to look into it, as last said; none where nobody is.
+    pub assignee: Option<String>,
     /// Verdicts and notes of analysts, oldest first.
     pub notes: Vec<Note>,
     /// How many accounts the list of each level has.

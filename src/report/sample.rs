@@ -311,6 +311,7 @@ fn ring(family: &Family) -> Ring {
             found: "0 of 2 families are of registered texts".to_owned(),
         }],
         disposition: None,
+        assignee: None,
         notes: Vec::new(),
         members_at: BTreeMap::from([("0.01".to_owned(), 58), ("0.05".to_owned(), 61)]),
         members: Vec::new(),

@@ -59,6 +59,22 @@ impl Persistent {
         [ln_mean(&a), ln_mean(&b)]
     }
 
+    /// What names its ring: digest of its day and family.
+    #[must_use]
+    pub fn name(&self) -> [u8; 32] {
+        Digest::of(&[self.day.to_le_bytes().as_slice(), &self.family.to_le_bytes()].concat()).0
+    }
+
+    /// The days on which its evidence counted, each with ln of the e-value that decides as it was then, and what was found on it.
+    #[must_use]
+    pub fn history(&self) -> Vec<(i32, f64, Option<Streams>)> {
+        let as_of = |n: usize| {
+            let then = Self { at_horizons: self.at_horizons[..=n].to_vec(), ..self.clone() };
+            (self.day + HORIZONS[n], then.ln_decisive(), self.at_horizons[n])
+        };
+        (0..self.at_horizons.len().min(HORIZONS.len())).map(as_of).collect()
+    }
+
     fn is_open(&self) -> bool {
         self.at_horizons.len() < HORIZONS.len()
     }

@@ -295,6 +295,35 @@ fn two_accounts_who_act_together_confirm_no_group() {
 }
 
 #[test]
+fn what_a_group_had_on_a_day_is_told_afterwards() {
+    let mut rng = ChaCha8Rng::seed_from_u64(31);
+    let world = World::new(500, 30, &mut rng);
+    let (mut state, mut seen) = (State::default(), BTreeMap::new());
+    for day in 0..10 {
+        let mut shared = Vec::new();
+        for task in 0..20u64 {
+            let family = 50_000_000 + day as u64 * 100_000 + task * 100 + 99;
+            shared.extend((100..130).filter(|_| rng.random_bool(0.3)).map(|account| (family, account)));
+        }
+        state = state.with(&world.day(day, &shared, &mut rng), &RingConfig::default(), NONE);
+        let of_day = state.groups.iter().map(|group| ((group.name(), group.half, day), group.ln_decisive(0)));
+        seen.extend(of_day);
+    }
+    let (mut compared, mut changed) = (0, 0);
+    for group in state.groups.iter().filter(|group| group.confirmed.is_some()) {
+        let history = group.history();
+        for day in 0..10 {
+            let Some(then) = seen.get(&(group.name(), group.half, day)) else { continue };
+            let told = history.iter().take_while(|(of, _)| *of <= day).last();
+            assert_eq!(told.map_or(f64::NEG_INFINITY, |(_, ln_e)| *ln_e), *then, "day {day}: {history:?}");
+            compared += 1;
+        }
+        changed += history.len();
+    }
+    assert!(compared > 20 && changed > 10, "{compared} {changed}");
+}
+
+#[test]
 fn walks_without_coordination_tell_the_error() {
     let mut rng = ChaCha8Rng::seed_from_u64(22);
     let world = World::new(500, 30, &mut rng);

@@ -17,7 +17,6 @@ use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
 use super::sensitivity::{CHANGES, Changed};
 use super::streams::Streams;
 use super::walk::{Group, State};
-use crate::ids::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -166,7 +165,7 @@ fn persistent(text: &Persistent) -> Option<Ring> {
         families: 1,
         top: vec![text.family],
     };
-    let name = Digest::of(&[text.day.to_le_bytes().as_slice(), &text.family.to_le_bytes()].concat()).0;
+    let name = text.name();
     Some(Ring {
         route: Route::Persistent(*streams),
         name,
@@ -302,11 +301,7 @@ fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
     let first = groups.iter().min_by_key(|group| group.order());
     let best =
         groups.iter().max_by(|a, b| a.survives.cmp(&b.survives).then(a.ln_decisive(0).total_cmp(&b.ln_decisive(0))));
-    let name = first.map_or([0; 32], |group| {
-        let mut bytes = group.day.to_le_bytes().to_vec();
-        group.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));
-        Digest::of(&bytes).0
-    });
+    let name = first.map_or([0; 32], |group| group.name());
     let members = members(&core, &state.evidence, &|account| proposed.get(&account).copied());
     let mut families: Vec<(i32, u64, u32, u32)> = Vec::new();
     for day in &state.evidence {

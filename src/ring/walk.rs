@@ -119,6 +119,28 @@ impl Group {
         self.otherwise.ln_decisive(change, self.horizons().len())
     }
 
+    /// What names a ring of which it is the first group: digest of its day and accounts.
+    #[must_use]
+    pub fn name(&self) -> [u8; 32] {
+        let mut bytes = self.day.to_le_bytes().to_vec();
+        self.accounts.iter().for_each(|account| bytes.extend(account.to_le_bytes()));
+        Digest::of(&bytes).0
+    }
+
+    /// The days on which its evidence counted, each with ln of the e-value that decides as it was then, at the first affinity.
+    #[must_use]
+    pub fn history(&self) -> Vec<(i32, f64)> {
+        let horizons = self.horizons();
+        let mut at = vec![f64::NEG_INFINITY; horizons.len()];
+        let reached = self.at_horizons.iter().zip(horizons).enumerate();
+        reached
+            .map(|(i, (ln_e, horizon))| {
+                at[i] = ln_e[0];
+                (self.day + horizon, ln_mean(&at))
+            })
+            .collect()
+    }
+
     /// Whether it has evidence so far, or is tested to its last day whatever it has.
     fn has_evidence(&self) -> bool {
         self.ln_e[0] > 0.0 || self.confirmed.is_some() || self.reason == Reason::Analyst

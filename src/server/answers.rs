@@ -20,7 +20,7 @@ use crate::report::{self, Report};
 use crate::store::custody::{self, Act, By};
 use crate::store::files::read_bounded;
 use crate::stored::registry::What;
-use crate::upkeep::{self, Registration, Said};
+use crate::upkeep::{self, Question, Registration, Said};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -269,9 +269,7 @@ fn known_ring(held: &Held, asked: &Asked) -> Result<(Vec<Ring>, report::ring::Ri
 
 pub(super) fn ring(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let (rings, meta) = known_ring(held, asked)?;
-    let mut page = lookup::rings_page(&rings, &meta, true);
-    // Places of members and families: who used what, for a chart of both.
-    page["uses"] = json!(rings.first().map(|ring| &ring.uses));
+    let mut page = lookup::ring_page(held.store(), &rings, &meta)?;
     asked.reader.rings(&mut page);
     Ok(Reply::json(page))
 }
@@ -401,6 +399,49 @@ pub(super) fn note(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
 
 pub(super) fn dispose(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     say(state, held, asked, (asked.given.text("note").unwrap_or_default(), asked.given.disposition()))
+}
+
+pub(super) fn assign(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let (rings, _) = known_ring(held, asked)?;
+    let ring = rings.first().map(|ring| ring.id.as_str()).unwrap_or_default();
+    let assignee = asked.given.text("assignee");
+    let by = By { name: &state.settings.holder, act: Some(act(asked, "ring assign", vec![format!("--ring={ring}")])) };
+    upkeep::assign(&state.desk.dir, ring, assignee, &Said { author: asked.name(), time: asked.now }, by)?;
+    let page = json!({ "schema": 1, "ring": ring, "author": asked.name(), "time": asked.now, "assignee": assignee });
+    Ok(Reply { status: 201, ..Reply::json(page) }.with(asked.did("assign", format!("ring {ring}"))))
+}
+
+/// What a saved question may ask: names of routes.
+pub(super) const ASKS: &[&str] = &["families", "rings", "similar"];
+
+pub(super) fn saved(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let saved = lookup::saved(held.store(), asked.name())?;
+    let mut page = json!({ "schema": 1, "saved": value(&saved)? });
+    asked.reader.saved(&mut page, asked.name());
+    Ok(Reply::json(page).with(asked.read("saved questions".into())))
+}
+
+pub(super) fn save(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
+    let given = &asked.given;
+    let (asks, values) =
+        given.first_of(ASKS).ok_or_else(|| Fault::value(format!("expected one of {}", ASKS.join(", "))))?;
+    let name = given.text("name").unwrap_or_default().to_owned();
+    let question = Question { name, shared: given.flag("shared"), asks, given: values.clone() };
+    let told = vec![format!("--asks={asks}"), format!("--shared={}", question.shared)];
+    let by = By { name: &state.settings.holder, act: Some(act(asked, "desk save", told)) };
+    let id = upkeep::save(&state.desk.dir, question, &Said { author: asked.name(), time: asked.now }, by)?;
+    let page = json!({ "schema": 1, "id": id });
+    Ok(Reply { status: 201, ..Reply::json(page) }.with(asked.did("save", format!("question {id}"))))
+}
+
+pub(super) fn unsave(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
+    let id = asked.given.number("id").unwrap_or_default();
+    let by =
+        By { name: &state.settings.holder, act: Some(act(asked, "desk unsave", vec![format!("--question={id}")])) };
+    let any = asked.reader.role == Role::Admin;
+    upkeep::unsave(&state.desk.dir, id, any, &Said { author: asked.name(), time: asked.now }, by).map_err(missing)?;
+    let did = asked.did("unsave", format!("question {id}"));
+    Ok(Reply { status: 204, body: Body::Nothing, did, cookie: None })
 }
 
 pub(super) fn registry(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {

@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Flag,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// An object of such values, all of which may be left out but those that must be given; without those of the names behind.
+    Values(&'static [Param], &'static [&'static str]),
 }
 
 /// A value that a route takes.
@@ -95,6 +97,13 @@ impl Kind {
             Self::Word(words) => {
                 named(text.is_some_and(|text| words.contains(&text)), &format!("one of the words {}", words.join(", ")))
             }
+            Self::Values(params, without) => {
+                let fields = value.as_object().ok_or_else(|| "an object of values".to_owned())?;
+                let params: Vec<Param> = left(params, without).copied().collect();
+                let mut given = Given::default();
+                given.fields(&params, fields).map_err(|fault| format!("an object of values: {}", fault.message))?;
+                Ok(given.0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+            }
         }
     }
 
@@ -102,6 +111,7 @@ impl Kind {
     fn of_text(self, text: &str) -> Value {
         match self {
             Self::Number(..) => text.parse::<u64>().map_or_else(|_| json!(text), Value::from),
+            Self::Values(..) => Value::Null,
             Self::Flag => text.parse::<bool>().map_or_else(|_| json!(text), Value::from),
             _ => json!(text),
         }
@@ -120,8 +130,25 @@ impl Kind {
             Self::Place => json!({ "type": "string", "pattern": "^[0-9]{1,18}\\.[0-9]{1,18}\\.[nxfs][0-9a-f]{16}$" }),
             Self::Flag => json!({ "type": "boolean" }),
             Self::Word(words) => json!({ "type": "string", "enum": words }),
+            Self::Values(params, without) => object_schema(left(params, without)),
         }
     }
+}
+
+fn left<'a>(params: &'a [Param], without: &'a [&str]) -> impl Iterator<Item = &'a Param> {
+    params.iter().filter(|param| !without.contains(&param.name))
+}
+
+/// The JSON Schema of an object of such values.
+pub(super) fn object_schema<'a>(params: impl Iterator<Item = &'a Param>) -> Value {
+    let (mut required, mut properties) = (Vec::new(), Map::new());
+    for param in params {
+        let mut schema = param.kind.schema();
+        schema["description"] = json!(param.about);
+        required.extend(param.required.then_some(param.name));
+        properties.insert(param.name.to_owned(), schema);
+    }
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
 /// A number without a fraction: JSON writes 5 as 5.0 too.
@@ -166,7 +193,7 @@ impl Given {
                 given.iter().find(|(name, _)| name == param.name).map(|(_, text)| text.as_str()).unwrap_or_default();
             let value = param
                 .kind
-                .checked(&json!(text))
+                .checked(&param.kind.of_text(text))
                 .map_err(|expected| Fault::unknown(format!("expected {expected}, got {text:?}")))?;
             self.0.insert(param.name, value);
         }
@@ -226,6 +253,11 @@ impl Given {
 
     pub(super) fn number(&self, name: &str) -> Option<u64> {
         self.0.get(name)?.as_u64()
+    }
+
+    /// The first of these values that is given, with its name.
+    pub(super) fn first_of(&self, names: &[&'static str]) -> Option<(&'static str, &Value)> {
+        names.iter().find_map(|name| Some((*name, self.0.get(name)?)))
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {

@@ -4,7 +4,7 @@
 //! their types; what lies in them is what the command line prints. Guarantee: every route of the table is in it, and no other.
 
 use super::fault::STATUSES;
-use super::given::Param;
+use super::given::{Param, object_schema};
 use super::routes::{ROUTES, Route};
 use crate::report::export::Format;
 use serde_json::{Map, Value, json};
@@ -88,16 +88,7 @@ fn operation(route: &Route) -> Value {
 
 /// The schema of a body.
 fn body(route: &Route) -> Value {
-    let params = route.body;
-    let field = |param: &Param| {
-        let mut schema = param.kind.schema();
-        schema["description"] = json!(param.about);
-        (param.name.to_owned(), schema)
-    };
-    let required: Vec<&str> = params.iter().filter(|param| param.required).map(|param| param.name).collect();
-    let properties: Map<String, Value> = params.iter().map(field).collect();
-    let mut schema =
-        json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false });
+    let mut schema = object_schema(route.body.iter());
     if !route.one_of.is_empty() {
         schema["oneOf"] = route.one_of.iter().map(|name| json!({ "required": [name] })).collect();
     }

@@ -57,6 +57,36 @@ const LIMIT: Param = may("limit", Kind::Number(1, 500), "How many at most; 50 wi
 const NEXT: &str = "The field next of the page before";
 const PURPOSE: Param = may("purpose", Kind::Text(500), "What it is wanted for; it is logged");
 
+/// What lists and searches take.
+const OF_FAMILIES: &[Param] = &[
+    LIMIT,
+    may("cursor", Kind::Place, NEXT),
+    may("level", Kind::Word(LEVELS), "Only of this level; without it all but system prompts"),
+    may("since", Kind::Moment, "Only those seen at or after this moment"),
+    may("new", Kind::Flag, "Only those whose exchanges are all of the newest night"),
+    may("accounts", Kind::Number(0, u32::MAX as u64), "Only those with at least so many accounts"),
+    may("trivial", Kind::Flag, "Families of trivial texts too"),
+];
+const OF_RINGS: &[Param] = &[
+    LIMIT,
+    may("cursor", Kind::Ring, NEXT),
+    may("rung", Kind::Word(RUNGS), "Only those on this rung or above"),
+    may("account", Kind::Account, "Only those that this account may belong to"),
+];
+const OF_SIMILAR: &[Param] = &[
+    must("text", Kind::Text(MOST_TEXT), "The text"),
+    may("k", Kind::Number(1, 1_000), "How many at most; 10 without it"),
+    PURPOSE,
+    may("since", Kind::Moment, "Only exchanges at or after this moment"),
+    may("until", Kind::Moment, "Only exchanges before this moment"),
+    may("account", Kind::Account, "Only this account's"),
+    may("model", Kind::Text(1_000), "Only those that asked this model"),
+    may("family", Kind::Family, "Only members of this family"),
+    may("least_percent", Kind::Number(0, 100), "Only those of at least this similarity, in hundredths"),
+];
+/// Of these, what a saved question does not hold.
+const NOT_SAVED: &[&str] = &["limit", "cursor", "purpose"];
+
 /// All routes.
 pub(super) static ROUTES: &[Route] = &[
     Route {
@@ -130,15 +160,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/api/v1/families",
         about: "Families, most accounts first",
-        query: &[
-            LIMIT,
-            may("cursor", Kind::Place, NEXT),
-            may("level", Kind::Word(LEVELS), "Only of this level; without it all but system prompts"),
-            may("since", Kind::Moment, "Only those seen at or after this moment"),
-            may("new", Kind::Flag, "Only those whose exchanges are all of the newest night"),
-            may("accounts", Kind::Number(0, u32::MAX as u64), "Only those with at least so many accounts"),
-            may("trivial", Kind::Flag, "Families of trivial texts too"),
-        ],
+        query: OF_FAMILIES,
         answer: &[("schema", "integer"), ("families", "array"), ("next", "string or null")],
         handler: Handler::Store(answers::families),
         ..GET
@@ -182,12 +204,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/api/v1/rings",
         about: "Rings, the surest first, and what stands behind the list",
-        query: &[
-            LIMIT,
-            may("cursor", Kind::Ring, NEXT),
-            may("rung", Kind::Word(RUNGS), "Only those on this rung or above"),
-            may("account", Kind::Account, "Only those that this account may belong to"),
-        ],
+        query: OF_RINGS,
         answer: &[("schema", "integer"), ("rings", "array"), ("rings_meta", "object"), ("next", "string or null")],
         handler: Handler::Store(answers::rings),
         ..GET
@@ -202,6 +219,9 @@ pub(super) static ROUTES: &[Route] = &[
             ("rings_meta", "object"),
             ("members", "array"),
             ("uses", "array"),
+            ("by_night", "array"),
+            ("moments", "array"),
+            ("moments_left_out", "integer"),
         ],
         handler: Handler::Store(answers::ring),
         ..GET
@@ -227,20 +247,60 @@ pub(super) static ROUTES: &[Route] = &[
         ..POST
     },
     Route {
+        path: "/api/v1/rings/{id}/assignee",
+        about: "Say who is to look into a ring",
+        in_path: &[must("id", Kind::Ring, "Its name")],
+        body: &[may("assignee", Kind::Text(200), "The name; without it nobody")],
+        status: 201,
+        answer: &[
+            ("schema", "integer"),
+            ("ring", "string"),
+            ("author", "string"),
+            ("time", "string"),
+            ("assignee", "string or null"),
+        ],
+        handler: Handler::Store(answers::assign),
+        ..POST
+    },
+    Route {
+        path: "/api/v1/saved",
+        least: Some(Role::Analyst),
+        about: "Questions that were kept to ask them again: one's own, and what others share",
+        answer: &[("schema", "integer"), ("saved", "array")],
+        handler: Handler::Store(answers::saved),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/saved",
+        about: "Keep a question: the values of one list or search, at most 8,000 bytes of them; 200 questions a person",
+        body: &[
+            must("name", Kind::Text(200), "What it is called"),
+            may("shared", Kind::Flag, "Whether others see it; not without this"),
+            may("families", Kind::Values(OF_FAMILIES, NOT_SAVED), "What the list of families takes"),
+            may("rings", Kind::Values(OF_RINGS, NOT_SAVED), "What the list of rings takes"),
+            may("similar", Kind::Values(OF_SIMILAR, NOT_SAVED), "What a search for similar prompts takes"),
+        ],
+        one_of: answers::ASKS,
+        status: 201,
+        answer: &[("schema", "integer"), ("id", "integer")],
+        handler: Handler::Store(answers::save),
+        ..POST
+    },
+    Route {
+        method: "DELETE",
+        path: "/api/v1/saved/{id}",
+        least: Some(Role::Analyst),
+        about: "Take a question away: one's own; an admin takes anybody's",
+        in_path: &[must("id", Kind::Number(1, 1 << 53), "Its number")],
+        status: 204,
+        handler: Handler::Store(answers::unsave),
+        ..GET
+    },
+    Route {
         path: "/api/v1/similar",
         least: Some(Role::Viewer),
         about: "Prompts similar to a text, and who sent them",
-        body: &[
-            must("text", Kind::Text(MOST_TEXT), "The text"),
-            may("k", Kind::Number(1, 1_000), "How many at most; 10 without it"),
-            PURPOSE,
-            may("since", Kind::Moment, "Only exchanges at or after this moment"),
-            may("until", Kind::Moment, "Only exchanges before this moment"),
-            may("account", Kind::Account, "Only this account's"),
-            may("model", Kind::Text(1_000), "Only those that asked this model"),
-            may("family", Kind::Family, "Only members of this family"),
-            may("least_percent", Kind::Number(0, 100), "Only those of at least this similarity, in hundredths"),
-        ],
+        body: OF_SIMILAR,
         answer: &[
             ("schema", "integer"),
             ("threshold", "number"),

@@ -195,8 +195,16 @@ impl Reader {
             keep(ring, "families", |family| number(family, "of") >= self.k);
         });
         only(&mut page["rings_meta"], RINGS_META);
-        hide(page, "members");
-        hide(page, "uses");
+        ["members", "uses", "moments"].iter().for_each(|field| hide(page, field));
+    }
+
+    /// Questions that were kept: what others typed may be a text of a log.
+    pub(super) fn saved(self, page: &mut Value, own: &str) {
+        each(page, "saved", |saved| {
+            if !self.purposed && saved["author"] != own {
+                hide(&mut saved["given"], "text");
+            }
+        });
     }
 
     /// A report.

@@ -190,6 +190,7 @@ impl Site {
             "/api/v1/families/{id}" => route.path.replace("{id}", &family),
             "/api/v1/accounts/{id}" => route.path.replace("{id}", &self.account()),
             "/api/v1/export/{what}" => route.path.replace("{what}", "members"),
+            "/api/v1/saved/{id}" => route.path.replace("{id}", "7"),
             "/api/v1/registry" if route.method == "DELETE" => format!("{}?name=something", route.path),
             path => path.replace("{id}", "r0123456789abcdef"),
         };
@@ -200,6 +201,10 @@ impl Site {
             ("POST", "/api/v1/registry") => {
                 json!({ "name": "a course", "kind": "course", "text": "solve this exercise in steps", "provenance": "its page" })
             }
+            ("POST", "/api/v1/saved") => {
+                json!({ "name": "large ones", "families": { "accounts": 20, "level": "fragment" } })
+            }
+            ("POST", path) if path.ends_with("assignee") => json!({ "assignee": "ann" }),
             ("POST", path) if path.ends_with("notes") => json!({ "text": "seen" }),
             ("POST", path) if path.ends_with("disposition") => json!({ "disposition": "unknown" }),
             _ => Value::Null,
@@ -237,7 +242,10 @@ fn every_route_asks_who_and_lets_its_roles_through() {
                 continue;
             }
             // This store has no rings, and nothing of that name is registered; what is there is answered.
-            let expected = if path.contains("/rings/") || route.method == "DELETE" && path.contains("name=") {
+            let expected = if path.contains("/rings/")
+                || path.contains("/saved/")
+                || route.method == "DELETE" && path.contains("name=")
+            {
                 404
             } else {
                 route.status
@@ -636,6 +644,84 @@ fn the_registry_is_written_by_analysts_and_cleared_by_admins() {
     assert_eq!((gone(Role::Analyst), gone(Role::Admin), gone(Role::Admin)), (403, 200, 404));
     let bad = json!({ "name": "x", "kind": "gateway", "text": "a text", "provenance": "y" });
     assert_eq!(site.post(Role::Analyst, "/api/v1/registry", &bad).status, 422);
+}
+
+#[test]
+fn questions_are_kept_for_their_author_or_for_all() {
+    let site = Site::new();
+    let save = |role: Role, body: Value| site.post(role, "/api/v1/saved", &body);
+    let list = |role: Role| -> Vec<Value> {
+        site.get(role, "/api/v1/saved").json()["saved"].as_array().expect("questions").clone()
+    };
+    let own = json!({ "name": "large ones", "families": { "accounts": 20, "level": "fragment" } });
+    let shared = json!({ "name": "graders", "shared": true, "similar": { "text": "act as a reward model", "least_percent": 80 } });
+    assert_eq!(save(Role::Analyst, own.clone()).json(), json!({ "schema": 1, "id": 1 }));
+    assert_eq!(save(Role::Analyst, shared).json()["id"], 2);
+    assert_eq!(save(Role::Viewer, own.clone()).status, 403);
+    let mine = list(Role::Analyst);
+    assert_eq!((mine[0]["asks"].clone(), mine[0]["given"].clone()), (json!("families"), own["families"].clone()));
+    assert_eq!(mine[1]["given"]["text"], "act as a reward model");
+    // Others see what is shared, and what was typed there only when they say what for.
+    let theirs = list(Role::Admin);
+    assert_eq!((theirs.len(), theirs[0]["name"].clone()), (1, json!("graders")));
+    assert_eq!((&theirs[0]["given"]["text"], &theirs[0]["given"]["least_percent"]), (&Value::Null, &json!(80)));
+    let said = site.with_purpose(Role::Admin, "/api/v1/saved").json();
+    assert_eq!(said["saved"][0]["given"]["text"], "act as a reward model");
+    for bad in [
+        json!({ "name": "x" }),
+        json!({ "name": "x", "rings": {}, "families": {} }),
+        json!({ "name": "x", "families": { "accounts": "many" } }),
+        json!({ "name": "x", "families": { "cursor": "1.1.n0000000000000000" } }),
+        json!({ "name": "x", "similar": {} }),
+        json!({ "name": "x", "similar": { "text": "y", "purpose": "z" } }),
+        json!({ "name": "x", "families": [] }),
+        json!({ "name": " ", "rings": {} }),
+        json!({ "name": "x", "similar": { "text": "y".repeat(8_001) } }),
+    ] {
+        assert_eq!(save(Role::Analyst, bad.clone()).status, 422, "{bad}");
+    }
+    let remove = |role: Role, id: u64| {
+        let bearer = format!("Bearer {}", site.token(role));
+        site.send("DELETE", &format!("/api/v1/saved/{id}"), &[("authorization", &bearer)], None).status
+    };
+    assert_eq!(save(Role::Admin, own).json()["id"], 3);
+    assert_eq!([remove(Role::Analyst, 3), remove(Role::Analyst, 2), remove(Role::Analyst, 2)], [404, 204, 404]);
+    assert_eq!([remove(Role::Admin, 1), remove(Role::Admin, 3)], [204, 204]);
+    assert_eq!(list(Role::Admin), Vec::<Value>::new());
+}
+
+#[test]
+fn a_forget_takes_what_was_kept_of_it() {
+    let site = Site::new();
+    // An exchange with a text that its account alone sent.
+    let csv = site.get(Role::Analyst, "/api/v1/export/members?level=exact").body;
+    let rows: Vec<Vec<&str>> = csv.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let alone = |row: &&Vec<&str>| rows.iter().all(|other| other[2] != row[2] || other[1] == row[1]);
+    let own = rows.iter().find(alone).expect("a text of one account");
+    let (exchange, account) = (own[0], own[1]);
+    let shown =
+        site.post(Role::Analyst, "/api/v1/reveal", &json!({ "exchange": exchange, "purpose": "case 7" })).json();
+    let text = shown["text"].as_str().expect("a text").to_owned();
+    for (name, given) in [
+        ("its text", json!({ "text": format!("  {}  ", text.to_uppercase()) })),
+        ("itself", json!({ "text": "any", "account": account })),
+        ("another", json!({ "text": "a text that nobody sent" })),
+    ] {
+        let body = json!({ "name": name, "similar": given });
+        assert_eq!(site.post(Role::Analyst, "/api/v1/saved", &body).status, 201, "{name}");
+    }
+    let names = || -> Vec<Value> {
+        let page = site.get(Role::Analyst, "/api/v1/saved").json();
+        page["saved"].as_array().expect("questions").iter().map(|saved| saved["name"].clone()).collect()
+    };
+    assert_eq!(names().len(), 3);
+    let store = site.dir.path().join("store");
+    let gone = crate::upkeep::Forget::Account(account.parse().expect("a pseudonym"));
+    let _ = crate::upkeep::forget(&store, &gone, "a test", &crate::stored::Silent).expect("forgotten");
+    assert_eq!(names(), [json!("another")]);
+    let after = Time::new(1_900_000_000 * SECOND).expect("a time");
+    let _ = crate::upkeep::forget(&store, &crate::upkeep::Forget::Before(after), "a test", &crate::stored::Silent);
+    assert_eq!(names(), Vec::<Value>::new(), "what is older than what is kept goes");
 }
 
 #[test]

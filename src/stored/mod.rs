@@ -11,6 +11,7 @@ mod progress;
 pub mod registry;
 pub(crate) mod rings;
 pub(crate) mod rows;
+pub mod saved;
 pub mod served;
 pub(crate) mod standing;
 pub(crate) mod totals;

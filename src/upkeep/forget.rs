@@ -21,7 +21,7 @@ use crate::stored::known;
 use crate::stored::rows::Facts;
 use crate::stored::standing::{self, each_family};
 use crate::stored::view::View;
-use crate::stored::{registry, rings};
+use crate::stored::{registry, rings, saved};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -93,10 +93,12 @@ pub fn forget<'a>(dir: &Path, what: &Forget, by: impl Into<By<'a>>, progress: &d
     let before = sizes(&view, &facts, &kept);
     drop(facts);
     progress.stage("rewrite", None);
+    let gone: BTreeSet<u32> = plan.accounts.iter().copied().collect();
+    let of_texts = [Field::Prompt, Field::System].map(|field| plan.gone[field as usize].as_slice());
+    let questions = saved::doomed(&writer.store, &gone, of_texts, doomed.before())?;
     let mut rewrite = writer.rewrite()?;
     standing::drop_all(&writer.store, &mut rewrite);
     known::drop_all(&writer.store, &mut rewrite);
-    let gone: BTreeSet<u32> = plan.accounts.iter().copied().collect();
     rings::forget(&writer.store, &gone, doomed.before(), &mut rewrite)?;
     erase::write(&writer.store, &view, &plan, &mut rewrite)?;
     progress.stage("commit", None);
@@ -106,6 +108,7 @@ pub fn forget<'a>(dir: &Path, what: &Forget, by: impl Into<By<'a>>, progress: &d
     writer.witness(by.act);
     writer.commit_rewrite(rewrite, Purpose::Forget, |db| {
         gone.iter().try_for_each(|&account| registry::forget(db, account))?;
+        saved::forget(db, &questions)?;
         plan.record(db).and_then(|()| standing::forget(db))
     })?;
     progress.stage("remove", None);

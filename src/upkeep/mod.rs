@@ -9,6 +9,7 @@ mod measure;
 mod plan;
 mod registry;
 mod rings;
+mod saved;
 mod upgrade;
 
 pub use compact::{Compacted, compact};
@@ -16,5 +17,6 @@ pub use doomed::Forget;
 pub use forget::{Forgotten, LostEvidence, forget};
 pub use measure::{Measured, calibrate_store, lengths, record_calibration};
 pub use registry::{Registration, register, unregister};
-pub use rings::{Drawn, Said, alerted, note, propose, unsaid, witness};
+pub use rings::{Drawn, Said, alerted, assign, note, propose, unsaid, witness};
+pub use saved::{Question, save, unsave};
 pub use upgrade::{Upgraded, upgrade};

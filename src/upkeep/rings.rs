@@ -1,4 +1,4 @@
-//! What people say to a store about rings: notes, dispositions, sets of accounts to be tested, alerts that went out.
+//! What people say to a store about rings: notes, dispositions, who looks into one, sets of accounts to be tested, alerts that went out.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest, Time};
@@ -48,27 +48,56 @@ pub fn note<'a>(
     said: &Said<'_>,
     by: impl Into<By<'a>>,
 ) -> Result<()> {
-    for (what, text, longest) in [("note", text, LONGEST[0]), ("author", said.author, LONGEST[1])] {
-        let may_be_empty = what == "note" && disposition.is_some();
-        if text.len() > longest || text.trim().is_empty() && !may_be_empty {
-            let message = format!("expected a {what} of 1 to {longest} bytes, got {}", text.len());
-            return Err(Error::new(ErrorKind::Input, message));
-        }
+    bounded("note", text, LONGEST[0], disposition.is_some())?;
+    let verdict = disposition.map(|disposition| (Kind::Disposition, disposition.word()));
+    let note = (!text.trim().is_empty()).then_some((Kind::Note, text));
+    say_of(dir, ring, verdict.into_iter().chain(note), said, by.into())
+}
+
+/// Says who is to look into a ring, by name; none is nobody. All that was said stays in the ring's notes.
+/// # Errors
+/// `Input` when a name is empty or too long; `Store` when another writer holds the store, or it is damaged.
+pub fn assign<'a>(
+    dir: &Path,
+    ring: &str,
+    assignee: Option<&str>,
+    said: &Said<'_>,
+    by: impl Into<By<'a>>,
+) -> Result<()> {
+    if let Some(name) = assignee {
+        bounded("name", name, LONGEST[1], false)?;
     }
+    say_of(dir, ring, [(Kind::Assignee, assignee.unwrap_or_default())], said, by.into())
+}
+
+/// Refuses a text that is too long, or blank where it must not be.
+pub(super) fn bounded(what: &str, text: &str, longest: usize, may_be_empty: bool) -> Result<()> {
+    if text.len() > longest || text.trim().is_empty() && !may_be_empty {
+        let message = format!("expected a {what} of 1 to {longest} bytes, got {}", text.len());
+        return Err(Error::new(ErrorKind::Input, message));
+    }
+    Ok(())
+}
+
+fn say_of<'a>(
+    dir: &Path,
+    ring: &str,
+    what: impl IntoIterator<Item = (Kind, &'a str)>,
+    said: &Said<'_>,
+    by: By<'_>,
+) -> Result<()> {
+    bounded("author", said.author, LONGEST[1], false)?;
     Store::open(dir)?;
-    let by = by.into();
     let (mut writer, _) = Writer::open(dir, by.name, &[])?;
-    let event = |kind, value: &str| Event {
+    let event = |(kind, value): (Kind, &str)| Event {
         ring: ring.to_owned(),
         time: said.time,
         author: said.author.to_owned(),
         kind,
         value: value.to_owned(),
     };
-    let verdict = disposition.map(|disposition| event(Kind::Disposition, disposition.word()));
-    let note = (!text.trim().is_empty()).then(|| event(Kind::Note, text));
     writer.witness(by.act);
-    say(&mut writer, &verdict.into_iter().chain(note).collect::<Vec<Event>>())
+    say(&mut writer, &what.into_iter().map(event).collect::<Vec<Event>>())
 }
 
 /// Adds what `by` did to the chain of custody of the store at `dir`, and changes nothing else.

@@ -142,6 +142,7 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
     assert!(site.run(&["family", family, "--store", "store"]).ok().out.contains(&format!("ring {id}")));
 
     what_it_hangs_on_is_told(ring, &page);
+    what_it_had_on_each_night_is_told(&site, ring);
     what_analysts_say_is_kept(&site, id);
 
     let placebo = ["ring", "placebo", "--walks", "4", "--store", "store", "--format", "json"];
@@ -183,6 +184,39 @@ fn what_it_hangs_on_is_told(ring: &Value, page: &str) {
     assert!(page.contains("without co-use: not confirmed") && page.contains("still confirmed"), "{page}");
 }
 
+fn what_it_had_on_each_night_is_told(site: &Site, ring: &Value) {
+    let id = ring["id"].as_str().expect("a name");
+    let of = |store: &str| site.run(&["ring", id, "--store", store, "--format", "json"]).ok().json();
+    let page = of("store");
+    assert_eq!(page, of("whole"), "one commit says what five say");
+    let list = |name: &str| page[name].as_array().unwrap_or_else(|| panic!("{name}: {page}"));
+    let nights = list("by_night");
+    let days: Vec<&str> = nights.iter().map(|night| night["day"].as_str().expect("a day")).collect();
+    assert!(days.is_sorted() && days.len() >= 3, "{days:?}");
+    assert!(
+        days[0] < ring["confirmed_night"].as_str().expect("a day"),
+        "the days before it was confirmed too: {days:?}"
+    );
+    let last = nights.last().expect("a night");
+    assert_eq!((&last["log10_e"], &last["streams"]), (&ring["log10_e"], &ring["streams"]));
+    assert!(nights[0]["log10_e"].as_f64() < last["log10_e"].as_f64(), "{nights:?}");
+    assert_eq!(nights[0]["streams"]["simultaneity"], Value::Null, "not asked before it was confirmed: {nights:?}");
+
+    // Every use of a listed member is there, with its moments.
+    let members = list("members");
+    let requests: u64 = list("moments")
+        .iter()
+        .filter(|of| members[of[0].as_u64().expect("a place") as usize]["listed"] == true)
+        .map(|of| {
+            assert!(of[1].as_u64() < page["rings"][0]["families"].as_array().map(|of| of.len() as u64), "{of}");
+            assert!(of[2].as_i64() <= of[3].as_i64() && of[2].as_i64() > Some(1_700_000_000_000_000), "{of}");
+            of[4].as_u64().expect("requests")
+        })
+        .sum();
+    assert_eq!((requests, &page["moments_left_out"]), (ring["requests"].as_u64().expect("a number"), &json!(0)));
+    assert!(!list("uses").is_empty());
+}
+
 fn what_analysts_say_is_kept(site: &Site, id: &str) {
     site.run(&["ring", "note", id, "seen \u{1b}[31mbefore", "--author", "ann", "--store", "store"]).ok();
     site.run(&["ring", "dispose", id, "extraction", "--author", "bob", "--note", "same tasks", "--store", "store"])
@@ -190,13 +224,21 @@ fn what_analysts_say_is_kept(site: &Site, id: &str) {
     site.run(&["ring", "dispose", id, "guilty", "--store", "store"]).refused(&["benign-coordinated"]);
     site.run(&["ring", "note", "r0000", "text", "--store", "store"]).refused(&["expected a ring of the store"]);
     site.run(&["ring", "note", id, " ", "--store", "store"]).refused(&["expected a note"]);
+    site.run(&["ring", "assign", id, "--to", "carol", "--author", "ann", "--store", "store"]).ok();
+    site.run(&["ring", "assign", id, "--to", " ", "--store", "store"]).refused(&["expected a name"]);
     let page = site.run(&["ring", id, "--store", "store", "--format", "json"]).ok().json();
+    assert_eq!(page["rings"][0]["assignee"], "carol");
+    site.run(&["ring", "assign", id, "--author", "carol", "--store", "store"]).ok();
+    let page = site.run(&["ring", id, "--store", "store", "--format", "json"]).ok().json();
+    assert_eq!(page["rings"][0]["assignee"], Value::Null);
     let said = |of: &str| -> Vec<String> {
         let notes = page["rings"][0]["notes"].as_array().expect("notes");
         notes.iter().map(|note| note[of].as_str().expect("text").to_owned()).collect()
     };
-    assert_eq!(said("text"), ["seen \u{1b}[31mbefore", "disposition: extraction", "same tasks"]);
-    assert_eq!(said("author"), ["ann", "bob", "bob"]);
+    let texts =
+        ["seen \u{1b}[31mbefore", "disposition: extraction", "same tasks", "assigned to carol", "assigned to nobody"];
+    assert_eq!(said("text"), texts);
+    assert_eq!(said("author"), ["ann", "bob", "bob", "ann", "carol"]);
     assert_eq!(page["rings"][0]["disposition"], "extraction");
     let page = site.run(&["ring", id, "--store", "store"]).ok().out;
     assert!(page.contains("same tasks") && !page.contains('\u{1b}'), "{page}");

@@ -30,6 +30,7 @@ fn rings() -> (Vec<Ring>, RingsMeta, Vec<graph::Use>) {
         id: "rfedcba9876543210".to_owned(),
         rung: Rung::SecondStream,
         disposition: Some(Disposition::Resale),
+        assignee: None,
         ..first.clone()
     };
     second.members = vec![member("b", true), member("d", true)];

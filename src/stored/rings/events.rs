@@ -1,4 +1,5 @@
-//! What was said of a ring: alerts, an analyst's notes and dispositions, each with author and time. Nothing is ever changed or taken back.
+//! What was said of a ring: alerts, an analyst's notes and dispositions, who is to look into it, each with author and time. Nothing is ever
+//! changed or taken back.
 
 use crate::error::Result;
 use crate::ids::Time;
@@ -19,9 +20,12 @@ pub(crate) enum Kind {
     Note,
     /// The value is the analyst's verdict.
     Disposition,
+    /// The value is who is to look into it; empty where nobody is.
+    Assignee,
 }
 
-const KINDS: [(Kind, &str); 3] = [(Kind::Alert, "alert"), (Kind::Note, "note"), (Kind::Disposition, "disposition")];
+const KINDS: [(Kind, &str); 4] =
+    [(Kind::Alert, "alert"), (Kind::Note, "note"), (Kind::Disposition, "disposition"), (Kind::Assignee, "assignee")];
 
 /// One thing that was said.
 #[derive(Clone, Debug, PartialEq, Eq)]

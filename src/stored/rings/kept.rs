@@ -1,9 +1,10 @@
-//! What a store keeps of rings, as two files: all that the next day needs, and what was found. Read, written, and written again without
+//! What a store keeps of rings, as three files: all that the next day needs, what was found, and what rings had on each night. Read, written, and written again without
 //! what is forgotten.
 
 use super::attributes::InCommon;
 use super::days;
 use super::neighbourhoods::Centres;
+use super::nights::{self, Nights};
 use super::pivot::Pivot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::placebo::{Past, Walks};
@@ -32,11 +33,13 @@ const OLDER: [&[u8; 8]; 9] = [
     b"SHRFOUN4",
 ];
 /// Kind of the file.
-pub(super) const KIND: &str = "rings";
+const KIND: &str = "rings";
 
 /// How the file of what was found begins, and its kind.
 const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN5";
-pub(super) const FOUND: &str = "rings-found";
+const FOUND: &str = "rings-found";
+/// Kinds of all files.
+pub(super) const KINDS: [&str; 3] = [KIND, FOUND, nights::KIND];
 
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,6 +63,9 @@ pub(crate) struct Kept {
     pub(super) pivots: BTreeMap<([u8; 32], u32), Pivot>,
     /// Families that a known text explains: no evidence.
     pub(super) known: BTreeSet<u64>,
+    /// What rings had on each night: a file of its own, since a store of an older program has none.
+    #[serde(skip)]
+    pub(super) nights: Nights,
 }
 
 /// What look-ups read: small where few rings were found, whatever the days hold.
@@ -119,7 +125,8 @@ impl Found {
 /// # Errors
 /// `Store` when it is damaged.
 pub(crate) fn kept(store: &Store) -> Result<Option<Kept>> {
-    read(store, KIND, MAGIC)
+    let Some(kept) = read::<Kept>(store, KIND, MAGIC)? else { return Ok(None) };
+    Ok(Some(Kept { nights: nights::nights(store)?, ..kept }))
 }
 
 /// The rings that were found; nothing before the first night, or where an older program kept them.
@@ -129,7 +136,7 @@ pub(crate) fn found(store: &Store) -> Result<Option<Found>> {
     read(store, FOUND, FOUND_MAGIC)
 }
 
-fn read<T: DeserializeOwned>(store: &Store, kind: &str, magic: &[u8; 8]) -> Result<Option<T>> {
+pub(super) fn read<T: DeserializeOwned>(store: &Store, kind: &str, magic: &[u8; 8]) -> Result<Option<T>> {
     let Some(file) = store.of_kind(kind).last() else { return Ok(None) };
     let damaged =
         |cause| Error::new(ErrorKind::Store, format!("{}: {cause}", file.name)).hint("run: stillhunt store verify");
@@ -143,12 +150,13 @@ fn read<T: DeserializeOwned>(store: &Store, kind: &str, magic: &[u8; 8]) -> Resu
     store.read(file, open)
 }
 
-/// Writes both files into a commit.
+/// Writes all files into a commit.
 /// # Errors
 /// `Io` when they cannot be written.
 pub(super) fn write(kept: &Kept, night: &mut NewNight) -> Result<()> {
     write_to(kept, MAGIC, &mut night.create_shared(KIND)?)?;
-    write_to(&Found::of(kept), FOUND_MAGIC, &mut night.create_shared(FOUND)?)
+    write_to(&Found::of(kept), FOUND_MAGIC, &mut night.create_shared(FOUND)?)?;
+    write_to(&kept.nights, nights::MAGIC, &mut night.create_shared(nights::KIND)?)
 }
 
 fn write_to<T: Serialize>(what: &T, magic: &[u8; 8], out: &mut dyn Write) -> Result<()> {
@@ -161,7 +169,7 @@ fn write_to<T: Serialize>(what: &T, magic: &[u8; 8], out: &mut dyn Write) -> Res
 /// # Errors
 /// `Store` when it is damaged; `Io`.
 pub(crate) fn forget(store: &Store, gone: &BTreeSet<u32>, before: Option<i64>, rewrite: &mut Rewrite) -> Result<()> {
-    let files = || store.files().iter().filter(|file| [KIND, FOUND].contains(&file.kind.as_str()));
+    let files = || store.files().iter().filter(|file| KINDS.contains(&file.kind.as_str()));
     let Some(mut kept) = kept(store)? else {
         // What an older program kept cannot be read, and is made again from all days.
         files().for_each(|file| rewrite.drop_file(file));
@@ -178,6 +186,8 @@ pub(crate) fn forget(store: &Store, gone: &BTreeSet<u32>, before: Option<i64>, r
     for file in files() {
         match file.kind.as_str() {
             KIND => write_to(&kept, MAGIC, &mut rewrite.replace(file)?)?,
+            // Numbers of days, which name nobody.
+            nights::KIND => {}
             _ => write_to(&Found::of(&kept), FOUND_MAGIC, &mut rewrite.replace(file)?)?,
         }
     }

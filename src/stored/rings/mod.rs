@@ -15,6 +15,7 @@ mod inputs;
 mod kept;
 mod known;
 mod neighbourhoods;
+mod nights;
 mod pivot;
 mod subjects;
 mod walk;
@@ -23,7 +24,8 @@ pub(crate) use attributes::{ATTRIBUTES, InCommon, LINKS};
 pub(crate) use events::{Event, Kind, events, say};
 pub(crate) use inputs::Inputs;
 pub(crate) use kept::{forget, found};
-pub(crate) use pivot::{Pivot, ln_p as pivot_ln_p};
+pub(crate) use nights::{Night, nights};
+pub(crate) use pivot::{Pivot, known_on as pivot_known_on, ln_p as pivot_ln_p};
 
 use super::standing::Standings;
 use super::view::View;
@@ -38,7 +40,7 @@ use crate::store::postings::Posting;
 use crate::store::{Store, Writer};
 use crate::text::winnow::Printer;
 use attributes::Askers;
-use kept::{FOUND, KIND, Kept, kept, write};
+use kept::{KINDS, Kept, kept, write};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -186,7 +188,8 @@ pub(crate) fn draw(writer: &mut Writer, accounts: Vec<u32>) -> Result<(i32, Dige
 /// Puts the files of what is kept in the place of those of before.
 fn commit(writer: &mut Writer, kept: &Kept) -> Result<()> {
     let store = &writer.store;
-    let replaced = store.of_kind(KIND).chain(store.of_kind(FOUND)).map(|file| file.name.clone()).collect::<Vec<_>>();
+    let files = KINDS.iter().flat_map(|kind| store.of_kind(kind));
+    let replaced: Vec<String> = files.map(|file| file.name.clone()).collect();
     let mut night = writer.newest()?;
     write(kept, &mut night)?;
     writer.commit(night, &replaced, |_| Ok(()))

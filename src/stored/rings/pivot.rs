@@ -46,6 +46,11 @@ pub(super) fn pivot((model, day): (u32, i32), counts: &[Counted], group: &[u32],
     Pivot { model, day, shares: shares(counts, group, seed ^ u64::from(model)) }
 }
 
+/// The day on which a pivot was first known.
+pub(crate) fn known_on(pivot: &Pivot) -> i32 {
+    pivot.day + DAYS
+}
+
 /// ln p over all launches: the smallest, times their number; none where none could be asked.
 pub(crate) fn ln_p(pivots: &[Pivot]) -> Option<f64> {
     let all: Vec<f64> = pivots.iter().filter_map(|pivot| Some(pivot.shares?.ln_p)).collect();

@@ -7,6 +7,7 @@ use super::days::{self, Reader};
 use super::kept::Kept;
 use super::known;
 use super::neighbourhoods::Neighbourhoods;
+use super::nights;
 use super::subjects;
 use crate::embed::Model;
 use crate::error::Result;
@@ -28,6 +29,7 @@ pub(super) type Each<'a> = dyn FnMut(&mut Kept, Day, &Subjects<'_>) + 'a;
 pub(super) fn walk_on(kept: &mut Kept, day: Day, subjects: &Subjects<'_>) {
     kept.closed = std::mem::take(&mut kept.current);
     kept.current = kept.closed.clone().with(&day, &kept.config, subjects);
+    nights::record(kept, day.day);
 }
 
 /// Reads the days of all nights after `night`, in order.
