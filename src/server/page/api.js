@@ -107,5 +107,5 @@ export async function each(items, call, atOnce = 4) {
 export const me = { name: '', role: '', purpose: null, said: null, k: 0 };
 const RANK = { viewer: 0, analyst: 1, admin: 2 };
 // What each act needs. The server decides; this only keeps the page from asking for what it would be refused.
-const NEEDS = { text: 1, account: 1, reveal: 1, note: 1, dispose: 1, registry: 1, custody: 1, unregister: 2, log: 2 };
+const NEEDS = { text: 1, account: 1, reveal: 1, note: 1, dispose: 1, assign: 1, save: 1, registry: 1, custody: 1, unregister: 2, log: 2 };
 export const may = (act) => (RANK[me.role] ?? -1) >= (NEEDS[act] ?? 2);

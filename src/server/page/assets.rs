@@ -10,7 +10,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 pub(super) const SHELL: &[u8] = include_bytes!("index.html");
 
 /// Name, content type and bytes of each file below `/assets/`.
-pub(super) const ASSETS: [(&str, &str, &[u8]); 22] = [
+pub(super) const ASSETS: [(&str, &str, &[u8]); 24] = [
     ("page.css", "text/css; charset=utf-8", include_bytes!("page.css")),
     ("icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
     ("page.js", JS, include_bytes!("page.js")),
@@ -28,9 +28,11 @@ pub(super) const ASSETS: [(&str, &str, &[u8]); 22] = [
     ("parts.js", JS, include_bytes!("parts.js")),
     ("registry.js", JS, include_bytes!("registry.js")),
     ("ring.js", JS, include_bytes!("ring.js")),
+    ("saved.js", JS, include_bytes!("saved.js")),
     ("search.js", JS, include_bytes!("search.js")),
     ("table.js", JS, include_bytes!("table.js")),
     ("tonight.js", JS, include_bytes!("tonight.js")),
+    ("uses.js", JS, include_bytes!("uses.js")),
     ("watermark.js", JS, include_bytes!("watermark.js")),
     ("words.js", JS, include_bytes!("words.js")),
 ];

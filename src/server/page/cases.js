@@ -1,16 +1,22 @@
 // Cases: what analysts concluded and noted, ring by ring, and the history of both.
 //
-// The idea: a case is a ring that somebody has written about; its history is its notes in order of time. Weakness: no queue
-// and no assignment, which other systems do better. Guarantee: every line names who wrote it and when.
+// The idea: a case is a ring that somebody looks into; its history is what was said of it in order of time. Weakness: no
+// queue and no deadline, which other systems do better. Guarantee: every line names who wrote it and when.
 
 import { h, shown, link, count, many, decimal, moment } from './dom.js';
-import { get } from './api.js';
+import { get, me, may } from './api.js';
 import { table, facts } from './table.js';
+import { field } from './dialog.js';
+import { list as questions } from './saved.js';
 import { head, section, print } from './parts.js';
 import * as words from './words.js';
 
-export async function view({ signal }) {
-  const rings = (await get('/rings', { signal, query: { limit: 200 } })).rings ?? [];
+const WHOSE = { '': 'anybody’s', mine: 'mine', nobodys: 'nobody’s' };
+
+export async function view({ query, signal, go, again }) {
+  const whose = Object.hasOwn(WHOSE, query.get('whose') ?? '') ? (query.get('whose') ?? '') : '';
+  const [answer, kept] = await Promise.all([get('/rings', { signal, query: { limit: 200 } }), may('save') ? questions(signal, again) : null]);
+  const rings = (answer.rings ?? []).filter((ring) => whose === '' || (whose === 'mine' ? ring.assignee === me.name : !ring.assignee));
   const open = rings.filter((ring) => !ring.disposition),
     judged = rings.filter((ring) => ring.disposition);
   const history = rings.flatMap((ring) => (ring.notes ?? []).map((note) => ({ ...note, ring: ring.id }))).sort((a, b) => (a.time < b.time ? 1 : -1));
@@ -22,6 +28,15 @@ export async function view({ signal }) {
       value: (r) => r.disposition,
       show: (r) => (r.disposition ? words.say(words.disposition, r.disposition) : h('span', { class: 'soft' }, 'none')),
     },
+    ...(may('note')
+      ? [
+          {
+            head: 'Assigned to',
+            value: (r) => r.assignee,
+            show: (r) => (r.assignee ? shown(r.assignee, { most: 40 }) : h('span', { class: 'soft' }, 'nobody')),
+          },
+        ]
+      : []),
     { head: 'Accounts', n: true, value: (r) => r.accounts },
     { head: 'Γ*', n: true, value: (r) => r.gamma_star, show: (r) => decimal(r.gamma_star, 0) },
     { head: 'Notes', n: true, value: (r) => r.notes?.length ?? 0 },
@@ -35,7 +50,12 @@ export async function view({ signal }) {
   return {
     title: 'Cases',
     nodes: [
-      head('Cases', 'Notes and dispositions', 'A disposition is an analyst’s verdict. Nothing is acted on automatically.', print()),
+      head(
+        'Cases',
+        'Who looks into what, and what they concluded',
+        'A disposition is an analyst’s verdict. Nothing is acted on automatically.',
+        print(),
+      ),
       facts(
         [
           ['to be judged', count(open.length)],
@@ -44,6 +64,16 @@ export async function view({ signal }) {
         ],
         'strip',
       ),
+      may('note') &&
+        h(
+          'form',
+          {
+            class: 'filters noprint',
+            onsubmit: (event) => event.preventDefault(),
+            onchange: (event) => go(`/cases${event.target.value ? `?whose=${event.target.value}` : ''}`, { keep: true }),
+          },
+          field({ name: 'whose', label: 'Whose cases', kind: 'select', value: whose, options: Object.entries(WHOSE) }),
+        ),
       section(
         'To be judged',
         null,
@@ -54,6 +84,7 @@ export async function view({ signal }) {
         null,
         table({ name: 'judged-cases', caption: 'Rings with a disposition', rows: judged, columns, empty: 'No ring has a disposition yet.' }),
       ),
+      kept && section('Kept questions', 'A question is kept, not its answer. Shared ones are seen by everybody who may see cases.', kept),
       section(
         'History',
         null,

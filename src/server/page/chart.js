@@ -224,7 +224,7 @@ export function evidence({ title, note, values, name, at = Math.log10(20) }) {
   });
 }
 
-// Who used what: a row an account, a column a family, columns of one day together.
+// Who used what: a row an account, a column a family, columns of one day together. `has` gives the class of a mark, or null.
 export function matrix({ title, note, name, rows, columns, has }) {
   const cell = 11,
     left = 92,
@@ -280,7 +280,7 @@ export function matrix({ title, note, name, rows, columns, has }) {
           const use = has(row, column);
           marks.push(
             put(
-              s('rect', { class: use ? 'bar' : 'blank', x: x(i), y, width: cell - 1, height: cell - 1 }),
+              s('rect', { class: use || 'blank', x: x(i), y, width: cell - 1, height: cell - 1 }),
               use && s('title', null, `${row.title} · ${column.title}`),
             ),
           );
@@ -300,7 +300,7 @@ export function timeline({ title, note, name, rows, from, to }) {
     note,
     name,
     links: true,
-    label: `${title}: ${rows.length} families, ${count(rows.reduce((n, row) => n + row.marks.length, 0))} first uses`,
+    label: `${title}: ${rows.length} families, ${count(rows.reduce((n, row) => n + row.marks.length, 0))} uses`,
     draw: (width) => {
       const left = width < 560 ? 0 : 150,
         row = width < 560 ? 30 : 18,

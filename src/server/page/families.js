@@ -9,6 +9,7 @@ import { table, facts } from './table.js';
 import { bars } from './chart.js';
 import { failure, field, reveal, withheld } from './dialog.js';
 import { head, section, print, template, textOf, families as familyTable } from './parts.js';
+import { keepButton } from './saved.js';
 import * as words from './words.js';
 
 const FILTERS = ['level', 'accounts', 'since', 'new'];
@@ -58,6 +59,12 @@ export async function list({ query, signal, go }) {
       { class: 'field check' },
       h('label', null, h('input', { type: 'checkbox', name: 'new', value: 'true', checked: filter.new === 'true' }), ' New tonight'),
     ),
+    keepButton('families', () => ({
+      ...(filter.level && { level: filter.level }),
+      ...(filter.accounts && { accounts: Number(filter.accounts) }),
+      ...(filter.since && { since: filter.since }),
+      ...(filter.new === 'true' && { new: true }),
+    })),
   );
   function apply() {
     const url = new URLSearchParams();
@@ -240,6 +247,7 @@ export async function one({ id, signal }) {
           name: `${family.id}-accounts`,
           caption: 'Accounts of this family',
           rows: members,
+          most: 20,
           empty: 'The accounts are withheld for your role, or there are none.',
           columns: [
             { head: 'Account', rowhead: true, value: (m) => m.account, show: (m) => link(m.account) },

@@ -67,13 +67,17 @@ export function graph({ title, note, name, left, right, edges }) {
   });
 }
 
-// log10 e after each day, a line for each stream: [{ label, points: [[day, value]…] }…]; days are in order. The scale ends
-// at `scale`, since one stream of 10⁴⁹ would flatten all others; a line that goes on leaves at the top with its number.
-export function byDay({ title, note, name, streams, scale = 6, at = Math.log10(20) }) {
+// log10 e after each day, a line for each stream: [{ label, points: [[day, value]…] }…]; days are in order. Heights are
+// square roots, since one stream of 10⁴⁹ would flatten all others.
+const STEPS = [2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000];
+const root = (v) => Math.sign(v) * Math.sqrt(Math.abs(v));
+export function byDay({ title, note, name, streams, at = Math.log10(20) }) {
   const days = [...new Set(streams.flatMap((one) => one.points.map(([day]) => day)))].sort();
   const asked = streams.filter((one) => one.points.length > 0);
   if (days.length === 0 || asked.length === 0) return null;
-  const low = Math.max(-scale, Math.min(-0.5, ...asked.flatMap((one) => one.points.map((point) => point[1]))));
+  const values = asked.flatMap((one) => one.points.map((point) => point[1])),
+    low = root(Math.min(-0.5, ...values)),
+    high = root(Math.max(2, ...values));
   return figure({
     title,
     note,
@@ -85,9 +89,10 @@ export function byDay({ title, note, name, streams, scale = 6, at = Math.log10(2
         bottom = 190,
         step = days.length > 1 ? (right - left - 30) / (days.length - 1) : 0;
       const x = (day) => left + 15 + (days.length > 1 ? days.indexOf(day) * step : (right - left) / 2),
-        y = (v) => 10 + ((scale - Math.max(low, Math.min(scale, v))) / (scale - low)) * (bottom - 10);
+        y = (v) => 10 + ((high - root(v)) / (high - low)) * (bottom - 10);
       const marks = [];
-      for (const value of [0, scale]) {
+      const steps = STEPS.filter((value) => root(value) <= high && root(value) > 1.7);
+      for (const value of [0, ...steps.slice(-4)]) {
         marks.push(
           s('line', { class: value === 0 ? 'axis' : 'rule', x1: left, x2: right, y1: y(value), y2: y(value) }),
           s('text', { class: 'tick', x: left - 6, y: y(value) + 4, 'text-anchor': 'end' }, String(value)),
@@ -107,7 +112,7 @@ export function byDay({ title, note, name, streams, scale = 6, at = Math.log10(2
         one.points.forEach(([day, value]) =>
           marks.push(
             put(
-              s('circle', { class: `dot k${i % 6}`, cx: x(day), cy: y(value), r: value > scale ? 4 : 3 }),
+              s('circle', { class: `dot k${i % 6}`, cx: x(day), cy: y(value), r: 3 }),
               s('title', null, `${one.label}, ${day}: ${decimal(value, 2)}`),
             ),
           ),

@@ -84,6 +84,10 @@ function places(n, edges) {
 function draw(families, edges) {
   const at = places(families.length, edges),
     most = Math.max(1, ...families.map((f) => f.accounts));
+  // A family is known by its first words, where they may be seen; at the edges of the map they run inwards.
+  const fixed = (family) => (family.template_parts ?? []).map((part) => part.text ?? '').join('');
+  const name = (family, most) => plain((fixed(family).match(/[\p{L}\p{N}].{0,99}/su) ?? [family.id])[0], most);
+  const ends = (q) => (q.x < 0.08 ? 'start' : q.x > 0.92 ? 'end' : 'middle');
   const size = (f) => 4 + 13 * Math.sqrt(f.accounts / most);
   return figure({
     title: 'Leading families by similarity of text',
@@ -119,8 +123,8 @@ function draw(families, edges) {
             ),
             s(
               'text',
-              { class: 'tick id', x: x(at[i]), y: y(at[i]) + size(family) + 11, 'text-anchor': 'middle' },
-              width < 560 ? family.id.slice(0, 5) : family.id.slice(0, 8),
+              { class: 'tick', x: x(at[i]), y: y(at[i]) + size(family) + 11, 'text-anchor': ends(at[i]) },
+              name(family, width < 560 ? 10 : 20),
             ),
           ),
         ),

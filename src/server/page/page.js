@@ -180,6 +180,7 @@ const remember = () => history.replaceState({ ...history.state, top: scrollY }, 
 
 // Goes to an address of this page.
 function go(url, { keep: stay = false } = {}) {
+  document.querySelectorAll('dialog').forEach((box) => box.close());
   remember();
   if (url === location.pathname + location.search) history.replaceState({ top: 0 }, '', url);
   else history.pushState({ top: 0 }, '', url);

@@ -1,23 +1,22 @@
 // Rings: the list, and one ring with all that speaks for it and against it.
 //
 // The idea: the verdict comes with its null, its number of tests and its error rate; then who used what and when; then what
-// would be left without each stream; then every innocent explanation that was tried. Weakness: the map of members by
-// families shows at most sixty of each, and says so. Guarantee: all numbers are the server's; the order of rows is the only
-// thing that is made here, and it is for the eye alone.
+// would be left without each stream; then every innocent explanation that was tried. Weakness: texts are read of the first
+// twelve families, a row of the access log each. Guarantee: all numbers are the server's.
 
 import { h, shown, link, count, many, decimal, percent, moment, plain } from './dom.js';
-import { get, post, each, may } from './api.js';
+import { get, post, each, may, me } from './api.js';
 import { table, facts } from './table.js';
-import { evidence, matrix, timeline } from './chart.js';
-import { graph } from './graph.js';
-import { kept, keep } from './address.js';
+import { evidence } from './chart.js';
+import { byDay } from './graph.js';
+import { drawings } from './uses.js';
+import { keepButton } from './saved.js';
 import { ask, field, failure, values } from './dialog.js';
-import { head, section, print, ladder, rings as ringTable, behind } from './parts.js';
+import { head, section, print, ladder, template, textOf, rings as ringTable, behind } from './parts.js';
 import * as words from './words.js';
 
-const MOST = 60;
-const TIED = 24;
-const TIMED = 16;
+// Families whose texts are read.
+const READ = 12;
 
 export async function list({ query, signal, go }) {
   const rung = query.get('rung') ?? '';
@@ -51,6 +50,7 @@ export async function list({ query, signal, go }) {
           value: rung,
           options: [['', 'any'], ...words.RUNGS.map((r) => [r, words.rung[r][0]])],
         }),
+        keepButton('rings', () => (rung ? { rung } : {})),
       ),
       ringTable(rows, { name: 'rings', caption: 'Rings', empty: 'No ring is confirmed at this rung.' }),
       past.length > 0 &&
@@ -93,134 +93,32 @@ export async function list({ query, signal, go }) {
   };
 }
 
-// First uses of the ring's families by its members: places in both lists.
-const usesOf = (answer, ring, members) =>
-  (answer.uses ?? [])
-    .map(([member, family]) => ({ account: members[member]?.account, family: ring.families[family]?.family_id }))
-    .filter((use) => use.account && use.family);
+const number = (x) => typeof x === 'number' && Number.isFinite(x);
 
-// The moments of first uses, from the families themselves.
-async function moments(members, columns, signal) {
-  const uses = [],
-    known = new Set(members.map((m) => m.account));
-  const found = await each(columns, (column) => get(`/families/${column.family_id}`, { signal }));
-  found.forEach((family, i) =>
-    (family?.members ?? []).forEach((m) => {
-      if (known.has(m.account)) uses.push({ account: m.account, family: columns[i].family_id, time: m.first_seen });
-    }),
-  );
-  return uses;
-}
-
-function who(ring, members, columns, uses) {
-  const at = new Set(),
-    n = new Map();
-  const place = new Map(columns.map((c, i) => [c.family_id, i]));
-  for (const use of uses) {
-    if (!place.has(use.family)) continue;
-    at.add(`${use.account} ${use.family}`);
-    const list = n.get(use.account) ?? [];
-    list.push(place.get(use.family));
-    n.set(use.account, list);
-  }
-  const used = (id) => n.get(id)?.length ?? 0;
-  const earliest = (id) => (used(id) ? Math.min(...n.get(id)) : Infinity);
-  const middle = (id) => (used(id) ? n.get(id).reduce((a, b) => a + b, 0) / used(id) : Infinity);
-  const orders = {
-    membership: ['as listed, likeliest first', null],
-    first: ['earliest family first', (a, b) => earliest(a.account) - earliest(b.account)],
-    most: ['most families first', (a, b) => used(b.account) - used(a.account)],
-    alike: ['accounts with like families together', (a, b) => middle(a.account) - middle(b.account)],
-  };
-  const shownMembers = members.slice(0, MOST);
-  const rows = (order) =>
-    (orders[order][1] ? [...shownMembers].sort(orders[order][1]) : shownMembers).map((m) => ({
-      account: m.account,
-      label: m.account.slice(0, 12),
-      href: `/accounts/${m.account}`,
-      title: `${m.account}, membership ${percent(m.membership, 1)}`,
-      faint: m.listed === false,
-    }));
-  const drawing = h('div'),
-    chosenOrder = Object.hasOwn(orders, kept('order') ?? '') ? kept('order') : 'membership';
-  const control = field({
-    name: 'order',
-    label: 'Order of the accounts',
-    kind: 'select',
-    value: chosenOrder,
-    options: Object.entries(orders).map(([key, [text]]) => [key, text]),
-  });
-  const draw = (order) =>
-    drawing.replaceChildren(
-      matrix({
-        title: 'Who used which family first',
-        name: `${ring.id}-members-families`,
-        rows: rows(order),
-        note: `${count(shownMembers.length)} of ${many(members.length, 'account', 'accounts')} by ${count(columns.length)} of ${many(ring.families.length, 'family', 'families')}; days from the left`,
-        columns: columns.map((c) => ({
-          id: c.family_id,
-          day: c.day,
-          href: `/families/${c.family_id}`,
-          title: `${c.family_id}, ${c.day}, ${c.accounts} of ${c.of} accounts`,
-        })),
-        has: (row, column) => at.has(`${row.account} ${column.id}`),
-      }),
-    );
-  control.addEventListener('change', (event) => {
-    keep('order', event.target.value === 'membership' ? null : event.target.value);
-    draw(event.target.value);
-  });
-  draw(chosenOrder);
-  return [h('div', { class: 'filters noprint' }, control), drawing];
-}
-
-// The accounts and the families of most uses, and a line for each use among them.
-function ties(ring, members, uses) {
-  const busiest = (of, most) => {
-    const n = new Map();
-    for (const use of uses) n.set(use[of], (n.get(use[of]) ?? 0) + 1);
-    return [...n].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, most);
-  };
-  const accounts = busiest('account', TIED),
-    families = busiest('family', TIED);
-  const left = new Map(accounts.map(([id], i) => [id, i])),
-    right = new Map(families.map(([id], i) => [id, i]));
-  const edges = uses.filter((use) => left.has(use.account) && right.has(use.family)).map((use) => [left.get(use.account), right.get(use.family)]);
-  return graph({
-    title: 'Accounts and the families that they share',
-    name: `${ring.id}-graph`,
-    note: `the busiest ${count(accounts.length)} of ${many(members.length, 'account', 'accounts')} and ${count(families.length)} of ${many(ring.families.length, 'family', 'families')}; ${many(edges.length, 'line', 'lines')} of ${count(uses.length)}; height says nothing`,
-    left: accounts.map(([id, n]) => ({ label: id, href: `/accounts/${id}`, title: `${id}, ${many(n, 'family', 'families')}` })),
-    right: families.map(([id, n]) => ({ label: id, href: `/families/${id}`, title: `${id}, ${many(n, 'account', 'accounts')}` })),
-    edges,
-  });
-}
-
-function when(ring, columns, uses) {
-  const timed = uses.filter((use) => use.time);
-  if (timed.length === 0) return null;
-  const rows = columns
-    .slice(0, TIMED)
-    .map((c) => ({
-      label: c.family_id,
-      href: `/families/${c.family_id}`,
-      marks: timed
-        .filter((use) => use.family === c.family_id)
-        .map((use) => ({ time: Date.parse(use.time), title: `${use.account} · ${moment(use.time)}` })),
-    }))
-    .filter((row) => row.marks.length > 0);
-  const times = rows.flatMap((row) => row.marks.map((mark) => mark.time));
-  if (times.length === 0) return null;
-  const dayLength = 86400000,
-    from = Math.floor(Math.min(...times) / dayLength) * dayLength,
-    to = (Math.floor(Math.max(...times) / dayLength) + 1) * dayLength;
-  return timeline({
-    title: 'When its accounts first used each family',
-    name: `${ring.id}-first-uses`,
-    rows,
-    from,
-    to,
-    note: `${count(rows.length)} of ${many(ring.families.length, 'family', 'families')}, a tick for each account; UTC`,
+// The families of a ring, with the templates that were read.
+function families(ring, known) {
+  const of = (f) => known.get(f.family_id);
+  return table({
+    name: `${ring.id}-families`,
+    caption: 'Families of the ring',
+    rows: ring.families,
+    most: READ,
+    columns: [
+      { head: 'Family', rowhead: true, value: (f) => f.family_id, show: (f) => link(f.family_id) },
+      ...(known.size > 0
+        ? [
+            {
+              head: 'Text',
+              wide: true,
+              value: (f) => (of(f) ? textOf(of(f)) : ''),
+              show: (f) => (of(f) ? template(of(f), { most: 180 }) : h('span', { class: 'soft' }, 'not read here')),
+            },
+          ]
+        : []),
+      { head: 'Day', soft: true, value: (f) => f.day },
+      { head: 'Accounts of the ring', n: true, value: (f) => f.accounts },
+      { head: 'All accounts', n: true, value: (f) => f.of },
+    ],
   });
 }
 
@@ -285,6 +183,30 @@ function opinions(ring, again) {
       ),
     );
   }
+  if (may('assign')) {
+    forms.push(
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'plain',
+          onclick: () =>
+            ask({
+              title: 'Who looks into this ring?',
+              act: 'Assign',
+              intro: 'An empty name gives it back. Each change stays in the history.',
+              fields: [{ name: 'assignee', label: 'Name', value: ring.assignee ?? me.name, maxlength: '200' }],
+              submit: async ({ assignee }) => {
+                await post(`/rings/${ring.id}/assignee`, assignee.trim() ? { assignee: assignee.trim() } : {});
+                await again();
+                return null;
+              },
+            }),
+        },
+        ring.assignee ? 'Assign anew' : 'Assign',
+      ),
+    );
+  }
   let noteForm = null;
   if (may('note')) {
     const said = h('div');
@@ -313,7 +235,10 @@ function opinions(ring, again) {
   }
   return section(
     'Notes and disposition',
-    ring.disposition ? `Disposition: ${words.say(words.disposition, ring.disposition)}.` : 'Nobody has judged this ring.',
+    [
+      ring.disposition ? `Disposition: ${words.say(words.disposition, ring.disposition)}.` : 'Nobody has judged this ring.',
+      may('note') && (ring.assignee ? [' Assigned to ', shown(ring.assignee, { most: 60 }), '.'] : ' Nobody is assigned.'),
+    ],
     h(
       'ol',
       { class: 'notes' },
@@ -336,24 +261,17 @@ export async function one({ id, signal, again }) {
   const ring = answer.ring ?? answer.rings?.[0],
     members = answer.members ?? ring.members ?? [],
     meta = answer.rings_meta;
-  const columns = [...ring.families.slice(0, MOST)].sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0));
-  const timed = ring.families.slice(0, TIMED).sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0));
-  const uses = usesOf(answer, ring, members);
-  const place = uses.length > 0 ? h('div', { class: 'waiting', 'aria-busy': 'true' }, 'Reading when each family was first used …') : null;
+  const asked = h('div'),
+    texts = may('text') ? ring.families.slice(0, READ).map((f) => f.family_id) : [];
+  asked.replaceChildren(families(ring, new Map()));
   const later =
-    place &&
-    moments(members, timed, signal)
-      .then(
-        (found) => place.replaceChildren(...[when(ring, timed, found)].filter(Boolean)),
-        (cause) => {
-          if (cause.name !== 'AbortError') place.replaceChildren(failure(cause));
-        },
-      )
-      .finally(() => {
-        place.removeAttribute('aria-busy');
-        place.className = '';
-      });
-  const streams = Object.entries(ring.streams ?? {});
+    texts.length > 0 &&
+    each([...new Set(texts)], (family) => get(`/families/${family}`, { signal })).then(
+      (found) => asked.replaceChildren(families(ring, new Map(found.filter(Boolean).map(({ family }) => [family.id, family])))),
+      () => null,
+    );
+  const streams = Object.entries(ring.streams ?? {}),
+    nights = answer.by_night ?? [];
   const provenance = ring.provenance ?? [];
   return {
     title: `Ring ${ring.id}`,
@@ -400,12 +318,12 @@ export async function one({ id, signal, again }) {
           ],
         }),
       ),
+      section('What they asked', 'The families that it shared, those of most accounts first. A text alone is no evidence.', asked),
       section(
         'Who, what and when',
-        'A mark is the first use of a family by an account. Customers share one old template; a work queue shares new text every day.',
-        uses.length === 0
-          ? h('p', { class: 'empty' }, may('account') ? 'Who used what was not kept of this ring.' : 'Who used what is withheld for your role.')
-          : [who(ring, members, columns, uses), place, ties(ring, members, uses)],
+        'Customers share one old template; a work queue shares new text every day.',
+        drawings(ring, members, answer.moments ?? [], answer.moments_left_out ?? 0) ??
+          h('p', { class: 'empty' }, may('account') ? 'Who used what was not kept of this ring.' : 'Who used what is withheld for your role.'),
       ),
       section(
         'Evidence by stream',
@@ -415,16 +333,35 @@ export async function one({ id, signal, again }) {
           name: `${ring.id}-streams`,
           values: streams.map(([name, value]) => ({ label: words.say(words.stream, name), value })),
         }),
-        ring.nights?.length > 0 &&
+        nights.length > 0 && [
+          byDay({
+            title: 'log₁₀ e by night and stream',
+            name: `${ring.id}-nights`,
+            note: 'each as it was known then; square-root scale',
+            streams: [...new Set(nights.flatMap((n) => Object.keys(n.streams)))].map((name) => ({
+              label: words.say(words.stream, name),
+              points: nights.filter((n) => number(n.streams[name])).map((n) => [n.day, n.streams[name]]),
+            })),
+          }),
           table({
             name: `${ring.id}-nights`,
             caption: 'Evidence by night',
-            rows: ring.nights,
+            rows: nights,
+            most: 14,
             columns: [
-              { head: 'Night', rowhead: true, value: (n) => n.night ?? n.day },
-              { head: 'log₁₀ e', n: true, value: (n) => n.log10_e, show: (n) => decimal(n.log10_e) },
+              { head: 'Night', rowhead: true, value: (n) => n.day },
+              { head: 'Decides, log₁₀ e', n: true, value: (n) => n.log10_e, show: (n) => decimal(n.log10_e) },
+              ...Object.keys(words.stream)
+                .filter((name) => nights.some((n) => number(n.streams[name])))
+                .map((name) => ({
+                  head: words.say(words.stream, name),
+                  n: true,
+                  value: (n) => n.streams[name],
+                  show: (n) => (number(n.streams[name]) ? decimal(n.streams[name]) : '–'),
+                })),
             ],
           }),
+        ],
         table({
           name: `${ring.id}-without`,
           caption: 'The rung without each stream',
@@ -548,22 +485,6 @@ export async function one({ id, signal, again }) {
               value: (m) => (m.families ?? []).join(' '),
               show: (m) => (m.families ?? []).map((f, i) => [i > 0 && ' ', link(f)]),
             },
-          ],
-        }),
-      ),
-      section(
-        'Families it shared',
-        null,
-        table({
-          name: `${ring.id}-families`,
-          caption: 'Families of the ring',
-          rows: ring.families,
-          most: 12,
-          columns: [
-            { head: 'Family', rowhead: true, value: (f) => f.family_id, show: (f) => link(f.family_id) },
-            { head: 'Day', soft: true, value: (f) => f.day },
-            { head: 'Accounts of the ring', n: true, value: (f) => f.accounts },
-            { head: 'All accounts', n: true, value: (f) => f.of },
           ],
         }),
       ),

@@ -10,10 +10,11 @@ import { table } from './table.js';
 import { histogram } from './chart.js';
 import { field, failure, reveal, withheld } from './dialog.js';
 import { head, section, print } from './parts.js';
+import { keepButton } from './saved.js';
 
 const ADDRESS = 1500;
-const FILTERS = ['k', 'since', 'until', 'model', 'account', 'family'];
-const fold = (text) => (text.length > 0 ? text : null);
+const FILTERS = ['k', 'since', 'until', 'model', 'account', 'family', 'least_percent'];
+const MOMENTS = ['since', 'until'];
 
 // Offsets of the answer count bytes of UTF-8; the page marks characters.
 function characters(text, ranges) {
@@ -61,8 +62,22 @@ export async function view({ query, replace, signal }) {
       field({ name: 'until', label: 'Before', kind: 'date', value: (query.get('until') ?? '').slice(0, 10) }),
       field({ name: 'model', label: 'Served model', value: query.get('model') ?? '', maxlength: '200' }),
       may('account') && field({ name: 'account', label: 'Account', value: query.get('account') ?? '', maxlength: '200' }),
+      field({ name: 'family', label: 'Family', value: query.get('family') ?? '', maxlength: '40' }),
+      field({
+        name: 'least_percent',
+        label: 'Similarity, at least, in %',
+        kind: 'number',
+        value: query.get('least_percent') ?? '',
+        min: '0',
+        max: '100',
+      }),
     ),
-    h('div', { class: 'acts noprint' }, h('button', { type: 'submit', class: 'act' }, 'Search')),
+    h(
+      'div',
+      { class: 'acts noprint' },
+      h('button', { type: 'submit', class: 'act' }, 'Search'),
+      keepButton('similar', () => asked(given())),
+    ),
   );
   let timer = 0,
     running = null;
@@ -75,28 +90,37 @@ export async function view({ query, replace, signal }) {
     running?.abort();
   });
 
+  const given = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trimEnd()]));
+  // What the form says, as the server takes it.
+  const asked = (said) => ({
+    text: said.q,
+    k: Math.min(100, Math.max(1, Number(said.k) || 20)),
+    ...Object.fromEntries(
+      ['since', 'until', 'model', 'account', 'family']
+        .filter((name) => said[name])
+        .map((name) => [name, MOMENTS.includes(name) ? `${said[name]}T00:00:00Z` : said[name]]),
+    ),
+    ...(said.least_percent && { least_percent: Math.min(100, Math.max(0, Number(said.least_percent) || 0)) }),
+  });
+
   async function run() {
     clearTimeout(timer);
     running?.abort();
     const mine = (running = new AbortController());
-    const given = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+    const said = given();
     const url = new URLSearchParams();
-    if (given.q) url.set('q', [...given.q.slice(0, 2 * ADDRESS)].slice(0, ADDRESS).join(''));
-    for (const name of FILTERS) if (given[name] && !(name === 'k' && given.k === '20')) url.set(name, given[name]);
-    replace(`/search${url.size ? `?${url}` : ''}`, given.q.trim() ? 'Search: ' + given.q : 'Search');
-    if (!given.q.trim()) {
+    if (said.q) url.set('q', [...said.q.slice(0, 2 * ADDRESS)].slice(0, ADDRESS).join(''));
+    for (const name of FILTERS) if (said[name] && !(name === 'k' && said.k === '20')) url.set(name, said[name]);
+    replace(`/search${url.size ? `?${url}` : ''}${location.hash}`, said.q.trim() ? 'Search: ' + said.q : 'Search');
+    if (!said.q.trim()) {
       out.replaceChildren(
         h('p', { class: 'empty' }, 'Nothing is searched for yet. ', h('kbd', null, '/'), ' brings you to this field from anywhere.'),
       );
       return;
     }
     out.setAttribute('aria-busy', 'true');
-    const body = { text: given.q, k: Math.min(100, Math.max(1, Number(given.k) || 20)) };
-    if (given.since) body.since = `${given.since}T00:00:00Z`;
-    if (given.until) body.until = `${given.until}T00:00:00Z`;
-    for (const name of ['model', 'account', 'family']) if (fold(given[name] ?? '')) body[name] = given[name];
     try {
-      const answer = await post('/similar', body, { signal: mine.signal });
+      const answer = await post('/similar', asked(said), { signal: mine.signal });
       if (!mine.signal.aborted) draw(answer);
     } catch (cause) {
       if (cause.name !== 'AbortError') out.replaceChildren(failure(cause));
@@ -193,9 +217,10 @@ export async function view({ query, replace, signal }) {
           );
         }),
       ),
-      section(
-        'As a table',
-        null,
+      h(
+        'details',
+        { class: 'section' },
+        h('summary', null, 'As a table'),
         table({
           name: 'similar',
           caption: 'Similar prompts',

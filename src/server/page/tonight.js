@@ -30,6 +30,7 @@ function changes(changed) {
     );
   told('New rings:', changed.new_rings);
   told('Left the list:', changed.left_rings);
+  if (rows.length === 0 && Array.isArray(changed.new_rings)) rows.push(h('li', null, 'No ring came to the list, and none left it.'));
   for (const [name, one, more] of [
     ['new_families', 'new family', 'new families'],
     ['new_accounts', 'new account', 'new accounts'],
