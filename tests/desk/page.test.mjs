@@ -225,6 +225,106 @@ test('tables and charts come as files', () =>
     assert.match(drawn, /\.svg$/);
     assert.match(svg, /^<svg[^>]+xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
     assert.doesNotMatch(svg, /class=|href=/);
+    const [picture] = await Promise.all([page.waitForEvent('download'), page.locator('figure').first().getByRole('button', { name: 'PNG' }).click()]);
+    assert.match(picture.suggestedFilename(), /\.png$/);
+    const bytes = readFileSync(await picture.path());
+    assert.equal(bytes.subarray(1, 4).toString(), 'PNG');
+    assert.ok(bytes.readUInt32BE(16) > 1000, 'it has the pixels of a picture');
+  }));
+
+test('a ring shows what was asked, by whom and when, and its evidence by night, as the command line has them', () =>
+  on('analyst', { at: `/rings/${ring.id}` }, async (page) => {
+    await settled(page);
+    const told = desk.json('ring', ring.id);
+    const asked = page.getByRole('table', { name: 'Families of the ring' });
+    const first = desk.json('family', told.rings[0].families[0].family_id, '--key', desk.key).family;
+    const fixed = first.template_parts.map((part) => part.text ?? '').sort((a, b) => b.length - a.length)[0];
+    assert.ok((await asked.locator('tbody tr').first().innerText()).replace(/\s+/g, ' ').includes(fixed.trim().slice(0, 30)), fixed);
+    const marks = await page.locator('figure', { hasText: 'When its accounts used each family' }).locator('rect.tickmark').count();
+    assert.ok(told.moments_left_out === 0 && marks > 0 && marks <= told.moments.length, `${marks} of ${told.moments.length}`);
+    const graph = page.locator('figure', { hasText: 'Accounts and the families that they share' });
+    const pairs = new Set(told.moments.map(([member, family]) => `${member} ${told.rings[0].families[family].family_id}`)).size;
+    assert.ok((await graph.innerText()).includes(`of ${pairs} lines`), await graph.innerText());
+    assert.equal(await graph.locator('line.tie').count(), Number(/(\d+) of \d+ lines/.exec(await graph.innerText())[1]));
+    const nights = page.getByRole('table', { name: 'Evidence by night' }).locator('tbody tr');
+    assert.equal(await nights.count(), told.by_night.length);
+    assert.ok((await nights.last().innerText()).includes(told.by_night.at(-1).log10_e.toFixed(1)));
+  }));
+
+test('order, filters and the chosen row stand in the address, and whoever is sent it sees the same', () =>
+  on('analyst', { at: `/rings/${ring.id}?order=alike` }, async (page) => {
+    await settled(page);
+    assert.equal(await page.getByLabel('Order of the accounts').inputValue(), 'alike');
+    const members = page.locator('.table', { has: page.locator('caption', { hasText: /^Members$/ }) });
+    await members.getByRole('button', { name: 'Shared' }).click();
+    await members.getByRole('button', { name: 'Shared' }).click();
+    assert.match(page.url(), /order=alike&sort=members\.\d\.up$/);
+    const row = members.locator('tbody tr').nth(4);
+    const name = await row.locator('th').innerText();
+    await row.locator('td').nth(1).click();
+    assert.ok(page.url().endsWith(`#members/${name}`), page.url());
+    const order = await members.locator('tbody th').allInnerTexts();
+    await page.goto('about:blank');
+    const sent = await desk.page(null, { at: '/' });
+    await sent.context().close();
+    await page.goBack();
+    await settled(page);
+    assert.deepEqual(await members.locator('tbody th').allInnerTexts(), order);
+    await page.waitForFunction((wanted) => document.activeElement?.textContent === wanted, name);
+    // A row that the table does not show at first is shown when an address names it.
+    const last = desk.json('ring', ring.id).members.at(-1).account;
+    await desk.go(page, `/rings/${ring.id}#members/${last}`);
+    await page.reload();
+    await settled(page);
+    await page.waitForFunction((wanted) => document.activeElement?.textContent === wanted, last);
+    await desk.go(page, '/rings?sort=rings.99.up&sort=%3Cscript%3E#%E0%A4%A');
+    assert.equal(await page.getByRole('alert').count(), 0);
+  }));
+
+test('a case is assigned, and a question is kept and asked again', () =>
+  on('analyst', { at: `/rings/${ring.id}` }, async (page) => {
+    await settled(page);
+    const hostile = '<b onclick=window.ran=1>\u202e';
+    for (const name of [hostile, 'analyst of the tests']) {
+      await page.getByRole('button', { name: /^Assign/ }).click();
+      await page.getByLabel('Name', { exact: true }).fill(name);
+      await page.getByRole('button', { name: 'Assign', exact: true }).last().click();
+      await page
+        .getByText(`Assigned to ${name.slice(0, 20)}`)
+        .first()
+        .waitFor();
+      await settled(page);
+    }
+    assert.equal(desk.json('ring', ring.id).rings[0].assignee, 'analyst of the tests');
+    const question = `Viaduct "><iframe srcdoc="<script>parent.ran=1</script>">`;
+    await desk.go(page, `/search?${new URLSearchParams({ q: question, least_percent: '20' })}`);
+    await page.getByRole('button', { name: 'Keep this question' }).click();
+    await page.getByLabel('Name', { exact: true }).fill(hostile);
+    assert.deepEqual(await breaches(page), []);
+    await page.getByRole('button', { name: 'Keep', exact: true }).click();
+    await page.getByRole('link', { name: 'All kept questions' }).click();
+    await page.waitForURL(/\/cases$/);
+    await settled(page);
+    const kept = page.getByRole('table', { name: 'Kept questions' });
+    assert.ok((await kept.innerText()).includes(question));
+    assert.deepEqual(await breaches(page), []);
+    await shot(page, 'cases-kept');
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.ok((await wide(page)) <= 0);
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.getByLabel('Whose cases').selectOption('mine');
+    await page.waitForURL(/whose=mine$/);
+    await settled(page);
+    assert.ok((await page.getByRole('table', { name: /Rings with/ }).innerText()).includes(ring.id));
+    await kept.getByRole('link').first().click();
+    await page.waitForURL(/\/search/);
+    await settled(page);
+    assert.equal(await page.getByLabel('Prompt', { exact: true }).inputValue(), question);
+    assert.equal(await page.getByLabel(/Similarity, at least/).inputValue(), '20');
+    await page.goBack();
+    await settled(page);
+    await kept.getByRole('button', { name: /^Remove/ }).click();
+    await page.getByText('No question is kept.').waitFor();
   }));
 
 test('a note and a disposition are kept, with who and what, and hostile ones are text', () =>
@@ -299,6 +399,24 @@ test('the result of a watermark test is opened in the browser and sent nowhere',
     for (const words of ['Marked', '−8.8', '97.0%', '4 tests', hostile]) assert.ok(said.includes(words), words);
     assert.deepEqual(await breaches(page), []);
     await shot(page, 'watermark-result');
+    // Two files, one with a curve and the band of its decoys, under a name that attacks.
+    const curve = Array.from({ length: 64 }, (_, i) => ({ scored: 10 * (i + 1), log10_p: -0.15 * (i + 1) }));
+    const drawn = { ...result, results: [{ ...one, key_id: 'k1', tokens: 992, curve, decoys: { ...decoys, band: curve.map(() => [-1.2, -0.02]) } }] };
+    await page
+      .getByLabel('Result of a test, as JSON')
+      .setInputFiles(
+        [`${hostile}.json`, 'two.json'].map((name) => ({ name, mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(drawn)) })),
+      );
+    const along = page.locator('figure', { hasText: 'along the text, against tokens' });
+    assert.equal(await along.locator('polyline').count(), 2);
+    assert.equal(await along.locator('polygon').count(), 2);
+    assert.ok((await text(page)).includes('one of 2'));
+    assert.deepEqual(await breaches(page), []);
+    await shot(page, 'watermark-two');
+    for (const width of [390, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      assert.ok((await wide(page)) <= 0);
+    }
     await give('{"results": [');
     await page.getByRole('alert').waitFor();
     assert.equal(page.asked.length, asked);
@@ -392,7 +510,10 @@ for (const role of ['viewer', 'analyst']) {
       const check = async (name) => {
         await settled(page);
         await page.waitForTimeout(30);
-        assert.ok((await wide(page)) <= 0, `${name} is wider than the window`);
+        for (const width of [390, 1280]) {
+          await page.setViewportSize({ width, height: 900 });
+          assert.ok((await wide(page)) <= 0, `${name} is wider than a window of ${width}`);
+        }
         assert.equal(await page.locator('main :is(script, iframe, img, object, embed, link, meta, style, base, form[action])').count(), 0, name);
         assert.equal(await page.evaluate(() => window.ran), undefined, name);
         assert.deepEqual(page.saw, [], name);
@@ -429,10 +550,99 @@ for (const role of ['viewer', 'analyst']) {
       await check('tonight');
       await desk.go(page, '/map');
       await check('map');
-      await desk.go(page, '/evidence');
-      await check('evidence');
+      for (const path of ['/evidence', '/cases', '/registry', '/rings', `/rings/${ring.id}`]) {
+        await desk.go(page, path);
+        await check(path);
+      }
     }));
 }
+
+test('hostile prompts are text in every file that leaves', () =>
+  on('analyst', { at: '/watermark' }, async (page) => {
+    await settled(page);
+    const rows = PROMPTS.map(([name, prompt]) => ({
+      scheme: name,
+      key_id: prompt.slice(0, 40),
+      log10_p: -1,
+      adjusted_log10_p: -1,
+      verdict: 'Inconclusive',
+      rule: prompt,
+    }));
+    await page
+      .getByLabel('Result of a test, as JSON')
+      .setInputFiles({ name: 'r.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify({ results: rows })) });
+    const [file] = await Promise.all([page.waitForEvent('download'), page.locator('figure').first().getByRole('button', { name: 'SVG' }).click()]);
+    const svg = readFileSync(await file.path(), 'utf8');
+    assert.ok(svg.includes('&lt;script&gt;'), 'a hostile name is drawn');
+    const list = await desk.page('analyst', { at: '/families?since=2025-03-08T00%3A00%3A00Z' });
+    await settled(list);
+    const [table] = await Promise.all([list.waitForEvent('download'), list.getByRole('button', { name: 'CSV' }).click()]);
+    const files = { 'families of the page': readFileSync(await table.path(), 'utf8') };
+    await list.context().close();
+    const get = (path) =>
+      page.evaluate(async (path) => {
+        const answer = await fetch(path, { headers: { 'Stillhunt-Purpose': 'a test of exports' } });
+        return {
+          status: answer.status,
+          type: answer.headers.get('content-type'),
+          named: answer.headers.get('content-disposition'),
+          text: await answer.text(),
+        };
+      }, path);
+    for (const [what, format] of [
+      ['families', 'csv'],
+      ['members', 'csv'],
+      ['rings', 'csv'],
+      ['families', 'json'],
+      ['rings', 'json'],
+      ['rings', 'stix'],
+      ['rings', 'ocsf'],
+      ['rings', 'misp'],
+      ['rings', 'graphml'],
+      ['rings', 'gexf'],
+    ]) {
+      const answer = await get(`/api/v1/export/${what}?format=${format}`);
+      if (answer.status === 422) continue;
+      assert.equal(answer.status, 200, `${what} ${format}: ${answer.text.slice(0, 300)}`);
+      assert.match(answer.named, /^attachment/);
+      assert.doesNotMatch(answer.type, /html/);
+      if (format === 'csv') files[`${what}, exported`] = answer.text;
+      else if (['graphml', 'gexf'].includes(format))
+        assert.equal(
+          await page.evaluate(
+            (xml) => new DOMParser().parseFromString(xml, 'application/xml').querySelectorAll('parsererror, script').length,
+            answer.text,
+          ),
+          0,
+          format,
+        );
+      else for (const line of format === 'ocsf' ? answer.text.trim().split('\n') : [answer.text]) JSON.parse(line);
+    }
+    assert.equal(Object.keys(files).length, 4);
+    for (const [name, csv] of Object.entries(files)) {
+      // A cell starts a line, or follows a comma, with or without a quote.
+      assert.doesNotMatch(csv, /(^|\n|,)"?[=+@|%]/, `${name} has no formula`);
+      assert.doesNotMatch(
+        csv,
+        /[\u0000-\u0009\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/,
+        `${name} has no control`,
+      );
+      assert.ok(csv.length < 4 << 20, `${name} is bounded`);
+    }
+    assert.ok(files['families of the page'].includes('HYPERLINK'));
+    // The drawing by itself, opened as a document from a server that sets no policy: nothing in it runs or asks.
+    const alone = await page.context().newPage();
+    const asked = [];
+    alone.on('request', (request) => asked.push(request.url()));
+    await alone.route('http://drawing.test/**', (route) => route.fulfill({ contentType: 'image/svg+xml', body: svg }));
+    await alone.goto('http://drawing.test/a.svg');
+    await alone.waitForTimeout(200);
+    assert.equal(await alone.evaluate(() => window.ran), undefined);
+    assert.deepEqual(
+      asked.filter((url) => url !== 'http://drawing.test/a.svg' && !url.endsWith('/favicon.ico')),
+      [],
+    );
+  }));
 
 test('views are usable within 300 ms', () =>
   on('analyst', {}, async (page) => {

@@ -16,6 +16,8 @@ const MOST_FILES = 24;
 // Lines of the drawing, and rows of the one below it.
 const LINES = 6;
 const ROWS = 24;
+// The drawing along the text ends here: a text that is marked all through would flatten every other.
+const DEEPEST = -100;
 let opened = [];
 
 const VERDICT = {
@@ -59,12 +61,18 @@ function curves(tests, alpha) {
   const end = (r) => (tokens ? r.tokens : r.curve.at(-1).scored),
     place = (r, i) => (tokens ? ((i + 1) / r.curve.length) * r.tokens : r.curve[i].scored);
   const far = Math.max(1, ...drawn.map(end)),
-    low = Math.min(line * 1.5, ...drawn.flatMap((r) => r.curve.map((p) => p.log10_p)));
+    low = Math.max(DEEPEST, Math.min(line * 1.5, ...drawn.flatMap((r) => r.curve.map((p) => p.log10_p))));
+  // A curve that goes deeper is drawn as far as the floor.
+  const drawnTo = (r) => {
+    const at = r.curve.findIndex((p) => p.log10_p <= low);
+    return at < 0 ? r.curve : r.curve.slice(0, at + 1);
+  };
+  const deeper = drawn.some((r) => r.curve.some((p) => p.log10_p < low));
   const left = tests.filter((r) => r.curve.length > 1).length - drawn.length;
   return figure({
     title: `log₁₀ p along the text, against ${tokens ? 'tokens' : 'windows scored'}`,
     name: 'watermark-curve',
-    note: `shaded: 5% to 95% of the decoy keys at the same place; dashed: the level before adjustment${left > 0 ? `; ${many(left, 'curve', 'curves')} of larger p left out` : ''}`,
+    note: `shaded: 5% to 95% of the decoy keys at the same place; dashed: the level before adjustment${deeper ? `; curves go on below ${decimal(low, 0)}` : ''}${left > 0 ? `; ${many(left, 'curve', 'curves')} of larger p left out` : ''}`,
     label: drawn.map((r) => `${label(r, several)}: log10 p falls to ${decimal(r.curve.at(-1).log10_p)} after ${count(end(r))}`).join('; '),
     draw: (width) => {
       const gutter = 46,
@@ -100,7 +108,7 @@ function curves(tests, alpha) {
       drawn.forEach((r, i) =>
         marks.push(
           put(
-            s('polyline', { class: `line k${i}`, points: [at(0, 0), ...r.curve.map((p, n) => at(place(r, n), p.log10_p))].join(' ') }),
+            s('polyline', { class: `line k${i}`, points: [at(0, 0), ...drawnTo(r).map((p, n) => at(place(r, n), p.log10_p))].join(' ') }),
             s('title', null, `${label(r, several)}: log10 p ${decimal(r.curve.at(-1).log10_p)} after ${count(r.curve.at(-1).scored)} windows`),
           ),
         ),
@@ -227,7 +235,12 @@ function result() {
         rows: tests,
         columns: [
           ...(several ? [{ head: 'Document', value: (r) => r.file, show: (r) => shown(r.file, { most: 60 }) }] : []),
-          { head: 'Key', rowhead: true, value: (r) => r.key, show: (r) => h('span', { class: 'mono' }, shown(r.key, { most: 40 })) },
+          {
+            head: 'Key',
+            rowhead: true,
+            value: (r) => r.key,
+            show: (r) => h('span', { class: r.key.length > 20 ? 'mono' : 'id' }, shown(r.key, { most: 40 })),
+          },
           ...(tests.some((r) => r.of) ? [{ head: 'Set or ring', value: (r) => r.of, show: (r) => shown(r.of || '–', { most: 40 }) }] : []),
           { head: 'Scheme', value: (r) => r.way, show: (r) => shown(r.way, { most: 60 }) },
           {
