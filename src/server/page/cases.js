@@ -60,7 +60,7 @@ export async function view({ query, signal, go, again }) {
         [
           ['to be judged', count(open.length)],
           ['judged', count(judged.length)],
-          ['notes', count(history.length)],
+          ['lines of history', count(history.length)],
         ],
         'strip',
       ),

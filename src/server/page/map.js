@@ -6,6 +6,7 @@
 
 import { h, s, put, link, count, many, decimal, plain } from './dom.js';
 import { get, post, each, may } from './api.js';
+import { failure } from './dialog.js';
 import { table } from './table.js';
 import { figure } from './chart.js';
 import { head, section, print, template, textOf } from './parts.js';
@@ -15,10 +16,16 @@ const ASKED = 60;
 const LEAST = 0.25;
 
 // Lines between families: the nearest of their prompts.
-async function lines(families, signal) {
+async function lines(families, signal, told) {
   const known = new Map(families.map((family, i) => [family.id, i])),
     best = new Map();
-  const answers = await each(families, (family) => post('/similar', { text: [...textOf(family)].slice(0, 4000).join(''), k: ASKED }, { signal }), 3);
+  let asked = 0;
+  const answers = await each(families, async (family) => {
+    const answer = await post('/similar', { text: [...textOf(family)].slice(0, 4000).join(''), k: ASKED }, { signal });
+    asked += 1;
+    told(asked);
+    return answer;
+  });
   answers.forEach((answer, i) =>
     (answer?.hits ?? []).forEach((hit) => {
       const j = known.get(hit.family_id);
@@ -27,12 +34,13 @@ async function lines(families, signal) {
       best.set(key, Math.max(best.get(key) ?? -1, hit.similarity));
     }),
   );
-  return [...best]
+  const edges = [...best]
     .map(([key, similarity]) => {
       const [a, b] = key.split(' ').map(Number);
       return { a, b, similarity };
     })
     .sort((x, y) => y.similarity - x.similarity || x.a - y.a || x.b - y.b);
+  return { edges, failed: answers.filter((answer) => answer === null).length };
 }
 
 // Places in the unit square: lines pull by their similarity, neighbours push, and all lean to the middle.
@@ -146,36 +154,51 @@ export async function view({ signal }) {
       ],
     };
   const families = (await get('/families', { query: { level: 'near-duplicate', limit: MOST }, signal })).families.slice(0, MOST);
-  const edges = families.length > 1 ? await lines(families, signal) : [];
-  return {
-    title: 'Map',
-    nodes: [
-      head('Map', 'Families by similarity', about, print()),
-      families.length === 0 ? h('p', { class: 'empty' }, 'This store has no near-duplicate families yet.') : draw(families, edges),
-      families.length > 0 &&
-        h(
-          'p',
-          { class: 'soft' },
-          `The ${many(families.length, 'near-duplicate family', 'near-duplicate families')} of most accounts. For each, the ${count(ASKED)} nearest prompts were asked for; a line is drawn from ${decimal(LEAST, 2)} on. What you see here is exploratory: a group that is drawn from it must be proposed and confirmed on later days before it is a ring.`,
-        ),
-      section(
-        'Lines',
-        null,
-        table({
-          name: 'map-lines',
-          caption: 'Similarity of families',
-          rows: edges,
-          most: 30,
-          empty: 'No two of these families are alike.',
-          columns: [
-            { head: 'Similarity', n: true, value: (e) => e.similarity, show: (e) => decimal(e.similarity, 3) },
-            { head: 'Family', rowhead: true, value: (e) => families[e.a].id, show: (e) => link(families[e.a].id) },
-            { head: 'Its template', wide: true, value: (e) => textOf(families[e.a]), show: (e) => template(families[e.a], { most: 90 }) },
-            { head: 'and family', value: (e) => families[e.b].id, show: (e) => link(families[e.b].id) },
-            { head: 'its template', wide: true, value: (e) => textOf(families[e.b]), show: (e) => template(families[e.b], { most: 90 }) },
-          ],
-        }),
-      ),
-    ],
-  };
+  const waiting = h('p', { class: 'waiting', role: 'status' }, 'Searching for the text of each family …'),
+    out = h('div', { 'aria-busy': 'true' }, waiting);
+  const later = lines(families, signal, (n) =>
+    waiting.replaceChildren(`Searching for the text of each family: ${count(n)} of ${count(families.length)} …`),
+  )
+    .then(
+      ({ edges, failed }) => {
+        out.replaceChildren();
+        put(out, drawn(families, edges, failed));
+      },
+      (cause) => {
+        if (cause.name !== 'AbortError') out.replaceChildren(failure(cause));
+      },
+    )
+    .finally(() => out.removeAttribute('aria-busy'));
+  return { title: 'Map', later, nodes: [head('Map', 'Families by similarity', about, print()), out] };
+}
+
+function drawn(families, edges, failed) {
+  if (families.length === 0) return h('p', { class: 'empty' }, 'This store has no near-duplicate families yet.');
+  return [
+    failed > 0 && h('p', { class: 'warn' }, `${many(failed, 'search', 'searches')} of ${count(families.length)} failed; their lines are missing.`),
+    draw(families, edges),
+    h(
+      'p',
+      { class: 'soft' },
+      `The ${many(families.length, 'near-duplicate family', 'near-duplicate families')} of most accounts. For each, the ${count(ASKED)} nearest prompts were asked for; a line is drawn from ${decimal(LEAST, 2)} on. What you see here is exploratory: a group that is drawn from it must be proposed and confirmed on later days before it is a ring.`,
+    ),
+    section(
+      'Lines',
+      null,
+      table({
+        name: 'map-lines',
+        caption: 'Similarity of families',
+        rows: edges,
+        most: 30,
+        empty: 'No two of these families are alike.',
+        columns: [
+          { head: 'Similarity', n: true, value: (e) => e.similarity, show: (e) => decimal(e.similarity, 3) },
+          { head: 'Family', rowhead: true, value: (e) => families[e.a].id, show: (e) => link(families[e.a].id) },
+          { head: 'Its template', wide: true, value: (e) => textOf(families[e.a]), show: (e) => template(families[e.a], { most: 90 }) },
+          { head: 'and family', value: (e) => families[e.b].id, show: (e) => link(families[e.b].id) },
+          { head: 'its template', wide: true, value: (e) => textOf(families[e.b]), show: (e) => template(families[e.b], { most: 90 }) },
+        ],
+      }),
+    ),
+  ];
 }
