@@ -262,6 +262,9 @@ pub(crate) struct Similar {
     /// Only exchanges before this time
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
+    /// Only exchanges of these nights by number, both included: 3..5, or 4 for one
+    #[arg(long, value_name = "FROM..TO", value_parser = nights)]
+    pub(crate) nights: Option<(u32, u32)>,
     /// Only this account, by pseudonym or (with the key) by name
     #[arg(long, value_name = "ACCOUNT")]
     pub(crate) account: Option<String>,
@@ -304,6 +307,24 @@ pub(crate) struct ListArgs {
     /// Only families seen at or after this time
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
+    /// Only families seen before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only families with a request of these nights by number, both included: 3..5, or 4 for one
+    #[arg(long, value_name = "FROM..TO", value_parser = nights)]
+    pub(crate) nights: Option<(u32, u32)>,
+    /// Only families with a request to this served model
+    #[arg(long, value_name = "NAME")]
+    pub(crate) served_model: Option<String>,
+    /// Only families that this account used, by pseudonym or (with the key) by name
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+    /// Only families that the known text of this name explains
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stratum: Option<String>,
+    /// Only families whose texts are at least so similar to each other, -1 to 1; fragments and system prompts have no such number
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
+    pub(crate) similarity: Option<f32>,
     /// Only families whose exchanges are all of the newest night
     #[arg(long)]
     pub(crate) new: bool,
@@ -503,6 +524,15 @@ pub(crate) enum RegistryCommand {
 fn kind(text: &str) -> Result<Kind, String> {
     let found = Kind::ALL.into_iter().find(|kind| kind.word() == text);
     found.ok_or_else(|| format!("expected {}", Kind::ALL.map(Kind::word).join(", ")))
+}
+
+/// Nights by number: one, or from one to another.
+fn nights(text: &str) -> Result<(u32, u32), String> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    match (from.trim().parse::<u32>(), to.trim().parse::<u32>()) {
+        (Ok(from), Ok(to)) if from <= to => Ok((from, to)),
+        _ => Err("expected nights as 3..5, or one number".to_owned()),
+    }
 }
 
 fn disposition(text: &str) -> Result<Disposition, String> {

@@ -60,6 +60,7 @@ pub(crate) fn similar(args: &Similar) -> Result<()> {
         k: if args.all { 0 } else { args.k },
         since: args.since.as_deref().map(config::moment).transpose()?,
         until: args.until.as_deref().map(config::moment).transpose()?,
+        nights: args.nights,
         account: args.account.as_deref().map(|account| config::account(&args.common, account)).transpose()?,
         model: args.served_model.clone(),
         family: args.family.as_deref().map(family_id).transpose()?,
@@ -126,7 +127,7 @@ fn marked(hit: &SimilarHit) -> String {
     out
 }
 
-fn list_query(args: &ListArgs) -> Result<ListQuery> {
+fn list_query(args: &ListArgs, common: &super::args::Common) -> Result<ListQuery> {
     let level = args.level.as_deref().map(|level| {
         level.parse::<Level>().map_err(|()| {
             Error::new(
@@ -139,6 +140,12 @@ fn list_query(args: &ListArgs) -> Result<ListQuery> {
         most: args.most,
         level: level.transpose()?,
         since: args.since.as_deref().map(config::moment).transpose()?,
+        until: args.until.as_deref().map(config::moment).transpose()?,
+        nights: args.nights,
+        model: args.served_model.clone(),
+        account: args.account.as_deref().map(|account| config::account(common, account)).transpose()?,
+        known: args.stratum.clone(),
+        least_similarity: args.similarity,
         new_tonight: args.new,
         least_accounts: args.accounts,
         trivial: args.trivial,
@@ -150,7 +157,7 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     threads(args.common.threads)?;
     if args.family == "list" {
         let store = opened(&args.common.store, args.checked)?;
-        let families = lookup::export_families(&store, &list_query(&args.list)?)?;
+        let families = lookup::export_families(&store, &list_query(&args.list, &args.common)?)?;
         return match args.format {
             Format::Json => print::json(&serde_json::json!({ "schema": 1, "families": families })),
             Format::Csv => print::out(&report::csv::families(&families)),
@@ -327,7 +334,7 @@ pub(crate) fn export(args: &Export) -> Result<()> {
         format: what.format(&args.format)?,
         tlp: args.tlp.as_deref().and_then(Tlp::of),
         least: args.at_or_above.rung(),
-        families: ListQuery { most: usize::MAX, trivial: true, ..list_query(&args.list)? },
+        families: ListQuery { most: usize::MAX, trivial: true, ..list_query(&args.list, &args.common)? },
     };
     let store = opened(&args.common.store, args.checked)?;
     let mut out = print::Long::new();

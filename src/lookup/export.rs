@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// An export that is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Export {
     /// Of what.
     pub what: What,

@@ -19,6 +19,8 @@ pub struct SimilarQuery {
     pub since: Option<Time>,
     /// Only exchanges before this time.
     pub until: Option<Time>,
+    /// Only exchanges of these nights, both included.
+    pub nights: Option<(u32, u32)>,
     /// Only this account's.
     pub account: Option<AccountId>,
     /// Only those that asked this model.
@@ -32,6 +34,8 @@ pub(super) struct Filter<'a> {
     view: &'a View,
     since: i64,
     until: i64,
+    /// Places of the nights that are looked at.
+    nights: std::ops::Range<usize>,
     account: Option<u32>,
     model: Option<u32>,
     /// Leader of the family, and its level.
@@ -64,7 +68,11 @@ impl<'a> Filter<'a> {
         let since = query.since.map_or(i64::MIN, Time::micros);
         let until = query.until.map_or(i64::MAX, Time::micros);
         let system = matches!(family, Some((Level::System, _)));
-        let open = account.is_none() && model.is_none() && query.since.is_none() && query.until.is_none() && !system;
+        let is_before = |last: u32| move |of: &crate::store::Night| of.night <= last;
+        let place = |last: u32| store.nights().partition_point(is_before(last));
+        let nights = query.nights.map_or(0..usize::MAX, |(from, to)| place(from.saturating_sub(1))..place(to));
+        let whole = query.since.is_none() && query.until.is_none() && query.nights.is_none();
+        let open = account.is_none() && model.is_none() && whole && !system;
         let texts = match family {
             Some((Level::Fragment, head)) => {
                 let of_prompts = view.fragments[head as usize].field() == Field::Prompt;
@@ -76,11 +84,13 @@ impl<'a> Filter<'a> {
             }
             _ => None,
         };
-        Ok(Self { view, since, until, account, model, family, texts, open })
+        Ok(Self { view, since, until, nights, account, model, family, texts, open })
     }
 
-    pub(super) fn passes(&self, posting: &Posting) -> bool {
-        (self.since..self.until).contains(&posting.time)
+    /// Whether an exchange passes, of the night at a place.
+    pub(super) fn passes(&self, night: usize, posting: &Posting) -> bool {
+        self.nights.contains(&night)
+            && (self.since..self.until).contains(&posting.time)
             && self.account.is_none_or(|account| account == posting.account)
             && self.model.is_none_or(|model| model == posting.model)
             && self.family.is_none_or(|(level, key)| level != Level::System || key == posting.system)
@@ -93,7 +103,7 @@ impl<'a> Filter<'a> {
             Some((Level::Exact, leader)) => prompt == leader,
             Some((Level::Fragment, _)) => self.texts.as_ref().is_none_or(|texts| texts.binary_search(&prompt).is_ok()),
         };
-        in_family && (self.open || self.view.postings_of(prompt).any(|(_, posting)| self.passes(posting)))
+        in_family && (self.open || self.view.postings_of(prompt).any(|(night, posting)| self.passes(night, posting)))
     }
 }
 

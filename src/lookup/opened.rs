@@ -340,7 +340,7 @@ impl<'a> Opened<'a> {
             .iter()
             .map(|Judged { hit, .. }| {
                 let mut all: Vec<(usize, &Posting)> =
-                    self.view.postings_of(hit.id).filter(|(_, posting)| filter.passes(posting)).collect();
+                    self.view.postings_of(hit.id).filter(|(night, posting)| filter.passes(*night, posting)).collect();
                 all.sort_by_key(|(night, posting)| (posting.time, *night, posting.row));
                 all
             })

@@ -50,15 +50,7 @@ pub fn suggest(store: &Store) -> Result<Vec<Candidate>> {
     }
     let mut out = Vec::new();
     for level in [None, Some(Level::System)] {
-        let wanted = ListQuery {
-            most: LOOKED_AT,
-            level,
-            since: None,
-            new_tonight: false,
-            least_accounts: WIDE,
-            trivial: true,
-            after: None,
-        };
+        let wanted = ListQuery { most: LOOKED_AT, level, least_accounts: WIDE, trivial: true, ..ListQuery::default() };
         for family in export_families(store, &wanted)? {
             let is_old = family.fragment.as_ref().is_some_and(|fragment| fragment.registry_candidate);
             let old = is_old.then(|| "old, and common among all accounts".to_owned());

@@ -2,12 +2,12 @@
 //! are ranked by accounts, then requests, then name.
 
 use super::details::details;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::family::calibrate::Calibration;
 use crate::family::judge::RULE_VERSION;
 use crate::family::length::{Lengths, Thresholds, length_words};
 use crate::family::template::{self, Part, Template};
-use crate::ids::{Digest, FamilyId, Level, Time};
+use crate::ids::{AccountId, Digest, FamilyId, Level, Time};
 use crate::report::{
     Counts, DayCount, Family, FamilyNight, Length, ModelCount, Night, Parameters, Report, SCHEMA, Totals,
 };
@@ -15,8 +15,9 @@ use crate::store::facts::Head;
 use crate::store::{Store, tables};
 use crate::stored::fragment_families::{fragment_family_of, template_of};
 use crate::stored::known::SINGLE;
+use crate::stored::registry::{self, Registered};
 use crate::stored::rows::{by_system, exchange_ids, system_texts};
-use crate::stored::standing::{Standing, Standings, accounts_of, add, count_one, family_key, level_of};
+use crate::stored::standing::{OfOne, Standing, Standings, accounts_of, add, count_one, family_key, level_of};
 use crate::stored::totals;
 use crate::stored::view::{Row, View};
 use crate::stored::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
@@ -150,8 +151,8 @@ fn rank(a: &Head, b: &Head) -> std::cmp::Ordering {
     b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(id(a).cmp(&id(b)))
 }
 
-/// Which families a list shows.
-#[derive(Clone, Copy, Debug)]
+/// Which families a list shows. Without anything, none: say how many.
+#[derive(Clone, Debug, Default)]
 pub struct ListQuery {
     /// At most this many.
     pub most: usize,
@@ -159,6 +160,18 @@ pub struct ListQuery {
     pub level: Option<Level>,
     /// Only those seen at or after this time.
     pub since: Option<Time>,
+    /// Only those seen before this time.
+    pub until: Option<Time>,
+    /// Only those with a request of one of these nights, both included.
+    pub nights: Option<(u32, u32)>,
+    /// Only those with a request to this served model.
+    pub model: Option<String>,
+    /// Only those that this account used.
+    pub account: Option<AccountId>,
+    /// Only those that the known text of this name explains: their stratum.
+    pub known: Option<String>,
+    /// Only those whose texts are at least so similar to each other, in [−1, 1]; those of one text are 1, fragments and system prompts have no such number.
+    pub least_similarity: Option<f32>,
     /// Only those whose exchanges are all of the newest night.
     pub new_tonight: bool,
     /// Only those with at least this many accounts.
@@ -232,20 +245,70 @@ impl<'a> Ranked<'a> {
     /// Families that a list shows, best ranked first, described.
     fn list(&self, wanted: &ListQuery) -> Result<Vec<Family>> {
         let newest = self.describe.store.nights().last().map_or(0, |night| night.night);
+        let chosen = self.chosen(wanted)?;
         let shown = |head: &&Head| {
             let level = level_of(head.family).0;
             wanted.level.map_or(level != Level::System, |wanted| wanted == level)
                 && head.accounts >= wanted.least_accounts
                 && wanted.since.is_none_or(|since| head.last >= since.micros())
                 && (!wanted.new_tonight || head.first_night == newest)
+                && wanted.until.is_none_or(|until| head.first < until.micros())
+                && wanted.nights.is_none_or(|(from, to)| head.first_night <= to && from <= head.last_night)
+                && chosen.iter().all(|families| families.contains(&head.family))
                 && (wanted.trivial || head.trivial == 0)
                 && wanted.after.is_none_or(|after| after.before(head))
         };
         let all = self.listed.iter().chain(&self.trivial).chain(&self.systems).chain(&self.known);
         let mut picked: Vec<&Head> = all.filter(shown).collect();
         picked.sort_by(|a, b| rank(a, b));
-        picked.truncate(wanted.most);
-        self.all(picked)
+        let model =
+            match &wanted.model {
+                Some(name) => Some(self.describe.models.iter().position(|of| of == name).ok_or_else(|| {
+                    Error::new(ErrorKind::Input, format!("expected a model of the store, got {name:?}"))
+                })?),
+                None => None,
+            };
+        if model.is_none() && wanted.nights.is_none() && wanted.least_similarity.is_none() {
+            picked.truncate(wanted.most);
+            return self.all(picked);
+        }
+        // What these ask stands behind a family, and is read of as many as it takes to fill the list.
+        let passes = |Standing { head, behind }: &Standing| {
+            let similar = match level_of(head.family).0 {
+                Level::NearDuplicate => Some(behind.smallest),
+                Level::Exact => Some(1.0),
+                _ => None,
+            };
+            let in_nights = |(from, to)| behind.nights.iter().any(|(night, ..)| (from..=to).contains(night));
+            model.is_none_or(|model| behind.models.contains_key(&(model as u32)))
+                && wanted.nights.is_none_or(in_nights)
+                && wanted.least_similarity.is_none_or(|least| similar.is_some_and(|similar| similar >= least))
+        };
+        let standings = picked.into_iter().filter_map(|head| self.standings.of(head.family)).filter(passes);
+        self.describe.all(&standings.take(wanted.most).collect::<Vec<_>>())
+    }
+
+    /// Sets of families, each of which a list must hold: those of an account, and those that a known text explains.
+    fn chosen(&self, wanted: &ListQuery) -> Result<Vec<BTreeSet<u64>>> {
+        let Describe { store, view, .. } = self.describe;
+        let mut out = Vec::new();
+        if let Some(account) = wanted.account {
+            let query = "SELECT account FROM accounts WHERE id = ?1";
+            let number: Vec<u32> = store.catalog().all(query, [account.to_string()], |row| row.get(0))?;
+            let unknown = || Error::new(ErrorKind::Input, format!("expected an account of the store, got {account}"));
+            let number = number.first().copied().ok_or_else(unknown)?;
+            out.push(OfOne::new(store, view, &self.standings, number)?.requests.into_keys().collect());
+        }
+        if let Some(name) = &wanted.known {
+            let query = "SELECT fragment FROM fragments WHERE known = ?1";
+            let fragments: Vec<u32> = store.catalog().all(query, [name], |row| row.get(0))?;
+            let entries = registry::entries(store)?;
+            let families = Registered::of(&entries, store, view)?.families;
+            let registered = families.into_iter().filter(|(_, place)| entries[*place].name == *name);
+            let fragments = fragments.into_iter().map(|number| family_key(Level::Fragment, number));
+            out.push(fragments.chain(registered.map(|(family, _)| family)).collect());
+        }
+        Ok(out)
     }
 
     fn all<'h>(&self, heads: impl IntoIterator<Item = &'h Head>) -> Result<Vec<Family>> {

@@ -90,7 +90,16 @@ impl Store {
             let family = family.as_deref().map(crate::cli::family_id).transpose()?;
             let account = account.as_deref().map(|account| self.id_of(account)).transpose()?;
             let (since, until) = (moment(since)?, moment(until)?);
-            json(&opened.similar(&SimilarQuery { text, k, since, until, account, model: served_model, family })?)
+            json(&opened.similar(&SimilarQuery {
+                text,
+                k,
+                since,
+                until,
+                account,
+                model: served_model,
+                family,
+                nights: None,
+            })?)
         });
         Ok(found?.0)
     }

@@ -54,19 +54,30 @@ pub(super) struct Reply {
     /// What is to be logged before it is sent.
     pub(super) did: Vec<Access>,
     pub(super) cookie: Option<String>,
+    /// Whether texts are sent in full length.
+    pub(super) whole: bool,
 }
 
 pub(super) type Answer = Result<Reply, Fault>;
 
 impl Reply {
     fn json(value: Value) -> Self {
-        Self { status: 200, body: Body::Json(value), did: Vec::new(), cookie: None }
+        Self { status: 200, body: Body::Json(value), did: Vec::new(), cookie: None, whole: false }
     }
 
     fn with(mut self, did: Vec<Access>) -> Self {
         self.did.extend(did);
         self
     }
+}
+
+/// Refuses who has not said what texts are wanted for.
+fn purposed(asked: &Asked, why: &str) -> Result<(), Fault> {
+    if asked.reader.purposed {
+        return Ok(());
+    }
+    Err(Fault::new(403, "purpose_required", format!("expected a purpose, since {why}"))
+        .hint("send the header Stillhunt-Purpose, or log in with a purpose"))
 }
 
 /// Longest list of the provider's own names of accounts.
@@ -142,7 +153,7 @@ pub(super) fn close_session(state: &State, asked: &Asked) -> Answer {
     if let Some(name) = asked.who.as_ref().and_then(|who| who.session.as_deref()) {
         state.sessions.close(name);
     }
-    Ok(Reply { status: 204, body: Body::Nothing, did: Vec::new(), cookie: Some(cookie(state, "", 0)) })
+    Ok(Reply { status: 204, body: Body::Nothing, did: Vec::new(), cookie: Some(cookie(state, "", 0)), whole: false })
 }
 
 // Reports and lists.
@@ -183,6 +194,23 @@ pub(super) fn nights(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
     })))
 }
 
+/// Nights, both included, where one end or both are given.
+fn nights_of(given: &Given) -> Option<(u32, u32)> {
+    let of = |name: &str, otherwise: u32| given.number(name).map_or(otherwise, |number| number as u32);
+    let any = ["from_night", "to_night"].iter().any(|name| given.number(name).is_some());
+    any.then(|| (of("from_night", 0), of("to_night", u32::MAX)))
+}
+
+/// A viewer asks for nothing by what they must not see.
+fn only_seen(asked: &Asked, names: &[&str]) -> Result<(), Fault> {
+    match names.iter().find(|name| asked.given.text(name).is_some()) {
+        Some(name) if asked.reader.role == Role::Viewer => {
+            Err(Fault::new(403, "forbidden", format!("a viewer asks for no {name}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn wanted(asked: &Asked) -> ListQuery {
     let given = &asked.given;
     let least = given.number("accounts").unwrap_or(0);
@@ -190,6 +218,12 @@ fn wanted(asked: &Asked) -> ListQuery {
         most: asked.limit(),
         level: given.level(),
         since: given.moment("since"),
+        until: given.moment("until"),
+        nights: nights_of(given),
+        model: given.text("model").map(str::to_owned),
+        account: given.account("account"),
+        known: given.text("stratum").map(str::to_owned),
+        least_similarity: given.number("least_percent").map(|percent| percent as f32 / 100.0),
         new_tonight: given.flag("new"),
         // What the role is not told of is not on its pages, so that they are full.
         least_accounts: if asked.reader.role == Role::Viewer { least.max(asked.reader.k) } else { least },
@@ -199,8 +233,10 @@ fn wanted(asked: &Asked) -> ListQuery {
 }
 
 pub(super) fn families(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    only_seen(asked, &["account", "stratum"])?;
     let limit = asked.limit();
-    let mut families = lookup::export_families(held.store(), &ListQuery { most: limit + 1, ..wanted(asked) })?;
+    let wanted = ListQuery { most: limit + 1, ..wanted(asked) };
+    let mut families = lookup::export_families(held.store(), &wanted).map_err(missing)?;
     let more = families.len() > limit;
     families.truncate(limit);
     let next = families.last().filter(|_| more).map(|last| format!("{}.{}.{}", last.accounts, last.requests, last.id));
@@ -218,7 +254,11 @@ pub(super) fn family(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     }
     let mut page = value(&found)?;
     asked.reader.family_page(&mut page);
-    Ok(Reply::json(page).with(asked.read(format!("family {id}"))))
+    let whole = asked.given.flag("whole");
+    if whole {
+        purposed(asked, "texts in full length are read for something")?;
+    }
+    Ok(Reply { whole, ..Reply::json(page) }.with(asked.read(format!("family {id}"))))
 }
 
 pub(super) fn account(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
@@ -231,13 +271,26 @@ pub(super) fn account(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
 pub(super) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let (all, meta) = lookup::rings(held.store())?;
     let least = asked.given.rung();
-    let account = asked.given.account("account");
-    if account.is_some() && asked.reader.role == Role::Viewer {
-        return Err(Fault::new(403, "forbidden", "a viewer asks for no account"));
-    }
+    only_seen(asked, &["account"])?;
+    let given = &asked.given;
+    let (account, family, level) = (given.account("account"), given.family("family"), given.level());
+    let (since, until) = (given.moment("since").map(Time::day), given.moment("until"));
+    // A day of the store may begin at another hour; what is asked for is a day by its date.
+    let is_before = |day: i64, until: Time| day * 86_400_000_000 < until.micros();
+    let shared = |ring: &Ring| {
+        let in_time =
+            |day: i64| since.is_none_or(|since| day >= since) && until.is_none_or(|until| is_before(day, until));
+        ring.families.iter().any(|of| {
+            in_time(of.day)
+                && family.is_none_or(|family| of.family_id == family)
+                && level.is_none_or(|level| of.family_id.level == level)
+        })
+    };
+    let asks = family.is_some() || level.is_some() || since.is_some() || until.is_some();
     let mut listed: Vec<Ring> = all
         .into_iter()
         .filter(|ring| ring.rung >= least && asked.reader.is_told_of(ring.accounts))
+        .filter(|ring| !asks || shared(ring))
         .filter(|ring| account.is_none_or(|account| ring.members.iter().any(|member| member.account == account)))
         .collect();
     if let Some(cursor) = asked.given.text("cursor") {
@@ -279,14 +332,13 @@ pub(super) fn ring(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
 pub(super) fn similar(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let given = &asked.given;
     let text = given.text("text").unwrap_or_default();
-    if given.account("account").is_some() && asked.reader.role == Role::Viewer {
-        return Err(Fault::new(403, "forbidden", "a viewer asks for no account"));
-    }
+    only_seen(asked, &["account"])?;
     let query = SimilarQuery {
         text: text.to_owned(),
         k: given.number("k").unwrap_or(10) as usize,
         since: given.moment("since"),
         until: given.moment("until"),
+        nights: nights_of(given),
         account: given.account("account"),
         model: given.text("model").map(str::to_owned),
         family: given.family("family"),
@@ -316,20 +368,29 @@ pub(super) fn reveal(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
             let (id, name) = named(state, held, text)?;
             (json!({ "schema": 1, "account": id, "name": name.0, "note": name.1 }), format!("account {id}"))
         }
-        (None, Some(id)) => {
-            let found = held.opened.exchange(id).map_err(missing)?;
-            let mut page = value(&found)?;
-            for (from, to) in [("prompt", "text"), ("exchange_id", "exchange")] {
-                page[to] = page[from].take();
-            }
-            if let Some(fields) = page.as_object_mut() {
-                fields.retain(|name, _| !["prompt", "exchange_id"].contains(&name.as_str()));
-            }
-            (page, format!("exchange {id}"))
-        }
+        (None, Some(id)) => (exchange_page(held, id)?, format!("exchange {id}")),
         _ => return Err(Fault::value("expected one of account and exchange, got both or neither")),
     };
-    Ok(Reply::json(page).with(vec![Access { act: "reveal", subject, purpose }]))
+    Ok(Reply { whole: true, ..Reply::json(page) }.with(vec![Access { act: "reveal", subject, purpose }]))
+}
+
+pub(super) fn exchange(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    purposed(asked, "an exchange holds its texts")?;
+    let id = asked.given.text("id").unwrap_or_default();
+    let page = exchange_page(held, id)?;
+    Ok(Reply { whole: true, ..Reply::json(page) }.with(asked.did("reveal", format!("exchange {id}"))))
+}
+
+/// An exchange as it came.
+fn exchange_page(held: &Held, id: &str) -> Result<Value, Fault> {
+    let mut page = value(&held.opened.exchange(id).map_err(missing)?)?;
+    for (from, to) in [("prompt", "text"), ("exchange_id", "exchange")] {
+        page[to] = page[from].take();
+    }
+    if let Some(fields) = page.as_object_mut() {
+        fields.retain(|name, _| !["prompt", "exchange_id"].contains(&name.as_str()));
+    }
+    Ok(page)
 }
 
 /// An account's own name, or why it cannot be told.
@@ -441,7 +502,7 @@ pub(super) fn unsave(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
     let any = asked.reader.role == Role::Admin;
     upkeep::unsave(&state.desk.dir, id, any, &Said { author: asked.name(), time: asked.now }, by).map_err(missing)?;
     let did = asked.did("unsave", format!("question {id}"));
-    Ok(Reply { status: 204, body: Body::Nothing, did, cookie: None })
+    Ok(Reply { status: 204, body: Body::Nothing, did, cookie: None, whole: false })
 }
 
 pub(super) fn registry(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
@@ -499,13 +560,8 @@ pub(super) fn export(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let what = export::What::ALL.into_iter().find(|what| what.word() == word);
     let what = what.ok_or_else(|| Fault::unknown(format!("expected an export, got {word:?}")))?;
     let format = what.format(given.text("format").unwrap_or("csv")).map_err(|error| Fault::value(error.to_string()))?;
-    if what == export::What::Families && !asked.reader.purposed {
-        return Err(Fault::new(
-            403,
-            "purpose_required",
-            "expected a purpose, since an export of families holds their texts",
-        )
-        .hint("send the header Stillhunt-Purpose, or log in with a purpose"));
+    if what == export::What::Families {
+        purposed(asked, "an export of families holds their texts")?;
     }
     let families = ListQuery { most: usize::MAX, trivial: true, after: None, ..wanted(asked) };
     let tlp = given.text("tlp").and_then(Tlp::of);
@@ -514,7 +570,7 @@ pub(super) fn export(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let write: Write2 = Box::new(move |out| lookup::export(held.store(), &wanted, out));
     let body = Body::Stream(format.media(), format!("{}.{}", what.word(), format.ending()), write);
     let did = asked.did("export", format!("{} {}", what.word(), format.word()));
-    Ok(Reply { status: 200, body, did, cookie: None })
+    Ok(Reply { status: 200, body, did, cookie: None, whole: false })
 }
 
 pub(super) fn custody(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
@@ -553,5 +609,5 @@ pub(super) fn metrics(state: &State, _: &Asked) -> Answer {
         ("stillhunt_answering", "Requests that wait or are being answered", state.answering() as f64),
     ]);
     let body = Body::Text("text/plain; version=0.0.4; charset=utf-8", text);
-    Ok(Reply { status: 200, body, did: Vec::new(), cookie: None })
+    Ok(Reply { status: 200, body, did: Vec::new(), cookie: None, whole: false })
 }

@@ -13,6 +13,7 @@
 
 mod access;
 mod answers;
+mod bound;
 mod desk;
 mod fault;
 mod given;
@@ -371,7 +372,10 @@ fn sent<T: Send + 'static>(
     let mut media = "application/json";
     match reply.body {
         Body::Nothing => media = "",
-        Body::Json(value) => {
+        Body::Json(mut value) => {
+            if !reply.whole {
+                bound::texts(&mut value);
+            }
             let text = value.to_string();
             if route.method == "GET" {
                 let tag = format!("\"{}\"", blake3::hash(text.as_bytes()).to_hex());

@@ -63,6 +63,17 @@ const OF_FAMILIES: &[Param] = &[
     may("cursor", Kind::Place, NEXT),
     may("level", Kind::Word(LEVELS), "Only of this level; without it all but system prompts"),
     may("since", Kind::Moment, "Only those seen at or after this moment"),
+    may("until", Kind::Moment, "Only those seen before this moment"),
+    may("from_night", Kind::Number(0, u32::MAX as u64), "Only those with a request of this night or a later one"),
+    may("to_night", Kind::Number(0, u32::MAX as u64), "Only those with a request of this night or an earlier one"),
+    may("model", Kind::Text(1_000), "Only those with a request to this served model"),
+    may("account", Kind::Account, "Only those that this account used; not for viewers"),
+    may("stratum", Kind::Text(2_000), "Only those that the known text of this name explains; not for viewers"),
+    may(
+        "least_percent",
+        Kind::Number(0, 100),
+        "Only those whose texts are at least so similar to each other, in hundredths",
+    ),
     may("new", Kind::Flag, "Only those whose exchanges are all of the newest night"),
     may("accounts", Kind::Number(0, u32::MAX as u64), "Only those with at least so many accounts"),
     may("trivial", Kind::Flag, "Families of trivial texts too"),
@@ -72,6 +83,10 @@ const OF_RINGS: &[Param] = &[
     may("cursor", Kind::Ring, NEXT),
     may("rung", Kind::Word(RUNGS), "Only those on this rung or above"),
     may("account", Kind::Account, "Only those that this account may belong to"),
+    may("since", Kind::Moment, "Only those that shared something on the day of this moment or a later one"),
+    may("until", Kind::Moment, "Only those that shared something on a day that began before this moment"),
+    may("family", Kind::Family, "Only those that shared this family"),
+    may("level", Kind::Word(LEVELS), "Only those that shared a family of this level"),
 ];
 const OF_SIMILAR: &[Param] = &[
     must("text", Kind::Text(MOST_TEXT), "The text"),
@@ -79,6 +94,8 @@ const OF_SIMILAR: &[Param] = &[
     PURPOSE,
     may("since", Kind::Moment, "Only exchanges at or after this moment"),
     may("until", Kind::Moment, "Only exchanges before this moment"),
+    may("from_night", Kind::Number(0, u32::MAX as u64), "Only exchanges of this night or a later one"),
+    may("to_night", Kind::Number(0, u32::MAX as u64), "Only exchanges of this night or an earlier one"),
     may("account", Kind::Account, "Only this account's"),
     may("model", Kind::Text(1_000), "Only those that asked this model"),
     may("family", Kind::Family, "Only members of this family"),
@@ -169,6 +186,7 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/api/v1/families/{id}",
         about: "A family with its accounts, rings and exchanges",
         in_path: &[must("id", Kind::Family, "Its name")],
+        query: &[may("whole", Kind::Flag, "Texts in full length, for whoever has said what they are wanted for")],
         answer: &[
             ("schema", "integer"),
             ("family", "object"),
@@ -310,6 +328,15 @@ pub(super) static ROUTES: &[Route] = &[
         ],
         handler: Handler::Store(answers::similar),
         ..POST
+    },
+    Route {
+        path: "/api/v1/exchanges/{id}",
+        least: Some(Role::Analyst),
+        about: "An exchange as it came, in full length, with a purpose: logged first, shown after",
+        in_path: &[must("id", Kind::Text(4_096), "The log's own id of it")],
+        answer: &[("schema", "integer"), ("exchange", "string"), ("account", "string"), ("text", "string")],
+        handler: Handler::Store(answers::exchange),
+        ..GET
     },
     Route {
         path: "/api/v1/reveal",

@@ -162,15 +162,7 @@ impl Site {
     /// Families of the store, system prompts too.
     fn families(&self) -> Vec<crate::report::Family> {
         let all = |level| {
-            let wanted = ListQuery {
-                most: 100,
-                level,
-                since: None,
-                new_tonight: false,
-                least_accounts: 0,
-                trivial: true,
-                after: None,
-            };
+            let wanted = ListQuery { most: 100, level, trivial: true, ..ListQuery::default() };
             export_families(&self.store(), &wanted).expect("families")
         };
         [all(None), all(Some(crate::ids::Level::System))].concat()
@@ -183,6 +175,11 @@ impl Site {
         all[0].clone()
     }
 
+    fn exchange(&self) -> String {
+        let csv = self.get(Role::Analyst, "/api/v1/export/members").body;
+        csv.lines().nth(1).and_then(|line| line.split(',').next()).expect("a row").to_owned()
+    }
+
     /// A path of a route with names of the store in it, and a body that it takes.
     fn example(&self, route: &Route) -> (String, Option<Value>) {
         let family = self.families()[0].id.to_string();
@@ -190,6 +187,7 @@ impl Site {
             "/api/v1/families/{id}" => route.path.replace("{id}", &family),
             "/api/v1/accounts/{id}" => route.path.replace("{id}", &self.account()),
             "/api/v1/export/{what}" => route.path.replace("{what}", "members"),
+            "/api/v1/exchanges/{id}" => route.path.replace("{id}", &self.exchange()),
             "/api/v1/saved/{id}" => route.path.replace("{id}", "7"),
             "/api/v1/registry" if route.method == "DELETE" => format!("{}?name=something", route.path),
             path => path.replace("{id}", "r0123456789abcdef"),
@@ -232,7 +230,9 @@ fn every_route_asks_who_and_lets_its_roles_through() {
             assert_eq!(got.header("www-authenticate"), "Bearer");
         }
         for role in Role::ALL {
-            let got = send(&[("authorization", &format!("Bearer {}", site.token(role)))]);
+            let bearer = format!("Bearer {}", site.token(role));
+            // A viewer's purpose opens nothing.
+            let got = send(&[("authorization", &bearer), ("stillhunt-purpose", "case 7")]);
             if role < least {
                 assert_eq!(
                     (got.status, got.json()["error"]["code"].as_str()),
@@ -613,6 +613,114 @@ fn pages_of_families_join_without_gap_or_double() {
     }
     assert_eq!(joined, whole);
     assert_eq!(pages, whole.len());
+}
+
+#[test]
+fn each_filter_leaves_what_it_says() {
+    let site = Site::new();
+    let list = |role: Role, query: &str| -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let got = site.get(role, &format!("/api/v1/families?limit=3&trivial=true{query}{cursor}"));
+            assert_eq!(got.status, 200, "{query}: {}", got.body);
+            let page = got.json();
+            all.extend(page["families"].as_array().expect("families").iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    };
+    let whole = list(Role::Analyst, "");
+    let text = |family: &Value, field: &str| family[field].as_str().expect("a text").to_owned();
+    let middle = {
+        let mut firsts: Vec<String> = whole.iter().map(|family| text(family, "first_seen")).collect();
+        firsts.sort();
+        firsts[firsts.len() / 2].clone()
+    };
+    let csv = site.get(Role::Analyst, "/api/v1/export/members").body;
+    let account = site.account();
+    let of_account: std::collections::BTreeSet<&str> = csv
+        .lines()
+        .filter(|line| line.split(',').nth(1) == Some(&account))
+        .filter_map(|line| line.split(',').nth(2))
+        .collect();
+    let model = whole[0]["models"][0]["model"].as_str().unwrap_or_default().to_owned();
+    let in_night = |family: &Value, wanted: u64| {
+        family["nights"].as_array().expect("nights").iter().any(|night| night["night"] == wanted)
+    };
+    let asks_model =
+        |family: &Value| family["models"].as_array().expect("models").iter().any(|of| of["model"] == *model);
+    type Keeps<'a> = Box<dyn Fn(&Value) -> bool + 'a>;
+    let filters: Vec<(String, Keeps<'_>)> = vec![
+        (format!("&until={middle}"), Box::new(|family| text(family, "first_seen") < middle)),
+        ("&from_night=2".into(), Box::new(|family| in_night(family, 2))),
+        ("&to_night=1".into(), Box::new(|family| in_night(family, 1))),
+        ("&from_night=2&to_night=2".into(), Box::new(|family| in_night(family, 2))),
+        (format!("&model={model}"), Box::new(asks_model)),
+        (format!("&account={account}"), Box::new(|family| of_account.contains(text(family, "id").as_str()))),
+        (
+            "&least_percent=95".into(),
+            Box::new(|family| {
+                family["level"] == "exact" || family["smallest_similarity"].as_f64().is_some_and(|least| least >= 0.95)
+            }),
+        ),
+        ("&stratum=nothing".into(), Box::new(|_| false)),
+    ];
+    let mut kept = 0;
+    for (query, keeps) in &filters {
+        let expected: Vec<&Value> = whole.iter().filter(|family| keeps(family)).collect();
+        let found = list(Role::Analyst, query);
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query}");
+        kept += usize::from(!expected.is_empty() && expected.len() < whole.len());
+    }
+    assert!(kept >= 3, "filters that leave something out and something in: {kept}");
+    for bad in ["&model=nobody", "&account=a000000000000000000000000"] {
+        assert_eq!(site.get(Role::Analyst, &format!("/api/v1/families?limit=3{bad}")).status, 404, "{bad}");
+    }
+    for hidden in [format!("account={account}"), "stratum=x".into()] {
+        assert_eq!(site.get(Role::Viewer, &format!("/api/v1/families?{hidden}")).status, 403, "{hidden}");
+    }
+    // A registered text names a stratum.
+    let of_one = site.with_purpose(Role::Analyst, &format!("/api/v1/families/{}", text(&whole[0], "id"))).json();
+    let body = json!({ "name": "a course", "kind": "course", "text": of_one["exchanges"][0]["prompt"], "provenance": "its page" });
+    assert_eq!(site.post(Role::Analyst, "/api/v1/registry", &body).status, 201);
+    let stratum = list(Role::Analyst, "&stratum=a%20course");
+    assert!(!stratum.is_empty() && stratum.len() < whole.len(), "{stratum:?}");
+    // A search takes the nights too.
+    let search = |more: Value| {
+        let mut body = json!({ "text": of_one["exchanges"][0]["prompt"], "k": 100 });
+        body.as_object_mut().expect("fields").extend(more.as_object().expect("fields").clone());
+        let page = site.post(Role::Analyst, "/api/v1/similar", &body).json();
+        page["hits"]
+            .as_array()
+            .expect("hits")
+            .iter()
+            .map(|hit| hit["requests"].as_u64().expect("a number"))
+            .sum::<u64>()
+    };
+    let (all, first, second) =
+        (search(json!({})), search(json!({ "to_night": 1 })), search(json!({ "from_night": 2 })));
+    assert!(all > 0 && first < all && second < all, "{all} {first} {second}");
+}
+
+#[test]
+fn long_texts_are_cut_and_told_in_full_to_whoever_says_what_for() {
+    let site = Site::new();
+    let id = site.exchange();
+    let whole = site.with_purpose(Role::Analyst, &format!("/api/v1/exchanges/{id}"));
+    assert_eq!((whole.status, whole.json()["exchange"].as_str()), (200, Some(id.as_str())));
+    let revealed = site.post(Role::Analyst, "/api/v1/reveal", &json!({ "exchange": id, "purpose": "case 7" })).json();
+    assert_eq!(revealed, whole.json());
+    let rows = site.rows();
+    let last = &rows[rows.len() - 2..];
+    assert!(last.iter().all(|row| (row.act.as_str(), row.subject.clone()) == ("reveal", format!("exchange {id}"))));
+    let refused = site.get(Role::Analyst, &format!("/api/v1/exchanges/{id}"));
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (403, Some("purpose_required")));
+    assert_eq!(site.with_purpose(Role::Analyst, "/api/v1/exchanges/nobody").status, 404);
+    let family = format!("/api/v1/families/{}", site.families()[0].id);
+    assert_eq!(site.get(Role::Analyst, &format!("{family}?whole=true")).status, 403);
+    assert_eq!(site.with_purpose(Role::Analyst, &format!("{family}?whole=true")).status, 200);
 }
 
 #[test]

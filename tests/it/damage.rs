@@ -83,15 +83,7 @@ impl Asked {
         type Answer = stillhunt::error::Result<String>;
         let config = AuditConfig::default();
         let open = || Opened::open(Store::open(dir)?, model(), &config);
-        let list = ListQuery {
-            most: 50,
-            level: None,
-            since: None,
-            new_tonight: false,
-            least_accounts: 1,
-            trivial: true,
-            after: None,
-        };
+        let list = ListQuery { most: 50, least_accounts: 1, trivial: true, ..ListQuery::default() };
         let similar = |text: &str| -> Answer {
             let query = SimilarQuery { text: text.to_owned(), k: 10, ..SimilarQuery::default() };
             Ok(json(&open()?.similar(&query)?))

@@ -1,0 +1,123 @@
+//! Bounds on texts in answers: somebody's prompt may be a megabyte, and a list shows hundreds.
+//!
+//! The idea: every text of an answer that is longer than [`MOST`] bytes is cut, whatever field it stands in, and a field beside it of the same
+//! name with `_bytes` behind says how long it is as a whole; a field that somebody adds later is bounded too. Weakness: a template's parts are
+//! cut behind the first that do not fit, by number and not one by one. Guarantee: what is cut says so, and a cut lies between two characters.
+
+use serde_json::{Map, Value, json};
+
+/// Bytes of a text that a list or a page shows.
+pub(super) const MOST: usize = 4_096;
+
+/// Cuts all texts of an answer that are too long.
+pub(super) fn texts(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(texts),
+        Value::Object(fields) => of_object(fields),
+        _ => {}
+    }
+}
+
+fn of_object(fields: &mut Map<String, Value>) {
+    let mut beside: Vec<(String, Value)> = Vec::new();
+    for (name, value) in fields.iter_mut() {
+        match value {
+            Value::String(text) if text.len() > MOST => {
+                beside.push((format!("{name}_bytes"), json!(text.len())));
+                cut(text);
+            }
+            Value::Array(parts) if name == "template_parts" => {
+                if let Some(left_out) = of_parts(parts) {
+                    beside.push((format!("{name}_left_out"), json!(left_out)));
+                }
+            }
+            Value::Array(values) if values.iter().any(|value| value.as_str().is_some_and(|text| text.len() > MOST)) => {
+                let lengths: Vec<Option<usize>> = values.iter().map(|value| value.as_str().map(str::len)).collect();
+                beside.push((format!("{name}_bytes"), json!(lengths)));
+                for value in values {
+                    if let Value::String(text) = value {
+                        cut(text);
+                    }
+                }
+            }
+            value => texts(value),
+        }
+    }
+    // Places in a text that is cut lie before the cut.
+    if let (Some(length), Some(Value::Array(ranges))) =
+        (fields.get("text").and_then(Value::as_str).map(str::len), fields.get_mut("shared"))
+        && beside.iter().any(|(name, _)| name == "text_bytes")
+    {
+        ranges.retain(|range| range[0].as_u64().is_some_and(|from| from < length as u64));
+        for range in ranges {
+            range[1] = json!(range[1].as_u64().unwrap_or(0).min(length as u64));
+        }
+    }
+    fields.extend(beside);
+}
+
+/// Cuts a text between two characters.
+fn cut(text: &mut String) {
+    text.truncate(text.floor_char_boundary(MOST));
+}
+
+/// Leaves the parts of a template that fit, the last of them cut; says how many are left out.
+fn of_parts(parts: &mut Vec<Value>) -> Option<usize> {
+    let mut room = MOST;
+    let mut fits = 0;
+    for part in parts.iter_mut() {
+        let Some(Value::String(text)) = part.get_mut("text") else {
+            fits += 1;
+            continue;
+        };
+        if room == 0 {
+            break;
+        }
+        if text.len() > room {
+            let end = text.floor_char_boundary(room);
+            let whole = text.len();
+            text.truncate(end);
+            part["text_bytes"] = json!(whole);
+            room = 0;
+        } else {
+            room -= text.len();
+        }
+        fits += 1;
+    }
+    let left_out = parts.len() - fits;
+    parts.truncate(fits);
+    (left_out > 0).then_some(left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_says_how_long_it_was() {
+        let long = "ä".repeat(MOST);
+        let mut page = json!({ "a": "short", "hits": [{ "text": long, "shared": [[0, 3], [4_000, 8_000], [5_000, 5_009]] }],
+            "slots": [{ "examples": ["x", long] }] });
+        texts(&mut page);
+        let hit = &page["hits"][0];
+        assert_eq!((hit["text"].as_str().map(str::len), &hit["text_bytes"]), (Some(MOST), &json!(2 * MOST)));
+        assert_eq!(hit["shared"], json!([[0, 3], [4_000, MOST]]));
+        assert_eq!(page["slots"][0]["examples_bytes"], json!([1, 2 * MOST]));
+        assert_eq!((page["slots"][0]["examples"][1].as_str().map(str::len), &page["a"]), (Some(MOST), &json!("short")));
+        assert!(page.get("a_bytes").is_none());
+        assert!(page.to_string().len() < 4 * MOST);
+    }
+
+    #[test]
+    fn parts_of_a_template_are_cut_together() {
+        let part = |text: &str| json!({ "text": text });
+        let mut page = json!({ "template_parts": [part(&"a".repeat(4_000)), { "slot": 1 }, part(&"b".repeat(200)), { "slot": 2 }, part("c")] });
+        texts(&mut page);
+        let parts = page["template_parts"].as_array().expect("parts");
+        assert_eq!((parts.len(), &page["template_parts_left_out"]), (4, &json!(1)));
+        assert_eq!((parts[2]["text"].as_str().map(str::len), &parts[2]["text_bytes"]), (Some(96), &json!(200)));
+        let mut short = json!({ "template_parts": [part("a"), { "slot": 1 }] });
+        texts(&mut short);
+        assert_eq!(short, json!({ "template_parts": [part("a"), { "slot": 1 }] }));
+    }
+}
