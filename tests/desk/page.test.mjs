@@ -6,7 +6,8 @@
 
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Desk, settled, breaches, shot, timed } from './desk.mjs';
 import { PROMPTS } from './hostile.mjs';
 
@@ -445,6 +446,54 @@ test('an account says with whom it shares and when it asks, as the command line 
     assert.ok((await text(page)).includes('Texts by hour'));
   }));
 
+test('a bundle is verified in the browser, and what was changed is named', () =>
+  on('viewer', { at: '/evidence' }, async (page) => {
+    await settled(page);
+    const [result, bundle, secret, open] = ['ring.json', 'bundle', 'sign.pem', 'public.pem'].map((name) => join(desk.dir, name));
+    writeFileSync(result, desk.run('ring', ring.id, '--store', desk.store, '--format', 'json'));
+    writeFileSync(open, desk.run('evidence', 'keygen', '--out', secret));
+    desk.run('evidence', 'bundle', result, '--store', desk.store, '--out', bundle, '--sign', secret);
+    const asked = page.asked.length;
+    const verify = async (key) => {
+      await page.getByLabel('Directory of the bundle').setInputFiles(bundle);
+      await page.getByLabel('Public key').setInputFiles(key);
+      await page.getByRole('button', { name: 'Verify here' }).click();
+    };
+    await verify(open);
+    await page.getByText('Verified.').waitFor();
+    const manifest = JSON.parse(readFileSync(join(bundle, 'manifest.json'), 'utf8'));
+    assert.ok((await text(page)).includes(manifest.tree));
+    assert.equal(await page.getByRole('table', { name: 'Files of the bundle' }).locator('tbody tr').count(), Math.min(12, manifest.files.length));
+    assert.deepEqual(await breaches(page), []);
+    await shot(page, 'bundle');
+    // One byte, of the first file and of the envelope; another key; a file that nobody named.
+    const flipped = async (name, words) => {
+      const path = join(bundle, name),
+        bytes = readFileSync(path);
+      const other = Buffer.from(bytes);
+      other[other.length >> 1] ^= 1;
+      writeFileSync(path, other);
+      await verify(open);
+      await page.getByRole('alert').getByText(words).waitFor();
+      assert.equal(await page.getByText('Verified.').count(), 0);
+      writeFileSync(path, bytes);
+    };
+    await flipped(manifest.files[0].name, `not verified: file: ${manifest.files[0].name}`);
+    await flipped('manifest.json', 'not verified: manifest');
+    await flipped('envelope.dsse.json', 'not verified: ');
+    writeFileSync(join(bundle, 'more.txt'), 'more');
+    await verify(open);
+    await page.getByRole('alert').getByText('not verified: file: more.txt').waitFor();
+    rmSync(join(bundle, 'more.txt'));
+    const another = join(desk.dir, 'another.pem');
+    writeFileSync(another, desk.run('evidence', 'keygen', '--out', join(desk.dir, 'another-sign.pem')));
+    await verify(another);
+    await page.getByRole('alert').getByText('another key signed it').waitFor();
+    await verify(open);
+    await page.getByText('Verified.').waitFor();
+    assert.equal(page.asked.length, asked, 'nothing is sent');
+  }));
+
 test('texts are shown for a purpose only, which can be said at any time', () =>
   on('analyst', { purpose: '', at: `/families/${family.id}` }, async (page) => {
     await settled(page);
@@ -532,7 +581,7 @@ for (const role of ['viewer', 'analyst']) {
         await check(word);
         assert.match(
           await page.getByRole('table', { name: 'Exchanges of this family' }).innerText(),
-          /cut: 300 of 1\u202f\d\d\d\u202f\d\d\d characters/,
+          /cut: 300 characters of \d\u202f\d\d\d\u202f\d\d\d bytes/,
         );
         await shot(page, `hostile-${word.toLowerCase()}`);
       }

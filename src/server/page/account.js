@@ -80,7 +80,9 @@ export async function view({ id, signal }) {
           empty: 'Nothing that it sent is in a family.',
           columns: [
             { head: 'Family', rowhead: true, value: (f) => f.family_id ?? f.id, show: (f) => link(f.family_id ?? f.id) },
-            ...(raw ? [{ head: 'Prompt', wide: true, value: (f) => f.prompt, show: (f) => shown(f.prompt, { most: PARAGRAPH / 5 }) }] : []),
+            ...(raw
+              ? [{ head: 'Prompt', wide: true, value: (f) => f.prompt, show: (f) => shown(f.prompt, { most: PARAGRAPH / 5, bytes: f.prompt_bytes }) }]
+              : []),
             { head: 'Requests', n: true, value: (f) => f.requests },
             { head: 'Accounts of the family', n: true, value: (f) => f.accounts },
           ],

@@ -99,9 +99,9 @@ function walk(text, most, plain, apart) {
   return n;
 }
 
-// Text from a log as an isolated run: `most` characters of it, and how many there are where it was cut. `spans` marks
-// parts of it, [[from, to, class]…] in characters, in order.
-export function shown(text, { most = LINE, lines = false, spans = [] } = {}) {
+// Text from a log as an isolated run: `most` characters of it, and how many there are where it was cut. `bytes` is its whole
+// length where the server had cut it before. `spans` marks parts of it, [[from, to, class]…] in characters, in order.
+export function shown(text, { most = LINE, lines = false, spans = [], bytes = null } = {}) {
   const out = h('bdi', { class: lines ? 'log lines' : 'log' });
   if (text === null || text === undefined) return put(out, h('em', { class: 'soft' }, 'withheld'));
   text = String(text);
@@ -135,7 +135,8 @@ export function shown(text, { most = LINE, lines = false, spans = [] } = {}) {
     read = points.length;
   }
   const all = length(text);
-  if (all > read) put(out, h('span', { class: 'cut' }, ` … cut: ${count(read)} of ${count(all)} characters`));
+  if (typeof bytes === 'number') put(out, h('span', { class: 'cut' }, ` … cut: ${count(Math.min(read, all))} characters of ${count(bytes)} bytes`));
+  else if (all > read) put(out, h('span', { class: 'cut' }, ` … cut: ${count(read)} of ${count(all)} characters`));
   return out;
 }
 

@@ -1,15 +1,103 @@
 // Evidence: the chain of custody of the store, and how a finding becomes a bundle that a third party checks.
 //
 // The idea: a finding is worth what its custody is worth, so the chain stands first and says whether it is unbroken.
-// Weakness: a bundle is made and verified by the command line, since its keys are on no server. Guarantee: nothing here
-// signs anything.
+// Weakness: a bundle is made by the command line, since the key that signs it is on no server. Guarantee: nothing here signs
+// anything, and a bundle that is verified here leaves this machine never.
 
-import { h, shown, count, moment } from './dom.js';
+import { h, put, shown, plain, count, many, moment } from './dom.js';
 import { get, may } from './api.js';
 import { table, facts } from './table.js';
+import { failure } from './dialog.js';
+import { verify } from './bundle.js';
 import { head, section, print } from './parts.js';
 
 const command = (line) => h('pre', { class: 'command', tabindex: '0' }, h('code', null, line));
+
+// Bytes of a bundle that are verified here, and files of it.
+const MOST_BYTES = 64 << 20;
+const MOST_FILES = 4000;
+
+// Reads a directory that was chosen, verifies it under the key, and says what was found.
+async function verified(chosen, keyFile) {
+  if (chosen.length === 0 || !keyFile) throw new Error('expected the directory of a bundle, and the public key of whoever signed it');
+  const bytes = chosen.reduce((sum, file) => sum + file.size, 0);
+  if (chosen.length > MOST_FILES || bytes > MOST_BYTES)
+    throw new Error(
+      `${many(chosen.length, 'file', 'files')} of ${count(bytes)} bytes: at most ${count(MOST_FILES)} of ${count(MOST_BYTES)} are verified here`,
+    );
+  const files = new Map();
+  for (const file of chosen) {
+    const path = file.webkitRelativePath || file.name;
+    files.set(path.includes('/') ? path.slice(path.indexOf('/') + 1) : path, new Uint8Array(await file.arrayBuffer()));
+  }
+  const found = await verify(files, await keyFile.text());
+  return h(
+    'div',
+    { role: 'status' },
+    h('p', { class: 'fine' }, h('b', null, 'Verified. '), `Every byte of ${many(found.files.length, 'file', 'files')} is as the signer left it.`),
+    facts(
+      [
+        ['Made', shown(found.made, { most: 60 })],
+        ['Root of its files', h('span', { class: 'mono break' }, found.tree)],
+        ['Name of the key', h('span', { class: 'mono break' }, found.key), 'compare it with what the signer told you'],
+        ['Timestamp', found.timestamp ? 'vouched for by the signer; check its authority on the command line' : 'none'],
+      ],
+      'terms',
+    ),
+    table({
+      name: 'bundle',
+      caption: 'Files of the bundle',
+      rows: found.files,
+      most: 12,
+      columns: [
+        { head: 'File', rowhead: true, wide: true, value: (f) => f.name, show: (f) => h('span', { class: 'mono' }, shown(f.name, { most: 100 })) },
+        { head: 'Bytes', n: true, value: (f) => f.bytes },
+        { head: 'BLAKE3', value: (f) => f.blake3, show: (f) => h('span', { class: 'mono' }, plain(f.blake3, 16)) },
+      ],
+    }),
+  );
+}
+
+function verifier() {
+  const out = h('div', { 'aria-live': 'polite' }),
+    bundle = h('input', { type: 'file', id: 'bundle', webkitdirectory: true, multiple: true }),
+    key = h('input', { type: 'file', id: 'public-key', accept: '.pem' });
+  const form = h(
+    'form',
+    {
+      class: 'filters noprint',
+      onsubmit: async (event) => {
+        event.preventDefault();
+        out.replaceChildren();
+        out.setAttribute('aria-busy', 'true');
+        try {
+          put(out, await verified([...bundle.files], key.files[0]));
+        } catch (cause) {
+          put(
+            out,
+            failure({
+              message: cause.step ? `not verified: ${cause.step}: ${cause.message}` : cause.message,
+              hint: cause.step
+                ? 'Nothing of this bundle counts before every step passes.'
+                : 'An archive is unpacked first: tar --zstd -xf BUNDLE.tar.zst',
+            }),
+          );
+        } finally {
+          out.removeAttribute('aria-busy');
+        }
+      },
+    },
+    h('div', { class: 'field' }, h('label', { for: 'bundle' }, 'Directory of the bundle'), bundle),
+    h('div', { class: 'field' }, h('label', { for: 'public-key' }, 'Public key (PEM)'), key),
+    h('button', { type: 'submit', class: 'act' }, 'Verify here'),
+  );
+  return section(
+    'Verify a bundle',
+    'This browser reads the files and sends them nowhere: signature, statement, manifest, every file, the root of their tree. Numbers are computed again by the command line alone.',
+    form,
+    out,
+  );
+}
 
 export async function view({ signal }) {
   const custody = may('custody') ? await get('/custody', { signal }) : null;
@@ -101,13 +189,14 @@ export async function view({ signal }) {
               ),
           ]
         : section('Chain of custody', null, h('p', { class: 'empty' }, 'The chain of custody is shown to analysts and administrators.')),
+      verifier(),
       section(
         'A bundle for a third party',
         'A bundle holds inputs by digest, configuration, statistics with nulls and number of tests, and is signed. It is made where the signing key is, which is not this server.',
         command(
           'stillhunt ring RING --store DIR --format json > ring.json\nstillhunt evidence bundle ring.json --store DIR --out BUNDLE --sign sign.pem',
         ),
-        h('p', null, 'Whoever receives it verifies every byte, and computes every number again:'),
+        h('p', null, 'Whoever receives it verifies every byte, here or on the command line, and computes every number again:'),
         command('stillhunt evidence verify BUNDLE --public public.pem\nstillhunt evidence replay BUNDLE --inputs INPUTS'),
         h(
           'p',

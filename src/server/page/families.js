@@ -7,15 +7,33 @@ import { h, shown, link, count, many, decimal, percent, span, day, moment, PAGE,
 import { get, post, me, may } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
-import { failure, field, reveal, withheld } from './dialog.js';
-import { head, section, print, template, textOf, families as familyTable } from './parts.js';
+import { failure, reveal, withheld } from './dialog.js';
+import { head, section, print, template, textOf, filters, typed, families as familyTable } from './parts.js';
 import { keepButton } from './saved.js';
 import * as words from './words.js';
 
-const FILTERS = ['level', 'accounts', 'since', 'new'];
+const FILTERS = [
+  { name: 'level', label: 'Level', kind: 'select', options: [['', 'any'], ...Object.entries(words.level)] },
+  { name: 'accounts', label: 'Accounts, at least', kind: 'number', min: '1', step: '1' },
+  { name: 'since', label: 'Seen since', kind: 'date' },
+  { name: 'until', label: 'Seen before', kind: 'date' },
+  { name: 'new', label: 'New tonight', kind: 'check' },
+];
+const MORE = [
+  { name: 'from_night', label: 'From night', kind: 'number', min: '1', step: '1' },
+  { name: 'to_night', label: 'To night', kind: 'number', min: '1', step: '1' },
+  { name: 'model', label: 'Served model', maxlength: '200' },
+  { name: 'least_percent', label: 'Similarity, at least, in %', kind: 'number', min: '0', max: '100' },
+];
+// What a viewer may not ask by.
+const NAMED = [
+  { name: 'account', label: 'Account', maxlength: '40' },
+  { name: 'stratum', label: 'Registered text, by name', maxlength: '200' },
+];
 
 export async function list({ query, signal, go }) {
-  const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? '']));
+  const more = may('account') ? [...MORE, ...NAMED] : MORE;
+  const filter = Object.fromEntries([...FILTERS, ...more].map(({ name }) => [name, query.get(name) ?? '']));
   const asked = { limit: 50, ...filter };
   let page = await get('/families', { query: asked, signal });
   const rows = [...page.families];
@@ -28,11 +46,11 @@ export async function list({ query, signal, go }) {
         { class: 'soft' },
         `${many(rows.length, 'family is', 'families are')} shown. `,
         !may('text') && `Families of fewer than ${count(me.k)} accounts and all texts are withheld for your role. `,
-        next(page) && h('button', { type: 'button', class: 'act', onclick: more }, 'Show more'),
+        next(page) && h('button', { type: 'button', class: 'act', onclick: showMore }, 'Show more'),
       ),
     );
   };
-  async function more(event) {
+  async function showMore(event) {
     event.target.disabled = true;
     page = await get('/families', { query: { ...asked, cursor: next(page) } });
     const at = rows.length;
@@ -41,36 +59,14 @@ export async function list({ query, signal, go }) {
     holder.querySelectorAll('tr[data-row]')[at]?.querySelector('a')?.focus();
   }
   draw();
-  const form = h(
-    'form',
-    {
-      class: 'filters',
-      onsubmit: (event) => {
-        event.preventDefault();
-        apply();
-      },
-      onchange: () => apply(),
-    },
-    field({ name: 'level', label: 'Level', kind: 'select', value: filter.level, options: [['', 'any'], ...Object.entries(words.level)] }),
-    field({ name: 'accounts', label: 'Accounts, at least', kind: 'number', value: filter.accounts, min: '1', step: '1' }),
-    field({ name: 'since', label: 'Seen since', kind: 'date', value: filter.since.slice(0, 10) }),
-    h(
-      'div',
-      { class: 'field check' },
-      h('label', null, h('input', { type: 'checkbox', name: 'new', value: 'true', checked: filter.new === 'true' }), ' New tonight'),
-    ),
-    keepButton('families', () => ({
-      ...(filter.level && { level: filter.level }),
-      ...(filter.accounts && { accounts: Number(filter.accounts) }),
-      ...(filter.since && { since: filter.since }),
-      ...(filter.new === 'true' && { new: true }),
-    })),
+  const form = filters(
+    '/families',
+    go,
+    query,
+    FILTERS,
+    more,
+    keepButton('families', () => typed(query, [...FILTERS, ...more])),
   );
-  function apply() {
-    const url = new URLSearchParams();
-    for (const [name, value] of new FormData(form)) if (String(value) !== '') url.set(name, name === 'since' ? `${value}T00:00:00Z` : String(value));
-    go(`/families${url.size ? `?${url}` : ''}`, { keep: true });
-  }
   return {
     title: 'Families',
     nodes: [
@@ -100,7 +96,7 @@ async function alike(family, prompt, signal) {
     columns: [
       { head: 'Family', rowhead: true, value: (x) => x.family_id, show: (x) => link(x.family_id) },
       { head: 'Similarity', n: true, value: (x) => x.similarity, show: (x) => decimal(x.similarity, 3) },
-      { head: 'Nearest prompt', wide: true, value: (x) => x.text ?? x.prompt, show: (x) => shown(x.text ?? x.prompt, { most: LINE }) },
+      { head: 'Nearest prompt', wide: true, value: (x) => x.text, show: (x) => shown(x.text, { most: LINE, bytes: x.text_bytes }) },
     ],
   });
 }
@@ -172,7 +168,11 @@ export async function one({ id, signal }) {
                     : h(
                         'ul',
                         { class: 'chips' },
-                        (x.examples ?? []).slice(0, 12).map((value) => h('li', null, shown(value, { most: 80 }))),
+                        (x.examples ?? [])
+                          .slice(0, 12)
+                          .map((value, i) =>
+                            h('li', null, shown(value, { most: 80, bytes: value && value.length > 80 ? x.examples_bytes?.[i] : null })),
+                          ),
                       ),
               },
             ],
@@ -280,7 +280,16 @@ export async function one({ id, signal }) {
               },
               { head: 'Account', value: (e) => e.account, show: (e) => link(e.account) },
               { head: 'Time, UTC', soft: true, value: (e) => e.time, show: (e) => moment(e.time) },
-              ...(raw ? [{ head: 'Prompt', wide: true, value: (e) => e.prompt, show: (e) => shown(e.prompt, { most: PARAGRAPH / 4 }) }] : []),
+              ...(raw
+                ? [
+                    {
+                      head: 'Prompt',
+                      wide: true,
+                      value: (e) => e.prompt,
+                      show: (e) => shown(e.prompt, { most: PARAGRAPH / 4, bytes: e.prompt_bytes }),
+                    },
+                  ]
+                : []),
             ],
           }),
         ),

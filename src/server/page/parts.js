@@ -6,7 +6,7 @@
 import { h, put, shown, link, count, many, decimal, day, LINE, length } from './dom.js';
 import { table } from './table.js';
 import { spark } from './chart.js';
-import { withheld } from './dialog.js';
+import { field, withheld } from './dialog.js';
 import * as words from './words.js';
 
 // The head of a view: what it is, its name, a line about it, and what can be done.
@@ -44,6 +44,59 @@ export function ladder(ring) {
 // A button inside a link is none: in a row that is a link the words stand alone.
 const hidden = (lines) => (lines ? withheld() : h('em', { class: 'soft' }, 'Text withheld'));
 
+// A form whose fields stand in the address of a list: each change goes there. Fields are those of `field`; a date stands for
+// the beginning of its day. Those of `more` are folded away while none of them is used.
+export function filters(path, go, query, fields, more, ...buttons) {
+  const all = [...fields, ...more],
+    valueOf = (one) => (one.kind === 'date' ? (query.get(one.name) ?? '').slice(0, 10) : (query.get(one.name) ?? ''));
+  const control = (one) =>
+    one.kind === 'check'
+      ? h(
+          'div',
+          { class: 'field check' },
+          h('label', null, h('input', { type: 'checkbox', name: one.name, value: 'true', checked: query.get(one.name) === 'true' }), ` ${one.label}`),
+        )
+      : field({ ...one, value: valueOf(one) });
+  const form = h(
+    'form',
+    {
+      class: 'filters',
+      onsubmit: (event) => {
+        event.preventDefault();
+        apply();
+      },
+      onchange: () => apply(),
+    },
+    fields.map(control),
+    more.length > 0 &&
+      h(
+        'details',
+        { class: 'more', open: more.some((one) => query.get(one.name)) },
+        h('summary', null, 'More filters'),
+        h('div', { class: 'filters' }, more.map(control)),
+      ),
+    buttons,
+  );
+  function apply() {
+    const said = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) {
+      const one = all.find((other) => other.name === name),
+        word = String(value).trim();
+      if (word) said.set(name, one?.kind === 'date' ? `${word}T00:00:00Z` : word);
+    }
+    go(`${path}${said.size ? `?${said}` : ''}`, { keep: true });
+  }
+  return form;
+}
+
+// What a list was asked, as its route takes it in JSON: words, numbers, and true.
+export const typed = (query, fields) =>
+  Object.fromEntries(
+    fields
+      .filter((one) => query.get(one.name))
+      .map((one) => [one.name, one.kind === 'number' ? Number(query.get(one.name)) : one.kind === 'check' ? true : query.get(one.name)]),
+  );
+
 // A template: its text with each slot as a chip, at most `most` characters of it.
 export function template(family, { most = LINE, lines = false } = {}) {
   const parts = family.template_parts ?? [{ text: family.template }];
@@ -72,7 +125,13 @@ export function template(family, { most = LINE, lines = false } = {}) {
       left -= n;
     }
   });
-  if (cut > 0) put(out, h('span', { class: 'cut' }, ` … ${count(cut)} more characters`));
+  const whole = family.template_bytes ?? parts.find((part) => part.text_bytes)?.text_bytes ?? null;
+  if (whole !== null || family.template_parts_left_out > 0)
+    put(
+      out,
+      h('span', { class: 'cut' }, whole === null ? ` … ${count(family.template_parts_left_out)} more parts` : ` … cut; it has ${count(whole)} bytes`),
+    );
+  else if (cut > 0) put(out, h('span', { class: 'cut' }, ` … ${count(cut)} more characters`));
   if (parts.length === 0) put(out, h('em', { class: 'soft' }, 'no text'));
   return out;
 }

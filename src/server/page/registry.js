@@ -92,7 +92,13 @@ export async function view({ signal, again }) {
           rows: candidates,
           empty: 'Nothing is suggested.',
           columns: [
-            { head: 'Text', rowhead: true, wide: true, value: (c) => c.template, show: (c) => shown(c.template, { most: LINE * 2 }) },
+            {
+              head: 'Text',
+              rowhead: true,
+              wide: true,
+              value: (c) => c.template,
+              show: (c) => shown(c.template, { most: LINE * 2, bytes: c.template_bytes }),
+            },
             { head: 'Family', value: (c) => c.family_id, show: (c) => link(c.family_id) },
             { head: 'Accounts', n: true, value: (c) => c.accounts },
             { head: 'Why', wide: true, value: (c) => c.why, show: (c) => shown(c.why, { most: 300 }) },
@@ -100,23 +106,26 @@ export async function view({ signal, again }) {
               head: 'Confirm',
               fixed: true,
               value: () => '',
+              // Of a text that came cut, the digest would be that of its beginning.
               show: (c) =>
-                h(
-                  'button',
-                  {
-                    type: 'button',
-                    class: 'act small',
-                    'aria-label': `Confirm ${c.family_id}`,
-                    onclick: () =>
-                      add(again, {
-                        title: 'Confirm as innocent',
-                        name: `app of ${c.family_id}`,
-                        what: c.template,
-                        intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.`,
-                      }),
-                  },
-                  'Confirm',
-                ),
+                c.template_bytes
+                  ? h('span', { class: 'soft' }, 'too long for this page: registry add, on the command line')
+                  : h(
+                      'button',
+                      {
+                        type: 'button',
+                        class: 'act small',
+                        'aria-label': `Confirm ${c.family_id}`,
+                        onclick: () =>
+                          add(again, {
+                            title: 'Confirm as innocent',
+                            name: `app of ${c.family_id}`,
+                            what: c.template,
+                            intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.`,
+                          }),
+                      },
+                      'Confirm',
+                    ),
             },
           ],
         }),
@@ -139,7 +148,8 @@ export async function view({ signal, again }) {
               head: 'What',
               wide: true,
               value: (e) => e.what?.text ?? e.what?.digest ?? e.what?.account,
-              show: (e) => (e.what?.account ? link(e.what.account) : shown(e.what?.text ?? e.what?.digest ?? null, { most: LINE })),
+              show: (e) =>
+                e.what?.account ? link(e.what.account) : shown(e.what?.text ?? e.what?.digest ?? null, { most: LINE, bytes: e.what?.text_bytes }),
             },
             ...(may('unregister')
               ? [

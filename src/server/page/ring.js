@@ -12,17 +12,27 @@ import { byDay } from './graph.js';
 import { drawings } from './uses.js';
 import { keepButton } from './saved.js';
 import { ask, field, failure, values } from './dialog.js';
-import { head, section, print, ladder, template, textOf, rings as ringTable, behind } from './parts.js';
+import { head, section, print, ladder, template, textOf, filters, typed, rings as ringTable, behind } from './parts.js';
 import * as words from './words.js';
 
 // Families whose texts are read.
 const READ = 12;
+const FILTERS = [
+  { name: 'rung', label: 'Rung, at or above', kind: 'select', options: [['', 'any'], ...words.RUNGS.map((r) => [r, words.rung[r][0]])] },
+];
+const MORE = [
+  { name: 'since', label: 'Shared since', kind: 'date' },
+  { name: 'until', label: 'Shared before', kind: 'date' },
+  { name: 'family', label: 'Family', maxlength: '40' },
+  { name: 'level', label: 'Level of a family', kind: 'select', options: [['', 'any'], ...Object.entries(words.level)] },
+];
+const ACCOUNT = { name: 'account', label: 'Account', maxlength: '40' };
 
 export async function list({ query, signal, go }) {
-  const rung = query.get('rung') ?? '';
-  const answer = await get('/rings', { signal, query: { rung, limit: 200 } });
-  const all = answer.rings ?? [];
-  const rows = rung ? all.filter((ring) => words.RUNGS.indexOf(ring.rung) <= words.RUNGS.indexOf(rung)) : all;
+  const more = may('account') ? [...MORE, ACCOUNT] : MORE;
+  const asked = Object.fromEntries([...FILTERS, ...more].map(({ name }) => [name, query.get(name) ?? '']));
+  const answer = await get('/rings', { signal, query: { ...asked, limit: 200 } });
+  const rows = answer.rings ?? [];
   const meta = answer.rings_meta;
   const past = meta?.past ?? [];
   return {
@@ -36,23 +46,15 @@ export async function list({ query, signal, go }) {
           : 'No rings yet.',
         print(),
       ),
-      h(
-        'form',
-        {
-          class: 'filters',
-          onsubmit: (event) => event.preventDefault(),
-          onchange: (event) => go(`/rings${event.target.value ? `?rung=${event.target.value}` : ''}`, { keep: true }),
-        },
-        field({
-          name: 'rung',
-          label: 'Rung, at or above',
-          kind: 'select',
-          value: rung,
-          options: [['', 'any'], ...words.RUNGS.map((r) => [r, words.rung[r][0]])],
-        }),
-        keepButton('rings', () => (rung ? { rung } : {})),
+      filters(
+        '/rings',
+        go,
+        query,
+        FILTERS,
+        more,
+        keepButton('rings', () => typed(query, [...FILTERS, ...more])),
       ),
-      ringTable(rows, { name: 'rings', caption: 'Rings', empty: 'No ring is confirmed at this rung.' }),
+      ringTable(rows, { name: 'rings', caption: 'Rings', empty: 'No confirmed ring passes these filters.' }),
       past.length > 0 &&
         section(
           'Left the list',

@@ -53,13 +53,14 @@ function addressOf(one) {
   const of = OF[one.asks];
   if (!of) return null;
   const asked = new URLSearchParams();
-  for (const [name, value] of Object.entries(of.address(one.given ?? {}))) if (value !== null && value !== undefined) asked.set(name, String(value));
+  for (const [name, value] of Object.entries(of.address(one.given ?? {})))
+    if (!name.endsWith('_bytes') && value !== null && value !== undefined) asked.set(name, String(value));
   return `${of.path}${asked.size ? `?${asked}` : ''}`;
 }
 
 const told = (given) =>
   Object.entries(given ?? {})
-    .filter(([name, value]) => name !== 'text' && value !== null)
+    .filter(([name, value]) => !name.startsWith('text') && value !== null)
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
 
@@ -87,7 +88,8 @@ export async function list(signal, again) {
         wide: true,
         value: (one) => [one.given?.text, told(one.given)].filter(Boolean).join('; '),
         show: (one) => [
-          one.asks === 'similar' && (typeof one.given?.text === 'string' ? shown(one.given.text, { most: LINE }) : withheld()),
+          one.asks === 'similar' &&
+            (typeof one.given?.text === 'string' ? shown(one.given.text, { most: LINE, bytes: one.given.text_bytes }) : withheld()),
           one.asks === 'similar' && told(one.given) && ' ',
           h('span', { class: 'soft' }, shown(told(one.given) || (one.asks === 'similar' ? '' : 'no filter'), { most: LINE })),
         ],

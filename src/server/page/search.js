@@ -13,7 +13,8 @@ import { head, section, print } from './parts.js';
 import { keepButton } from './saved.js';
 
 const ADDRESS = 1500;
-const FILTERS = ['k', 'since', 'until', 'model', 'account', 'family', 'least_percent'];
+const FILTERS = ['k', 'since', 'until', 'from_night', 'to_night', 'model', 'account', 'family', 'least_percent'];
+const NUMBERS = ['from_night', 'to_night', 'least_percent'];
 const MOMENTS = ['since', 'until'];
 
 // Offsets of the answer count bytes of UTF-8; the page marks characters.
@@ -62,15 +63,26 @@ export async function view({ query, replace, signal }) {
       field({ name: 'until', label: 'Before', kind: 'date', value: (query.get('until') ?? '').slice(0, 10) }),
       field({ name: 'model', label: 'Served model', value: query.get('model') ?? '', maxlength: '200' }),
       may('account') && field({ name: 'account', label: 'Account', value: query.get('account') ?? '', maxlength: '200' }),
-      field({ name: 'family', label: 'Family', value: query.get('family') ?? '', maxlength: '40' }),
-      field({
-        name: 'least_percent',
-        label: 'Similarity, at least, in %',
-        kind: 'number',
-        value: query.get('least_percent') ?? '',
-        min: '0',
-        max: '100',
-      }),
+      h(
+        'details',
+        { class: 'more', open: ['family', 'least_percent', 'from_night', 'to_night'].some((name) => query.get(name)) },
+        h('summary', null, 'More filters'),
+        h(
+          'div',
+          { class: 'filters' },
+          field({ name: 'family', label: 'Family', value: query.get('family') ?? '', maxlength: '40' }),
+          field({
+            name: 'least_percent',
+            label: 'Similarity, at least, in %',
+            kind: 'number',
+            value: query.get('least_percent') ?? '',
+            min: '0',
+            max: '100',
+          }),
+          field({ name: 'from_night', label: 'From night', kind: 'number', value: query.get('from_night') ?? '', min: '1' }),
+          field({ name: 'to_night', label: 'To night', kind: 'number', value: query.get('to_night') ?? '', min: '1' }),
+        ),
+      ),
     ),
     h(
       'div',
@@ -100,7 +112,7 @@ export async function view({ query, replace, signal }) {
         .filter((name) => said[name])
         .map((name) => [name, MOMENTS.includes(name) ? `${said[name]}T00:00:00Z` : said[name]]),
     ),
-    ...(said.least_percent && { least_percent: Math.min(100, Math.max(0, Number(said.least_percent) || 0)) }),
+    ...Object.fromEntries(NUMBERS.filter((name) => said[name]).map((name) => [name, Number(said[name])])),
   });
 
   async function run() {
@@ -144,7 +156,7 @@ export async function view({ query, replace, signal }) {
       return;
     }
     const accepted = hits.filter((hit) => hit.accepted).length;
-    const raw = hits.some((hit) => typeof (hit.text ?? hit.prompt) === 'string');
+    const raw = hits.some((hit) => typeof hit.text === 'string');
     const result = h(
       'div',
       null,
@@ -168,7 +180,7 @@ export async function view({ query, replace, signal }) {
         'ol',
         { class: 'hits' },
         hits.map((hit, i) => {
-          const text = hit.text ?? hit.prompt,
+          const text = hit.text,
             exchange = hit.exchange ?? hit.exchange_id,
             others = (hit.account_ids ?? []).filter((id) => id !== hit.account);
           return h(
@@ -187,7 +199,12 @@ export async function view({ query, replace, signal }) {
                 'p',
                 { class: 'hit' },
                 raw
-                  ? shown(text, { most: PARAGRAPH / 2, lines: true, spans: text ? characters(text.slice(0, PARAGRAPH), hit.shared) : [] })
+                  ? shown(text, {
+                      most: PARAGRAPH / 2,
+                      lines: true,
+                      bytes: hit.text_bytes,
+                      spans: text ? characters(text.slice(0, PARAGRAPH), hit.shared) : [],
+                    })
                   : withheld(),
               ),
               h(
@@ -233,7 +250,7 @@ export async function view({ query, replace, signal }) {
             { head: 'Requests', n: true, value: (x) => x.requests },
             { head: 'Accounts', n: true, value: (x) => x.accounts },
             { head: 'Time, UTC', soft: true, value: (x) => x.time, show: (x) => moment(x.time) },
-            ...(raw ? [{ head: 'Prompt', wide: true, value: (x) => x.text ?? x.prompt, show: (x) => shown(x.text ?? x.prompt, { most: 80 }) }] : []),
+            ...(raw ? [{ head: 'Prompt', wide: true, value: (x) => x.text, show: (x) => shown(x.text, { most: 80, bytes: x.text_bytes }) }] : []),
           ],
         }),
       ),
