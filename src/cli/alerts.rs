@@ -10,10 +10,10 @@ use super::channels::{Channels, SYSLOG, WEBHOOK};
 use super::config::{self, Alert};
 use super::print;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::Time;
-use crate::report::Report;
+use crate::ids::{FamilyId, Time};
 use crate::report::export::{TLP_WORDS, Tlp, ocsf};
 use crate::report::ring::{Ring, Rung};
+use crate::report::{Family, Report};
 use crate::store::Store;
 use crate::store::outbox::{Letter, Outbox};
 use crate::upkeep;
@@ -46,7 +46,7 @@ impl New {
         rings.retain(|(ring, _)| new.contains(ring));
         let channels = config::channels(args.config.as_deref())?;
         for ring in report.rings.iter().filter(|ring| new.contains(&ring.id)) {
-            let line = line(ring);
+            let line = line(ring, channels.texts.then_some(report.families.as_slice()));
             out.letters.extend(letters(ring, report, &line, &channels)?);
             out.lines += &line;
         }
@@ -110,14 +110,34 @@ fn letters(ring: &Ring, report: &Report, line: &str, channels: &Channels) -> Res
     Ok(out)
 }
 
-/// One line of JSON: the ring without its families and members.
-fn line(ring: &Ring) -> String {
+/// Families of a ring whose text goes out, where that is configured, and bytes of each.
+const MOST_TEXTS: usize = 5;
+const MOST_BYTES: usize = 4_096;
+
+/// One line of JSON: the ring without its families and members. It says itself whether it holds text of a log; with the report's families it does.
+fn line(ring: &Ring, texts: Option<&[Family]>) -> String {
     let mut fields = serde_json::json!(ring);
     if let Some(fields) = fields.as_object_mut() {
         fields.insert("families".to_owned(), ring.families.len().into());
         fields.remove("notes");
     }
-    format!("{}\n", serde_json::json!({ "alert": "new-ring", "schema": 1, "ring": fields }))
+    let mut alert =
+        serde_json::json!({ "alert": "new-ring", "schema": 1, "holds_raw_text": texts.is_some(), "ring": fields });
+    if let Some(families) = texts {
+        let of = |id: &FamilyId| families.iter().find(|family| family.id == *id);
+        let mut shown: Vec<FamilyId> = Vec::new();
+        ring.families.iter().map(|of| of.family_id).for_each(|id| {
+            if !shown.contains(&id) && of(&id).is_some() && shown.len() < MOST_TEXTS {
+                shown.push(id);
+            }
+        });
+        let text = |id: &FamilyId| {
+            let whole = of(id).map_or("", |family| family.template.as_str());
+            serde_json::json!({ "family_id": id, "text": &whole[..whole.floor_char_boundary(MOST_BYTES)], "text_bytes": whole.len() })
+        };
+        alert["texts"] = shown.iter().map(text).collect();
+    }
+    format!("{alert}\n")
 }
 
 /// Runs the operator's command with a line on its standard input. Its own output goes to standard error.

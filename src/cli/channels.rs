@@ -83,6 +83,8 @@ pub(super) struct Syslog {
 pub(super) struct Channels {
     pub(super) webhook: Option<Webhook>,
     pub(super) syslog: Option<Syslog>,
+    /// Whether an alert to a command or a webhook carries texts of logs; one to syslog never does.
+    pub(super) texts: bool,
 }
 
 /// `alerts send`: what waits is tried again.

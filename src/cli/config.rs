@@ -44,6 +44,8 @@ struct Settings {
     day_starts: Option<String>,
     alert: Option<Vec<String>>,
     alert_seconds: Option<u64>,
+    /// Whether alerts carry texts of logs.
+    alert_texts: Option<bool>,
     planted: Option<Planted>,
     webhook: Option<Webhook>,
     syslog: Option<Syslog>,
@@ -107,7 +109,7 @@ pub(crate) fn alert(args: &Audit) -> Result<Option<Alert>> {
 /// Where alerts go beside that.
 pub(super) fn channels(config: Option<&Path>) -> Result<Channels> {
     let file = settings_of(config)?;
-    Ok(Channels { webhook: file.webhook, syslog: file.syslog })
+    Ok(Channels { webhook: file.webhook, syslog: file.syslog, texts: file.alert_texts.unwrap_or(false) })
 }
 
 fn settings(args: &Audit) -> Result<Settings> {

@@ -9,7 +9,7 @@ use crate::family::length::{Lengths, Thresholds, length_words};
 use crate::family::template::{self, Part, Template};
 use crate::ids::{AccountId, Digest, FamilyId, Level, Time};
 use crate::report::{
-    Counts, DayCount, Family, FamilyNight, Length, ModelCount, Night, Parameters, Report, SCHEMA, Totals,
+    Counts, DayCount, Family, FamilyNight, Length, ModelCount, Night, Parameters, Quarantined, Report, SCHEMA, Totals,
 };
 use crate::store::facts::Head;
 use crate::store::{Store, tables};
@@ -476,6 +476,7 @@ pub fn report(store: &Store, counts: &Counts, config: &AuditConfig) -> Result<Re
         counts: counts.clone(),
         store: store_totals,
         nights: nights(store, &totals)?,
+        quarantined: quarantined(store)?,
         rings,
         rings_meta,
         families_total: ranked.listed.len() as u64,
@@ -503,6 +504,18 @@ fn nights(store: &Store, totals: &[totals::Totals]) -> Result<Vec<Night>> {
         new_families: new_families.get(&night.night).map_or(0, |n| n.unsigned_abs()),
     };
     Ok(store.nights().iter().zip(totals).map(night).collect())
+}
+
+/// Rows that were kept aside, by night and reason.
+fn quarantined(store: &Store) -> Result<Vec<Quarantined>> {
+    let query = "SELECT night, quarantined_by_reason FROM inputs WHERE rows_quarantined > 0";
+    let inputs: Vec<(u32, String)> = store.catalog().all(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut out: BTreeMap<(u32, String), u64> = BTreeMap::new();
+    for (night, reasons) in inputs {
+        let reasons: BTreeMap<String, u64> = serde_json::from_str(&reasons).unwrap_or_default();
+        reasons.into_iter().for_each(|(reason, rows)| *out.entry((night, reason)).or_default() += rows);
+    }
+    Ok(out.into_iter().map(|((night, reason), rows)| Quarantined { night, reason, rows }).collect())
 }
 
 /// Unrelated neighbours to expect for prompts of each length that the store holds.

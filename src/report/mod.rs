@@ -61,6 +61,8 @@ pub struct Report {
     pub store: Totals,
     /// Nights of the store, oldest first.
     pub nights: Vec<Night>,
+    /// Rows that were kept aside, by night and reason, of all nights.
+    pub quarantined: Vec<Quarantined>,
     /// Rings of accounts that act together, the surest first.
     pub rings: Vec<ring::Ring>,
     /// What stands behind that list: its null, its number of tests, its error.
@@ -83,6 +85,17 @@ pub struct Report {
     pub planting: Option<planting::Planting>,
     /// What a reader must know about this run, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// Rows of a night's logs that were kept aside for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Number of the night.
+    pub night: u32,
+    /// Why, in a word.
+    pub reason: String,
+    /// Rows.
+    pub rows: u64,
 }
 
 /// What the findings depend on: with the same logs, these give the same report.

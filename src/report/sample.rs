@@ -498,6 +498,7 @@ pub(crate) fn sample() -> Report {
             fragments_cut: 0,
         },
         nights,
+        quarantined: vec![super::Quarantined { night: 2, reason: "no-time".into(), rows: 286 }],
         rings: vec![ring(&families[0])],
         rings_meta: rings_meta(),
         families_total: 7_964,

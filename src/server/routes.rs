@@ -147,6 +147,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("counts", "object"),
             ("store", "object"),
             ("nights", "array"),
+            ("quarantined", "array"),
             ("rings", "array"),
             ("rings_meta", "object"),
             ("families_total", "integer"),

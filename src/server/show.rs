@@ -77,6 +77,7 @@ const REPORT: &[&str] = &[
     "counts",
     "store",
     "nights",
+    "quarantined",
     "rings",
     "rings_meta",
     "families_total",

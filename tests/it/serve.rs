@@ -70,7 +70,18 @@ impl Desk {
         ];
         args.extend(more);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(site.path("server.log")).expect("a log");
-        let mut child = site.command(&args).stdout(Stdio::piped()).stderr(log).spawn().expect("it starts");
+        // A file that would grow beyond a limit is an error to it, as a full disk is, and no signal.
+        let plain = site.command(&args);
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+        command.current_dir(site.dir.path());
+        for (name, value) in plain.get_envs() {
+            let _ = match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
         let ready: Value =
@@ -363,6 +374,54 @@ fn a_killed_desk_loses_no_row_that_it_acknowledged() {
     site.write("access.jsonl", whole.replacen("round 0", "round 9", 1));
     let refused = site.run(&["serve", "log", "verify", "access.jsonl"]);
     refused.refused(&["unbroken access log", "not what its head was made of"]);
+}
+
+/// A desk that may write little, as on a full disk: what it cannot log it does not show, and what it showed is in the log.
+#[test]
+fn what_cannot_be_logged_is_not_shown() {
+    let site = audited(&campaign("a", 6));
+    let mut desk = Desk::start(&site, &[]);
+    let text = "a very particular question that nobody else would ask in these words";
+    let reveal = |desk: &Desk| {
+        let csv = desk.get("/api/v1/export/members").body;
+        let exchange = csv.lines().nth(1).and_then(|line| line.split(',').next()).expect("a row").to_owned();
+        (exchange.clone(), desk.post("/api/v1/reveal", &json!({ "exchange": exchange, "purpose": text })))
+    };
+    let (exchange, good) = reveal(&desk);
+    assert_eq!(good.status, 200, "{good:?}");
+    let prompt = good.json()["text"].as_str().expect("a text").to_owned();
+    // From here on the log's file may not grow by a whole row.
+    let length = std::fs::metadata(site.path("access.jsonl")).expect("the log").len();
+    let limit = rustix::process::Rlimit { current: Some(length + 100), maximum: Some(length + 100) };
+    let pid = Pid::from_child(&desk.child);
+    let set = rustix::process::prlimit(Some(pid), rustix::process::Resource::Fsize, limit);
+    set.expect("a limit");
+    for (path, body) in [
+        ("/api/v1/reveal", json!({ "exchange": exchange, "purpose": text })),
+        ("/api/v1/similar", json!({ "text": prompt, "k": 3 })),
+    ] {
+        let refused = desk.post(path, &body);
+        assert_eq!(refused.status, 500, "{path}: {refused:?}");
+        assert!(!refused.body.contains(prompt.as_str()) && !refused.body.contains("account"), "{path}: {refused:?}");
+    }
+    let family = desk.raw(
+        format!(
+            "GET /api/v1/families HTTP/1.1\r\nHost: desk\r\nConnection: close\r\nAuthorization: Bearer {}\r\nStillhunt-Purpose: {text}\r\n\r\n",
+            desk.token
+        )
+        .as_bytes(),
+    );
+    assert_eq!(family.expect("an answer").status, 500);
+    let export = desk.get("/api/v1/export/members");
+    assert_eq!(export.status, 500, "{export:?}");
+    // What shows nothing is answered all the same.
+    assert_eq!(desk.get("/healthz").status, 200);
+    assert_eq!(desk.get("/api/v1/nights").status, 200);
+    let told = site.read("server.log");
+    assert!(told.contains("could not be logged") && !told.contains(prompt.as_str()), "{told}");
+    desk.child.kill().expect("killed");
+    let _ = desk.child.wait();
+    site.run(&["serve", "log", "verify", "access.jsonl"]).ok();
 }
 
 #[test]

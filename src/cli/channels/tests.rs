@@ -60,7 +60,11 @@ impl Site {
 
     fn webhook(&self, port: u16, tries: u32) -> Channels {
         let (url, secret_file) = (format!("http://127.0.0.1:{port}/hook?team=abuse"), self.dir.path().join("secret"));
-        Channels { webhook: Some(Webhook { url, secret_file, timeout: 5, tries, ca: None }), syslog: None }
+        Channels {
+            webhook: Some(Webhook { url, secret_file, timeout: 5, tries, ca: None }),
+            syslog: None,
+            texts: false,
+        }
     }
 
     fn queue(&self, ids: &[&str], to: &str) {
@@ -176,7 +180,7 @@ fn syslog_gets_a_message_of_its_standard() {
     let mut block = [0; 4096];
     for to in [format!("unix:{}", path.display()), format!("udp:{}", udp.local_addr().expect("an address"))] {
         site.queue(&[&to], SYSLOG);
-        let channels = Channels { webhook: None, syslog: Some(Syslog { to: to.clone(), tlp: None }) };
+        let channels = Channels { webhook: None, syslog: Some(Syslog { to: to.clone(), tlp: None }), texts: false };
         assert_eq!(deliver(&site.store(), &channels).expect("sent"), 0);
         let n = if to.starts_with("unix") { unix.recv(&mut block) } else { udp.recv(&mut block) }.expect("a message");
         let got = String::from_utf8_lossy(&block[..n]).into_owned();
@@ -184,7 +188,7 @@ fn syslog_gets_a_message_of_its_standard() {
     }
     site.queue(&["r1"], SYSLOG);
     for to in ["unix:/nowhere/at/all", "tcp:127.0.0.1:1", "udp:127.0.0.1"] {
-        let channels = Channels { webhook: None, syslog: Some(Syslog { to: to.to_owned(), tlp: None }) };
+        let channels = Channels { webhook: None, syslog: Some(Syslog { to: to.to_owned(), tlp: None }), texts: false };
         assert_eq!(deliver(&site.store(), &channels).expect("tried"), 1, "{to}");
     }
 }
