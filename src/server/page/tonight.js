@@ -96,16 +96,16 @@ function planting(found) {
 
 export async function view({ signal }) {
   const report = await get('/tonight', { signal });
-  const { counts = {}, store = {}, nights = [], rings = [], rings_meta: meta } = report;
+  const { store = {}, nights = [], rings = [], rings_meta: meta } = report;
   const night = nights.at(-1)?.night ?? store.nights;
   const newest = nights.at(-1);
   const changed = report.changed,
     fresh = new Set(changed?.new_rings ?? []);
   const isNew = (ring) => fresh.has(ring.id);
   const list = rings.filter((ring) => !ring.past);
-  // The counts of a run are that run's; a report that was made from the store alone has none.
-  const read = counts.rows_read > 0;
-  const quarantined = Object.entries(counts.quarantined_by_reason ?? {}).sort((a, b) => b[1] - a[1]);
+  // Of all nights, the newest first.
+  const aside = [...(report.quarantined ?? [])].reverse(),
+    asideTonight = aside.filter((one) => one.night === night).reduce((sum, one) => sum + one.rows, 0);
   const title = `Night ${night ?? '–'}`;
   return {
     title: `Tonight: night ${night ?? '–'}`,
@@ -120,8 +120,8 @@ export async function view({ signal }) {
         [
           ['rings on the list', count(list.length)],
           ['groups under test', count(meta?.tested)],
-          ['exchanges added', count(read ? counts.rows_kept : newest?.exchanges)],
-          ['rows set aside', read ? count(counts.rows_quarantined) : null],
+          ['exchanges added', count(newest?.exchanges)],
+          ['rows set aside', count(asideTonight)],
           ['families that are new', count(newest?.new_families)],
         ],
         'strip',
@@ -173,24 +173,20 @@ export async function view({ signal }) {
       section(
         'Rows set aside',
         'A bad row is counted and kept aside with its reason; the job goes on.',
-        !read
-          ? h(
-              'p',
-              { class: 'empty' },
-              'The store does not keep how many rows its nights set aside. The report of each night does, and ',
-              h('code', null, 'quarantine.jsonl'),
-              ' beside it has their places.',
-            )
-          : table({
-              name: 'set-aside',
-              caption: 'Rows set aside by reason',
-              rows: quarantined,
-              empty: `No row was set aside of ${count(counts.rows_read)} that were read.`,
-              columns: [
-                { head: 'Reason', rowhead: true, wide: true, value: (r) => r[0], show: (r) => shown(r[0], { most: 200 }) },
-                { head: 'Rows', n: true, value: (r) => r[1] },
-              ],
-            }),
+        table({
+          name: 'set-aside',
+          caption: 'Rows set aside by night and reason',
+          rows: aside,
+          most: 20,
+          empty: `No row was set aside on ${nights.length === 1 ? 'the one night' : `any of ${many(nights.length, 'night', 'nights')}`}.`,
+          columns: [
+            { head: 'Night', n: true, value: (r) => r.night },
+            { head: 'Reason', rowhead: true, wide: true, value: (r) => r.reason, show: (r) => shown(r.reason, { most: 200 }) },
+            { head: 'Rows', n: true, value: (r) => r.rows },
+          ],
+        }),
+        aside.length > 0 &&
+          h('p', { class: 'soft' }, 'Their places are in ', h('code', null, 'quarantine.jsonl'), ', beside the report of each night.'),
       ),
       nights.length > 0 &&
         section(
