@@ -6,7 +6,7 @@
 import { h, shown, plain, link, count, many, moment, LINE } from './dom.js';
 import { get, post, remove, may } from './api.js';
 import { table } from './table.js';
-import { ask } from './dialog.js';
+import { ask, failure } from './dialog.js';
 import { head, section, print } from './parts.js';
 import * as words from './words.js';
 
@@ -43,6 +43,52 @@ function add(again, { title, name = '', kind = 'app', what = null, intro }) {
   });
 }
 
+// What may be an app that nobody registered, each with the button that confirms it.
+const suggested = (candidates, again) =>
+  table({
+    name: 'suggested',
+    caption: 'Suggested entries',
+    rows: candidates,
+    empty: 'Nothing is suggested.',
+    columns: [
+      {
+        head: 'Text',
+        rowhead: true,
+        wide: true,
+        value: (c) => c.template,
+        show: (c) => shown(c.template, { most: LINE * 2, bytes: c.template_bytes }),
+      },
+      { head: 'Family', value: (c) => c.family_id, show: (c) => link(c.family_id) },
+      { head: 'Accounts', n: true, value: (c) => c.accounts },
+      { head: 'Why', wide: true, value: (c) => c.why, show: (c) => shown(c.why, { most: 300 }) },
+      {
+        head: 'Confirm',
+        fixed: true,
+        value: () => '',
+        // Of a text that came cut, the digest would be that of its beginning.
+        show: (c) =>
+          c.template_bytes
+            ? h('span', { class: 'soft' }, 'too long for this page: registry add, on the command line')
+            : h(
+                'button',
+                {
+                  type: 'button',
+                  class: 'act small',
+                  'aria-label': `Confirm ${c.family_id}`,
+                  onclick: () =>
+                    add(again, {
+                      title: 'Confirm as innocent',
+                      name: `app of ${c.family_id}`,
+                      what: c.template,
+                      intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.`,
+                    }),
+                },
+                'Confirm',
+              ),
+      },
+    ],
+  });
+
 export async function view({ signal, again }) {
   if (!may('registry'))
     return {
@@ -52,17 +98,21 @@ export async function view({ signal, again }) {
         h('p', { class: 'empty' }, 'The registry is shown to analysts and administrators.'),
       ],
     };
-  const [list, proposed] = await Promise.all([
-    get('/registry', { signal, query: { limit: 1000 } }),
-    get('/registry/suggest', { signal }).catch((cause) => {
-      if (cause.name === 'AbortError') throw cause;
-      return null;
-    }),
-  ]);
-  const entries = list.entries ?? [],
-    candidates = proposed?.candidates ?? [];
+  const list = await get('/registry', { signal, query: { limit: 1000 } });
+  const entries = list.entries ?? [];
+  // Suggestions are made anew for each question, from all families: the entries do not wait for them.
+  const proposed = h('div', { 'aria-busy': 'true' }, h('p', { class: 'waiting', role: 'status' }, 'Looking for texts that an app may send …'));
+  const later = get('/registry/suggest', { signal })
+    .then(
+      ({ candidates = [] }) => proposed.replaceChildren(suggested(candidates, again)),
+      (cause) => {
+        if (cause.name !== 'AbortError') proposed.replaceChildren(failure(cause));
+      },
+    )
+    .finally(() => proposed.removeAttribute('aria-busy'));
   return {
     title: 'Registry',
+    later,
     nodes: [
       head(
         'Registry',
@@ -86,49 +136,7 @@ export async function view({ signal, again }) {
       section(
         'Suggested',
         'Texts that are sent day after day by accounts that behave like people: most likely an app that nobody registered. Look at the family before you confirm.',
-        table({
-          name: 'suggested',
-          caption: 'Suggested entries',
-          rows: candidates,
-          empty: 'Nothing is suggested.',
-          columns: [
-            {
-              head: 'Text',
-              rowhead: true,
-              wide: true,
-              value: (c) => c.template,
-              show: (c) => shown(c.template, { most: LINE * 2, bytes: c.template_bytes }),
-            },
-            { head: 'Family', value: (c) => c.family_id, show: (c) => link(c.family_id) },
-            { head: 'Accounts', n: true, value: (c) => c.accounts },
-            { head: 'Why', wide: true, value: (c) => c.why, show: (c) => shown(c.why, { most: 300 }) },
-            {
-              head: 'Confirm',
-              fixed: true,
-              value: () => '',
-              // Of a text that came cut, the digest would be that of its beginning.
-              show: (c) =>
-                c.template_bytes
-                  ? h('span', { class: 'soft' }, 'too long for this page: registry add, on the command line')
-                  : h(
-                      'button',
-                      {
-                        type: 'button',
-                        class: 'act small',
-                        'aria-label': `Confirm ${c.family_id}`,
-                        onclick: () =>
-                          add(again, {
-                            title: 'Confirm as innocent',
-                            name: `app of ${c.family_id}`,
-                            what: c.template,
-                            intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.`,
-                          }),
-                      },
-                      'Confirm',
-                    ),
-            },
-          ],
-        }),
+        proposed,
       ),
       section(
         'Entries',
