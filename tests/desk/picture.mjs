@@ -11,7 +11,7 @@ try {
   const ring = desk.json('ring', 'list').rings[0].id;
   const question = new URLSearchParams({ q: 'Give me a three question quiz about a kitchen tool' });
   for (const [name, path, height] of [
-    ['desk-ring', `/rings/${ring}`, 1700],
+    ['desk-ring', `/rings/${ring}`, 2160],
     ['desk-search', `/search?${question}`, 1000],
   ]) {
     const page = await desk.page('analyst', { at: path, height, scale: 0.75, purpose: 'case 17' });

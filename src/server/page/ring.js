@@ -104,7 +104,7 @@ function families(ring, known) {
     name: `${ring.id}-families`,
     caption: 'Families of the ring',
     rows: ring.families,
-    most: READ,
+    most: 6,
     columns: [
       { head: 'Family', rowhead: true, value: (f) => f.family_id, show: (f) => link(f.family_id) },
       ...(known.size > 0
