@@ -177,7 +177,9 @@ fn each_native_scheme_is_planted_and_found_and_the_json_is_as_promised() {
         let curve = found["curve"].as_array().expect("a curve");
         let last = curve.last().expect("a point");
         assert_eq!((&last["scored"], curve.len()), (&found["scored"], 64));
-        assert!((last["log10_p"].as_f64().expect("a number") - found["log10_p"].as_f64().expect("a number")).abs() < 1e-9);
+        assert!(
+            (last["log10_p"].as_f64().expect("a number") - found["log10_p"].as_f64().expect("a number")).abs() < 1e-9
+        );
         assert_eq!(found["decoys"]["band"].as_array().map(Vec::len), Some(64));
         assert_eq!(
             detect(&site, "k.toml", &args).ok().out,

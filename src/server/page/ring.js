@@ -82,7 +82,7 @@ export async function list({ query, signal, go }) {
               rows: [...meta.days].reverse(),
               most: 30,
               columns: [
-                { head: 'Day', rowhead: true, value: (d) => d.day },
+                { head: 'Day', rowhead: true, tight: true, value: (d) => d.day },
                 { head: 'Accounts', n: true, value: (d) => d.accounts },
                 { head: 'New families', n: true, value: (d) => d.families },
                 { head: 'Proposed', n: true, value: (d) => d.proposed },
@@ -351,7 +351,7 @@ export async function one({ id, signal, again }) {
             rows: nights,
             most: 14,
             columns: [
-              { head: 'Night', rowhead: true, value: (n) => n.day },
+              { head: 'Night', rowhead: true, tight: true, value: (n) => n.day },
               { head: 'Decides, log₁₀ e', n: true, value: (n) => n.log10_e, show: (n) => decimal(n.log10_e) },
               ...Object.keys(words.stream)
                 .filter((name) => nights.some((n) => number(n.streams[name])))
