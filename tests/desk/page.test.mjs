@@ -73,6 +73,20 @@ test('the form asks for a token, refuses a wrong one in words, and then shows to
     );
   }));
 
+test('a desk that knows an identity provider offers it, with the purpose that was said', () =>
+  on(null, { at: '/watermark' }, async (page) => {
+    await page.getByLabel('Access token').waitFor();
+    assert.equal(await page.getByRole('link', { name: /organisation/ }).count(), 0);
+    await page.route('**/api/v1/oidc', (route) => route.fulfill({ json: { schema: 1, enabled: true, login: '/api/v1/oidc/login' } }));
+    await page.route('**/api/v1/oidc/login?*', (route) => route.fulfill({ contentType: 'text/plain', body: new URL(route.request().url()).search }));
+    await page.reload();
+    await page.getByLabel('Purpose').fill('case 17');
+    await page.getByRole('link', { name: /organisation/ }).waitFor();
+    assert.deepEqual(await breaches(page), []);
+    await page.getByRole('link', { name: /organisation/ }).click();
+    await page.getByText('?purpose=case+17').waitFor();
+  }));
+
 test('an address that somebody was sent opens after signing in, and signing out ends the session', () =>
   on(null, { at: `/rings/${ring.id}` }, async (page) => {
     await desk.signIn(page, 'analyst');

@@ -324,7 +324,30 @@ function login(why = null) {
   leave?.abort();
   document.querySelectorAll('dialog').forEach((box) => box.close());
   title('Sign in');
-  const said = h('div');
+  const said = h('div'),
+    provider = h('p');
+  // A desk that knows an identity provider offers it; others answer that there is no such route.
+  get('/oidc', { quiet: true }).then(
+    ({ enabled }) =>
+      enabled &&
+      put(
+        provider,
+        'or ',
+        h(
+          'a',
+          {
+            href: '/api/v1/oidc/login',
+            onclick: (event) => {
+              event.preventDefault();
+              const purpose = values(form).purpose.trim();
+              location.assign(`/api/v1/oidc/login${purpose ? `?${new URLSearchParams({ purpose })}` : ''}`);
+            },
+          },
+          'sign in with your organisation’s account',
+        ),
+      ),
+    () => null,
+  );
   const form = h(
     'form',
     { class: 'login', onsubmit: send },
@@ -347,6 +370,7 @@ function login(why = null) {
     }),
     said,
     h('button', { type: 'submit', class: 'act' }, 'Sign in'),
+    provider,
   );
   async function send(event) {
     event.preventDefault();
