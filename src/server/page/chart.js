@@ -7,7 +7,18 @@
 
 import { h, s, put, count, decimal, download } from './dom.js';
 
-const STYLES = ['fill', 'stroke', 'stroke-width', 'font-family', 'font-size', 'font-weight', 'text-anchor', 'opacity', 'stroke-dasharray'];
+const STYLES = [
+  'fill',
+  'stroke',
+  'stroke-width',
+  'stroke-opacity',
+  'font-family',
+  'font-size',
+  'font-weight',
+  'text-anchor',
+  'opacity',
+  'stroke-dasharray',
+];
 
 // The chart as a text that needs no style sheet, and its size.
 function alone(svg) {

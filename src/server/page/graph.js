@@ -84,7 +84,7 @@ export function byDay({ title, note, name, streams, at = Math.log10(20) }) {
     name,
     label: `${title}: ${asked.map((one) => `${one.label} ${one.points.map(([day, value]) => `${day} ${decimal(value)}`).join(', ')}`).join('; ')}`,
     draw: (width) => {
-      const left = 38,
+      const left = 46,
         right = width - 12,
         bottom = 190,
         step = days.length > 1 ? (right - left - 30) / (days.length - 1) : 0;
