@@ -325,7 +325,7 @@ fn what_is_forgotten_is_in_no_later_answer() {
 fn a_killed_desk_loses_no_row_that_it_acknowledged() {
     let site = audited(&campaign("a", 8));
     let mut acknowledged = 0;
-    for round in 0..6u64 {
+    for round in 0..20u64 {
         let desk = Desk::start(&site, &[]);
         std::thread::scope(|scope| {
             let asking: Vec<_> = (0..3)
@@ -342,7 +342,7 @@ fn a_killed_desk_loses_no_row_that_it_acknowledged() {
                     })
                 })
                 .collect();
-            std::thread::sleep(Duration::from_millis(120 + 37 * round));
+            std::thread::sleep(Duration::from_millis(120 + 37 * (round % 6)));
             desk.signal(Signal::KILL);
             acknowledged += asking.into_iter().map(|asking| asking.join().expect("it ends")).sum::<usize>();
         });
