@@ -256,7 +256,7 @@ async fn exchange(
 }
 
 /// TLS with the system's certificates, or with those of a file.
-fn connector(ca: Option<&Path>) -> Result<TlsConnector> {
+pub(super) fn connector(ca: Option<&Path>) -> Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = ca {
         let pem = read_bounded(path, MOST_PEM)?;

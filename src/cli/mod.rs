@@ -16,6 +16,8 @@ mod log_show;
 mod logs;
 mod lookups;
 mod manual;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod planting;
 mod print;
 mod progress;

@@ -148,6 +148,8 @@ fn serve(args: &Run) -> Result<()> {
         at_once: std::thread::available_parallelism().map_or(4, |n| 2 * n.get()).clamp(4, 64),
         secure: is_open || tls.is_some(),
         holder: format!("the desk, process {}", std::process::id()),
+        #[cfg(feature = "oidc")]
+        oidc: args.oidc.as_deref().map(super::oidc::provider).transpose()?,
     };
     // The model lives as long as the program.
     let model = Box::leak(Box::new(config::model(&common)?));

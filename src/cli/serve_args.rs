@@ -72,6 +72,13 @@ pub(crate) struct Run {
     /// Key in PEM that goes with them, owner-only
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Identity provider by which people log in (OpenID Connect), a file in TOML: issuer, client_id,
+    /// client_secret_file, url (this desk's own address as browsers have it), claim (what says the role; a point leads into an
+    /// object), name (the claim that names people in the access log [default: sub]), scopes, ca, and [roles] with
+    /// VALUE = "viewer", "analyst" or "admin"
+    #[cfg(feature = "oidc")]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) oidc: Option<PathBuf>,
     /// Another program in front does TLS: listen on any address without it
     #[arg(long)]
     pub(crate) behind_proxy: bool,

@@ -33,6 +33,9 @@ pub(super) struct Asked {
     pub(super) purpose: Option<String>,
     pub(super) reader: Reader,
     pub(super) now: Time,
+    /// The cookie of a log-in by an identity provider that was begun.
+    #[cfg(feature = "oidc")]
+    pub(super) ticket: Option<String>,
 }
 
 /// What is written into a stream.
@@ -45,6 +48,9 @@ pub(super) enum Body {
     /// Media type, name of the file, and who writes it.
     Stream(&'static str, String, Write2),
     Nothing,
+    /// Another address to go to.
+    #[cfg(feature = "oidc")]
+    Elsewhere(String),
 }
 
 /// An answer.
@@ -56,13 +62,15 @@ pub(super) struct Reply {
     pub(super) cookie: Option<String>,
     /// Whether texts are sent in full length.
     pub(super) whole: bool,
+    /// Who it turned out to be, where nobody was known when it was asked.
+    pub(super) who: Option<Who>,
 }
 
 pub(super) type Answer = Result<Reply, Fault>;
 
 impl Reply {
     fn json(value: Value) -> Self {
-        Self { status: 200, body: Body::Json(value), did: Vec::new(), cookie: None, whole: false }
+        Self { status: 200, body: Body::Json(value), did: Vec::new(), cookie: None, whole: false, who: None }
     }
 
     fn with(mut self, did: Vec<Access>) -> Self {
@@ -153,7 +161,68 @@ pub(super) fn close_session(state: &State, asked: &Asked) -> Answer {
     if let Some(name) = asked.who.as_ref().and_then(|who| who.session.as_deref()) {
         state.sessions.close(name);
     }
-    Ok(Reply { status: 204, body: Body::Nothing, did: Vec::new(), cookie: Some(cookie(state, "", 0)), whole: false })
+    Ok(Reply {
+        status: 204,
+        body: Body::Nothing,
+        did: Vec::new(),
+        cookie: Some(cookie(state, "", 0)),
+        whole: false,
+        who: None,
+    })
+}
+
+/// Name of the cookie of a log-in that was begun.
+#[cfg(feature = "oidc")]
+pub(super) const LOGIN: &str = "stillhunt_login";
+
+#[cfg(feature = "oidc")]
+fn logins(state: &State) -> Result<&super::oidc::Logins, Fault> {
+    state.logins.as_ref().ok_or_else(|| Fault::unknown("expected an identity provider, this desk has none"))
+}
+
+#[cfg(feature = "oidc")]
+fn elsewhere(address: String, cookie: String) -> Reply {
+    Reply {
+        status: 303,
+        body: Body::Elsewhere(address),
+        did: Vec::new(),
+        cookie: Some(cookie),
+        whole: false,
+        who: None,
+    }
+}
+
+#[cfg(feature = "oidc")]
+pub(super) fn provider(state: &State, _: &Asked) -> Answer {
+    Ok(Reply::json(json!({ "schema": 1, "enabled": state.logins.is_some(), "login": "/api/v1/oidc/login" })))
+}
+
+#[cfg(feature = "oidc")]
+pub(super) fn begin_login(state: &State, asked: &Asked) -> Answer {
+    let purpose = asked.given.text("purpose").map(str::to_owned);
+    let (address, ticket) = logins(state)?.begin(purpose, asked.now)?;
+    let secure = if state.settings.secure { "; Secure" } else { "" };
+    // It comes back from another site, so it cannot be strict; it opens nothing by itself.
+    let cookie = format!("{LOGIN}={ticket}; Path=/api/v1/oidc; HttpOnly; SameSite=Lax; Max-Age=600{secure}");
+    Ok(elsewhere(address, cookie))
+}
+
+#[cfg(feature = "oidc")]
+pub(super) fn end_login(state: &State, asked: &Asked) -> Answer {
+    let given = &asked.given;
+    let logins = logins(state)?;
+    let (Some(code), Some(sent)) = (given.text("code"), given.text("state")) else {
+        let said = given.text("error").unwrap_or("no code");
+        let fault = Fault::new(403, "login_refused", "the identity provider let nobody in");
+        return Err(Fault { cause: Some(format!("it said {said:?}")), ..fault.hint("begin again") });
+    };
+    let ends = state.sessions.ends(asked.now);
+    let (token, purpose) = logins.end(asked.ticket.as_deref(), (code, sent), (asked.now, ends))?;
+    let (name, until) = state.sessions.open(&token, purpose.clone(), asked.now)?;
+    let seconds = (until.micros() - asked.now.micros()) / 1_000_000;
+    let who = Who { token, session: None, purpose: purpose.clone(), expires: Some(until) };
+    let did = vec![Access { act: "login", subject: "identity provider".into(), purpose }];
+    Ok(Reply { who: Some(who), ..elsewhere("/".into(), cookie(state, &name, seconds)) }.with(did))
 }
 
 // Reports and lists.
@@ -502,7 +571,7 @@ pub(super) fn unsave(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
     let any = asked.reader.role == Role::Admin;
     upkeep::unsave(&state.desk.dir, id, any, &Said { author: asked.name(), time: asked.now }, by).map_err(missing)?;
     let did = asked.did("unsave", format!("question {id}"));
-    Ok(Reply { status: 204, body: Body::Nothing, did, cookie: None, whole: false })
+    Ok(Reply { status: 204, body: Body::Nothing, did, cookie: None, whole: false, who: None })
 }
 
 pub(super) fn registry(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
@@ -570,7 +639,7 @@ pub(super) fn export(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let write: Write2 = Box::new(move |out| lookup::export(held.store(), &wanted, out));
     let body = Body::Stream(format.media(), format!("{}.{}", what.word(), format.ending()), write);
     let did = asked.did("export", format!("{} {}", what.word(), format.word()));
-    Ok(Reply { status: 200, body, did, cookie: None, whole: false })
+    Ok(Reply { status: 200, body, did, cookie: None, whole: false, who: None })
 }
 
 pub(super) fn custody(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
@@ -609,5 +678,5 @@ pub(super) fn metrics(state: &State, _: &Asked) -> Answer {
         ("stillhunt_answering", "Requests that wait or are being answered", state.answering() as f64),
     ]);
     let body = Body::Text("text/plain; version=0.0.4; charset=utf-8", text);
-    Ok(Reply { status: 200, body, did: Vec::new(), cookie: None, whole: false })
+    Ok(Reply { status: 200, body, did: Vec::new(), cookie: None, whole: false, who: None })
 }

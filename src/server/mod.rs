@@ -20,6 +20,8 @@ mod given;
 mod limits;
 mod listen;
 mod metrics;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod openapi;
 mod page;
 mod routes;
@@ -32,6 +34,8 @@ mod who;
 pub use access::{AccessRow, Verified, verify};
 pub use limits::Rate;
 pub use listen::{Bound, Socket, Tls, listen};
+#[cfg(feature = "oidc")]
+pub use oidc::{Answer as OidcAnswer, Fetch, Provider, Request as OidcRequest, Unreachable};
 pub use who::{Lasts, Role, Token, Tokens};
 
 use crate::embed::Model;
@@ -96,6 +100,9 @@ pub struct Settings {
     pub secure: bool,
     /// What a writer of the store is called to another.
     pub holder: String,
+    /// The identity provider by which people log in, and how it is reached.
+    #[cfg(feature = "oidc")]
+    pub oidc: Option<(Provider, Fetch)>,
 }
 
 /// The moment, and where lines of the server's own log go: the caller knows both.
@@ -120,6 +127,8 @@ pub struct State {
     /// What this process's requests are called: a word of its own, and a number.
     begun: String,
     requests: AtomicU64,
+    #[cfg(feature = "oidc")]
+    logins: Option<oidc::Logins>,
 }
 
 impl State {
@@ -127,7 +136,11 @@ impl State {
     /// # Errors
     /// `Store` when the store cannot be opened, or the access log is not whole; `Config` when the tokens or the log lie in the store, or there
     /// are no tokens; `Io` when a file cannot be read.
-    pub fn open(settings: Settings, model: &'static Model, outside: Outside) -> Result<Arc<Self>> {
+    pub fn open(
+        #[cfg_attr(not(feature = "oidc"), allow(unused_mut))] mut settings: Settings,
+        model: &'static Model,
+        outside: Outside,
+    ) -> Result<Arc<Self>> {
         let desk = Desk::open(&settings.store, model)?;
         for (what, path) in [("file of tokens", &settings.tokens), ("access log", &settings.log)] {
             outside_of(&settings.store, what, path)?;
@@ -148,6 +161,8 @@ impl State {
             places: Arc::new(Semaphore::new(settings.at_once.max(1))),
             begun,
             requests: AtomicU64::new(0),
+            #[cfg(feature = "oidc")]
+            logins: settings.oidc.take().map(|(provider, fetch)| oidc::Logins::new(provider, fetch)).transpose()?,
             settings,
             outside,
         }))
@@ -333,7 +348,17 @@ async fn answer(
     }
     let purpose = purpose_of(&parts.headers)?.or_else(|| who.as_ref().and_then(|who| who.purpose.clone()));
     let reader = Reader { role, purposed: purpose.is_some() && role >= Role::Analyst, k: state.settings.k };
-    let asked = Asked { given, who, purpose, reader, now };
+    #[cfg(feature = "oidc")]
+    let ticket = who::cookie(&parts.headers, answers::LOGIN).map(str::to_owned);
+    let asked = Asked {
+        given,
+        who,
+        purpose,
+        reader,
+        now,
+        #[cfg(feature = "oidc")]
+        ticket,
+    };
     let place = Arc::clone(&state.places).acquire_owned();
     let place = tokio::time::timeout(QUEUE_TIME, place).await;
     let busy = || Fault::new(503, "busy", "too many questions are being answered").hint("send it again").again(5);
@@ -349,7 +374,7 @@ async fn answer(
                 (reply, Some(held.night))
             }
         };
-        if let Some(who) = &asked.who {
+        if let Some(who) = asked.who.as_ref().or(reply.who.as_ref()) {
             working.log(&reply.did, who, (night.unwrap_or(0), &id))?;
         }
         Ok::<_, Fault>((reply, night, (place, going)))
@@ -372,6 +397,11 @@ fn sent<T: Send + 'static>(
     let mut media = "application/json";
     match reply.body {
         Body::Nothing => media = "",
+        #[cfg(feature = "oidc")]
+        Body::Elsewhere(address) => {
+            media = "";
+            response.headers_mut().extend(HeaderValue::from_str(&address).ok().map(|at| (header::LOCATION, at)));
+        }
         Body::Json(mut value) => {
             if !reply.whole {
                 bound::texts(&mut value);

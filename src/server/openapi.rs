@@ -56,7 +56,7 @@ fn operation(route: &Route) -> Value {
     let mut good = json!({ "description": "As asked" });
     if !route.answer.is_empty() {
         good["content"] = json!({ "application/json": { "schema": answer(route.answer) } });
-    } else if route.status != 204 {
+    } else if ![204, 303].contains(&route.status) {
         let of_exports = Format::ALL.map(|format| format.media().split(';').next().unwrap_or_default());
         good["content"] =
             of_exports.into_iter().chain(["text/plain"]).map(|media| (media.to_owned(), json!({}))).collect();

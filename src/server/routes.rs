@@ -137,6 +137,44 @@ pub(super) static ROUTES: &[Route] = &[
         handler: Handler::Plain(answers::close_session),
         ..GET
     },
+    #[cfg(feature = "oidc")]
+    Route {
+        path: "/api/v1/oidc",
+        least: None,
+        about: "Whether people log in by an identity provider, and where that begins",
+        answer: &[("schema", "integer"), ("enabled", "boolean"), ("login", "string")],
+        handler: Handler::Plain(answers::provider),
+        ..GET
+    },
+    #[cfg(feature = "oidc")]
+    Route {
+        path: "/api/v1/oidc/login",
+        least: None,
+        about: "Begin to log in by the identity provider: leads there",
+        query: &[may("purpose", Kind::Text(500), "What texts are wanted for until logging out")],
+        status: 303,
+        handler: Handler::Plain(answers::begin_login),
+        ..GET
+    },
+    #[cfg(feature = "oidc")]
+    Route {
+        path: super::oidc::BACK,
+        least: None,
+        about: "Where the identity provider leads back to: opens a session and leads to the page",
+        query: &[
+            may("code", Kind::Text(8_000), "What is exchanged for who it is"),
+            may("state", Kind::Text(8_000), "What was sent along"),
+            may("iss", Kind::Text(2_000), "Not read"),
+            may("session_state", Kind::Text(8_000), "Not read"),
+            may("scope", Kind::Text(8_000), "Not read"),
+            may("error", Kind::Text(2_000), "Why nobody is let in"),
+            may("error_description", Kind::Text(8_000), "The same in words"),
+            may("error_uri", Kind::Text(2_000), "Not read"),
+        ],
+        status: 303,
+        handler: Handler::Plain(answers::end_login),
+        ..GET
+    },
     Route {
         path: "/api/v1/tonight",
         about: "The report on the newest night, and what it changed",

@@ -88,6 +88,8 @@ impl Site {
             at_once: 4,
             secure: false,
             holder: "a test".into(),
+            #[cfg(feature = "oidc")]
+            oidc: None,
         };
         change(&mut settings);
         let (now, lines) = (Arc::new(AtomicI64::new(start.micros())), Arc::new(Mutex::new(Vec::new())));
@@ -220,7 +222,9 @@ fn every_route_asks_who_and_lets_its_roles_through() {
         let send = |headers: &[(&str, &str)]| site.send(route.method, &path, headers, body.as_deref());
         let what = format!("{} {path}", route.method);
         let Some(least) = route.least else {
-            assert_eq!(send(&[]).status, route.status, "{what}");
+            // This desk has no identity provider.
+            let expected = if path.contains("/oidc/") { 404 } else { route.status };
+            assert_eq!(send(&[]).status, expected, "{what}");
             continue;
         };
         for bad in [None, Some("Bearer nonsense"), Some("Basic abc"), Some("Bearer"), Some("")] {

@@ -42,6 +42,8 @@ impl Role {
     }
 }
 
+/// What names begin with that an identity provider gave.
+pub(super) const OF_PROVIDER: &str = "oidc:";
 /// Largest file of tokens, longest name of one, and most of them.
 const LONGEST_FILE: u64 = 4 << 20;
 const LONGEST_NAME: usize = 100;
@@ -123,6 +125,9 @@ impl Tokens {
     /// `Config` when the name is taken, empty, too long or has control characters; `Io` without randomness.
     pub fn add(&mut self, name: &str, role: Role, now: Time, expires: Option<Time>) -> Result<String> {
         let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
+        if name.starts_with(OF_PROVIDER) {
+            return refuse(format!("expected a name that does not begin with {OF_PROVIDER}, got {name:?}"));
+        }
         if name.trim().is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
             return refuse(format!(
                 "expected a name of 1 to {LONGEST_NAME} bytes without control characters, got {name:?}"
@@ -231,6 +236,8 @@ pub(super) struct Who {
 /// A login of the page.
 struct Session {
     digest: blake3::Hash,
+    /// Who it is, where an identity provider said so and no file of tokens does.
+    person: Option<Token>,
     purpose: Option<String>,
     opened: i64,
     used: i64,
@@ -257,7 +264,7 @@ pub(super) struct Sessions {
     open: Mutex<BTreeMap<[u8; 32], Session>>,
 }
 
-fn key_of(name: &str) -> [u8; 32] {
+pub(super) fn key_of(name: &str) -> [u8; 32] {
     blake3::derive_key("stillhunt 2026 desk session", name.as_bytes())
 }
 
@@ -268,6 +275,12 @@ impl Sessions {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<[u8; 32], Session>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When a session ends at the latest that is opened now, in microseconds.
+    #[cfg(feature = "oidc")]
+    pub(super) fn ends(&self, now: Time) -> i64 {
+        now.micros().saturating_add(self.lasts.whole)
     }
 
     fn is_over(&self, session: &Session, now: i64) -> bool {
@@ -289,7 +302,8 @@ impl Sessions {
             let oldest = listed.iter().filter(may_go).min_by_key(|session| session.1).map(|session| session.0);
             oldest.and_then(|key| open.remove(&key));
         }
-        open.insert(key_of(&name), Session { digest, purpose, opened: at, used: at });
+        let person = token.name.starts_with(OF_PROVIDER).then(|| token.clone());
+        open.insert(key_of(&name), Session { digest, person, purpose, opened: at, used: at });
         let whole = at.saturating_add(self.lasts.whole).min(token.expires_us.unwrap_or(i64::MAX));
         Ok((name, Time::new(whole).unwrap_or(now)))
     }
@@ -306,7 +320,7 @@ impl Sessions {
 
     /// Who is logged in under this name, where the log-in is open and its token good.
     pub(super) fn who(&self, name: &str, tokens: &TokenFile, now: Time) -> Result<Option<Who>> {
-        let (digest, purpose, opened) = {
+        let (digest, person, purpose, opened) = {
             let mut open = self.lock();
             let key = key_of(name);
             let Some(session) = open.get_mut(&key) else { return Ok(None) };
@@ -315,9 +329,13 @@ impl Sessions {
                 return Ok(None);
             }
             session.used = now.micros();
-            (session.digest, session.purpose.clone(), session.opened)
+            (session.digest, session.person.clone(), session.purpose.clone(), session.opened)
         };
-        let Some(token) = tokens.of_digest(&digest, now)? else {
+        let token = match person {
+            Some(person) => Some(person).filter(|person| !person.is_over(now)),
+            None => tokens.of_digest(&digest, now)?,
+        };
+        let Some(token) = token else {
             self.close(name);
             return Ok(None);
         };
@@ -330,10 +348,10 @@ impl Sessions {
 pub(super) const COOKIE: &str = "stillhunt_session";
 
 /// The value of a cookie in the headers of a request.
-fn cookie(headers: &axum::http::HeaderMap) -> Option<&str> {
+pub(super) fn cookie<'a>(headers: &'a axum::http::HeaderMap, wanted: &str) -> Option<&'a str> {
     let all = headers.get_all(axum::http::header::COOKIE).into_iter();
     let pairs = all.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
-    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
 /// Who asks, by the headers of a request: a token, or the cookie of a session. A token wins.
@@ -354,7 +372,7 @@ pub(super) fn who(
         let expires = token.expires_us.and_then(Time::new);
         return Ok(Who { token, session: None, purpose: None, expires });
     }
-    sessions.who(cookie(headers).ok_or_else(none)?, tokens, now).map_err(unread)?.ok_or_else(none)
+    sessions.who(cookie(headers, COOKIE).ok_or_else(none)?, tokens, now).map_err(unread)?.ok_or_else(none)
 }
 
 /// A file of tokens that cannot be read lets nobody in, and is the server's trouble.

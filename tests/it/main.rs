@@ -28,6 +28,8 @@ mod long_prompts;
 mod merges;
 mod nightly;
 mod nights;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod planting;
 mod radioactivity;
 mod registry;

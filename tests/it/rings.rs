@@ -382,6 +382,7 @@ fn a_new_ring_is_told_once_and_again_where_the_telling_failed() {
     assert_eq!(told.code, 9, "{}", told.err);
     let alert: Value = serde_json::from_str(&told.out).expect("one line of JSON");
     assert_eq!(alert["alert"], "new-ring");
+    assert!(alert["holds_raw_text"] == false && alert.get("texts").is_none(), "{alert}");
     assert_eq!(site.read("told"), format!("{}$HOME ; x\n", told.out));
     let told = site.run(&again);
     assert_eq!((told.code, told.out.as_str()), (0, ""), "nothing is said twice");
@@ -403,7 +404,7 @@ fn an_alert_waits_beside_the_store_until_its_receiver_is_back() {
         let port = listener.local_addr().expect("an address").port();
         site.write(
             "settings.toml",
-            format!("[webhook]\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = \"secret\"\ntries = 1\n"),
+            format!("alert_texts = true\n[webhook]\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = \"secret\"\ntries = 1\n"),
         );
     };
     let listener = bound();
@@ -431,6 +432,13 @@ fn an_alert_waits_beside_the_store_until_its_receiver_is_back() {
     let (header, body) = request.split_once("\r\n\r\n").expect("a header and a body");
     let alert: Value = serde_json::from_str(body).expect("one line of JSON");
     assert!(alert["alert"] == "new-ring" && header.contains("stillhunt-signature: t=") && !request.contains(secret));
+    // Texts go out because the configuration says so, and the alert says that they do.
+    let texts = alert["texts"].as_array().expect("texts");
+    assert!(alert["holds_raw_text"] == true && (1..=5).contains(&texts.len()), "{alert}");
+    assert!(
+        texts.iter().all(|of| of["text"].as_str().map(str::len) == of["text_bytes"].as_u64().map(|n| n as usize)),
+        "{alert}"
+    );
     // Told once: another audit has nothing to send, and asks nobody.
     let told = site.run(&audit).ok();
     assert!(!told.err.contains("alerts wait"), "{}", told.err);

@@ -211,6 +211,27 @@ fn the_commands_keep_their_contract() {
 }
 
 #[test]
+fn rows_that_were_kept_aside_are_told() {
+    let site = Site::new();
+    site.log(
+        "log.jsonl",
+        &[campaign("a", 8), vec![json!({ "id": "x", "account": "b" }), json!({ "id": "y", "account": "b" })]].concat(),
+    );
+    site.audit(&["log.jsonl", "--max-bad-share", "0.5"]).ok();
+    site.log("next.jsonl", &[campaign("b", 8), vec![json!({ "id": "z", "account": "b" })]].concat());
+    site.audit(&["next.jsonl", "--max-bad-share", "0.5"]).ok();
+    let report = site.run(&["report", "--store", "store", "--format", "json"]).ok().json();
+    let rows = |night: u64| -> u64 {
+        let all = report["quarantined"].as_array().expect("a list").iter();
+        all.filter(|of| of["night"] == night).map(|of| of["rows"].as_u64().expect("a number")).sum()
+    };
+    assert_eq!((rows(1), rows(2)), (2, 1), "{report}");
+    let desk = Desk::start(&site, &[]);
+    assert_eq!(desk.get("/api/v1/tonight").json()["quarantined"], report["quarantined"]);
+    assert_eq!(desk.stop(), Some(0));
+}
+
+#[test]
 fn tokens_are_made_listed_and_revoked() {
     let site = audited(&campaign("a", 6));
     let desk = Desk::start(&site, &[]);
