@@ -912,6 +912,8 @@ fn secrets_do_not_lie_in_the_store_nor_open() {
             at_once: 1,
             secure: false,
             holder: "a test".into(),
+            #[cfg(feature = "oidc")]
+            oidc: None,
         };
         let outside = Outside { now: Box::new(|| Time::new(0).expect("a time")), line: Box::new(|_| ()) };
         State::open(settings, model(), outside).err().map(|error| error.to_string()).unwrap_or_default()
