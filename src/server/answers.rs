@@ -623,15 +623,22 @@ pub(super) fn unregister(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer 
 
 // Files and chains.
 
-pub(super) fn export(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+pub(super) fn export_members(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    export(held, asked, export::What::Members)
+}
+
+pub(super) fn export_families(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    purposed(asked, "an export of families holds their texts")?;
+    export(held, asked, export::What::Families)
+}
+
+pub(super) fn export_rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    export(held, asked, export::What::Rings)
+}
+
+fn export(held: &Arc<Held>, asked: &Asked, what: export::What) -> Answer {
     let given = &asked.given;
-    let word = given.text("what").unwrap_or_default();
-    let what = export::What::ALL.into_iter().find(|what| what.word() == word);
-    let what = what.ok_or_else(|| Fault::unknown(format!("expected an export, got {word:?}")))?;
     let format = what.format(given.text("format").unwrap_or("csv")).map_err(|error| Fault::value(error.to_string()))?;
-    if what == export::What::Families {
-        purposed(asked, "an export of families holds their texts")?;
-    }
     let families = ListQuery { most: usize::MAX, trivial: true, after: None, ..wanted(asked) };
     let tlp = given.text("tlp").and_then(Tlp::of);
     let wanted = lookup::Export { what, format, tlp, least: given.rung(), families };

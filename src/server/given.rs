@@ -130,7 +130,7 @@ impl Kind {
             Self::Place => json!({ "type": "string", "pattern": "^[0-9]{1,18}\\.[0-9]{1,18}\\.[nxfs][0-9a-f]{16}$" }),
             Self::Flag => json!({ "type": "boolean" }),
             Self::Word(words) => json!({ "type": "string", "enum": words }),
-            Self::Values(params, without) => object_schema(left(params, without)),
+            Self::Values(params, without) => object_schema(left(params, without), &[]),
         }
     }
 }
@@ -140,10 +140,14 @@ fn left<'a>(params: &'a [Param], without: &'a [&str]) -> impl Iterator<Item = &'
 }
 
 /// The JSON Schema of an object of such values.
-pub(super) fn object_schema<'a>(params: impl Iterator<Item = &'a Param>) -> Value {
+pub(super) fn object_schema<'a>(params: impl Iterator<Item = &'a Param>, one_of: &[&str]) -> Value {
     let (mut required, mut properties) = (Vec::new(), Map::new());
     for param in params {
         let mut schema = param.kind.schema();
+        // What may be left out may be null as well, unless that would leave nothing.
+        if !param.required && !one_of.contains(&param.name) {
+            schema = json!({ "anyOf": [schema, { "type": "null" }] });
+        }
         schema["description"] = json!(param.about);
         required.extend(param.required.then_some(param.name));
         properties.insert(param.name.to_owned(), schema);
@@ -214,12 +218,16 @@ impl Given {
         self.fields(params, &fields)
     }
 
-    /// Takes the values of a body.
-    pub(super) fn body(&mut self, params: &[Param], bytes: &[u8]) -> Result<(), Fault> {
+    /// Takes the values of a body; those of which exactly one is given are left out, and not null.
+    pub(super) fn body(&mut self, params: &[Param], one_of: &[&str], bytes: &[u8]) -> Result<(), Fault> {
         let value: Value =
             serde_json::from_slice(bytes).map_err(|cause| Fault::value(format!("expected a body of JSON: {cause}")))?;
         let fields = value.as_object().ok_or_else(|| Fault::value("expected a body that is a JSON object"))?;
-        self.fields(params, fields)
+        if let Some(name) = one_of.iter().find(|name| fields.get(**name) == Some(&Value::Null)) {
+            return Err(Fault::value(format!("expected {name} to be left out or given, got null")));
+        }
+        self.fields(params, fields)?;
+        self.one_of(one_of)
     }
 
     fn fields(&mut self, params: &[Param], fields: &Map<String, Value>) -> Result<(), Fault> {
@@ -280,8 +288,21 @@ impl Given {
         place(self.text(name)?)
     }
 
+    /// Refuses a value that does not go with another: where the first is given, the second must be one of the words.
+    pub(super) fn goes_with(&self, rules: &[(&str, &str, &[&str])]) -> Result<(), Fault> {
+        let broken = |(name, other, words): &&(&str, &str, &[&str])| {
+            self.0.contains_key(name) && self.text(other).is_some_and(|text| !words.contains(&text))
+        };
+        match rules.iter().find(broken) {
+            Some((name, other, words)) => {
+                Err(Fault::value(format!("expected {other} to be one of {} where {name} is given", words.join(", "))))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Refuses all but one of these values.
-    pub(super) fn one_of(&self, names: &[&str]) -> Result<(), Fault> {
+    fn one_of(&self, names: &[&str]) -> Result<(), Fault> {
         let given = names.iter().filter(|name| self.0.contains_key(*name)).count();
         if names.is_empty() || given == 1 {
             return Ok(());
@@ -385,7 +406,7 @@ mod tests {
             "{\"text\":\"x\",\"new\":\"true\"}",
             "{\"text\":null}",
         ] {
-            assert_eq!(Given::default().body(PARAMS, bad.as_bytes()).expect_err(bad).status, 422, "{bad}");
+            assert_eq!(Given::default().body(PARAMS, &[], bad.as_bytes()).expect_err(bad).status, 422, "{bad}");
         }
     }
 

@@ -343,8 +343,8 @@ async fn answer(
     given.path(route.in_path, &in_path)?;
     given.query(route.query, parts.uri.query())?;
     if !route.body.is_empty() {
-        given.body(route.body, &bytes_of(&parts.headers, body).await?)?;
-        given.one_of(route.one_of)?;
+        given.body(route.body, route.one_of, &bytes_of(&parts.headers, body).await?)?;
+        given.goes_with(route.goes_with)?;
     }
     let purpose = purpose_of(&parts.headers)?.or_else(|| who.as_ref().and_then(|who| who.purpose.clone()));
     let reader = Reader { role, purposed: purpose.is_some() && role >= Role::Analyst, k: state.settings.k };

@@ -88,9 +88,16 @@ fn operation(route: &Route) -> Value {
 
 /// The schema of a body.
 fn body(route: &Route) -> Value {
-    let mut schema = object_schema(route.body.iter());
+    let mut schema = object_schema(route.body.iter(), route.one_of);
+    let one = |name: &&str| {
+        let mut one = json!({ "required": [name] });
+        for (_, other, words) in route.goes_with.iter().filter(|(of, ..)| of == name) {
+            one["properties"] = json!({ *other: { "enum": words } });
+        }
+        one
+    };
     if !route.one_of.is_empty() {
-        schema["oneOf"] = route.one_of.iter().map(|name| json!({ "required": [name] })).collect();
+        schema["oneOf"] = route.one_of.iter().map(one).collect();
     }
     schema
 }

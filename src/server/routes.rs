@@ -30,6 +30,8 @@ pub(super) struct Route {
     pub(super) body: &'static [Param],
     /// Of these values of the body exactly one is given.
     pub(super) one_of: &'static [&'static str],
+    /// Where the first of these is given, the second is one of the words.
+    pub(super) goes_with: &'static [(&'static str, &'static str, &'static [&'static str])],
     /// Status of a success.
     pub(super) status: u16,
     /// Fields of the answer with their JSON types; none where it is no JSON object.
@@ -46,11 +48,16 @@ const GET: Route = Route {
     query: &[],
     body: &[],
     one_of: &[],
+    goes_with: &[],
     status: 200,
     answer: &[],
     handler: Handler::Plain(answers::healthy),
 };
 const POST: Route = Route { method: "POST", least: Some(Role::Analyst), ..GET };
+
+const EXPORT: Route = Route { least: Some(Role::Analyst), ..GET };
+const TLP: Param = may("tlp", Kind::Word(&TLP_WORDS), "Marking of the Traffic Light Protocol 2.0; amber without it");
+const OF_LEVEL: Param = may("level", Kind::Word(LEVELS), "Only of this level");
 
 const LIMIT: Param = may("limit", Kind::Number(1, 500), "How many at most; 50 without it");
 /// What the cursor of a list is.
@@ -103,6 +110,9 @@ const OF_SIMILAR: &[Param] = &[
 ];
 /// Of these, what a saved question does not hold.
 const NOT_SAVED: &[&str] = &["limit", "cursor", "purpose"];
+
+/// Kinds of the registry that a text may be of: all but a gateway, which is an account.
+const KINDS_OF_TEXT: &[&str] = &["app", "sdk", "course", "benchmark", "published"];
 
 /// All routes.
 pub(super) static ROUTES: &[Route] = &[
@@ -412,6 +422,11 @@ pub(super) static ROUTES: &[Route] = &[
             may("public_since", Kind::Moment, "Since when it is public"),
         ],
         one_of: &["text", "digest", "account"],
+        goes_with: &[
+            ("text", "kind", KINDS_OF_TEXT),
+            ("digest", "kind", KINDS_OF_TEXT),
+            ("account", "kind", &["gateway"]),
+        ],
         status: 201,
         answer: &[("schema", "integer"), ("added", "integer")],
         handler: Handler::Store(answers::register),
@@ -436,25 +451,36 @@ pub(super) static ROUTES: &[Route] = &[
         ..GET
     },
     Route {
-        path: "/api/v1/export/{what}",
-        least: Some(Role::Analyst),
-        about: "What the command export prints, as a stream; families only with a purpose",
-        in_path: &[must("what", Kind::Word(&["members", "families", "rings"]), "What to write")],
+        path: "/api/v1/export/members",
+        about: "Who is in which family, as the command export prints it, as a stream",
+        query: &[may("format", Kind::Word(&["csv", "parquet"]), "csv without it"), TLP, OF_LEVEL],
+        handler: Handler::Store(answers::export_members),
+        ..EXPORT
+    },
+    Route {
+        path: "/api/v1/export/families",
+        about: "Families, as the command export prints them, as a stream; with a purpose, since they hold texts",
         query: &[
-            may(
-                "format",
-                Kind::Word(&FORMAT_WORDS),
-                "csv without it; members as csv or parquet, families as json too, rings as any",
-            ),
-            may("tlp", Kind::Word(&TLP_WORDS), "Marking of the Traffic Light Protocol 2.0; amber without it"),
-            may("level", Kind::Word(LEVELS), "Only of this level"),
+            may("format", Kind::Word(&["csv", "json", "parquet"]), "csv without it"),
+            TLP,
+            OF_LEVEL,
             may("since", Kind::Moment, "Only families seen at or after this moment"),
             may("new", Kind::Flag, "Only families whose exchanges are all of the newest night"),
             may("accounts", Kind::Number(0, u32::MAX as u64), "Only families with at least so many accounts"),
-            may("rung", Kind::Word(RUNGS), "Of rings, those on this rung or above"),
         ],
-        handler: Handler::Store(answers::export),
-        ..GET
+        handler: Handler::Store(answers::export_families),
+        ..EXPORT
+    },
+    Route {
+        path: "/api/v1/export/rings",
+        about: "Rings, as the command export prints them, as a stream",
+        query: &[
+            may("format", Kind::Word(&FORMAT_WORDS), "csv without it"),
+            TLP,
+            may("rung", Kind::Word(RUNGS), "Those on this rung or above"),
+        ],
+        handler: Handler::Store(answers::export_rings),
+        ..EXPORT
     },
     Route {
         path: "/api/v1/custody",

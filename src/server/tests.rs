@@ -188,7 +188,6 @@ impl Site {
         let path = match route.path {
             "/api/v1/families/{id}" => route.path.replace("{id}", &family),
             "/api/v1/accounts/{id}" => route.path.replace("{id}", &self.account()),
-            "/api/v1/export/{what}" => route.path.replace("{what}", "members"),
             "/api/v1/exchanges/{id}" => route.path.replace("{id}", &self.exchange()),
             "/api/v1/saved/{id}" => route.path.replace("{id}", "7"),
             "/api/v1/registry" if route.method == "DELETE" => format!("{}?name=something", route.path),
