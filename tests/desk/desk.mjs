@@ -96,7 +96,7 @@ export class Desk {
     await page.getByLabel('Access token').fill(this.tokens[role]);
     await page.getByLabel('Purpose').fill(purpose);
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.locator('.side').waitFor({ timeout: 10000 });
+    await page.locator('.side').waitFor({ timeout: 60000 });
     await settled(page);
   }
 
