@@ -65,7 +65,7 @@ fn is_here(host: &str) -> bool {
 pub(super) fn provider(path: &Path) -> Result<(Provider, Fetch)> {
     let bytes = read_bounded(path, MOST_FILE)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong(format!("expected {} to be UTF-8", path.display())))?;
-    let file: File = toml::from_str(&text).map_err(|cause| {
+    let mut file: File = toml::from_str(&text).map_err(|cause| {
         wrong(format!("expected an identity provider at {}: {cause}", path.display()))
             .hint("issuer, client_id, url, claim, and [roles] with VALUE = \"viewer\", \"analyst\" or \"admin\"")
     })?;
@@ -74,7 +74,7 @@ pub(super) fn provider(path: &Path) -> Result<(Provider, Fetch)> {
             RoleWord::from_str(&word, false).map_err(|_| wrong(format!("expected a role in [roles], got {word:?}")))?;
         Ok((value, role.role()))
     };
-    let roles = file.roles.into_iter().map(role).collect::<Result<Vec<_>>>()?;
+    let roles = std::mem::take(&mut file.roles).into_iter().map(role).collect::<Result<Vec<_>>>()?;
     if roles.is_empty() {
         return Err(wrong("expected a role in [roles], got none".into()));
     }
@@ -89,7 +89,7 @@ pub(super) fn provider(path: &Path) -> Result<(Provider, Fetch)> {
     let tls = connector(file.ca.as_deref())?;
     let fetch: Fetch = Box::new(move |request| fetch(&tls, request));
     let url = file.url.trim_end_matches('/').to_owned();
-    let (File { issuer, client_id, scopes, claim, name, .. }, secret) = (file, secret);
+    let File { issuer, client_id, scopes, claim, name, .. } = file;
     Ok((Provider { issuer, client_id, secret, url, scopes, claim, name, roles }, fetch))
 }
 
