@@ -133,7 +133,7 @@ fn line(ring: &Ring, texts: Option<&[Family]>) -> String {
         });
         let text = |id: &FamilyId| {
             let whole = of(id).map_or("", |family| family.template.as_str());
-            serde_json::json!({ "family_id": id, "text": &whole[..whole.floor_char_boundary(MOST_BYTES)], "text_bytes": whole.len() })
+            serde_json::json!({ "family_id": id, "text": &whole[..crate::text::boundary(whole, MOST_BYTES)], "text_bytes": whole.len() })
         };
         alert["texts"] = shown.iter().map(text).collect();
     }

@@ -81,7 +81,7 @@ const MAX_BYTES: usize = 64 << 10;
 
 /// The first tokens of a text.
 fn tokens(text: &str) -> Vec<Token<'_>> {
-    let end = (0..=text.len().min(MAX_BYTES)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let end = crate::text::boundary(text, MAX_BYTES);
     let text = &text[..end];
     let aligned = fold_aligned(text);
     let folded = aligned.text.as_str();

@@ -4,6 +4,7 @@
 //! name with `_bytes` behind says how long it is as a whole; a field that somebody adds later is bounded too. Weakness: a template's parts are
 //! cut behind the first that do not fit, by number and not one by one. Guarantee: what is cut says so, and a cut lies between two characters.
 
+use crate::text::boundary;
 use serde_json::{Map, Value, json};
 
 /// Bytes of a text that a list or a page shows.
@@ -58,7 +59,7 @@ fn of_object(fields: &mut Map<String, Value>) {
 
 /// Cuts a text between two characters.
 fn cut(text: &mut String) {
-    text.truncate(text.floor_char_boundary(MOST));
+    text.truncate(boundary(text, MOST));
 }
 
 /// Leaves the parts of a template that fit, the last of them cut; says how many are left out.
@@ -74,7 +75,7 @@ fn of_parts(parts: &mut Vec<Value>) -> Option<usize> {
             break;
         }
         if text.len() > room {
-            let end = text.floor_char_boundary(room);
+            let end = boundary(text, room);
             let whole = text.len();
             text.truncate(end);
             part["text_bytes"] = json!(whole);

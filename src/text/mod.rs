@@ -70,5 +70,11 @@ pub struct Folded {
     pub removed: Removed,
 }
 
+/// The largest place in a text, at most `at`, that lies between two characters.
+#[must_use]
+pub fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests;

@@ -220,7 +220,7 @@ fn rows_that_were_kept_aside_are_told() {
     site.audit(&["log.jsonl", "--max-bad-share", "0.5"]).ok();
     site.log("next.jsonl", &[campaign("b", 8), vec![json!({ "id": "z", "account": "b" })]].concat());
     site.audit(&["next.jsonl", "--max-bad-share", "0.5"]).ok();
-    let report = site.run(&["report", "--store", "store", "--format", "json"]).ok().json();
+    let report: Value = serde_json::from_str(&site.read("report/report.json")).expect("JSON");
     let rows = |night: u64| -> u64 {
         let all = report["quarantined"].as_array().expect("a list").iter();
         all.filter(|of| of["night"] == night).map(|of| of["rows"].as_u64().expect("a number")).sum()
