@@ -126,6 +126,14 @@ test('tonight says what the command line says', () =>
     const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, '\u202f');
     assert.ok(said.includes(grouped(report.rings_meta.proposed)), 'number of tests');
     assert.match(said, /at most 1% are expected to be false/);
+    const { quarantined } = await page.evaluate(async () => (await fetch('/api/v1/tonight')).json());
+    assert.deepEqual(
+      quarantined.map((one) => [one.night, one.rows]),
+      [[6, 1]],
+    );
+    const aside = page.getByRole('table', { name: 'Rows set aside by night and reason' }).locator('tbody tr');
+    assert.equal(await aside.count(), 1);
+    assert.ok((await aside.innerText()).includes(quarantined[0].reason.slice(0, 40)));
     assert.match(said, /no probability of guilt/);
   }));
 
@@ -423,6 +431,7 @@ test('the result of a watermark test is opened in the browser and sent nowhere',
         [`${hostile}.json`, 'two.json'].map((name) => ({ name, mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(drawn)) })),
       );
     const along = page.locator('figure', { hasText: 'along the text, against tokens' });
+    await along.locator('polyline').nth(1).waitFor({ state: 'attached' });
     assert.equal(await along.locator('polyline').count(), 2);
     assert.equal(await along.locator('polygon').count(), 2);
     assert.ok((await text(page)).includes('one of 2'));
