@@ -179,11 +179,9 @@ impl Measured {
         let query = ListQuery {
             most: usize::MAX,
             level: Some(Level::Fragment),
-            since: None,
-            new_tonight: false,
             least_accounts: 1,
             trivial: true,
-            after: None,
+            ..ListQuery::default()
         };
         export_families(&stillhunt::store::Store::open(&self.audited.store()).expect("a store"), &query)
             .expect("the families")

@@ -299,11 +299,9 @@ fn fragments(model: &Model, dir: &Path, test: &[Document], out: &mut String) {
             let query = ListQuery {
                 most: usize::MAX,
                 level: Some(Level::Fragment),
-                since: None,
-                new_tonight: false,
                 least_accounts: 0,
                 trivial: true,
-                after: None,
+                ..ListQuery::default()
             };
             (documents.len(), export_families(&store, &query).expect("the families"))
         };

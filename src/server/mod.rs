@@ -25,6 +25,7 @@ mod oidc;
 mod openapi;
 mod page;
 mod routes;
+mod sessions;
 mod show;
 mod stream;
 #[cfg(test)]
@@ -349,7 +350,7 @@ async fn answer(
     let purpose = purpose_of(&parts.headers)?.or_else(|| who.as_ref().and_then(|who| who.purpose.clone()));
     let reader = Reader { role, purposed: purpose.is_some() && role >= Role::Analyst, k: state.settings.k };
     #[cfg(feature = "oidc")]
-    let ticket = who::cookie(&parts.headers, answers::LOGIN).map(str::to_owned);
+    let ticket = who::cookie(&parts.headers, sessions::LOGIN).map(str::to_owned);
     let asked = Asked {
         given,
         who,

@@ -7,7 +7,7 @@ use super::answers::{self, Answer, Asked};
 use super::desk::Held;
 use super::given::{DISPOSITIONS, KINDS, Kind, LEVELS, Param, RUNGS, may, must};
 use super::who::Role;
-use super::{MOST_TEXT, State};
+use super::{MOST_TEXT, State, sessions};
 use crate::report::export::{FORMAT_WORDS, TLP_WORDS};
 use std::sync::Arc;
 
@@ -129,14 +129,14 @@ pub(super) static ROUTES: &[Route] = &[
             ),
         ],
         answer: SESSION,
-        handler: Handler::Plain(answers::open_session),
+        handler: Handler::Plain(sessions::open_session),
         ..POST
     },
     Route {
         path: "/api/v1/session",
         about: "Who asks: name, role, purpose, when it ends",
         answer: SESSION,
-        handler: Handler::Plain(answers::session),
+        handler: Handler::Plain(sessions::session),
         ..GET
     },
     Route {
@@ -144,7 +144,7 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/api/v1/session",
         about: "Log out",
         status: 204,
-        handler: Handler::Plain(answers::close_session),
+        handler: Handler::Plain(sessions::close_session),
         ..GET
     },
     #[cfg(feature = "oidc")]
@@ -153,7 +153,7 @@ pub(super) static ROUTES: &[Route] = &[
         least: None,
         about: "Whether people log in by an identity provider, and where that begins",
         answer: &[("schema", "integer"), ("enabled", "boolean"), ("login", "string")],
-        handler: Handler::Plain(answers::provider),
+        handler: Handler::Plain(sessions::provider),
         ..GET
     },
     #[cfg(feature = "oidc")]
@@ -163,7 +163,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Begin to log in by the identity provider: leads there",
         query: &[may("purpose", Kind::Text(500), "What texts are wanted for until logging out")],
         status: 303,
-        handler: Handler::Plain(answers::begin_login),
+        handler: Handler::Plain(sessions::begin_login),
         ..GET
     },
     #[cfg(feature = "oidc")]
@@ -182,7 +182,7 @@ pub(super) static ROUTES: &[Route] = &[
             may("error_uri", Kind::Text(2_000), "Not read"),
         ],
         status: 303,
-        handler: Handler::Plain(answers::end_login),
+        handler: Handler::Plain(sessions::end_login),
         ..GET
     },
     Route {
