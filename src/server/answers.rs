@@ -1,4 +1,4 @@
-//! The answers of the desk, long because each route has one: each is what the command line prints for the same question, shown as the role may see it.
+//! The answers of the desk: each is what the command line prints for the same question, shown as the role may see it.
 //!
 //! The idea: a handler asks `lookup`, turns the value into JSON, and lets [`Reader`](super::show::Reader) take out what the asker must not see; what
 //! shows text, account or exchange says so as a row of the access log, which is written before the answer leaves. Weakness: an answer is
@@ -69,11 +69,11 @@ pub(super) struct Reply {
 pub(super) type Answer = Result<Reply, Fault>;
 
 impl Reply {
-    fn json(value: Value) -> Self {
+    pub(super) fn json(value: Value) -> Self {
         Self { status: 200, body: Body::Json(value), did: Vec::new(), cookie: None, whole: false, who: None }
     }
 
-    fn with(mut self, did: Vec<Access>) -> Self {
+    pub(super) fn with(mut self, did: Vec<Access>) -> Self {
         self.did.extend(did);
         self
     }
