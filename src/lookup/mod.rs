@@ -24,4 +24,4 @@ pub use ring_page::{Moment, RingNight, RingPage, ring_page};
 pub use rings::{chosen_rings, export_rings, past_rings, placebo, rings, rings_page};
 pub use saved::saved;
 pub use sharing::Sharer;
-pub use summary::{After, ListQuery, export_families, family_exchanges, report};
+pub use summary::{After, ListQuery, MOST_FAMILIES, export_families, family_exchanges, report};

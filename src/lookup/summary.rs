@@ -25,9 +25,9 @@ use arrow_array::cast::AsArray;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Families described at most in each list of a report.
-const MOST_FAMILIES: usize = 5_000;
-/// Trivial and system families described at most.
+/// Families described at most in a report that is kept.
+pub const MOST_FAMILIES: usize = 5_000;
+/// Trivial, system and known families described at most.
 const MOST_APART: usize = 200;
 /// Members of a family that a template is made of are read at most; an even sample of more.
 const MOST_MEMBERS: usize = template::MAX_MEMBERS;
@@ -151,6 +151,17 @@ fn rank(a: &Head, b: &Head) -> std::cmp::Ordering {
     b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(id(a).cmp(&id(b)))
 }
 
+/// The `most` best ranked, in order.
+fn best<'h>(heads: impl Iterator<Item = &'h Head>, most: usize) -> Vec<&'h Head> {
+    let mut all: Vec<&Head> = heads.collect();
+    if most < all.len() {
+        all.select_nth_unstable_by(most, |a, b| rank(a, b));
+        all.truncate(most);
+    }
+    all.par_sort_by(|a, b| rank(a, b));
+    all
+}
+
 /// Which families a list shows. Without anything, none: say how many.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {
@@ -236,9 +247,6 @@ impl<'a> Ranked<'a> {
             };
             list.push(head);
         }
-        for list in [&mut listed, &mut trivial, &mut systems, &mut known] {
-            list.par_sort_by(rank);
-        }
         Ok(Self { describe, standings, listed, trivial, systems, known })
     }
 
@@ -259,8 +267,7 @@ impl<'a> Ranked<'a> {
                 && wanted.after.is_none_or(|after| after.before(head))
         };
         let all = self.listed.iter().chain(&self.trivial).chain(&self.systems).chain(&self.known);
-        let mut picked: Vec<&Head> = all.filter(shown).collect();
-        picked.sort_by(|a, b| rank(a, b));
+        let picked = all.filter(shown);
         let model =
             match &wanted.model {
                 Some(name) => Some(self.describe.models.iter().position(|of| of == name).ok_or_else(|| {
@@ -269,8 +276,7 @@ impl<'a> Ranked<'a> {
                 None => None,
             };
         if model.is_none() && wanted.nights.is_none() && wanted.least_similarity.is_none() {
-            picked.truncate(wanted.most);
-            return self.all(picked);
+            return self.all(best(picked, wanted.most));
         }
         // What these ask stands behind a family, and is read of as many as it takes to fill the list.
         let passes = |Standing { head, behind }: &Standing| {
@@ -284,7 +290,8 @@ impl<'a> Ranked<'a> {
                 && wanted.nights.is_none_or(in_nights)
                 && wanted.least_similarity.is_none_or(|least| similar.is_some_and(|similar| similar >= least))
         };
-        let standings = picked.into_iter().filter_map(|head| self.standings.of(head.family)).filter(passes);
+        let all = best(picked, usize::MAX).into_iter();
+        let standings = all.filter_map(|head| self.standings.of(head.family)).filter(passes);
         self.describe.all(&standings.take(wanted.most).collect::<Vec<_>>())
     }
 
@@ -438,10 +445,10 @@ pub(crate) fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<
     Ok(None)
 }
 
-/// The report on a store as it is, after a run that did `counts`.
+/// The report on a store as it is, after a run that did `counts`; `most` families are described, and fewer of those that are listed apart.
 /// # Errors
 /// `Store` when it is damaged, `Io` when it cannot be read.
-pub fn report(store: &Store, counts: &Counts, config: &AuditConfig) -> Result<Report> {
+pub fn report(store: &Store, counts: &Counts, config: &AuditConfig, most: usize) -> Result<Report> {
     let view = &View::open(store)?;
     let ranked = Ranked::new(store, view)?;
     let totals = totals::of_nights(store, view)?;
@@ -480,10 +487,10 @@ pub fn report(store: &Store, counts: &Counts, config: &AuditConfig) -> Result<Re
         rings,
         rings_meta,
         families_total: ranked.listed.len() as u64,
-        families: ranked.all(ranked.listed.iter().take(MOST_FAMILIES))?,
-        trivial_families: ranked.all(ranked.trivial.iter().take(MOST_APART))?,
-        system_families: ranked.all(ranked.systems.iter().take(MOST_APART))?,
-        known_families: ranked.all(ranked.known.iter().take(MOST_APART))?,
+        families: ranked.all(best(ranked.listed.iter(), most))?,
+        trivial_families: ranked.all(best(ranked.trivial.iter(), most.min(MOST_APART)))?,
+        system_families: ranked.all(best(ranked.systems.iter(), most.min(MOST_APART)))?,
+        known_families: ranked.all(best(ranked.known.iter(), most.min(MOST_APART)))?,
         removed: sum.removed,
         notes,
     }

@@ -41,15 +41,7 @@ impl Held {
         if let Some(report) = kept.as_ref() {
             return Ok(Arc::clone(report));
         }
-        let mut report = lookup::report(self.store(), &Counts::default(), &AuditConfig::default())?;
-        for list in [
-            &mut report.families,
-            &mut report.trivial_families,
-            &mut report.system_families,
-            &mut report.known_families,
-        ] {
-            list.truncate(MOST_FAMILIES);
-        }
+        let report = lookup::report(self.store(), &Counts::default(), &AuditConfig::default(), MOST_FAMILIES)?;
         Ok(Arc::clone(kept.insert(Arc::new(report))))
     }
 }

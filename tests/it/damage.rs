@@ -98,6 +98,7 @@ impl Asked {
                     &Store::open(dir)?,
                     &stillhunt::report::Counts::default(),
                     &config,
+                    stillhunt::lookup::MOST_FAMILIES,
                 )?))
             })(),
             (|| {
