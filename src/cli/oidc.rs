@@ -10,7 +10,7 @@ use crate::server::{Fetch, OidcAnswer, OidcRequest, Provider, Unreachable};
 use crate::store::files::read_bounded;
 use crate::store::key::read_secret;
 use axum::body::Body;
-use axum::http::{Request, Response, header};
+use axum::http::{Request, Response, Uri, header};
 use clap::ValueEnum as _;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -89,6 +89,13 @@ pub(super) fn provider(path: &Path) -> Result<(Provider, Fetch)> {
     let tls = connector(file.ca.as_deref())?;
     let fetch: Fetch = Box::new(move |request| fetch(&tls, request));
     let url = file.url.trim_end_matches('/').to_owned();
+    let own: Uri =
+        url.parse().map_err(|cause| wrong(format!("expected url to be this desk's own address: {cause}")))?;
+    let safe =
+        own.scheme_str() == Some("https") || own.host().is_some_and(|host| is_here(host.trim_matches(['[', ']'])));
+    if !safe || own.authority().is_none() || !["", "/"].contains(&own.path()) {
+        return Err(wrong(format!("expected url to be https:// and a host, without a path, got {url:?}")));
+    }
     let File { issuer, client_id, scopes, claim, name, .. } = file;
     Ok((Provider { issuer, client_id, secret, url, scopes, claim, name, roles }, fetch))
 }
@@ -97,11 +104,11 @@ pub(super) fn provider(path: &Path) -> Result<(Provider, Fetch)> {
 fn fetch(tls: &TlsConnector, request: OidcRequest) -> std::result::Result<OidcAnswer, Unreachable> {
     let words = |cause: &dyn std::fmt::Display| Unreachable(format!("cannot be asked: {cause}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|cause| words(&cause))?;
-    runtime.block_on(async {
-        tokio::time::timeout(TIMEOUT, asked(tls, request))
-            .await
-            .map_err(|_| Unreachable(format!("no answer within {} seconds", TIMEOUT.as_secs())))?
-    })
+    let late = |_| Unreachable(format!("no answer within {} seconds", TIMEOUT.as_secs()));
+    let answer = runtime.block_on(async { tokio::time::timeout(TIMEOUT, asked(tls, request)).await });
+    // A look-up of a name that goes on is not waited for.
+    runtime.shutdown_background();
+    answer.map_err(late)?
 }
 
 async fn asked(tls: &TlsConnector, request: OidcRequest) -> std::result::Result<OidcAnswer, Unreachable> {

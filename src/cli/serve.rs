@@ -146,7 +146,7 @@ fn serve(args: &Run) -> Result<()> {
         rate: Rate { a_second: args.rate, burst: args.burst, at_once: args.at_once },
         lasts: Lasts { idle: i64::from(args.idle) * 60_000_000, whole: i64::from(args.session) * 3_600_000_000 },
         at_once: std::thread::available_parallelism().map_or(4, |n| 2 * n.get()).clamp(4, 64),
-        secure: is_open || tls.is_some(),
+        secure: is_open || tls.is_some() || args.behind_proxy,
         holder: format!("the desk, process {}", std::process::id()),
         #[cfg(feature = "oidc")]
         oidc: args.oidc.as_deref().map(super::oidc::provider).transpose()?,

@@ -74,7 +74,7 @@ pub(crate) struct Run {
     pub(crate) tls_key: Option<PathBuf>,
     /// Identity provider by which people log in (OpenID Connect), a file in TOML: issuer, client_id,
     /// client_secret_file, url (this desk's own address as browsers have it), claim (what says the role; a point leads into an
-    /// object), name (the claim that names people in the access log [default: sub]), scopes, ca, and [roles] with
+    /// object), name (the claim that names people in the access log and owns what they keep, one that they cannot change themselves [default: sub]), scopes, ca, and [roles] with
     /// VALUE = "viewer", "analyst" or "admin"
     #[cfg(feature = "oidc")]
     #[arg(long, value_name = "FILE")]

@@ -202,7 +202,7 @@ fn wanted(asked: &Asked) -> ListQuery {
 }
 
 pub(super) fn families(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
-    only_seen(asked, &["account", "stratum"])?;
+    only_seen(asked, &["account", "stratum", "model"])?;
     let limit = asked.limit();
     let wanted = ListQuery { most: limit + 1, ..wanted(asked) };
     let mut families = lookup::export_families(held.store(), &wanted).map_err(missing)?;
@@ -250,7 +250,9 @@ pub(super) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
         let in_time =
             |day: i64| since.is_none_or(|since| day >= since) && until.is_none_or(|until| is_before(day, until));
         ring.families.iter().any(|of| {
-            in_time(of.day)
+            // What a reader is not shown is no answer to a question of theirs either.
+            asked.reader.is_told_of(of.of)
+                && in_time(of.day)
                 && family.is_none_or(|family| of.family_id == family)
                 && level.is_none_or(|level| of.family_id.level == level)
         })
@@ -293,7 +295,8 @@ pub(super) fn ring(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let (rings, meta) = known_ring(held, asked)?;
     let mut page = lookup::ring_page(held.store(), &rings, &meta)?;
     asked.reader.rings(&mut page);
-    Ok(Reply::json(page))
+    let id = asked.given.text("id").unwrap_or_default();
+    Ok(Reply::json(page).with(asked.read(format!("ring {id}"))))
 }
 
 // Searches and reveals.
@@ -313,9 +316,10 @@ pub(super) fn similar(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
         family: given.family("family"),
     };
     let mut page = value(&held.opened.similar(&query).map_err(missing)?)?;
-    let least = given.number("least_percent").unwrap_or(0) as f64 / 100.0;
+    let least = given.number("least_percent").map(|percent| percent as f32 / 100.0);
     if let Some(hits) = page["hits"].as_array_mut() {
-        hits.retain(|hit| hit["similarity"].as_f64().is_none_or(|similarity| least == 0.0 || similarity >= least));
+        let near = |similarity: f64| least.is_none_or(|least| similarity as f32 >= least);
+        hits.retain(|hit| hit["similarity"].as_f64().is_none_or(near));
         for hit in hits.iter_mut().filter_map(Value::as_object_mut) {
             for (from, to) in [("prompt", "text"), ("exchange_id", "exchange")] {
                 let moved = hit.remove(from).unwrap_or_default();

@@ -204,12 +204,15 @@ impl Given {
         Ok(())
     }
 
-    /// Takes the values of a query.
-    pub(super) fn query(&mut self, params: &[Param], query: Option<&str>) -> Result<(), Fault> {
+    /// Takes the values of a query; with `others` it may hold other values too, and empty ones, which are passed over.
+    pub(super) fn query(&mut self, params: &[Param], query: Option<&str>, others: bool) -> Result<(), Fault> {
         let mut fields = Map::new();
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, text) = (decoded(name)?, decoded(text)?);
+            if others && (text.is_empty() || params.iter().all(|param| param.name != name)) {
+                continue;
+            }
             let kind = params.iter().find(|param| param.name == name).map_or(Kind::Text(0), |param| param.kind);
             if fields.insert(name.clone(), kind.of_text(&text)).is_some() {
                 return Err(Fault::value(format!("expected the value {name:?} once, got it twice")));
@@ -361,7 +364,7 @@ mod tests {
     #[track_caller]
     fn query(text: &str) -> Result<Given, Fault> {
         let mut given = Given::default();
-        given.query(PARAMS, Some(text)).map(|()| given)
+        given.query(PARAMS, Some(text), false).map(|()| given)
     }
 
     #[test]

@@ -342,7 +342,7 @@ async fn answer(
         in_path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let mut given = Given::default();
     given.path(route.in_path, &in_path)?;
-    given.query(route.query, parts.uri.query())?;
+    given.query(route.query, parts.uri.query(), route.others)?;
     if !route.body.is_empty() {
         given.body(route.body, route.one_of, &bytes_of(&parts.headers, body).await?)?;
         given.goes_with(route.goes_with)?;
@@ -360,9 +360,12 @@ async fn answer(
         #[cfg(feature = "oidc")]
         ticket,
     };
-    let place = Arc::clone(&state.places).acquire_owned();
-    let place = tokio::time::timeout(QUEUE_TIME, place).await;
     let busy = || Fault::new(503, "busy", "too many questions are being answered").hint("send it again").again(5);
+    #[cfg(feature = "oidc")]
+    let (logs_in, place) = login_place(state, route, &parts.headers, now, busy)?;
+    #[cfg(not(feature = "oidc"))]
+    let (logs_in, place) = (None::<limits::Going>, Arc::clone(&state.places));
+    let place = tokio::time::timeout(QUEUE_TIME, place.acquire_owned()).await;
     let place = place.ok().and_then(std::result::Result::ok).ok_or_else(busy)?;
     let tags = parts.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (working, id) = (Arc::clone(state), id.to_owned());
@@ -378,11 +381,36 @@ async fn answer(
         if let Some(who) = asked.who.as_ref().or(reply.who.as_ref()) {
             working.log(&reply.did, who, (night.unwrap_or(0), &id))?;
         }
-        Ok::<_, Fault>((reply, night, (place, going)))
+        Ok::<_, Fault>((reply, night, (place, going, logs_in)))
     };
     let done = tokio::task::spawn_blocking(work).await.map_err(|cause| Fault::inside(cause.to_string()))?;
     let (reply, night, held) = done?;
     Ok(sent(state, route, reply, (night, tags), held))
+}
+
+/// Where a request waits its turn. Log-ins by a provider have places of their own, and one bound for all of them, since anybody may ask for
+/// one and each may wait for the provider; none is begun from another site.
+#[cfg(feature = "oidc")]
+fn login_place(
+    state: &State,
+    route: &Route,
+    headers: &axum::http::HeaderMap,
+    now: Time,
+    busy: impl Fn() -> Fault,
+) -> std::result::Result<(Option<limits::Going>, Arc<Semaphore>), Fault> {
+    let Some(logins) = state.logins.as_ref().filter(|_| [oidc::BEGIN, oidc::BACK].contains(&route.path)) else {
+        return Ok((None, Arc::clone(&state.places)));
+    };
+    let from = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    if route.path == oidc::BEGIN && from.is_some_and(|from| !["same-origin", "none"].contains(&from)) {
+        return Err(Fault::new(403, "cross_site", "expected a log-in that begins on the desk's own page")
+            .hint("open the desk, and begin there"));
+    }
+    let going = state.limits.enter(who::OF_PROVIDER, now)?;
+    if logins.places.available_permits() == 0 {
+        return Err(busy());
+    }
+    Ok((Some(going), Arc::clone(&logins.places)))
 }
 
 /// The response that carries a reply; `held` is dropped when a stream ends, else at once.

@@ -21,10 +21,11 @@ use openidconnect::{
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// What an identity provider is to this desk.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Provider {
     /// Its issuer, a URL.
     pub issuer: String,
@@ -38,7 +39,7 @@ pub struct Provider {
     pub scopes: Vec<String>,
     /// The claim that says the role: a text or a list of them; a point leads into an object.
     pub claim: String,
-    /// The claim that names the person in the access log.
+    /// The claim that names the person in the access log, and owns what is kept: one that people cannot change themselves.
     pub name: String,
     /// Values of the claim, each with the role that it gives; of several the highest counts.
     pub roles: Vec<(String, Role)>,
@@ -66,12 +67,17 @@ impl std::error::Error for Unreachable {}
 type Client =
     CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
 
-/// Path of the address that the provider sends browsers back to.
+/// Path where a log-in begins, and of the address that the provider sends browsers back to.
+pub(super) const BEGIN: &str = "/api/v1/oidc/login";
 pub(super) const BACK: &str = "/api/v1/oidc/back";
 /// Microseconds for which a log-in that was begun is waited for.
 const WAITS: i64 = 600 * 1_000_000;
-/// Log-ins that wait at most; the oldest make room.
-const MOST_WAITING: usize = 10_000;
+/// Log-ins that wait at most; the oldest make room. So many begin within that time under the rate of one name.
+const MOST_WAITING: usize = 20_000;
+/// Log-ins that are worked on at the same time, apart from the places of other questions: each may wait for the provider.
+const AT_ONCE: usize = 2;
+/// Microseconds for which a provider that did not answer is not asked again.
+const PAUSE: i64 = 10 * 1_000_000;
 /// Microseconds after which the provider's keys are read again where a signature is of none of them, and after which in any case.
 const AGAIN: i64 = 60 * 1_000_000;
 const OLD: i64 = 3_600 * 1_000_000;
@@ -103,8 +109,16 @@ struct Begun {
 pub(super) struct Logins {
     provider: Provider,
     fetch: Fetch,
-    known: Mutex<Option<(i64, CoreProviderMetadata)>>,
+    known: Mutex<Known>,
     begun: Mutex<BTreeMap<[u8; 32], Begun>>,
+    pub(super) places: Arc<Semaphore>,
+}
+
+/// What is known of the provider, and when it was last asked in vain.
+#[derive(Default)]
+struct Known {
+    metadata: Option<(i64, CoreProviderMetadata)>,
+    failed: Option<i64>,
 }
 
 /// What could not be asked of the provider.
@@ -134,20 +148,30 @@ impl Logins {
         };
         IssuerUrl::new(provider.issuer.clone()).map_err(|cause| wrong("the issuer", &cause))?;
         RedirectUrl::new(format!("{}{BACK}", provider.url)).map_err(|cause| wrong("the desk's own address", &cause))?;
-        Ok(Self { provider, fetch, known: Mutex::default(), begun: Mutex::default() })
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        Ok(Self { provider, fetch, known: Mutex::default(), begun: Mutex::default(), places })
     }
 
     /// What the provider says of itself, with its keys; read again when it is old.
     fn metadata(&self, now: Time, older_than: i64) -> std::result::Result<CoreProviderMetadata, Fault> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((read, metadata)) = known.as_ref().filter(|(read, _)| now.micros() - read < older_than) {
-            let _ = read;
+        if let Some((_, metadata)) = known.metadata.as_ref().filter(|(read, _)| now.micros() - read < older_than) {
             return Ok(metadata.clone());
         }
+        if known.failed.is_some_and(|failed| now.micros() - failed < PAUSE) {
+            return Err(unreachable(&"it did not answer some seconds ago"));
+        }
         let issuer = IssuerUrl::new(self.provider.issuer.clone()).map_err(|cause| unreachable(&cause))?;
-        let metadata = CoreProviderMetadata::discover(&issuer, &self.fetch).map_err(|cause| unreachable(&cause))?;
-        *known = Some((now.micros(), metadata.clone()));
-        Ok(metadata)
+        match CoreProviderMetadata::discover(&issuer, &self.fetch) {
+            Ok(metadata) => {
+                *known = Known { metadata: Some((now.micros(), metadata.clone())), failed: None };
+                Ok(metadata)
+            }
+            Err(cause) => {
+                known.failed = Some(now.micros());
+                Err(unreachable(&cause))
+            }
+        }
     }
 
     fn client(&self, metadata: CoreProviderMetadata) -> std::result::Result<Client, Fault> {
@@ -201,8 +225,9 @@ impl Logins {
         let exchange =
             client.exchange_code(AuthorizationCode::new(code.to_owned())).map_err(|cause| unreachable(&cause))?;
         let exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(begun.verifier));
+        // In full the cause would hold what the provider sent, tokens among it.
         let answer =
-            exchange.request(&self.fetch).map_err(|cause| refused(format!("the code was not taken: {cause:?}")))?;
+            exchange.request(&self.fetch).map_err(|cause| refused(format!("the code was not taken: {cause}")))?;
         let token = answer.id_token().ok_or_else(|| refused("the provider sent no ID token"))?;
         let nonce = Nonce::new(begun.nonce);
         if self.check(&client, token, &nonce).is_err() {
@@ -235,7 +260,12 @@ impl Logins {
                 .hint("whoever runs the desk maps its roles to what the provider says")
         })?;
         let own = values(&claims, name).first().copied().unwrap_or_default();
-        if own.trim().is_empty() || own.len() > LONGEST_NAME || own.chars().any(char::is_control) {
+        // A name that turns the writing round, or has blanks that are not seen, would pass for another's.
+        let turns = |c| {
+            char::is_control(c)
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+        };
+        if own.is_empty() || own.trim() != own || own.len() > LONGEST_NAME || own.chars().any(turns) {
             return Err(refused(format!("the claim {name:?} is no name of 1 to {LONGEST_NAME} bytes")));
         }
         let subject =

@@ -27,6 +27,8 @@ pub(super) struct Route {
     pub(super) about: &'static str,
     pub(super) in_path: &'static [Param],
     pub(super) query: &'static [Param],
+    /// Whether other values in the query, and empty ones, are passed over: those of a program that is not ours.
+    pub(super) others: bool,
     pub(super) body: &'static [Param],
     /// Of these values of the body exactly one is given.
     pub(super) one_of: &'static [&'static str],
@@ -46,6 +48,7 @@ const GET: Route = Route {
     about: "",
     in_path: &[],
     query: &[],
+    others: false,
     body: &[],
     one_of: &[],
     goes_with: &[],
@@ -158,7 +161,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     #[cfg(feature = "oidc")]
     Route {
-        path: "/api/v1/oidc/login",
+        path: super::oidc::BEGIN,
         least: None,
         about: "Begin to log in by the identity provider: leads there",
         query: &[may("purpose", Kind::Text(500), "What texts are wanted for until logging out")],
@@ -174,13 +177,9 @@ pub(super) static ROUTES: &[Route] = &[
         query: &[
             may("code", Kind::Text(8_000), "What is exchanged for who it is"),
             may("state", Kind::Text(8_000), "What was sent along"),
-            may("iss", Kind::Text(2_000), "Not read"),
-            may("session_state", Kind::Text(8_000), "Not read"),
-            may("scope", Kind::Text(8_000), "Not read"),
             may("error", Kind::Text(2_000), "Why nobody is let in"),
-            may("error_description", Kind::Text(8_000), "The same in words"),
-            may("error_uri", Kind::Text(2_000), "Not read"),
         ],
+        others: true,
         status: 303,
         handler: Handler::Plain(sessions::end_login),
         ..GET

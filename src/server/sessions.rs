@@ -81,7 +81,7 @@ fn elsewhere(address: String, cookie: String) -> Reply {
 
 #[cfg(feature = "oidc")]
 pub(super) fn provider(state: &State, _: &Asked) -> Answer {
-    Ok(Reply::json(json!({ "schema": 1, "enabled": state.logins.is_some(), "login": "/api/v1/oidc/login" })))
+    Ok(Reply::json(json!({ "schema": 1, "enabled": state.logins.is_some(), "login": super::oidc::BEGIN })))
 }
 
 #[cfg(feature = "oidc")]

@@ -842,6 +842,15 @@ fn a_forget_takes_what_was_kept_of_it() {
     let after = Time::new(1_900_000_000 * SECOND).expect("a time");
     let _ = crate::upkeep::forget(&store, &crate::upkeep::Forget::Before(after), "a test", &crate::stored::Silent);
     assert_eq!(names(), Vec::<Value>::new(), "what is older than what is kept goes");
+    // Also where no exchange is left to forget, and where an account is named that was forgotten before.
+    for (name, given) in
+        [("late", json!({ "text": "any" })), ("of nobody", json!({ "text": "any", "account": account }))]
+    {
+        let body = json!({ "name": name, "similar": given });
+        assert_eq!(site.post(Role::Analyst, "/api/v1/saved", &body).status, 201, "{name}");
+    }
+    let _ = crate::upkeep::forget(&store, &crate::upkeep::Forget::Before(after), "a test", &crate::stored::Silent);
+    assert_eq!(names(), Vec::<Value>::new(), "a forget that takes no exchange takes questions all the same");
 }
 
 #[test]

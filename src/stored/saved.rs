@@ -4,9 +4,9 @@
 //! pasted is kept as they pasted it. Guarantee: a forget takes with it each question that names a forgotten account, asks with a text that is
 //! forgotten, or has a text and is older than what is kept.
 
-use super::view::KnownKeys;
+use super::view::{KnownKeys, View, folded_of};
 use crate::error::Result;
-use crate::ids::{Digest, Time};
+use crate::ids::{Digest, Field, Time};
 use crate::store::{Store, Writer};
 use crate::text::fold;
 use rusqlite::types::Type;
@@ -90,13 +90,14 @@ pub(crate) fn remove(writer: &mut Writer, id: u64) -> Result<()> {
     writer.record(|db| db.execute("DELETE FROM saved_queries WHERE query = ?1", [id as i64]).map(|_| ()))
 }
 
-/// Numbers of the questions that go with what is forgotten: accounts, prompts and system prompts by their numbers, all before a moment.
+/// Numbers of the questions that go with what is forgotten: accounts by their numbers, texts by which of each field are gone, all before a
+/// moment. Questions that name an account that the store does not know any more go too.
 /// # Errors
 /// `Store` when the store is damaged.
 pub(crate) fn doomed(
-    store: &Store,
+    (store, view): (&Store, &View),
     accounts: &BTreeSet<u32>,
-    [prompts, systems]: [&[bool]; 2],
+    texts: &[Vec<bool>; 3],
     before: Option<i64>,
 ) -> Result<Vec<i64>> {
     let all = all(store)?;
@@ -107,16 +108,34 @@ pub(crate) fn doomed(
     for account in accounts {
         names.extend(store.catalog().all("SELECT id FROM accounts WHERE account = ?1", [account], |row| row.get(0))?);
     }
+    let mut strangers: BTreeSet<&str> = BTreeSet::new();
+    for account in all.iter().filter_map(|saved| saved.given.get("account").and_then(Value::as_str)) {
+        let known: Vec<i64> =
+            store.catalog().all("SELECT 1 FROM accounts WHERE id = ?1", [account], |row| row.get(0))?;
+        strangers.extend(known.is_empty().then_some(account));
+    }
     let keys = KnownKeys::open(store)?;
+    // An earlier turn has no key of its text alone.
+    let mut folded = String::new();
+    let turns = texts[Field::Turn as usize].iter().zip(0..).filter(|(gone, _)| **gone);
+    let turns: BTreeSet<u128> = turns
+        .map(|(_, turn)| {
+            folded_of(view.field_text(Field::Turn, turn), &mut folded);
+            Digest::of(folded.as_bytes()).short()
+        })
+        .collect();
     let is_gone = |saved: &Saved| {
         let text = |name: &str| saved.given.get(name).and_then(Value::as_str);
         let of_text = text("text").is_some_and(|text| {
             let key = Digest::of(fold(text).text.as_bytes()).short();
             let [prompt, system] = [&keys.prompts, &keys.systems].map(|of| of.get(key).map(|found| found.a as usize));
             let gone = |number: Option<usize>, of: &[bool]| number.and_then(|number| of.get(number)) == Some(&true);
-            gone(prompt, prompts) || gone(system, systems) || before.is_some_and(|before| saved.time.micros() < before)
+            gone(prompt, &texts[Field::Prompt as usize])
+                || gone(system, &texts[Field::System as usize])
+                || turns.contains(&key)
+                || before.is_some_and(|before| saved.time.micros() < before)
         });
-        of_text || text("account").is_some_and(|account| names.contains(account))
+        of_text || text("account").is_some_and(|account| names.contains(account) || strangers.contains(account))
     };
     Ok(all.iter().filter(|saved| is_gone(saved)).map(|saved| saved.id as i64).collect())
 }

@@ -86,16 +86,19 @@ pub fn forget<'a>(dir: &Path, what: &Forget, by: impl Into<By<'a>>, progress: &d
     let view = View::open(&writer.store)?;
     let facts = Facts::read(&writer.store, &view)?;
     let plan = Plan::new(&writer.store, &view, &facts, doomed)?;
+    let gone: BTreeSet<u32> = plan.accounts.iter().copied().collect();
+    let questions = saved::doomed((&writer.store, &view), &gone, &plan.gone, doomed.before())?;
     if plan.is_empty() {
+        if !questions.is_empty() {
+            writer.witness(by.act);
+            writer.record(|db| saved::forget(db, &questions))?;
+        }
         return Ok(out);
     }
     let kept = |posting: &Posting| !doomed.takes(posting);
     let before = sizes(&view, &facts, &kept);
     drop(facts);
     progress.stage("rewrite", None);
-    let gone: BTreeSet<u32> = plan.accounts.iter().copied().collect();
-    let of_texts = [Field::Prompt, Field::System].map(|field| plan.gone[field as usize].as_slice());
-    let questions = saved::doomed(&writer.store, &gone, of_texts, doomed.before())?;
     let mut rewrite = writer.rewrite()?;
     standing::drop_all(&writer.store, &mut rewrite);
     known::drop_all(&writer.store, &mut rewrite);

@@ -8,8 +8,8 @@ use crate::stored::saved::{self, Saved};
 use serde_json::Value;
 use std::path::Path;
 
-/// Longest name of a question, and most bytes of what it gives.
-const LONGEST: [usize; 2] = [200, 8_000];
+/// Longest name of a question, and most bytes of what it gives: less than a text may have in an answer, so that a question is asked again as it was.
+const LONGEST: [usize; 2] = [200, 4_000];
 /// Most questions of a person, and of a store.
 const MOST: [usize; 2] = [200, 5_000];
 
@@ -28,7 +28,7 @@ pub struct Question {
 
 /// Keeps a question in the store at `dir`; returns its number.
 /// # Errors
-/// `Input` when a name is empty or too long, the values take more than 8,000 bytes, or there are too many; `Store` when another writer holds the store.
+/// `Input` when a name is empty or too long, the values take more than 4,000 bytes, or there are too many; `Store` when another writer holds the store.
 pub fn save<'a>(dir: &Path, question: Question, said: &Said<'_>, by: impl Into<By<'a>>) -> Result<u64> {
     let Question { name, shared, asks, given } = question;
     bounded("name", &name, LONGEST[0], false)?;
