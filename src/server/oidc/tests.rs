@@ -3,6 +3,7 @@
 
 use super::*;
 use ed25519_dalek::{Signer as _, SigningKey};
+use hmac::{Hmac, Mac as _};
 use openidconnect::http::Response;
 use serde_json::json;
 use std::sync::Arc;
@@ -63,6 +64,12 @@ fn fake(lie: Lie, forged: bool) -> Fake {
                     format!("{}.{}", encoded(head.to_string().as_bytes()), encoded(claims.to_string().as_bytes()));
                 let signature = match head["alg"].as_str() {
                     Some("none") => String::new(),
+                    // By the secret that both know, as it should be where that is taken.
+                    Some("HS256") => {
+                        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"a secret").expect("a key");
+                        mac.update(signed.as_bytes());
+                        encoded(&mac.finalize().into_bytes())
+                    }
                     _ => encoded(&signs.sign(signed.as_bytes()).to_bytes()),
                 };
                 json!({ "access_token": "t", "token_type": "Bearer", "id_token": format!("{signed}.{signature}") })
@@ -75,7 +82,7 @@ fn fake(lie: Lie, forged: bool) -> Fake {
     let provider = Provider {
         issuer: "https://id.example".into(),
         client_id: "desk".into(),
-        secret: None,
+        secret: Some("a secret".into()),
         url: "https://desk.example".into(),
         scopes: vec!["profile".into()],
         claim: "realm.groups".into(),
@@ -150,6 +157,10 @@ fn a_token_that_lies_lets_nobody_in() {
         let fake = fake(lie, false);
         let (state, ticket) = fake.begin();
         let fault = fake.end(Some(&ticket), &state).map(|(token, _)| token.name).expect_err(what);
+        assert!(
+            !fault.cause.as_ref().is_some_and(|cause| cause.contains("not taken")),
+            "{what}: the code was taken: {fault:?}"
+        );
         assert_eq!((fault.status, fault.code), (403, "login_refused"), "{what}: {fault:?}");
         assert!(!fault.body().to_string().contains("example"), "{what}: the cause goes to the log only");
     }
