@@ -1,7 +1,7 @@
 //! Several segments, searched as one.
 
 use super::router::Router;
-use super::segment::{Ask, Asked, CHUNK, Segment};
+use super::segment::{Ask, Asked, CHUNK, Probes, Segment};
 use super::{Best, Hit, Vectors, best_first};
 use rayon::prelude::*;
 
@@ -55,8 +55,8 @@ impl<B: AsRef<[u8]> + Sync> Segments<B> {
 }
 
 /// The best `ask.cap` entries of all `segments` for one vector (the first of `query`), best first, among the lists of the leaders that are
-/// nearest over all of them: what is asked for is read where it lies, and a segment that has nothing near is not read at all. All leaders
-/// are ranked; for many vectors [`Segments`] is cheaper.
+/// nearest over all of them; the least number of lists is meant for each segment, the most for all. What is asked for is read where it lies,
+/// and a segment that has nothing near is not read at all. All leaders are ranked; for many vectors [`Segments`] is cheaper.
 pub fn search<B: AsRef<[u8]> + Sync>(
     segments: &[Segment<B>],
     query: &Vectors,
@@ -69,7 +69,8 @@ pub fn search<B: AsRef<[u8]> + Sync>(
     let mut near: Vec<(usize, Hit)> = segments.iter().enumerate().flat_map(of_segment).collect();
     near.sort_by(|(a, x), (b, y)| best_first(x, y).then(a.cmp(b)));
     let ranked: Vec<Hit> = near.iter().map(|(_, hit)| *hit).collect();
-    let asked = ask.probes.of(&ranked).count();
+    let probes = Probes { least: ask.probes.least * segments.len(), ..ask.probes };
+    let asked = probes.of(&ranked).count();
     let mut lists = vec![Vec::new(); segments.len()];
     near[..asked].iter().for_each(|(segment, hit)| lists[*segment].push(hit.id));
     let mut best = Best::new(ask.cap);
