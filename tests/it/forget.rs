@@ -440,7 +440,7 @@ fn compacting_changes_no_answer() {
     assert_eq!(before, answers());
     site.run(&["store", "verify", "--store", "store"]).ok();
     let shared = super::digests(&site.path("store/shared"));
-    assert_eq!(shared.len(), 8, "one of each kind, two of rings among them: {shared:?}");
+    assert_eq!(shared.len(), 9, "one of each kind, three of rings among them: {shared:?}");
     let text = site.run(&["store", "compact", "--store", "store"]).ok().out;
     assert!(text.contains(" bytes, ") && text.contains(" files"), "{text}");
     site.log("more.jsonl", &campaign("more", 6));
