@@ -1,5 +1,5 @@
-//! A store → the values of a report: every family counted, the leading ones described. Descriptive, not a score: families
-//! are ranked by accounts, then requests, then name.
+//! A store → the values of a report, long because one ranking serves reports and lists: every family counted, the leading ones
+//! described. Descriptive, not a score: families are ranked by accounts, then requests, then name.
 
 use super::details::details;
 use crate::error::{Error, ErrorKind, Result};
