@@ -47,7 +47,7 @@ export class Desk {
       this.server.once('exit', (code) => lost(new Error(`the server ended with ${code} before it answered`)));
     });
     this.url = JSON.parse(line).url.replace(/\/$/, '');
-    this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+    this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
     return this;
   }
 
