@@ -20,12 +20,12 @@ use super::null::{Fitted, Null};
 /// Affinities at which evidence is kept; the first is the one by which groups are chosen.
 pub const AFFINITIES: [f64; 6] = [5.0, 10.0, 20.0, 40.0, 80.0, 160.0];
 /// How much likelier than innocence allows a group is thought to be.
-const LIFTS: [f64; 3] = [3.0, 10.0, 100.0];
+pub(super) const LIFTS: [f64; 3] = [3.0, 10.0, 100.0];
 /// Families of a day among which a campaign is expected to share.
-const EXPECTED_SHARED: f64 = 10.0;
+pub(super) const EXPECTED_SHARED: f64 = 10.0;
 
 /// The most that one family of a day may say: a text that spreads in a day, however far, confirms no group alone.
-const MOST: f64 = 100.0;
+pub(super) const MOST: f64 = 100.0;
 
 /// ln E for each of [`AFFINITIES`].
 pub type LnE = [f64; AFFINITIES.len()];
@@ -219,7 +219,7 @@ impl<'a> Prepared<'a> {
 }
 
 /// c^chosen ∏ (1 + φ o) / (1 + c φ o) for each lift c. Without logarithms: a hundred thousand groups of a night ask for millions of these.
-fn ratios(odds: &[f64], mut chosen: u32, phi: f64) -> [f64; LIFTS.len()] {
+pub(super) fn ratios(odds: &[f64], mut chosen: u32, phi: f64) -> [f64; LIFTS.len()] {
     // Beyond its range a number is kept as a power of `RANGE` and what is left.
     const RANGE: f64 = 1e100;
     let (mut ratios, mut powers) = ([1.0f64; LIFTS.len()], [0i32; LIFTS.len()]);

@@ -59,11 +59,17 @@ pub struct Evidence {
     pub n_accounts: u32,
     /// Families that two suspected accounts or more chose.
     pub witnesses: Vec<Witness>,
-    /// Whoever chose one of them, by account.
+    /// Whoever chose one of them, and suspected accounts that were active and chose none, by account.
     pub asked: Vec<Asked>,
 }
 
 impl Evidence {
+    /// The odds that an account chooses a family of the day; none where it shared nothing.
+    pub(super) fn odds(&self, account: u32, witness: &Witness) -> Option<f64> {
+        let i = self.asked.binary_search_by_key(&account, |asked| asked.account).ok()?;
+        Some(self.asked[i].weight(witness.neighbourhood) * witness.popularity)
+    }
+
     /// Leaves out accounts.
     pub(super) fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool) {
         self.witnesses.iter_mut().for_each(|witness| witness.new.retain(|account| !is_gone(*account)));
@@ -76,7 +82,8 @@ impl Evidence {
 pub fn evidence(day: i32, null: &Null, is_suspected: &dyn Fn(u32) -> bool) -> Option<Evidence> {
     let account = |place: &u32| null.weights.accounts[*place as usize];
     let mut witnesses = Vec::new();
-    let mut places: Vec<u32> = Vec::new();
+    let n_accounts = null.weights.accounts.len() as u32;
+    let mut places: Vec<u32> = (0..n_accounts).filter(|place| is_suspected(account(place))).collect();
     let mut neighbourhoods: Vec<u16> = Vec::new();
     for family in &null.families {
         if family.new.iter().filter(|place| is_suspected(account(place))).count() < 2 {
@@ -104,7 +111,6 @@ pub fn evidence(day: i32, null: &Null, is_suspected: &dyn Fn(u32) -> bool) -> Op
         }
     });
     let asked: Vec<Asked> = asked.collect();
-    let n_accounts = null.weights.accounts.len() as u32;
     (!witnesses.is_empty()).then_some(Evidence { day, n_accounts, witnesses, asked })
 }
 
@@ -132,13 +138,13 @@ pub(super) fn common(new: &[u32], sorted: &[u32]) -> usize {
 #[derive(Default)]
 struct Clues {
     /// Sum of the ln likelihood ratios for each of [`BUSY`].
-    ln_ratios: [f64; BUSY.len()],
+    ln_ratios: [[f64; BUSY.len()]; 2],
     /// Families of the ring that it chose, each with what it says.
     chosen: Vec<(f64, u64)>,
 }
 
-/// What proposed an account: the day, and the half of its texts where it was one.
-pub(super) type Proposed = (i32, Option<u8>);
+/// What proposed an account: the day, and which halves of its texts did; neither where all of them did together.
+pub(super) type Proposed = (i32, [bool; 2]);
 
 /// Whoever may belong to the ring with this core, the likeliest first; `proposed` says what proposed an account.
 #[must_use]
@@ -156,13 +162,21 @@ pub(super) fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32
         for asked in &day.asked {
             // What is left of the day that proposed it: the other half, or nothing.
             let left = proposed(asked.account).filter(|proposed| proposed.0 == day.day).map(|proposed| proposed.1);
-            if left == Some(None) {
+            if left == Some([false; 2]) {
                 continue;
             }
+            // Where both halves proposed it, each is judged by the other, and the mean of the two ratios counts.
+            let without = left.map_or([None; 2], |halves| match halves {
+                [true, true] => [Some(0), Some(1)],
+                [true, false] => [Some(0); 2],
+                _ => [Some(1); 2],
+            });
             let in_core = core.binary_search(&asked.account).is_ok();
             let of_account = clues.entry(asked.account).or_default();
             for (witness, n) in &own {
-                if left == Some(Some(half(day.day, witness.family, witness.neighbourhood))) {
+                let half = without[0].is_some().then(|| half(day.day, witness.family, witness.neighbourhood));
+                let counts = without.map(|without| without.is_none() || without != half);
+                if counts == [false; 2] {
                     continue;
                 }
                 let chosen = witness.new.binary_search(&asked.account).is_ok();
@@ -180,7 +194,9 @@ pub(super) fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32
                     if chosen { libm::log(member / innocent) } else { libm::log((1.0 - member) / (1.0 - innocent)) }
                 };
                 let all = BUSY.map(ratio);
-                of_account.ln_ratios.iter_mut().zip(all).for_each(|(sum, ratio)| *sum += ratio);
+                for (sums, _) in of_account.ln_ratios.iter_mut().zip(counts).filter(|(_, counts)| *counts) {
+                    sums.iter_mut().zip(all).for_each(|(sum, ratio)| *sum += ratio);
+                }
                 if chosen {
                     of_account.chosen.push((all[2], witness.family));
                 }
@@ -188,19 +204,19 @@ pub(super) fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32
         }
     }
     let share = core.len() as f64 / f64::from(most_accounts).max(core.len() as f64 + 1.0);
-    clues.retain(|_, clues| !clues.chosen.is_empty());
     let of_groups: Vec<f64> = clues
         .iter()
         .filter(|(account, _)| proposed(**account).is_some())
-        .map(|(_, clues)| ln_mean(&clues.ln_ratios))
+        .map(|(_, clues)| ln_mean(clues.ln_ratios.as_flattened()))
         .collect();
     let (of_groups, of_others) = (estimated_share(&of_groups), share);
+    clues.retain(|_, clues| !clues.chosen.is_empty());
     let mut out: Vec<Member> = clues
         .into_iter()
         .map(|(account, Clues { ln_ratios, mut chosen })| {
             let share = if proposed(account).is_some() { of_groups } else { of_others };
             let prior = libm::log(share / (1.0 - share));
-            let ln_ratio = ln_mean(&ln_ratios);
+            let ln_ratio = ln_mean(ln_ratios.as_flattened());
             chosen.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             let families = chosen.len() as u32;
             let top = chosen.iter().take(3).map(|(_, family)| *family).collect();
@@ -225,14 +241,18 @@ fn estimated_share(ln_ratios: &[f64]) -> f64 {
     share
 }
 
-/// How many of these members, in order, a list of level `alpha` has: the mean of their local rates is at most that.
+/// An account's own chance to be none may be so many times the level of a list that it stands on: the mean alone would let sure members pay for doubtful ones.
+const MOST_OWN: f64 = 10.0;
+
+/// How many of these members, in order, a list of level `alpha` has: the mean of their local rates is at most that, and none is above ten times as much.
 #[must_use]
 pub fn at_level(members: &[Member], alpha: f64) -> usize {
     let mut sum = 0.0;
     let within = |(n, member): (usize, &Member)| {
         sum += member.local_fdr;
         // Equal rates that add up to the level are within it, whatever rounding does.
-        (sum <= alpha * (n + 1) as f64 * (1.0 + 1e-9)).then_some(n + 1)
+        let is_within = sum <= alpha * (n + 1) as f64 * (1.0 + 1e-9) && member.local_fdr <= MOST_OWN * alpha;
+        is_within.then_some(n + 1)
     };
     members.iter().enumerate().map_while(within).last().unwrap_or(0)
 }

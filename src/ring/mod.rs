@@ -24,6 +24,7 @@ pub mod null;
 pub mod persistent;
 pub mod placebo;
 pub mod propose;
+mod rest;
 pub mod sensitivity;
 pub mod shares;
 pub mod shift;

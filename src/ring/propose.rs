@@ -2,7 +2,8 @@
 //!
 //! Two kinds. The accounts that a family was new to in the last week, for each family that was met today. And communities of the graph in
 //! which two accounts are joined by the rare families that were new to both, each weighing the logarithm of its rarity: dense parts at several
-//! resolutions, so that neither a small group is swallowed nor a large one cut up. Weakness: a group that shares nothing new within a week is not proposed.
+//! resolutions, so that neither a small group is swallowed nor a large one cut up; and loose parts of the graph that joins whoever shares a single one: in a pool whose accounts share
+//! each text with others, no two share many. Weakness: a group that shares nothing new within a week is not proposed.
 //! Guarantee: the number is bounded and what a bound left out is counted; the same days give the same list on any number of threads.
 
 use super::day::Choice;
@@ -20,6 +21,8 @@ pub enum Reason {
     Community,
     /// An analyst drew it.
     Analyst,
+    /// It is a loose part of the graph of whoever shared anything rare on the day.
+    Loose,
 }
 
 /// A proposed group.
@@ -56,9 +59,9 @@ pub struct Proposals {
 }
 
 /// Proposes groups. `recent` are choices that were new to their accounts in the last [`WINDOW`] days, sorted, each once; `met` says of which
-/// families today is one of those days; `n_accounts` are the accounts of the window.
+/// families today is one of those days; `today` are those of today alone; `n_accounts` are the accounts of the window.
 #[must_use]
-pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, n_accounts: usize) -> Proposals {
+pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, today: &[Choice], n_accounts: usize) -> Proposals {
     let families: Vec<&[Choice]> = recent.chunk_by(|a, b| a.family == b.family).collect();
     let mut out: Vec<Proposal> = families
         .iter()
@@ -70,23 +73,35 @@ pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, n_accounts: usize) 
         .collect();
     // Small sets first: they are the rarer families, and a bound falls on common text.
     out.sort_by_key(|proposal| (proposal.accounts.len(), proposal.reason));
-    let rare: Vec<&[Choice]> = families.iter().filter(|own| (2..=MOST_JOINED).contains(&own.len())).copied().collect();
-    let (accounts, graph) = joined(&rare, n_accounts, 2);
-    let mut parts: Vec<Vec<u32>> = qualities(&graph)
-        .par_iter()
-        .flat_map_iter(|quality| members(&communities(&graph, quality)))
-        .map(|members| members.into_iter().map(|node| accounts[node as usize]).collect())
-        .collect();
-    parts.retain(|accounts: &Vec<u32>| accounts.len() >= LEAST_ACCOUNTS);
+    let close = joined(&rare(recent), n_accounts, 2);
+    // Of today alone, so that nothing else proposes whoever shares one text.
+    let loose = joined(&rare(today), n_accounts, 1);
+    let wide = Quality::constant_potts(&loose.1, DENSITIES[0]);
+    let of_close = qualities(&close.1).into_iter().map(|quality| (Reason::Community, &close, quality));
     // Communities stand in front: they are few.
-    let mut groups: Vec<Proposal> =
-        parts.into_iter().map(|accounts| Proposal { reason: Reason::Community, accounts }).collect();
+    let mut groups: Vec<Proposal> = of_close
+        .chain([(Reason::Loose, &loose, wide)])
+        .collect::<Vec<_>>()
+        .par_iter()
+        .flat_map_iter(|(reason, (accounts, graph), quality)| {
+            let of_nodes = |nodes: Vec<u32>| nodes.into_iter().map(|node| accounts[node as usize]).collect();
+            members(&communities(graph, quality))
+                .into_iter()
+                .map(move |nodes| Proposal { reason: *reason, accounts: of_nodes(nodes) })
+        })
+        .filter(|group| group.accounts.len() >= LEAST_ACCOUNTS)
+        .collect();
     groups.append(&mut out);
     let mut seen = HashSet::new();
     groups.retain(|group| seen.insert(group.accounts.clone()));
     let cut = groups.len().saturating_sub(MOST_PROPOSALS) as u64;
     groups.truncate(MOST_PROPOSALS);
     Proposals { groups, cut }
+}
+
+/// The accounts of each family that joins accounts to each other.
+fn rare(choices: &[Choice]) -> Vec<&[Choice]> {
+    choices.chunk_by(|a, b| a.family == b.family).filter(|own| (2..=MOST_JOINED).contains(&own.len())).collect()
 }
 
 fn qualities(graph: &Graph) -> Vec<Quality> {

@@ -4,7 +4,8 @@
 //! chose the family. Modularity cuts that graph into communities, each again by itself, also where it is one dense lump; so two communities are put together again where families mix
 //! them at least half as much as if they were one. What is left are the rings: a greeting that two campaigns use mixes them, their
 //! hundreds of tasks do not. A confirmed group belongs to the ring that holds four fifths of it; one that
-//! spreads over several (a greeting that two campaigns use) belongs to none, and a community without a confirmed group of its own is no ring.
+//! spreads over several (a greeting that two campaigns use) belongs to none, and a community without a confirmed group of its own is no ring; what such a group
+//! has beside the rings is one where its evidence is its own ([`super::rest`]).
 //! Weakness: two campaigns of one operator with the same accounts are one ring. Guarantee: every ring has a group that was frozen before
 //! the data that confirmed it.
 
@@ -13,11 +14,13 @@ use super::day::Choice;
 use super::leiden::{Quality, communities};
 use super::member::{Evidence, Member, Proposed, common, members};
 use super::persistent::Persistent;
-use super::propose::{LEAST_ACCOUNTS, joined, members as nodes_of};
+use super::propose::{LEAST_ACCOUNTS, Reason, joined, members as nodes_of};
+use super::rest::{Rest, rests};
 use super::sensitivity::{CHANGES, Changed};
 use super::streams::Streams;
 use super::walk::{Group, State};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What brought a ring about.
@@ -85,7 +88,9 @@ const MOST_OF: f64 = 0.8;
 pub fn rings(state: &State) -> Vec<Ring> {
     let newest = state.through().unwrap_or_default();
     let confirmed: Vec<&Group> = state.groups.iter().filter(|group| group.confirmed.is_some()).collect();
-    let speak = confirmed.iter().filter(|group| group.speaks(newest));
+    // A loose group holds whoever shared one text, so it joins nobody to a ring; what rings leave of it may be one.
+    let is_close = |group: &&&Group| group.reason != Reason::Loose;
+    let speak = confirmed.iter().filter(is_close).filter(|group| group.speaks(newest));
     let mut suspected: Vec<u32> = speak.flat_map(|group| group.accounts.iter().copied()).collect();
     suspected.sort_unstable();
     suspected.dedup();
@@ -105,7 +110,7 @@ pub fn rings(state: &State) -> Vec<Ring> {
     let (accounts, community) = parts(&shared, n_accounts as usize);
     let of_account = |account: &u32| accounts.binary_search(account).ok().map(|i| community[i]);
     let mut groups: BTreeMap<u32, Vec<&Group>> = BTreeMap::new();
-    for group in &confirmed {
+    for group in confirmed.iter().filter(is_close) {
         let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
         group.accounts.iter().filter_map(of_account).for_each(|c| *counts.entry(c).or_default() += 1);
         let known: usize = counts.values().sum();
@@ -123,6 +128,15 @@ pub fn rings(state: &State) -> Vec<Ring> {
         let core: Vec<u32> = nodes.into_iter().map(|node| accounts[node as usize]).collect();
         out.push(ring(state, own, core));
     }
+    let is_held = |group: &Group| groups.values().flatten().any(|held| std::ptr::eq(*held, group));
+    let left = confirmed.iter().copied().filter(|group| group.speaks(newest) && !is_held(group)).collect();
+    let taken = out.iter().flat_map(|ring| ring.core.iter().copied()).collect();
+    let rests = rests(state, left, taken, MOST_OF);
+    out.extend(rests.into_iter().map(|Rest { groups, core, ln_e, gamma_star }| Ring {
+        ln_e,
+        gamma_star,
+        ..ring(state, &groups, core)
+    }));
     out.extend(state.texts.under_test.iter().filter_map(persistent));
     name_campaigns(&mut out);
     out.sort_by(|a, b| b.gamma_star.total_cmp(&a.gamma_star).then(b.ln_e.total_cmp(&a.ln_e)).then(a.name.cmp(&b.name)));
@@ -288,13 +302,17 @@ fn put_together(shared: &[&[Choice]], accounts: &[u32], community: &mut [u32]) {
 }
 
 fn ring(state: &State, groups: &[&Group], core: Vec<u32>) -> Ring {
-    // Of what proposed an account: the earliest day, and a half of it rather than all.
+    // Of what proposed an account: the earliest day, and halves of it rather than all.
     let mut proposed: BTreeMap<u32, Proposed> = BTreeMap::new();
-    let order = |(day, half): &Proposed| (*day, half.is_none(), *half);
     for group in groups {
+        let halves = [0, 1].map(|half| group.half == Some(half));
         for &account in &group.accounts {
-            let first = proposed.entry(account).or_insert((group.of, group.half));
-            *first = std::cmp::min_by_key(*first, (group.of, group.half), order);
+            let first = proposed.entry(account).or_insert((group.of, halves));
+            match group.of.cmp(&first.0) {
+                Ordering::Less => *first = (group.of, halves),
+                Ordering::Equal => first.1.iter_mut().zip(halves).for_each(|(own, half)| *own |= half),
+                Ordering::Greater => {}
+            }
         }
     }
     // Whatever is confirmed later does not change the name.

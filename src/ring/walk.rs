@@ -113,6 +113,18 @@ impl Group {
         ln_mean(&at[..self.horizons().len()])
     }
 
+    /// The same of evidence that is given for each day, of which `newest` is the last that was read.
+    pub(super) fn mean_over_horizons(&self, newest: i32, days: &[(i32, LnE)]) -> LnE {
+        let horizons = self.horizons();
+        std::array::from_fn(|affinity| {
+            let at = horizons.iter().map(|horizon| self.day + horizon).map(|until| {
+                let through = days.iter().filter(|(day, _)| *day <= until).map(|(_, ln_e)| ln_e[affinity]);
+                if until <= newest { through.sum() } else { f64::NEG_INFINITY }
+            });
+            ln_mean(&at.collect::<Vec<f64>>())
+        })
+    }
+
     /// The same at the first affinity, under a change of the test that is given by its place in [`CHANGES`].
     #[must_use]
     pub fn ln_changed(&self, change: usize) -> f64 {
@@ -412,7 +424,8 @@ impl State {
         };
         let open = self.groups.iter().filter(|group| group.day + KEPT >= day.day);
         let open: HashSet<&[u32]> = open.map(|group| group.accounts.as_slice()).collect();
-        let proposals = propose(&recent, &met, accounts.len());
+        let today: Vec<Choice> = day.new.iter().filter(|choice| of(choice.family)).copied().collect();
+        let proposals = propose(&recent, &met, &today, accounts.len());
         let mut groups = proposals.groups;
         groups.retain(|group| !open.contains(group.accounts.as_slice()));
         (groups, proposals.cut)
@@ -426,7 +439,7 @@ fn look_back(first: &Day, null: &Null, others: Option<&[Null; 2]>, day: i32) -> 
         let mut accounts: Vec<u32> = own.iter().map(|choice| choice.account).collect();
         accounts.sort_unstable();
         accounts.dedup();
-        let proposals = propose(&own, &|_| true, accounts.len());
+        let proposals = propose(&own, &|_| true, &own, accounts.len());
         let frozen = |proposal| Group { of: first.day, ..Group::frozen(day, Some(half), proposal) };
         let groups = proposals.groups.into_iter().map(frozen).collect();
         (tested(groups, &|family| first.half(family) != half, null, others), proposals.cut)

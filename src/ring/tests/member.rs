@@ -1,6 +1,6 @@
 //! Members: bystanders who share by chance what proposed them are none, at the rate that a list states.
 
-use super::super::member::at_level;
+use super::super::member::{Member, at_level};
 use super::super::rings;
 use super::super::walk::{RingConfig, State};
 use super::{NONE, World};
@@ -58,4 +58,15 @@ fn who_shares_only_the_text_that_proposed_him_is_no_member() {
     // A list of level 1%: the share of false ones is not shown to be larger.
     assert!(proportion_interval(wrong, right + wrong, 0.99).0 <= 0.01, "{wrong} of {} listed", right + wrong);
     assert!(10 * wrong <= bystanders, "{wrong} of {bystanders} bystanders");
+}
+
+#[test]
+fn sure_members_do_not_pay_for_a_doubtful_one() {
+    let member = |local_fdr| Member { account: 0, ln_ratio: 0.0, local_fdr, families: 1, top: Vec::new() };
+    let mut members = vec![member(0.0); 99];
+    members.push(member(0.09));
+    // The mean is below 1% with either, and one in five is too doubtful for any list of that level.
+    assert_eq!(at_level(&members, 0.01), 100);
+    members[99] = member(0.2);
+    assert_eq!((at_level(&members, 0.01), at_level(&members, 0.05)), (99, 100));
 }
