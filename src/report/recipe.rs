@@ -88,6 +88,7 @@ pub const STEPS: &[Replayable] = &[Replayable {
         "map",
         "default-time",
         "day-starts",
+        "actor",
     ],
     files: &["known"],
     named: &[],

@@ -93,11 +93,9 @@ impl Population {
         counts.shuffle(&mut rng);
         counts.truncate(MOST_ACCOUNTS);
         let excess = excess(&counts);
-        let mut even = counts.clone();
-        let ln_p_even = ln_rank(|| {
-            even.iter_mut().for_each(|drawn| *drawn = others[rng.random_range(0..others.len())].len() as f64);
-            self::excess(&even) <= excess
-        });
+        let loads: Vec<f64> = others.iter().map(|subjects| subjects.len() as f64).collect();
+        let ln_p_even =
+            ln_rank(|| excess_of(counts.iter().map(|_| loads[rng.random_range(0..loads.len())])) <= excess);
         let ln_p_even = ln_p_even.max(ln_p_of_people(&counts, seed ^ family));
         let accounts = own.len() as u32;
         let without = Streams { accounts, correlation: 0.0, ln_p_interchangeable: 0.0, excess, ln_p_even };
@@ -114,13 +112,15 @@ impl Population {
         // Accounts with at least so many requests stand in front.
         let able: Vec<usize> = own.iter().map(|s| others.partition_point(|other| other.len() >= s.len())).collect();
         let correlation = correlation(&own);
-        let mut drawn: Vec<Vec<u16>> = own.iter().map(|_| Vec::new()).collect();
+        // In whatever order an account's requests stand, those that a shuffle puts in front are a random choice of them.
+        let mut others: Vec<Vec<u16>> = others.into_iter().take_while(|other| other.len() >= 2).cloned().collect();
+        let mut agreement = Agreement::default();
         let ln_p_interchangeable = ln_rank(|| {
-            for ((drawn, own), &able) in drawn.iter_mut().zip(&own).zip(&able) {
-                drawn.clone_from(others[rng.random_range(0..able)]);
-                choose(drawn, own.len(), &mut rng);
+            for (own, &able) in own.iter().zip(&able) {
+                let drawn = &mut others[rng.random_range(0..able)];
+                agreement.add(to_front(drawn, own.len(), &mut rng));
             }
-            self::correlation(&drawn) <= correlation
+            agreement.take() <= correlation
         });
         Some(Streams { accounts: own.len() as u32, correlation, ln_p_interchangeable, ..without })
     }
@@ -133,11 +133,8 @@ pub fn ln_p_of_people(counts: &[f64], seed: u64) -> f64 {
         return 0.0;
     }
     let (seen, people) = (excess(counts), Even::new(counts.iter().sum::<f64>() / counts.len() as f64));
-    let (mut drawn, mut rng) = (counts.to_vec(), ChaCha8Rng::seed_from_u64(seed));
-    ln_rank(|| {
-        drawn.iter_mut().for_each(|drawn| *drawn = people.draw(&mut rng));
-        excess(&drawn) <= seen
-    })
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    ln_rank(|| excess_of(counts.iter().map(|_| people.draw(&mut rng))) <= seen)
 }
 
 /// Counts of people whose rates are as alike as those of innocents may be: Poisson around rates whose logarithm is normal, one request or more.
@@ -215,21 +212,22 @@ fn known_subjects(
     let of = |sender: &Sender| {
         let known = sender.prompts.iter().filter_map(subject).filter(|&subject| subject != EVERYWHERE);
         let mut known: Vec<u16> = known.collect();
-        choose(&mut known, most, rng);
+        let n = to_front(&mut known, most, rng).len();
+        known.truncate(n);
         known
     };
     senders.into_iter().map(of).filter(|subjects| subjects.len() >= 2).collect()
 }
 
-/// Leaves `n` of a list, drawn without replacement.
-fn choose(list: &mut Vec<u16>, n: usize, rng: &mut ChaCha8Rng) {
-    if list.len() > n {
+/// `n` of a list, or all of a shorter one, drawn without replacement and put in front.
+fn to_front<'a>(list: &'a mut [u16], n: usize, rng: &mut ChaCha8Rng) -> &'a [u16] {
+    let n = n.min(list.len());
+    if n < list.len() {
         for i in 0..n {
-            let j = rng.random_range(i..list.len());
-            list.swap(i, j);
+            list.swap(i, rng.random_range(i..list.len()));
         }
-        list.truncate(n);
     }
+    &list[..n]
 }
 
 /// ln p of what was seen by its rank among draws: `is_as_extreme` draws once. Stops early where it is clearly nothing special, which keeps it exact
@@ -254,37 +252,77 @@ pub(super) fn ln_rank_of(most: u32, mut is_as_extreme: impl FnMut() -> bool) -> 
 /// over one less that chance. Accounts count alike.
 #[must_use]
 pub fn correlation(accounts: &[Vec<u16>]) -> f64 {
-    let mut within = 0.0;
-    let mut shares: BTreeMap<u16, f64> = BTreeMap::new();
-    let mut own_pairs = 0.0;
-    let n = accounts.len() as f64;
-    let mut sorted: Vec<u16> = Vec::new();
-    for subjects in accounts {
+    let mut agreement = Agreement::default();
+    accounts.iter().for_each(|subjects| agreement.add(subjects));
+    agreement.take()
+}
+
+/// What [`correlation`] needs of accounts, which come one after another: millions are drawn for one p-value.
+#[derive(Default)]
+struct Agreement {
+    /// Accounts so far.
+    n: f64,
+    /// Sum of the shares of pairs of one account that agree.
+    within: f64,
+    /// Sum of the squared shares of subjects in each account.
+    own_pairs: f64,
+    /// By subject: requests of the account at hand, and the sum of the shares of all.
+    of_one: Vec<u32>,
+    shares: Vec<f64>,
+    seen: Vec<u16>,
+}
+
+impl Agreement {
+    /// Adds an account with two requests or more.
+    fn add(&mut self, subjects: &[u16]) {
         let k = subjects.len() as f64;
-        sorted.clone_from(subjects);
-        sorted.sort_unstable();
-        let mut agree = 0.0;
-        let mut squares = 0.0;
-        for same in sorted.chunk_by(|a, b| a == b) {
-            let c = same.len() as f64;
-            agree += c * (c - 1.0);
-            squares += c * c / (k * k);
-            *shares.entry(same[0]).or_default() += c / k;
+        let mut agree = 0;
+        for &subject in subjects {
+            let at = usize::from(subject);
+            if at >= self.of_one.len() {
+                self.of_one.resize(at + 1, 0);
+                self.shares.resize(at + 1, 0.0);
+            }
+            agree += self.of_one[at];
+            self.of_one[at] += 1;
         }
-        within += agree / (k * (k - 1.0));
-        own_pairs += squares;
+        for &subject in subjects {
+            let at = usize::from(subject);
+            let share = f64::from(std::mem::take(&mut self.of_one[at])) / k;
+            if share > 0.0 {
+                if self.shares[at] == 0.0 {
+                    self.seen.push(subject);
+                }
+                self.shares[at] += share;
+                self.own_pairs += share * share;
+            }
+        }
+        self.within += 2.0 * f64::from(agree) / (k * (k - 1.0));
+        self.n += 1.0;
     }
-    within /= n;
-    // Pairs of different accounts: all pairs of shares less those of one account with itself.
-    let between = (shares.values().map(|share| share * share).sum::<f64>() - own_pairs) / (n * (n - 1.0));
-    if between >= 1.0 { 0.0 } else { (within - between) / (1.0 - between) }
+
+    /// The correlation of those that were added; leaves none.
+    fn take(&mut self) -> f64 {
+        let shares = self.seen.drain(..).map(|subject| std::mem::take(&mut self.shares[usize::from(subject)]));
+        let all_pairs: f64 = shares.map(|share| share * share).sum();
+        let (n, within) = (std::mem::take(&mut self.n), std::mem::take(&mut self.within));
+        // Pairs of different accounts: all pairs of shares less those of one account with itself.
+        let between = (all_pairs - std::mem::take(&mut self.own_pairs)) / (n * (n - 1.0));
+        if between >= 1.0 { 0.0 } else { (within / n - between) / (1.0 - between) }
+    }
 }
 
 /// Squared coefficient of variation of counts, less what chance alone gives (1 / mean).
 #[must_use]
 pub fn excess(counts: &[f64]) -> f64 {
-    let n = counts.len() as f64;
-    let mean = counts.iter().sum::<f64>() / n;
-    let variance = counts.iter().map(|count| (count - mean) * (count - mean)).sum::<f64>() / (n - 1.0);
+    excess_of(counts.iter().copied())
+}
+
+/// The same of counts that come one after another; whole numbers, whose sums are exact.
+fn excess_of(counts: impl Iterator<Item = f64>) -> f64 {
+    let (n, sum, squares) =
+        counts.fold((0.0, 0.0, 0.0), |(n, sum, squares), count| (n + 1.0, sum + count, squares + count * count));
+    let mean = sum / n;
+    let variance = (squares - sum * mean) / (n - 1.0);
     (variance - mean) / (mean * mean)
 }
