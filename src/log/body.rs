@@ -2,7 +2,7 @@
 //! a text.
 //!
 //! The bodies known: OpenAI chat, completions and responses, Anthropic, Gemini, the model families of Bedrock and its Converse, Cohere,
-//! text-generation servers, LangChain's inputs. A text that holds one of these as JSON is read as what it holds; a text that merely looks like
+//! text-generation servers, LangChain's inputs. A text that holds one of these as JSON, or in Python's notation, is read as what it holds; a text that merely looks like
 //! JSON stays a text. How often each happened is counted in the draft's origin.
 //!
 //! Weakness: a user who types a list of messages into a column of plain prompts is read as if that list had been sent. Guarantee: texts are
@@ -12,7 +12,7 @@
 use super::Reason;
 use super::draft::Draft;
 use super::messages::{CONTENT, Talk, is_role, role_of, system_text};
-use super::value::{Object, first_word, get, inner, scalar, word};
+use super::value::{Object, first_word, get, inner, pythons, scalar, unpacked, word};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -79,7 +79,7 @@ fn fill(talk: Talk, draft: &mut Draft) -> bool {
 fn read_text(text: &str, want: Want, draft: &mut Draft, depth: u32) -> bool {
     let start = text.trim_start();
     if start.starts_with(['{', '[', '"']) {
-        match inner(start) {
+        match inner(start).or_else(|| pythons(start)) {
             // A text in a text is opened where messages come out of it in the end.
             Some(Value::String(deeper)) if deeper.trim_start().starts_with(['{', '[', '"']) => {
                 let mut tried = Draft { system: draft.system.clone(), ..Draft::default() };
@@ -99,6 +99,10 @@ fn read_text(text: &str, want: Want, draft: &mut Draft, depth: u32) -> bool {
                 }
             }
             _ => {}
+        }
+        // Messages of which none is a user's are no text that somebody typed.
+        if want == Want::Body && holds_messages(&Value::String(text.to_owned())) {
+            return false;
         }
         if want == Want::Body && is_cut(start) {
             draft.missing = Some((Reason::NoPrompt, "the request's body cut off by what logged it"));
@@ -171,6 +175,12 @@ pub(crate) fn is_messages(value: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a value is messages and nothing beside them, or a text that holds such.
+pub(crate) fn holds_messages(value: &Value) -> bool {
+    let held = if value.is_string() { Cow::Owned(unpacked(value.clone())) } else { Cow::Borrowed(value) };
+    is_messages(&held) && !says_more(&held)
 }
 
 /// Whether a value that looks like messages holds a text beside them, which would be lost if it were read as messages: who writes such a prompt means all of it.
@@ -300,8 +310,7 @@ fn said(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool {
 pub(crate) fn object(value: &Value) -> Option<Cow<'_, Object>> {
     match value {
         Value::Object(fields) => Some(Cow::Borrowed(fields)),
-        Value::String(text) if text.trim_start().starts_with(['{', '"']) => match super::value::unpacked(value.clone())
-        {
+        Value::String(text) if text.trim_start().starts_with(['{', '"']) => match unpacked(value.clone()) {
             Value::Object(fields) => Some(Cow::Owned(fields)),
             _ => None,
         },

@@ -138,6 +138,15 @@ impl ColumnMap {
         ASKED.iter().any(|name| self.paths.contains_key(*name))
     }
 
+    /// Whether a row has anything where the paths begin.
+    pub(crate) fn begins_in(&self, row: &Object) -> bool {
+        let first = |path: &str| path.split_once('.').map_or(path, |(first, _)| first).to_owned();
+        self.paths.values().any(|path| row.contains_key(path) || row.contains_key(&first(path)))
+            || row
+                .keys()
+                .any(|name| name.contains('.') && self.paths.values().any(|path| path.starts_with(name.as_str())))
+    }
+
     /// What stands at the paths, copied; `row` is left as it is but for texts on the way that hold JSON, which are opened.
     pub(crate) fn found(&self, row: &mut Value) -> BTreeMap<&str, Value> {
         let mut found = BTreeMap::new();

@@ -38,6 +38,7 @@ mod redaction;
 mod request;
 mod schema;
 mod schemas;
+mod spread;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -74,7 +74,8 @@ pub fn format_of(start: &[u8], named: Option<Format>) -> Format {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or(text);
     let line = String::from_utf8_lossy(line);
     let engine = || engine_line(&line).is_some() || stamped(&line).is_some_and(|(_, rest)| rest.starts_with('{'));
-    if text.starts_with(b"{") || text.starts_with(b"[") || engine() {
+    // The last is an object's JSON as a text; a table doubles its quotes.
+    if text.starts_with(b"{") || text.starts_with(b"[") || text.starts_with(b"\"{\\") || engine() {
         return Format::Jsonl;
     }
     if named == Some(Format::Jsonl) && !is_header(&line) { Format::Jsonl } else { Format::Csv }

@@ -9,7 +9,7 @@ use super::join::{Piece, Waiting};
 use super::redaction::is_placeholder;
 use super::schemas::{self, langfuse_observations};
 use super::value::{Object, get, id, keys, kind, scalar, structure, unpacked};
-use super::{Fault, LogConfig, Reason, otel, own, parse_time, propose, request, wildchat};
+use super::{Fault, LogConfig, Reason, otel, own, parse_time, propose, request, spread, wildchat};
 use crate::exchange::Exchange;
 use crate::ids::Time;
 use serde_json::Value;
@@ -32,11 +32,19 @@ pub(crate) fn exchanges(value: Value, config: &LogConfig) -> Found {
 type Outside = (&'static str, Value);
 
 fn rows(value: Value, config: &LogConfig, depth: u32, outside: Option<Outside>) -> Found {
+    // A line may be the text of an object.
+    let value = if value.is_string() { unpacked(value) } else { value };
     let Value::Object(mut row) = value else {
         return vec![Err(Fault::new(Reason::NotAnObject, format!("expected one object, got {}", kind(&value))))];
     };
-    let Some(map) = &config.map else { return recognised(row, config, depth, outside, |_| {}) };
+    let Some(map) = &config.map else { return recognised(row, config, depth, outside, &|_| {}) };
     if map.is_whole() {
+        if depth < ENVELOPES
+            && !map.begins_in(&row)
+            && let Some(list) = enclosed(&mut row)
+        {
+            return list.into_iter().flat_map(|(row, time)| rows(row, config, depth + 1, time)).collect();
+        }
         return pieces(map.draft(row), config);
     }
     // A map that adds: what it names is copied first, for a schema takes a row apart.
@@ -44,7 +52,7 @@ fn rows(value: Value, config: &LogConfig, depth: u32, outside: Option<Outside>) 
     let found: Vec<(String, Value)> =
         map.found(&mut whole).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let Value::Object(row) = whole else { return Vec::new() };
-    recognised(row, config, depth, outside, |draft| {
+    recognised(row, config, depth, outside, &|draft| {
         map.add(found.iter().map(|(name, value)| (name.as_str(), value.clone())).collect(), draft)
     })
 }
@@ -55,7 +63,7 @@ fn recognised(
     config: &LogConfig,
     depth: u32,
     outside: Option<Outside>,
-    add: impl Fn(&mut Draft),
+    add: &dyn Fn(&mut Draft),
 ) -> Found {
     let one = |draft: Result<Draft, Fault>| match draft {
         Ok(mut draft) => {
@@ -109,6 +117,16 @@ fn recognised(
         let deeper =
             |(row, time): (Value, Option<Outside>)| rows(row, config, depth + 1, time.or_else(|| outside.clone()));
         return list.into_iter().flat_map(deeper).collect();
+    }
+    if depth < ENVELOPES
+        && let Some(whole) = spread::whole(&row)
+    {
+        let unknown =
+            |found: &Result<Piece, Fault>| found.as_ref().is_err_and(|fault| fault.reason == Reason::UnknownSchema);
+        let found = recognised(whole, config, depth + 1, outside, add);
+        if !found.iter().all(unknown) {
+            return found;
+        }
     }
     let known = get(&row, "account").is_some() && get(&row, "time").is_some();
     let (reason, what) =

@@ -1,10 +1,10 @@
 //! Reading fields of a row's JSON value without trusting their types.
 //!
 //! A missing key, a null and an empty CSV cell are the same thing: absent. A number stands for its digits where a name is
-//! wanted. A JSON text inside a string counts as its value, but only where a schema expects structure: a prompt or a
-//! response that happens to be JSON stays text. Sizes are counted with an early end, so that asking is cheap.
+//! wanted. A JSON text inside a string counts as its value, and so does one in Python's notation, as a table that was written by pandas has it,
+//! but only where a schema expects structure: a prompt or a response that happens to be JSON stays text. Sizes are counted with an early end, so that asking is cheap.
 
-use super::{Fault, Reason};
+use super::{Fault, Reason, python};
 use serde_json::{Map, Value};
 
 /// One JSON object.
@@ -69,6 +69,9 @@ const LAYERS: usize = 3;
 pub(crate) fn unpacked(value: Value) -> Value {
     let Value::String(text) = &value else { return value };
     let mut held = text.trim_start().starts_with(['{', '[', '"']).then(|| inner(text)).flatten();
+    if held.is_none() {
+        held = pythons(text);
+    }
     for _ in 1..LAYERS {
         match held {
             Some(Value::String(deeper)) if deeper.trim_start().starts_with(['{', '[', '"']) => held = inner(&deeper),
@@ -76,6 +79,13 @@ pub(crate) fn unpacked(value: Value) -> Value {
         }
     }
     held.filter(|held| held.is_object() || held.is_array()).unwrap_or(value)
+}
+
+/// The list or dictionary that a text holds in Python's own notation, as a table that was written by pandas has it.
+pub(crate) fn pythons(text: &str) -> Option<Value> {
+    let text = text.trim_start();
+    let begins = ["[{'", "[{\"", "{'", "[[{'", "array([", "[array("].iter().any(|lead| text.starts_with(lead));
+    begins.then(|| python::literal(text)).flatten()
 }
 
 /// Most values of a JSON text inside a string: one of more stays text.

@@ -3,12 +3,12 @@
 //! Follows the JSON mapping of protocol buffers (64-bit integers are text), and takes a plain JSON value where a typed one
 //! is expected, because exporters write both. Depth is bounded by the JSON reader.
 
-use super::super::value::Object;
+use super::super::value::{Object, structured};
 use serde_json::{Number, Value};
 
-/// The objects of a list.
+/// The objects of a list, which a table has as its text.
 pub(crate) fn objects(list: Value) -> Vec<Object> {
-    let Value::Array(items) = list else { return Vec::new() };
+    let Value::Array(items) = structured(list) else { return Vec::new() };
     items.into_iter().filter_map(|item| if let Value::Object(fields) = item { Some(fields) } else { None }).collect()
 }
 

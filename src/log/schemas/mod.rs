@@ -41,7 +41,7 @@ use super::body::{self, Want};
 use super::draft::{Draft, Span, kept};
 use super::messages::system_text;
 use super::path::{find, unpack};
-use super::python;
+use super::spread;
 use super::value::{Object, get, scalar, unpacked};
 use super::{Fault, Reason};
 use serde_json::Value;
@@ -118,13 +118,6 @@ fn free_form(path: &str, found: &Value, text: &mut Option<String>) -> bool {
         *text = Some(found.to_string());
     }
     traced && object
-}
-
-/// The list or dictionary that a text holds in Python's own notation, as a table that was written by pandas has it.
-fn python(value: &Value) -> Option<Value> {
-    let text = value.as_str()?.trim_start();
-    let begins = ["[{'", "[{\"", "{'", "array([", "[array("].iter().any(|lead| text.starts_with(lead));
-    begins.then(|| python::literal(text)).flatten()
 }
 
 /// The span of a trace that a row is, by the names that tools give its ids.
@@ -205,19 +198,17 @@ impl Schema {
         if let Some(what) = (self.other)(&row) {
             return Err(Fault::new(Reason::NoExchange, format!("expected a model call of {}, got {what}", self.name)));
         }
+        // A flattened table has a body's fields for columns.
+        if row.keys().any(|name| name.contains('.')) {
+            self.fields.request.iter().chain(self.fields.response).for_each(|path| spread::gather(&mut row, path));
+        }
         // A model that is asked for JSON answers in JSON, which stays as it was said; what lies around an answer is opened.
         let is_around = |path: &str| {
             let below = |other: &&str| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
             self.fields.response.iter().any(below)
         };
         unpack(&mut row, self.json, &|path, value| {
-            if self.fields.response.contains(&path) && !is_around(path) {
-                let value = opened(value);
-                python(&value).filter(is_answer).unwrap_or(value)
-            } else {
-                let value = unpacked(value);
-                python(&value).unwrap_or(value)
-            }
+            if self.fields.response.contains(&path) && !is_around(path) { opened(value) } else { unpacked(value) }
         });
         let row = Value::Object(row);
         if self.fields.response.iter().filter_map(|path| find(&row, path)).any(is_embedding) {
@@ -238,10 +229,16 @@ impl Schema {
             let list =
                 ["prompt", "prompts", "text"].contains(&path.rsplit('.').next().unwrap_or(path)) && found.is_array();
             let want = if list { Want::Prompt } else { Want::Body };
-            if body::read(found, want, &mut draft) || free_form(path, found, &mut draft.prompt) {
+            // Messages are a known form: where none of them is a user's, nobody asked.
+            let free = |text: &mut Option<String>| !body::holds_messages(found) && free_form(path, found, text);
+            if body::read(found, want, &mut draft) || free(&mut draft.prompt) {
                 draft.origin.from("prompt", *path);
                 break;
             }
+        }
+        let asked = || fields.request.iter().filter_map(|path| find(&row, path));
+        if draft.prompt.is_none() && draft.missing.is_none() && asked().any(body::holds_messages) {
+            draft.missing = Some((Reason::NoPrompt, "messages of which none is a user's"));
         }
         for path in fields.response {
             let Some(found) = find(&row, path) else { continue };

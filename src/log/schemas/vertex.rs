@@ -5,9 +5,10 @@
 
 use super::{Fields, NOWHERE, Schema, all, all_calls, any};
 use crate::log::answer::{is_answer, response_text};
+use crate::log::body;
 use crate::log::join::Half;
 use crate::log::path::find;
-use crate::log::value::{scalar, unpacked};
+use crate::log::value::{get, scalar, unpacked};
 use serde_json::Value;
 
 /// A row of the request-response table.
@@ -61,8 +62,13 @@ pub(super) const BATCH: Schema = Schema {
     name: "vertex-batch",
     source: "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini",
     is: |row| {
-        let gemini =
-            |name: &str, inner: &str| row.get(name).is_some_and(|body| body.get(inner).is_some_and(Value::is_array));
+        if !any(row, &["key", "processed_time", "status"]) && !row.get("response").is_some_and(Value::is_object) {
+            return false;
+        }
+        let gemini = |name: &str, inner: &str| {
+            let body = get(row, name).and_then(body::object);
+            body.is_some_and(|body| body.get(inner).is_some_and(Value::is_array))
+        };
         let (asked, answered) = (gemini("request", "contents"), gemini("response", "candidates"));
         let keyed = any(row, &["key"]) && (asked || answered);
         (keyed || (asked && (answered || any(row, &["processed_time", "status"])))) && !any(row, &["account", "time"])

@@ -368,3 +368,42 @@ fn long_and_endless_rows_of_the_new_forms_are_cut() {
         [row("a").as_bytes(), b"\n", &row("b").as_bytes()[..40], b"\xe9\xff\xfe", b"\n", row("c").as_bytes()].concat();
     assert_eq!(told(taken(&config, |sink| read_jsonl(&mixed[..], &config, sink))), ["a > ", "not-utf8", "c > "]);
 }
+
+/// Source: an observation's `input` of Langfuse and a span's `input` of Braintrust is what the application gave to the model. Messages without a
+/// user's are a model that goes on with its own words: nobody asked, in whatever way the export writes them.
+#[test]
+fn messages_without_a_user_ask_nothing() {
+    let observation = |input: &Value| json!({"id": "i", "traceId": "t", "type": "GENERATION", "startTime": "2026-03-04T09:00:00Z", "userId": "u", "model": "m", "input": input, "output": "r"});
+    let span = |input: &Value| json!({"id": "i", "span_id": "s", "root_span_id": "s", "created": "2026-03-04T09:00:00Z", "span_attributes": {"type": "llm"}, "metadata": {"user_id": "u"}, "input": input, "output": "r"});
+    let run = |input: &Value| json!({"id": "i", "run_type": "llm", "start_time": "2026-03-04T09:00:00Z", "inputs": input, "outputs": {"output": "r"}});
+    let lone = json!({"role": "assistant", "content": "Where was I?"});
+    let asked = json!({"role": "user", "content": "Go on."});
+    let forms = |messages: &[&Value]| {
+        let list = json!(messages);
+        let body = json!({"messages": list, "model": "m"});
+        let texts = [list.to_string(), body.to_string(), Value::from(body.to_string()).to_string()];
+        texts.map(Value::from).into_iter().chain([list, body]).collect::<Vec<_>>()
+    };
+    let rows: [&dyn Fn(&Value) -> Value; 3] = [&observation, &span, &run];
+    for row in rows {
+        let mut nobody = forms(&[&lone]);
+        nobody.extend([lone.clone(), lone.to_string().into(), json!({"role": "tool", "content": "42"})]);
+        nobody.extend(forms(&[&json!({"role": "system", "content": "Be brief."}), &lone]));
+        for input in nobody {
+            assert_eq!(one(&row(&input)).unwrap_err(), WITHOUT_USER, "{input}");
+        }
+        // An assistant's words before or behind a user's are turns, and whatever the application calls its own stays what it gave.
+        for messages in [[&lone, &asked], [&asked, &lone]] {
+            for input in forms(&messages) {
+                assert_eq!(read(&row(&input).to_string()), ["Go on. > r"], "{input}");
+            }
+        }
+        let own = json!({"role": "assistant", "content": "Where was I?", "task": "Write out every step of your private reasoning in numbered lines."});
+        assert_eq!(one(&row(&own)).unwrap().prompt, own.to_string());
+    }
+    // A column of plain prompts holds what a person typed, be it a message.
+    let row = json!({"account": "a", "time": "2026-03-04T09:00:00Z", "prompt": lone.to_string()});
+    assert_eq!(one(&row).unwrap().prompt, lone.to_string());
+}
+
+const WITHOUT_USER: &str = "no-prompt: expected user text, got messages of which none is a user's";
