@@ -29,7 +29,7 @@ use crate::log::{self, Format, Joiner};
 use crate::report::Counts;
 use crate::store::custody::{Act, ActInput};
 use crate::store::families::{Family, Fragment, Kind, Link};
-use crate::store::input::{self, Input};
+use crate::store::input::{self, Input, Tag};
 use crate::store::key::AccountKey;
 use crate::store::texts::Texts;
 use crate::store::{Mapped, NewNight, Store, Writer};
@@ -37,7 +37,7 @@ use crate::stored::known::Records;
 use crate::stored::standing::{self, Standings, family_key};
 use crate::stored::view::{self, View};
 use crate::stored::{AuditConfig, Progress, calibration, check_actor, check_identity, rule, totals};
-use crate::stored::{registry, rings};
+use crate::stored::{objects, registry, rings};
 use crate::text::winnow::Printer;
 use families::Families;
 use fragments::NightFragments;
@@ -66,6 +66,8 @@ struct Done {
     digest: Option<String>,
     /// It was read before, so there is nothing to record of it.
     known: bool,
+    /// By what an object store knows it again.
+    tag: Option<Tag>,
     tally: Tally,
 }
 
@@ -352,9 +354,16 @@ fn read(
 ) -> Result<()> {
     let Source { input, position, progress } = *source;
     let name = input.name();
-    let found = input.digest()?;
-    let bytes = found.as_ref().map_or(0, |(_, bytes)| *bytes);
-    let digest = found.map(|(digest, _)| digest.to_string());
+    let tag = input.tag();
+    let unchanged = tag.as_ref().map(|tag| objects::unchanged(store, &name, tag)).transpose()?.flatten();
+    let (digest, bytes) = match (unchanged.clone(), &tag) {
+        (Some(digest), Some(tag)) => (Some(digest), tag.bytes),
+        _ => {
+            let found = input.digest()?;
+            let bytes = found.as_ref().map_or(0, |(_, bytes)| *bytes);
+            (found.map(|(digest, _)| digest.to_string()), bytes)
+        }
+    };
     if let Some(digest) = &digest {
         let known = store.catalog().all(
             "SELECT rows_read FROM inputs WHERE digest = ?1 AND rows_quarantined = 0",
@@ -366,16 +375,22 @@ fn read(
         // A log with bad rows is read again: this time a default or a map may stand for what was missing.
         if let Some(known) = known {
             counts.inputs_known += 1;
+            counts.inputs_unchanged += u64::from(unchanged.is_some());
             counts.rows_read += known;
             counts.rows_known += known;
-            progress.note(&format!("{name}: read before, nothing new"));
-            done.push(Done { name, digest: Some(digest.clone()), known: true, tally: Tally::default() });
+            let how = if unchanged.is_some() {
+                "of the same length and ETag as when it was read, not read again"
+            } else {
+                "read before, nothing new"
+            };
+            progress.note(&format!("{name}: {how}"));
+            done.push(Done { name, digest: Some(digest.clone()), known: true, tag, tally: Tally::default() });
             progress.advance(0, position.fetch_add(bytes, Ordering::Relaxed) + bytes);
             return Ok(());
         }
     }
     let number = done.len();
-    done.push(Done { name, digest: None, known: false, tally: Tally::default() });
+    done.push(Done { name, digest: None, known: false, tag, tally: Tally::default() });
     let mut sink = |rows: Vec<log::Row<log::Piece>>| {
         let n = rows.len() as u64;
         take(joiner.join(number as u32, rows), ingest, quarantine, done)?;
@@ -448,8 +463,10 @@ fn record_inputs(db: &rusqlite::Transaction<'_>, done: &[Done], night: u32) -> r
             reasons
         ])?;
     }
-    Ok(())
+    let objects = done.iter().filter_map(|log| Some((log.name.as_str(), log.tag.as_ref()?, log.digest.as_deref()?)));
+    objects::record(db, objects)
 }
+
 /// Reads the exchanges of one log, whatever its format; what is read of a stream is added to `position`.
 fn read_exchanges(
     input: &Input,

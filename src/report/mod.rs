@@ -194,6 +194,8 @@ pub struct Counts {
     pub inputs: u64,
     /// Logs among them that the store had read whole before.
     pub inputs_known: u64,
+    /// Logs among those known that were not read again, since their object store gave the same length and ETag for them.
+    pub inputs_unchanged: u64,
     /// How the exchanges of this run were read: by which schemas, and what was taken as account.
     pub read_as: ReadAs,
 }

@@ -469,6 +469,7 @@ pub(crate) fn sample() -> Report {
             quarantined_by_reason,
             inputs: 4,
             inputs_known: 1,
+            inputs_unchanged: 1,
             read_as: super::ReadAs {
                 passed_over: 12,
                 schemas: [("stillhunt".to_owned(), 37_826)].into(),

@@ -89,7 +89,8 @@ const REPORT: &[&str] = &[
     "notes",
     "changed",
 ];
-const COUNTS: &[&str] = &["rows_read", "rows_kept", "rows_known", "rows_quarantined", "inputs", "inputs_known"];
+const COUNTS: &[&str] =
+    &["rows_read", "rows_kept", "rows_known", "rows_quarantined", "inputs", "inputs_known", "inputs_unchanged"];
 /// Of a hit of a search.
 const HIT: &[&str] = &["similarity", "score", "accepted", "family_id", "requests", "accounts"];
 const HITS: &[&str] = &["schema", "threshold", "hits", "notes"];

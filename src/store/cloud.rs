@@ -9,9 +9,12 @@
 //! endpoints. None of it is kept with what was read or printed; of an error's text everything behind a question mark is left out, since signed
 //! addresses have their secret there. Nothing is asked of the network unless such an address is given.
 //!
-//! Weakness: an object that is known already is fetched to find that out, and profiles in `~/.aws` are not read. Guarantee: at most 2²⁰ objects
-//! are listed, in order of their names.
+//! An object whose name, length and strong ETag are those of one that was read whole is not fetched again (the caller compares); where a store has no
+//! such tag, or the object lies behind a plain web server, whose tags are often made of a time, it is fetched and known by its digest.
+//!
+//! Weakness: profiles in `~/.aws` are not read. Guarantee: at most 2²⁰ objects are listed, in order of their names.
 
+use super::input::Tag;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;
 use object_store::path::Path;
@@ -190,6 +193,12 @@ impl Object {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.0.meta.size
+    }
+
+    /// Its strong ETag and its length, where it lies in an object store that has one.
+    pub(super) fn tag(&self) -> Option<Tag> {
+        let etag = self.0.meta.e_tag.as_ref().filter(|tag| !tag.is_empty() && !tag.starts_with("W/"))?;
+        (!self.0.address.starts_with("http")).then(|| Tag { etag: etag.clone(), bytes: self.bytes() })
     }
 
     /// Digest of what is in it, and its length.

@@ -49,6 +49,25 @@ impl Input {
             _ => Ok(None),
         }
     }
+
+    /// By what an object is known again without being read; `None` for what lies in no object store, or in one that gives no strong ETag.
+    #[must_use]
+    pub fn tag(&self) -> Option<Tag> {
+        match self {
+            #[cfg(feature = "cloud")]
+            Self::Object(object) => object.tag(),
+            _ => None,
+        }
+    }
+}
+
+/// What an object store says of an object by which it is known again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Its strong ETag, which changes when its content does.
+    pub etag: String,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// Whether an argument is the address of an object store, and no path.

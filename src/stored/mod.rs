@@ -6,6 +6,7 @@ pub(crate) mod fragment;
 pub(crate) mod fragment_families;
 mod identity;
 pub(crate) mod known;
+pub(crate) mod objects;
 pub(crate) mod planting;
 mod progress;
 pub mod registry;

@@ -243,8 +243,12 @@ fn rows(report: &Report) -> String {
     let share = report.store.distinct_prompts.max(1) as f64;
     let told = counts.read_as.told();
     let told = if told.is_empty() { told } else { format!(" Exchanges: {}.", inline(&told, NOTE_CHARS)) };
+    let unchanged = match counts.inputs_unchanged {
+        0 => String::new(),
+        n => format!(" ({} by length and ETag, without being read again)", grouped(n)),
+    };
     format!(
-        "<section class=\"pair\"><div><h2>Rows of this run</h2><p class=\"soft\">{} read from {}, {} of them known before: {} added, {} known, {} set aside.{told}</p>\
+        "<section class=\"pair\"><div><h2>Rows of this run</h2><p class=\"soft\">{} read from {}, {} of them known before{unchanged}: {} added, {} known, {} set aside.{told}</p>\
          <div class=\"scroll\">{aside}</div></div><div><h2>What folding removed or decoded</h2><p class=\"soft\">Characters were removed from {} ({} of all): traces of \
          evasion, or of a careless copy from a web page.</p><div class=\"scroll\"><table class=\"plain\"><tbody>{kinds}</tbody></table></div></div></section>",
         count(counts.rows_read, "row", "rows"),
