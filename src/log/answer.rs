@@ -11,7 +11,7 @@
 
 use super::draft::Origin;
 use super::messages::{Block, CONTENT, blocks, plain_role, role_of};
-use super::value::{Object, get, inner, unpacked};
+use super::value::{Object, get, inner, pythons, unpacked};
 use serde_json::Value;
 
 /// How deep an answer may lie in other objects.
@@ -37,7 +37,7 @@ fn response_where(value: &Value, origin: &mut Origin, is: fn(&Value) -> bool) ->
         }
     } else if start.starts_with(['{', '[', '"']) {
         // A string in a string in a string is opened as far as an answer is found in it.
-        let mut held = inner(start);
+        let mut held = inner(start).or_else(|| pythons(start));
         for _ in 0..3 {
             match held {
                 Some(Value::String(deeper)) if deeper.trim_start().starts_with(['{', '[', '"']) => {
@@ -184,6 +184,7 @@ pub(crate) fn is_answer(value: &Value) -> bool {
         Value::Object(body) => {
             let assistant = role_of(body).is_some_and(|role| plain_role(role) == "assistant");
             (list(body, "choices") && (text(body, "object") || text(body, "model") || text(body, "id")))
+                || body.get("choices").and_then(|choices| choices.get(0)?.get("message")).is_some_and(is_assistant)
                 || list(body, "candidates")
                 || list(body, "generations")
                 || (list(body, "output") && (text(body, "object") || text(body, "status")))

@@ -11,6 +11,7 @@ use super::answer::response;
 use super::body::{self, Want};
 use super::draft::{Draft, leftovers};
 use super::messages::system_text;
+use super::spread;
 use super::value::{Object, scalar, unpacked};
 use crate::error::{Error, ErrorKind};
 use serde_json::Value;
@@ -160,6 +161,10 @@ impl ColumnMap {
 
     /// The exchange of a row whose schema the map is.
     pub(crate) fn draft(&self, row: Object) -> Draft {
+        let mut row = row;
+        if row.keys().any(|name| name.contains('.')) {
+            self.paths.values().for_each(|path| spread::gather(&mut row, path));
+        }
         let mut row = Value::Object(row);
         let found = self.found(&mut row);
         // Removed only now: two fields may name one path.
@@ -241,8 +246,16 @@ fn at(value: &mut Value, path: &str, remove: bool) -> Option<Value> {
             if fields.contains_key(path) {
                 return if remove { fields.remove(path) } else { fields.get(path).cloned() };
             }
-            let (first, rest) = path.split_once('.')?;
-            at(fields.get_mut(first)?, rest, remove)
+            // The longest name first: `a.b.c` may be `a.b` and in it `c`.
+            let mut end = path.len();
+            while let Some(dot) = path[..end].rfind('.') {
+                let inner = fields.get_mut(&path[..dot]);
+                if let Some(found) = inner.and_then(|inner| at(inner, &path[dot + 1..], remove)) {
+                    return Some(found);
+                }
+                end = dot;
+            }
+            None
         }
         Value::Array(items) => {
             let (first, rest) = path.split_once('.').unwrap_or((path, ""));

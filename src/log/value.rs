@@ -84,7 +84,7 @@ pub(crate) fn unpacked(value: Value) -> Value {
 /// The list or dictionary that a text holds in Python's own notation, as a table that was written by pandas has it.
 pub(crate) fn pythons(text: &str) -> Option<Value> {
     let text = text.trim_start();
-    let begins = ["[{'", "[{\"", "{'", "[[{'", "array([", "[array("].iter().any(|lead| text.starts_with(lead));
+    let begins = ["[{'", "[{\"", "{'", "[[{'", "['{", "array([", "[array("].iter().any(|lead| text.starts_with(lead));
     begins.then(|| python::literal(text)).flatten()
 }
 

@@ -197,8 +197,10 @@ impl Object {
 
     /// Its strong ETag and its length, where it lies in an object store that has one.
     pub(super) fn tag(&self) -> Option<Tag> {
-        let etag = self.0.meta.e_tag.as_ref().filter(|tag| !tag.is_empty() && !tag.starts_with("W/"))?;
-        (!self.0.address.starts_with("http")).then(|| Tag { etag: etag.clone(), bytes: self.bytes() })
+        let etag = self.0.meta.e_tag.as_ref().filter(|tag| !tag.starts_with("W/"))?;
+        // Azure's listing has no quotes about it, and its objects have.
+        let etag = Some(etag.trim_matches('"')).filter(|tag| !tag.is_empty())?;
+        (!self.0.address.starts_with("http")).then(|| Tag { etag: etag.to_owned(), bytes: self.bytes() })
     }
 
     /// Digest of what is in it, and its length.

@@ -8,7 +8,7 @@
 use super::{Fields, NOWHERE, Schema, any};
 use crate::log::join::Half;
 use crate::log::path::find;
-use crate::log::value::{Object, get, scalar, word};
+use crate::log::value::{Object, get, scalar, structure, word};
 use serde_json::Value;
 
 /// A trace alone: what an application got and gave around its calls.
@@ -105,6 +105,8 @@ pub(crate) fn observations(row: &mut Object) -> Option<Vec<Object>> {
     let whole = |list: &Value| {
         list.as_array().is_some_and(|list| list.first().is_some_and(|first| first.get("traceId").is_some()))
     };
+    // A table has the list as a text.
+    structure(row, &["observations"]);
     get(row, "observations").filter(|list| whole(list))?;
     let Some(Value::Array(list)) = row.remove("observations") else { return None };
     let shared: Vec<(String, Value)> = ["userId", "sessionId", "projectId"]
