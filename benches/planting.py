@@ -21,6 +21,7 @@ parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--model", action="store_true")
 parser.add_argument("--vocabularies", type=int, nargs="*", default=[32_000, 128_256])
 parser.add_argument("--batches", type=int, nargs="*", default=[1, 32, 256])
+parser.add_argument("--only", default="", help="processors whose name holds this")
 args = parser.parse_args()
 os.environ["RAYON_NUM_THREADS"] = str(args.threads)
 
@@ -47,7 +48,7 @@ def median_ms(call, most=1.5):
 
 def ours(directory, vocab):
     for scheme, dialect in [("gumbel", "native"), ("green-list", "native"), ("tournament", "native"), ("gumbel", "vllm"), ("kgw", "transformers"),
-                            ("synthid", "transformers")]:
+                            ("synthid", "transformers"), ("gumbel", "sglang")]:
         key = f"{directory}/{scheme}-{dialect}-{vocab}.toml"
         stillhunt.watermark.keygen(key, scheme, dialect=dialect, vocab_size=vocab)
         made = stillhunt.transformers.Watermark(key, seed=1)
@@ -88,6 +89,37 @@ def theirs(vocab):
         yield f"vLLM left out: {type(cause).__name__}: {str(cause)[:80]}", None
 
 
+    try:
+        version, core = sglang()
+        hash_contexts, force = core._hash_contexts, core.force_watermark_tokens
+
+        def forced(ids, scores):
+            n = len(ids)
+            contexts = hash_contexts(ids[:, -4:], torch.full((n,), 4))
+            whole = torch.ones(n)
+            # It writes into the logits.
+            return force(scores.clone(), contexts, torch.ones(n, dtype=torch.bool), whole[:, None], torch.full((n,), vocab), whole, 0 * whole,
+                         torch.full((n,), 42, dtype=torch.int64))
+
+        yield f"SGLang {version}: gumbel", forced
+    except Exception as cause:
+        yield f"SGLang left out: {type(cause).__name__}: {str(cause)[:80]}", None
+
+
+def sglang():
+    """SGLang's own watermark, from its package without what that imports beside it (`pip install --no-deps sglang`, msgspec)."""
+    from importlib import metadata, util
+
+    root = util.find_spec("sglang").submodule_search_locations[0]
+    place = os.path.join(root, "srt", "sampling", "watermarking")
+    spec = util.spec_from_file_location("sglang_watermarking", os.path.join(place, "__init__.py"), submodule_search_locations=[place])
+    sys.modules["sglang_watermarking"] = util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["sglang_watermarking"])
+    from sglang_watermarking import core
+
+    return metadata.version("sglang"), core
+
+
 def model_step(batch):
     """Milliseconds of a step of a billion parameters, with a cache of `PROMPT` tokens."""
     config = transformers.LlamaConfig(vocab_size=128_256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
@@ -124,6 +156,8 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         for vocab in args.vocabularies:
             for name, call in [*ours(directory, vocab), *theirs(vocab)]:
+                if args.only.lower() not in name.lower():
+                    continue
                 if call is None:
                     print(f"| {vocab:,} | {name} |" + " | |" * len(args.batches))
                     continue
