@@ -20,6 +20,7 @@ pub(crate) fn is_request(row: &Object) -> bool {
         (["messages", "contents"].iter().any(|name| get(body, name).is_some_and(Value::is_array)) && !is_page())
             || (get(body, "input").is_some() && ["model", "instructions"].iter().any(|name| get(body, name).is_some()))
             || get(body, "prompt").is_some_and(|prompt| prompt.is_string() || prompt.is_array())
+            || (get(body, "inputs").is_some_and(Value::is_string) && get(body, "parameters").is_some())
     };
     match get(row, "request") {
         Some(Value::Object(request)) => body(request),
@@ -52,6 +53,11 @@ pub(crate) fn draft(mut row: Object) -> Draft {
         ]));
         is_answer(&own).then_some(own)
     });
+    // Gateways call the two sides input and output.
+    let said = |row: &Object| {
+        get(row, "input").is_some() && get(row, "output").is_some_and(|v| v.is_object() || v.is_string())
+    };
+    let response = response.or_else(|| said(&row).then(|| take(&mut row, "output").map(opened_whole)).flatten());
     let enclosed = get(&row, "request").is_some_and(Value::is_object);
     let (mut outer, mut body) = match take(&mut row, "request") {
         Some(Value::Object(request)) => (row, request),

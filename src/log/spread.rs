@@ -21,8 +21,8 @@ pub(crate) fn whole(row: &Object) -> Option<Object> {
     if !row.iter().any(|(name, value)| name.contains('.') || opens(value)) {
         return None;
     }
-    let open = |value: &Value| if opens(value) { unpacked(value.clone()) } else { value.clone() };
-    let fields = row.iter().filter(|(_, value)| is_there(value)).map(|(name, value)| (name.as_str(), open(value)));
+    let fields =
+        row.iter().filter(|(_, value)| is_there(value)).map(|(name, value)| (name.as_str(), open(name, value)));
     let whole = nested(fields);
     (whole != *row).then_some(whole)
 }
@@ -37,10 +37,36 @@ pub(crate) fn gather(row: &mut Object, name: &str) {
     let fields: Vec<(String, Value)> =
         keys.into_iter().filter_map(|key| row.remove(&key).map(|value| (key, value))).collect();
     let below = fields.iter().filter(|(_, value)| is_there(value));
-    let made = nested(below.map(|(key, value)| (&key[name.len() + 1..], unpacked(value.clone()))));
+    let made = nested(below.map(|(key, value)| (&key[name.len() + 1..], open(key, value))));
     if !made.is_empty() {
         row.insert(name.to_owned(), listed(Value::Object(made)));
     }
+}
+
+/// A cell as the value that its text holds; what people and models say stays text, though it be JSON.
+fn open(name: &str, value: &Value) -> Value {
+    const SAID: [&str; 12] = [
+        "prompt",
+        "text",
+        "input_text",
+        "inputText",
+        "output_text",
+        "outputText",
+        "completion",
+        "response",
+        "answer",
+        "question",
+        "query",
+        "generated_text",
+    ];
+    let last = name.rsplit('.').next().unwrap_or(name);
+    if SAID.contains(&last) {
+        return value.clone();
+    }
+    let held = unpacked(value.clone());
+    let block = |item: &Value| item.get("type").or_else(|| item.get("text")).is_some_and(Value::is_string);
+    let blocks = held.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(block));
+    if last == "content" && !blocks { value.clone() } else { held }
 }
 
 /// A table has an empty cell where an object had no field.
@@ -124,6 +150,18 @@ mod tests {
             (at, depth) = (inner, depth + 1);
         }
         assert!(depth <= LEVELS + 2 && *at == json!(1), "{depth}");
+    }
+
+    #[test]
+    fn what_was_said_stays_text() {
+        let said = "[{\"a\": 1}]";
+        let mut row = object(
+            json!({"out.role": "assistant", "out.content": said, "out.text": "{}", "in.content": "[{\"type\": \"text\", \"text\": \"t\"}]"}),
+        );
+        gather(&mut row, "out");
+        gather(&mut row, "in");
+        let expected = json!({"out": {"role": "assistant", "content": said, "text": "{}"}, "in": {"content": [{"type": "text", "text": "t"}]}});
+        assert_eq!(Value::Object(row), expected);
     }
 
     #[test]

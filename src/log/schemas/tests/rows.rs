@@ -407,3 +407,20 @@ fn messages_without_a_user_ask_nothing() {
 }
 
 const WITHOUT_USER: &str = "no-prompt: expected user text, got messages of which none is a user's";
+
+/// Source: text-generation-inference's `generate`, and a gateway's row that calls its sides input and output.
+#[test]
+fn the_sides_of_a_call_have_several_names() {
+    let generate = json!({"inputs": "q", "parameters": {"max_new_tokens": 5}});
+    assert_eq!(asked(generate, json!([{"generated_text": "r"}])), ["q > r"]);
+    let messages = json!({"messages": [{"role": "user", "content": "q"}]});
+    for (input, output) in [
+        (messages.clone(), json!({"completion": "r"})),
+        (messages, json!({"role": "assistant", "content": "r"})),
+        (json!("q"), json!("r")),
+        (json!([{"role": "user", "content": "q"}]), json!([{"type": "message", "role": "assistant", "content": "r"}])),
+    ] {
+        let row = json!({"id": "i", "created_at": "2026-03-04T09:00:00Z", "model": "m", "user_id": "u", "input": input, "output": output});
+        assert_eq!(read(&row.to_string()), ["q > r"], "{row}");
+    }
+}
