@@ -5,6 +5,7 @@ use super::format::{Format, only};
 use super::{config, print, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::RULE_VERSION;
+use crate::family::template::Value;
 use crate::ids::{FamilyId, Level};
 use crate::lookup;
 use crate::lookup::{ListQuery, Opened, SimilarHit, SimilarQuery};
@@ -17,6 +18,9 @@ use crate::store::{Store, backup, verify};
 use crate::stored::AuditConfig;
 use std::io::Read as _;
 use std::path::Path;
+
+/// Values of a slot that a line has.
+const SHOWN_VALUES: usize = 8;
 
 /// Longest text that is searched for.
 const LONGEST_QUERY: u64 = 64 << 20;
@@ -229,8 +233,16 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     }
     out += "\n";
     for slot in &f.slots {
-        let examples: Vec<String> = slot.examples.iter().map(|example| print::line(example, 60)).collect();
-        out += &format!("  ⟨{}⟩ {} values: {}\n", slot.slot, slot.distinct_values, examples.join(" · "));
+        let value = |value: &Value| format!("{} × {}", print::line(&value.value, 60), value.requests);
+        let mut values: Vec<String> = slot.values.iter().take(SHOWN_VALUES).map(value).collect();
+        let more = slot.distinct_values.saturating_sub(values.len() as u64);
+        values.extend((more > 0).then(|| format!("{more} more")));
+        out += &format!(
+            "  ⟨{}⟩ {} values, with their requests: {}\n",
+            slot.slot,
+            slot.distinct_values,
+            values.join(" · ")
+        );
     }
     out += "\nrequests  account                    first seen            last seen\n";
     for member in page.members.iter().take(30) {

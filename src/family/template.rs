@@ -6,7 +6,7 @@
 
 use crate::text::{fold, fold_aligned};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Tokens of a prompt that are aligned.
@@ -17,6 +17,8 @@ pub const MAX_MEMBERS: usize = 256;
 const FIXED_SHARE: f64 = 0.7;
 /// Examples kept of a slot.
 const MAX_EXAMPLES: usize = 5;
+/// Values of a slot that are told with how often they came.
+const MAX_VALUES: usize = 20;
 /// Characters of an example.
 const EXAMPLE_CHARS: usize = 120;
 
@@ -31,7 +33,7 @@ pub enum Part {
 }
 
 /// What fills a slot.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Slot {
     /// Its number in the template, from 1.
     pub slot: u32,
@@ -41,6 +43,27 @@ pub struct Slot {
     pub absent: u64,
     /// Some fillings, in the order they first came.
     pub examples: Vec<String>,
+    /// How often fillings came, the most frequent first; only where one family is shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Value>,
+    /// Distinct fillings that are not among `values`; only where one family is shown.
+    #[serde(skip_serializing_if = "is_none")]
+    pub values_left_out: u64,
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
+}
+
+/// How often one filling of a slot came.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Value {
+    /// The filling as it first came, cut like an example.
+    pub value: String,
+    /// Aligned members with it, letter case aside.
+    pub members: u64,
+    /// Their requests.
+    pub requests: u64,
 }
 
 /// Fixed text and slots of a family.
@@ -187,17 +210,27 @@ pub fn shared_ranges(with: &str, text: &str) -> Vec<std::ops::Range<usize>> {
 /// ```
 #[must_use]
 pub fn induce(leader: &str, members: &[&str]) -> Template {
+    let members: Vec<(&str, u64)> = members.iter().map(|&text| (text, 1)).collect();
+    let mut template = induce_of(leader, &members);
+    template.slots.iter_mut().for_each(|slot| (slot.values, slot.values_left_out) = (Vec::new(), 0));
+    template
+}
+
+/// The same with how often the values of slots came; each member comes with its requests.
+#[must_use]
+pub fn induce_of(leader: &str, members: &[(&str, u64)]) -> Template {
     let step = members.len().div_ceil(MAX_MEMBERS).max(1);
     // Members of the same text, which are many where the shared text is all of it, are aligned once.
     let mut places: HashMap<&str, usize> = HashMap::new();
-    let mut chosen: Vec<(Vec<Token<'_>>, u32)> = Vec::new();
+    let mut chosen: Vec<(Vec<Token<'_>>, Times)> = Vec::new();
     let mut n_chosen = 0;
-    for text in members.iter().step_by(step) {
+    for (text, requests) in members.iter().step_by(step) {
         let place = *places.entry(text).or_insert_with(|| {
-            chosen.push((tokens(text), 0));
+            chosen.push((tokens(text), Times::default()));
             chosen.len() - 1
         });
-        chosen[place].1 += 1;
+        chosen[place].1.members += 1;
+        chosen[place].1.requests += requests;
         n_chosen += 1;
     }
     let lead = tokens(leader);
@@ -206,7 +239,7 @@ pub fn induce(leader: &str, members: &[&str]) -> Template {
     let with_lead: Vec<Vec<(usize, usize)>> =
         chosen.iter().map(|(member, _)| aligned(&lead_keys, &keys(member)).collect()).collect();
     for (pairs, (_, times)) in with_lead.iter().zip(&chosen) {
-        pairs.iter().for_each(|&(i, _)| kept[i] += times);
+        pairs.iter().for_each(|&(i, _)| kept[i] += times.members as u32);
     }
     let enough = (FIXED_SHARE * n_chosen as f64).ceil() as u32;
     let mut fixed: Vec<bool> = kept.iter().map(|&k| k >= enough).collect();
@@ -216,7 +249,7 @@ pub fn induce(leader: &str, members: &[&str]) -> Template {
     let skeleton_keys: Vec<u64> = skeleton.iter().map(|&i| lead_keys[i]).collect();
     let mut place = vec![0; lead.len()];
     skeleton.iter().enumerate().for_each(|(s, &i)| place[i] = s);
-    let mut gaps: Vec<Gap> = (0..=skeleton.len()).map(|_| Gap::default()).collect();
+    let mut gaps: Vec<Gap<'_>> = (0..=skeleton.len()).map(|_| Gap::default()).collect();
     for ((member, times), mut pairs) in chosen.iter().zip(with_lead) {
         // A member that keeps all of the skeleton is aligned with it already.
         pairs.retain(|&(i, _)| fixed[i]);
@@ -254,35 +287,73 @@ fn drop_islands(fixed: &mut [bool], lead: &[Token<'_>]) {
     }
 }
 
+/// Members of one text, and their requests.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    members: u64,
+    requests: u64,
+}
+
+/// What members have between two fixed tokens.
 #[derive(Default)]
-struct Gap {
-    values: HashSet<u64>,
-    examples: Vec<String>,
+struct Gap<'a> {
+    /// By what they are compared by: the filling as it first came, its place among the others, how often it came.
+    values: HashMap<u64, (&'a [Token<'a>], usize, Times)>,
     filled: u64,
     empty: u64,
 }
 
-impl Gap {
+impl<'a> Gap<'a> {
     /// So many members have this in the gap.
-    fn take(&mut self, tokens: &[Token<'_>], times: u32) {
+    fn take(&mut self, tokens: &'a [Token<'a>], times: Times) {
         if tokens.iter().all(|token| token.text.trim().is_empty()) {
-            self.empty += u64::from(times);
+            self.empty += times.members;
             return;
         }
         let text: String = tokens.iter().map(|token| token.text).collect();
-        let text = text.trim();
-        self.filled += u64::from(times);
-        if self.values.insert(key(&fold(text).text)) && self.examples.len() < MAX_EXAMPLES {
-            let mut example: String = text.chars().take(EXAMPLE_CHARS).collect();
-            if example.len() < text.len() {
-                example.push('…');
-            }
-            self.examples.push(example);
+        self.filled += times.members;
+        let place = self.values.len();
+        let value = self.values.entry(key(&fold(text.trim()).text)).or_insert((tokens, place, Times::default()));
+        value.2.members += times.members;
+        value.2.requests += times.requests;
+    }
+
+    /// What it tells as a slot.
+    fn slot(self, slot: u32) -> Slot {
+        let distinct = self.values.len();
+        let mut values: Vec<(&[Token<'_>], usize, Times)> = self.values.into_values().collect();
+        values.sort_unstable_by_key(|value| value.1);
+        let examples = values.iter().take(MAX_EXAMPLES).map(|value| example(value.0)).collect();
+        // The sort is stable, so what came as often stays in the order in which it first came.
+        values.sort_by_key(|value| std::cmp::Reverse((value.2.requests, value.2.members)));
+        let told = values.iter().take(MAX_VALUES).map(|(tokens, _, times)| Value {
+            value: example(tokens),
+            members: times.members,
+            requests: times.requests,
+        });
+        Slot {
+            slot,
+            distinct_values: distinct as u64,
+            absent: self.empty,
+            examples,
+            values: told.collect(),
+            values_left_out: distinct.saturating_sub(MAX_VALUES) as u64,
         }
     }
 }
 
-fn build(lead: &[Token<'_>], skeleton: &[usize], gaps: Vec<Gap>, members: u64) -> Template {
+/// A filling, cut behind some characters.
+fn example(tokens: &[Token<'_>]) -> String {
+    let text: String = tokens.iter().map(|token| token.text).collect();
+    let text = text.trim();
+    let mut example: String = text.chars().take(EXAMPLE_CHARS).collect();
+    if example.len() < text.len() {
+        example.push('…');
+    }
+    example
+}
+
+fn build(lead: &[Token<'_>], skeleton: &[usize], gaps: Vec<Gap<'_>>, members: u64) -> Template {
     let mut template = Template { members, ..Template::default() };
     let mut text = String::new();
     // A gap that one member in five or fewer fills is an insertion of theirs, not a slot.
@@ -305,12 +376,7 @@ fn build(lead: &[Token<'_>], skeleton: &[usize], gaps: Vec<Gap>, members: u64) -
             if inside.len() > 1 && blank(inside.last()) {
                 text.push_str(inside[inside.len() - 1].text);
             }
-            template.slots.push(Slot {
-                slot,
-                distinct_values: gap.values.len() as u64,
-                absent: gap.empty,
-                examples: gap.examples,
-            });
+            template.slots.push(gap.slot(slot));
         }
         if let Some(&token) = skeleton.get(g) {
             text.push_str(lead[token].text);
@@ -344,8 +410,25 @@ mod tests {
         );
         assert_eq!(template.slots[0].distinct_values, 3);
         assert_eq!(template.slots[1].examples, ["French", "German"]);
+        assert!(template.slots.iter().all(|slot| slot.values.is_empty()), "only where one family is shown");
         check(&["one and the same", "one and the same"], "one and the same");
         check(&["写一首关于春天的诗", "写一首关于秋天的诗"], "写一首关于⟨1⟩天的诗");
+    }
+
+    #[test]
+    fn values_are_told_with_how_often_they_came() {
+        let text = |value: &str| format!("Write a poem about {value}, in French.");
+        // Thirty values that came once each, one that came twice in other letters, one that came in a single text of many requests.
+        let mut texts: Vec<(String, u64)> = (0..30).map(|i| (text(&format!("word{i}")), 1)).collect();
+        texts.extend([(text("Rain"), 2), (text("rain"), 3), (text("the sea"), 9), (text(""), 4)]);
+        let members: Vec<(&str, u64)> = texts.iter().map(|(text, requests)| (text.as_str(), *requests)).collect();
+        let slot = induce_of(members[0].0, &members).slots.remove(0);
+        let told: Vec<(&str, u64, u64)> =
+            slot.values.iter().take(3).map(|of| (of.value.as_str(), of.members, of.requests)).collect();
+        assert_eq!(told, [("the sea", 1, 9), ("Rain", 2, 5), ("word0", 1, 1)]);
+        assert_eq!((slot.distinct_values, slot.absent), (32, 1));
+        assert_eq!((slot.values.len(), slot.values_left_out), (MAX_VALUES, 32 - MAX_VALUES as u64));
+        assert_eq!(slot.examples, ["word0", "word1", "word2", "word3", "word4"], "in the order in which they came");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Exports: what a store says of members, families and rings, in any of the formats that each has; for the command and for the server.
 
 use super::members::{Members, export_members};
+use super::ranking::{ListQuery, export_families};
 use super::rings::{export_rings, rings, rings_page, uses_of};
-use super::summary::{ListQuery, export_families};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Level;
 use crate::report;

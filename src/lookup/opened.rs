@@ -1,9 +1,12 @@
 //! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
 
 use super::filter::{Filter, SimilarQuery, unknown_family};
+use super::once::Once;
+use super::ranking::{ListQuery, Ranking};
+use super::registry::{Candidate, suggest_of};
 use super::rings::{rings_of_account, rings_of_family};
 use super::sharing::{Sharer, hours, sharers};
-use super::summary::{One, one};
+use super::summary::{One, one, report_of};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::Scanner;
@@ -11,8 +14,8 @@ use crate::family::judge::{Rule, score};
 use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Field, Level, Time};
 use crate::index::{self, Ask, Hit, Probes, Segment, Vectors};
-use crate::report::Family;
 use crate::report::ring::RingOf;
+use crate::report::{Counts, Family, Report};
 use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
 use crate::store::uses::Activity;
@@ -28,7 +31,7 @@ use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
 /// at any similarity, and are a seventh of all entries (`benches/record/quality-lists.md`). In a store of some millions they are more than
@@ -48,6 +51,8 @@ pub struct Opened<'a> {
     whole: Vec<Segment<Mapped>>,
     /// Made when first asked for.
     scanner: OnceLock<Scanner>,
+    ranking: Once<Ranking>,
+    candidates: Once<Vec<Candidate>>,
     rule: Rule,
 }
 
@@ -240,13 +245,47 @@ impl<'a> Opened<'a> {
             Some(thresholds) => rule_of(thresholds, view.n_prompts() as u64),
             None => rule(&calibration(&store)?, config, &totals::sum(&totals::of_nights(&store, &view)?).lengths),
         };
-        Ok(Self { store, view, model, whole, rule, scanner: OnceLock::new() })
+        Ok(Self {
+            store,
+            view,
+            model,
+            whole,
+            rule,
+            scanner: OnceLock::new(),
+            ranking: Once::default(),
+            candidates: Once::default(),
+        })
     }
 
     /// The store that is open.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    fn ranking(&self) -> Result<Arc<Ranking>> {
+        self.ranking.get(|| Ranking::new(&self.store, &self.view))
+    }
+
+    /// Families that a list shows, most accounts first. They are ranked when this is first asked, once for all lists.
+    /// # Errors
+    /// `Input` when an account or model that is asked for is not in the store; `Store` when it is damaged.
+    pub fn families(&self, wanted: &ListQuery) -> Result<Vec<Family>> {
+        self.ranking()?.list((&self.store, &self.view), wanted)
+    }
+
+    /// The report on the store as it is, without the counts of a run; `most` families are described, and fewer of those that are listed apart.
+    /// # Errors
+    /// `Store` when it is damaged.
+    pub fn report(&self, config: &AuditConfig, most: usize) -> Result<Report> {
+        report_of((&self.store, &self.view), &*self.ranking()?, &Counts::default(), (config, most))
+    }
+
+    /// Families that may belong into the registry, as [`suggest`](super::suggest) says them; looked for once.
+    /// # Errors
+    /// `Store` when the store is damaged.
+    pub fn suggest(&self) -> Result<Arc<Vec<Candidate>>> {
+        self.candidates.get(|| suggest_of((&self.store, &self.view), &*self.ranking()?))
     }
 
     /// Prompts similar to a text.

@@ -4,7 +4,7 @@
 //! with its moments. Weakness: of a ring with very many uses the list is cut, to those of its surest members in its widest families. Guarantee: how
 //! many were cut is said, and a use of what was forgotten is not in it.
 
-use super::rings::{called, each_use, named, names_of, streams};
+use super::rings::{Counting, called, named, names_of, streams};
 use crate::error::Result;
 use crate::ids::{AccountId, FamilyId};
 use crate::report::date;
@@ -106,19 +106,68 @@ fn moments(store: &Store, ring: &ring::Ring, shown: &Ring) -> Result<(Vec<Moment
     let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
     let families: HashMap<u64, u32> =
         families.into_iter().filter_map(|family| Some((family, place(family)?))).collect();
-    let mut numbers: Vec<u32> = accounts.keys().copied().collect();
+    let mut numbers: Vec<(u32, u32)> = accounts.into_iter().map(|(account, member)| (member, account)).collect();
     numbers.sort_unstable();
-    let mut found: BTreeMap<(u32, u32, i32), (i64, i64, u64)> = BTreeMap::new();
-    each_use(store, &numbers, &families.keys().copied().collect(), &mut |used| {
-        let key = (accounts[&used.account], families[&used.family], used.day);
-        let of_day = found.entry(key).or_insert((used.first, used.last, 0));
-        *of_day = (of_day.0.min(used.first), of_day.1.max(used.last), of_day.2 + u64::from(used.requests));
-    })?;
-    let mut out: Vec<Moment> =
-        found.into_iter().map(|((member, family, _), (first, last, n))| (member, family, first, last, n)).collect();
-    out.sort_by_key(|&(member, family, first, ..)| (member.max(family), member, family, first));
-    let left_out = out.len().saturating_sub(MOST_MOMENTS) as u64;
-    out.truncate(MOST_MOMENTS);
-    out.sort_by_key(|&(member, family, first, ..)| (first, member, family));
-    Ok((out, left_out))
+    // One member after another, so that what is kept is bounded while the uses are read: the first of this order stay.
+    let (counting, mut kept) = (Counting::open(store)?, Firsts::new(MOST_MOMENTS));
+    for (member, account) in numbers {
+        let mut own: BTreeMap<(u32, i32), (i64, i64, u64)> = BTreeMap::new();
+        for used in counting.of(account, |family| families.contains_key(&family)) {
+            let of_day = own.entry((families[&used.family], used.day)).or_insert((used.first, used.last, 0));
+            *of_day = (of_day.0.min(used.first), of_day.1.max(used.last), of_day.2 + u64::from(used.requests));
+        }
+        for ((family, _), (from, to, requests)) in own {
+            kept.add((member, family, from, to, requests));
+        }
+    }
+    Ok(kept.in_time())
+}
+
+/// The first moments in the order of members and families, a bounded number of them.
+struct Firsts {
+    most: usize,
+    kept: BTreeMap<(u32, u32, u32, i64), Moment>,
+    left_out: u64,
+}
+
+impl Firsts {
+    fn new(most: usize) -> Self {
+        Self { most, kept: BTreeMap::new(), left_out: 0 }
+    }
+
+    fn add(&mut self, moment: Moment) {
+        let (member, family, first, ..) = moment;
+        let _ = self.kept.insert((member.max(family), member, family, first), moment);
+        if self.kept.len() > self.most {
+            let _ = self.kept.pop_last();
+            self.left_out += 1;
+        }
+    }
+
+    /// Those that were kept, in the order of time, and how many were not.
+    fn in_time(self) -> (Vec<Moment>, u64) {
+        let mut out: Vec<Moment> = self.kept.into_values().collect();
+        out.sort_by_key(|&(member, family, first, ..)| (first, member, family));
+        (out, self.left_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_those_of_a_list_that_is_cut_when_it_is_whole() {
+        let moments: Vec<Moment> =
+            (0..600u32).map(|i| (i * 7 % 40, i * 11 % 30, i64::from(i * 13 % 500), 999, 1)).collect();
+        for most in [1, 50, 599, 600, 700] {
+            let mut kept = Firsts::new(most);
+            moments.iter().for_each(|&moment| kept.add(moment));
+            let mut whole = moments.clone();
+            whole.sort_by_key(|&(member, family, first, ..)| (member.max(family), member, family, first));
+            whole.truncate(most);
+            whole.sort_by_key(|&(member, family, first, ..)| (first, member, family));
+            assert_eq!(kept.in_time(), (whole, 600u64.saturating_sub(most as u64)), "{most}");
+        }
+    }
 }

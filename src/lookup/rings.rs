@@ -19,9 +19,9 @@ use crate::ring::placebo::{Dealing, JUDGED, PLANTED, RUNS, Realised, realised};
 use crate::ring::unite::DRAWN;
 use crate::ring::walk::HORIZONS;
 use crate::stats::proportion_interval;
-use crate::store::Store;
-use crate::store::sorted::equal;
+use crate::store::sorted::{Sorted, equal};
 use crate::store::uses::OfAccount;
+use crate::store::{Mapped, Store};
 use crate::stored::rings::{ATTRIBUTES, Event, InCommon, Kind, LINKS, days, events, found, pivot_known_on, pivot_ln_p};
 use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -426,34 +426,39 @@ pub(super) fn names_of<'a>(
     Ok(out)
 }
 
-/// Uses of families by accounts that still count, each handed to `each`.
-pub(super) fn each_use(
-    store: &Store,
-    accounts: &[u32],
-    families: &BTreeSet<u64>,
-    each: &mut dyn FnMut(&OfAccount),
-) -> Result<()> {
-    let standings = Standings::open_kept(store)?;
-    for file in store.of_kind("uses-by-account") {
-        let uses: crate::store::sorted::Sorted<_, OfAccount> = store.read(file, crate::store::sorted::Sorted::open)?;
-        for &account in accounts {
-            let own = equal(uses.all(), |used| used.account.cmp(&account)).iter();
-            let counts = |used: &&OfAccount| {
-                families.contains(&used.family)
-                    && standings.as_ref().and_then(|s| s.head(used.family)).is_some_and(|h| used.night >= h.uses_from)
-            };
-            own.filter(counts).for_each(&mut *each);
-        }
+/// Uses of families by accounts that still count.
+pub(super) struct Counting {
+    standings: Option<Standings>,
+    files: Vec<Sorted<Mapped, OfAccount>>,
+}
+
+impl Counting {
+    pub(super) fn open(store: &Store) -> Result<Self> {
+        let files =
+            store.of_kind("uses-by-account").map(|file| store.read(file, Sorted::open)).collect::<Result<_>>()?;
+        Ok(Self { standings: Standings::open_kept(store)?, files })
     }
-    Ok(())
+
+    /// Those of one account, of these families.
+    pub(super) fn of<'s>(
+        &'s self,
+        account: u32,
+        families: impl Fn(u64) -> bool + 's,
+    ) -> impl Iterator<Item = &'s OfAccount> {
+        let own = self.files.iter().flat_map(move |file| equal(file.all(), |used| used.account.cmp(&account)));
+        own.filter(move |used| {
+            let head = || self.standings.as_ref().and_then(|standings| standings.head(used.family));
+            families(used.family) && head().is_some_and(|head| used.night >= head.uses_from)
+        })
+    }
 }
 
 /// Requests of accounts in families, by account and family.
 fn uses(store: &Store, accounts: &[u32], families: &BTreeSet<u64>) -> Result<BTreeMap<(u32, u64), u64>> {
-    let mut out = BTreeMap::new();
-    each_use(store, accounts, families, &mut |used| {
+    let (counting, mut out) = (Counting::open(store)?, BTreeMap::new());
+    for used in accounts.iter().flat_map(|&account| counting.of(account, |family| families.contains(&family))) {
         *out.entry((used.account, used.family)).or_insert(0) += u64::from(used.requests);
-    })?;
+    }
     Ok(out)
 }
 

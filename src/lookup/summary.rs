@@ -1,23 +1,21 @@
-//! A store → the values of a report, long because one ranking serves reports and lists: every family counted, the leading ones
-//! described. Descriptive, not a score: families are ranked by accounts, then requests, then name.
+//! A store → the values of a report: every family counted, the leading ones described. Descriptive, not a score.
 
 use super::details::details;
-use crate::error::{Error, ErrorKind, Result};
+use super::ranking::{List, Ranking};
+use crate::error::Result;
 use crate::family::calibrate::Calibration;
 use crate::family::judge::RULE_VERSION;
 use crate::family::length::{Lengths, Thresholds, length_words};
 use crate::family::template::{self, Part, Template};
-use crate::ids::{AccountId, Digest, FamilyId, Level, Time};
+use crate::ids::{Digest, FamilyId, Level, Time};
 use crate::report::{
     Counts, DayCount, Family, FamilyNight, Length, ModelCount, Night, Parameters, Quarantined, Report, SCHEMA, Totals,
 };
-use crate::store::facts::Head;
 use crate::store::{Store, tables};
-use crate::stored::fragment_families::{fragment_family_of, template_of};
+use crate::stored::fragment_families::{fragment_family_of, template_of, template_with_values};
 use crate::stored::known::SINGLE;
-use crate::stored::registry::{self, Registered};
 use crate::stored::rows::{by_system, exchange_ids, system_texts};
-use crate::stored::standing::{OfOne, Standing, Standings, accounts_of, add, count_one, family_key, level_of};
+use crate::stored::standing::{Standing, Standings, accounts_of, add, count_one, family_key, level_of};
 use crate::stored::totals;
 use crate::stored::view::{Row, View};
 use crate::stored::{Actor, AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
@@ -35,23 +33,34 @@ const MOST_MEMBERS: usize = template::MAX_MEMBERS;
 /// Texts of one family whose requests are looked at for those that are shown.
 const MOST_ASKED: usize = 4_096;
 
-struct Describe<'a> {
-    store: &'a Store,
-    view: &'a View,
-    models: Vec<String>,
+/// What every family is described with.
+pub(super) struct About {
+    /// Served models, by number.
+    pub(super) models: Vec<String>,
     /// Accounts with an exchange.
     n_accounts: u64,
 }
 
-impl<'a> Describe<'a> {
-    fn new(store: &'a Store, view: &'a View) -> Result<Self> {
+impl About {
+    pub(super) fn of(store: &Store) -> Result<Self> {
         let models = store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?;
         let count = "SELECT count(*) FROM accounts WHERE id NOT GLOB 'forgotten-*'";
         let n_accounts = store.catalog().all(count, [], |row| row.get::<_, i64>(0))?;
         let n_accounts = n_accounts.first().map_or(0, |n| n.unsigned_abs());
-        Ok(Self { store, view, models, n_accounts })
+        Ok(Self { models, n_accounts })
     }
+}
 
+/// Describes families of a store.
+pub(super) struct Describe<'a> {
+    pub(super) store: &'a Store,
+    pub(super) view: &'a View,
+    pub(super) about: &'a About,
+    /// Whether slots say how often their values came.
+    pub(super) with_values: bool,
+}
+
+impl Describe<'_> {
     /// Everything a report says of a family.
     fn describe(&self, standing: &Standing, template: Template, example: Option<String>) -> Result<Family> {
         let Standing { head, behind } = standing;
@@ -60,7 +69,7 @@ impl<'a> Describe<'a> {
         let night =
             |&(night, requests, accounts, new_accounts)| FamilyNight { night, requests, accounts, new_accounts };
         let model = |(&model, &requests)| ModelCount {
-            model: self.models.get(model as usize).cloned().unwrap_or_default(),
+            model: self.about.models.get(model as usize).cloned().unwrap_or_default(),
             requests,
         };
         let mut models: Vec<ModelCount> = behind.models.iter().map(model).collect();
@@ -79,7 +88,8 @@ impl<'a> Describe<'a> {
         };
         let newest = self.store.nights().last().map(|night| night.night);
         let new_accounts = if newest == Some(head.last_night) { head.new_accounts } else { 0 };
-        let fragment = (level == Level::Fragment).then(|| details((self.store, self.view), standing, self.n_accounts));
+        let fragment =
+            (level == Level::Fragment).then(|| details((self.store, self.view), standing, self.about.n_accounts));
         // Older names, those of families that were merged into it.
         let merged = if near { self.view.merged_into(number) } else { Vec::new() };
         Ok(Family {
@@ -109,7 +119,7 @@ impl<'a> Describe<'a> {
     }
 
     /// Describes families, in the order given.
-    fn all(&self, standings: &[Standing]) -> Result<Vec<Family>> {
+    pub(super) fn all(&self, standings: &[Standing]) -> Result<Vec<Family>> {
         let nights: BTreeMap<u32, u16> =
             self.store.nights().iter().zip(0..).map(|(night, place)| (night.night, place)).collect();
         let first = |standing: &Standing| {
@@ -124,8 +134,9 @@ impl<'a> Describe<'a> {
         let template = |standing: &Standing| match level_of(standing.head.family) {
             (Level::System, system) => fixed(texts.get(&system).map_or("", String::as_str)),
             (Level::Exact, prompt) => fixed(self.view.text(prompt).0),
+            (Level::Fragment, head) if self.with_values => template_with_values(self.view, head),
             (Level::Fragment, head) => template_of(self.view, head),
-            (Level::NearDuplicate, family) => near_template(self.view, family),
+            (Level::NearDuplicate, family) => near_template(self.view, family, self.with_values),
         };
         let templates: Vec<Template> = standings.par_iter().map(template).collect();
         let described = standings.iter().zip(templates).zip(examples);
@@ -133,202 +144,21 @@ impl<'a> Describe<'a> {
     }
 }
 
-fn near_template(view: &View, family: u32) -> Template {
+fn near_template(view: &View, family: u32, with_values: bool) -> Template {
     let members = view.members(family);
     let step = members.len().div_ceil(MOST_MEMBERS).max(1);
-    let texts: Vec<&str> = members.iter().step_by(step).map(|&prompt| view.text(prompt).0).collect();
-    template::induce(view.text(view.families[family as usize].leader).0, &texts)
+    let chosen = members.iter().step_by(step);
+    let leader = view.text(view.families[family as usize].leader).0;
+    if with_values {
+        let counted = chosen.map(|&prompt| (view.text(prompt).0, view.postings_of(prompt).count() as u64));
+        return template::induce_of(leader, &counted.collect::<Vec<_>>());
+    }
+    template::induce(leader, &chosen.map(|&prompt| view.text(prompt).0).collect::<Vec<_>>())
 }
 
 /// A family without slots.
 fn fixed(text: &str) -> Template {
     Template { parts: vec![Part::Text(text.to_owned())], slots: Vec::new(), members: 1 }
-}
-
-/// Most accounts first, then most requests, then by name.
-fn rank(a: &Head, b: &Head) -> std::cmp::Ordering {
-    let id = |head: &Head| (level_of(head.family).0, head.id);
-    b.accounts.cmp(&a.accounts).then(b.requests.cmp(&a.requests)).then(id(a).cmp(&id(b)))
-}
-
-/// The `most` best ranked, in order.
-fn best<'h>(heads: impl Iterator<Item = &'h Head>, most: usize) -> Vec<&'h Head> {
-    let mut all: Vec<&Head> = heads.collect();
-    if most < all.len() {
-        all.select_nth_unstable_by(most, |a, b| rank(a, b));
-        all.truncate(most);
-    }
-    all.par_sort_by(|a, b| rank(a, b));
-    all
-}
-
-/// Which families a list shows. Without anything, none: say how many.
-#[derive(Clone, Debug, Default)]
-pub struct ListQuery {
-    /// At most this many.
-    pub most: usize,
-    /// Only of this level; without it all but system prompts.
-    pub level: Option<Level>,
-    /// Only those seen at or after this time.
-    pub since: Option<Time>,
-    /// Only those seen before this time.
-    pub until: Option<Time>,
-    /// Only those with a request of one of these nights, both included.
-    pub nights: Option<(u32, u32)>,
-    /// Only those with a request to this served model.
-    pub model: Option<String>,
-    /// Only those that this account used.
-    pub account: Option<AccountId>,
-    /// Only those that the known text of this name explains: their stratum.
-    pub known: Option<String>,
-    /// Only those whose texts are at least so similar to each other, in [−1, 1]; those of one text are 1, fragments and system prompts have no such number.
-    pub least_similarity: Option<f32>,
-    /// Only those whose exchanges are all of the newest night.
-    pub new_tonight: bool,
-    /// Only those with at least this many accounts.
-    pub least_accounts: u64,
-    /// Trivial texts too.
-    pub trivial: bool,
-    /// Only those that rank behind this one: where an earlier list ended.
-    pub after: Option<After>,
-}
-
-/// A place in the order of families.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After {
-    /// Accounts of the family that stands there.
-    pub accounts: u64,
-    /// Its requests.
-    pub requests: u64,
-    /// Its name.
-    pub id: FamilyId,
-}
-
-impl After {
-    /// The place of a family.
-    #[must_use]
-    pub fn of(family: &Family) -> Self {
-        Self { accounts: family.accounts, requests: family.requests, id: family.id }
-    }
-
-    /// Whether a family stands behind this place.
-    fn before(&self, head: &Head) -> bool {
-        let id = (level_of(head.family).0, head.id);
-        let order = self.accounts.cmp(&head.accounts).then(self.requests.cmp(&head.requests)).reverse();
-        order.then((self.id.level, self.id.lead).cmp(&id)).is_lt()
-    }
-}
-
-/// All families of a store in the order of their rank; the levels that a report lists together come first.
-struct Ranked<'a> {
-    describe: Describe<'a>,
-    standings: Standings,
-    listed: Vec<Head>,
-    trivial: Vec<Head>,
-    systems: Vec<Head>,
-    /// Fragment families that a known text explains.
-    known: Vec<Head>,
-}
-
-impl<'a> Ranked<'a> {
-    fn new(store: &'a Store, view: &'a View) -> Result<Self> {
-        let (describe, standings) = (Describe::new(store, view)?, Standings::open(store, view)?);
-        let (mut listed, mut trivial, mut systems, mut known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for head in standings.heads() {
-            let list = match level_of(head.family) {
-                (Level::Exact, _) if head.trivial != 0 => &mut trivial,
-                (Level::System, _) => &mut systems,
-                (Level::Fragment, number) => match view.fragments.get(number as usize) {
-                    Some(fragment) if fragment.is_known() => &mut known,
-                    Some(_) => &mut listed,
-                    None => continue,
-                },
-                _ => &mut listed,
-            };
-            list.push(head);
-        }
-        Ok(Self { describe, standings, listed, trivial, systems, known })
-    }
-
-    /// Families that a list shows, best ranked first, described.
-    fn list(&self, wanted: &ListQuery) -> Result<Vec<Family>> {
-        let newest = self.describe.store.nights().last().map_or(0, |night| night.night);
-        let chosen = self.chosen(wanted)?;
-        let shown = |head: &&Head| {
-            let level = level_of(head.family).0;
-            wanted.level.map_or(level != Level::System, |wanted| wanted == level)
-                && head.accounts >= wanted.least_accounts
-                && wanted.since.is_none_or(|since| head.last >= since.micros())
-                && (!wanted.new_tonight || head.first_night == newest)
-                && wanted.until.is_none_or(|until| head.first < until.micros())
-                && wanted.nights.is_none_or(|(from, to)| head.first_night <= to && from <= head.last_night)
-                && chosen.iter().all(|families| families.contains(&head.family))
-                && (wanted.trivial || head.trivial == 0)
-                && wanted.after.is_none_or(|after| after.before(head))
-        };
-        let all = self.listed.iter().chain(&self.trivial).chain(&self.systems).chain(&self.known);
-        let picked = all.filter(shown);
-        let model =
-            match &wanted.model {
-                Some(name) => Some(self.describe.models.iter().position(|of| of == name).ok_or_else(|| {
-                    Error::new(ErrorKind::Input, format!("expected a model of the store, got {name:?}"))
-                })?),
-                None => None,
-            };
-        if model.is_none() && wanted.nights.is_none() && wanted.least_similarity.is_none() {
-            return self.all(best(picked, wanted.most));
-        }
-        // What these ask stands behind a family, and is read of as many as it takes to fill the list.
-        let passes = |Standing { head, behind }: &Standing| {
-            let similar = match level_of(head.family).0 {
-                Level::NearDuplicate => Some(behind.smallest),
-                Level::Exact => Some(1.0),
-                _ => None,
-            };
-            let in_nights = |(from, to)| behind.nights.iter().any(|(night, ..)| (from..=to).contains(night));
-            model.is_none_or(|model| behind.models.contains_key(&(model as u32)))
-                && wanted.nights.is_none_or(in_nights)
-                && wanted.least_similarity.is_none_or(|least| similar.is_some_and(|similar| similar >= least))
-        };
-        let all = best(picked, usize::MAX).into_iter();
-        let standings = all.filter_map(|head| self.standings.of(head.family)).filter(passes);
-        self.describe.all(&standings.take(wanted.most).collect::<Vec<_>>())
-    }
-
-    /// Sets of families, each of which a list must hold: those of an account, and those that a known text explains.
-    fn chosen(&self, wanted: &ListQuery) -> Result<Vec<BTreeSet<u64>>> {
-        let Describe { store, view, .. } = self.describe;
-        let mut out = Vec::new();
-        if let Some(account) = wanted.account {
-            let query = "SELECT account FROM accounts WHERE id = ?1";
-            let number: Vec<u32> = store.catalog().all(query, [account.to_string()], |row| row.get(0))?;
-            let unknown = || Error::new(ErrorKind::Input, format!("expected an account of the store, got {account}"));
-            let number = number.first().copied().ok_or_else(unknown)?;
-            out.push(OfOne::new(store, view, &self.standings, number)?.requests.into_keys().collect());
-        }
-        if let Some(name) = &wanted.known {
-            let query = "SELECT fragment FROM fragments WHERE known = ?1";
-            let fragments: Vec<u32> = store.catalog().all(query, [name], |row| row.get(0))?;
-            let entries = registry::entries(store)?;
-            let families = Registered::of(&entries, store, view)?.families;
-            let registered = families.into_iter().filter(|(_, place)| entries[*place].name == *name);
-            let fragments = fragments.into_iter().map(|number| family_key(Level::Fragment, number));
-            out.push(fragments.chain(registered.map(|(family, _)| family)).collect());
-        }
-        Ok(out)
-    }
-
-    fn all<'h>(&self, heads: impl IntoIterator<Item = &'h Head>) -> Result<Vec<Family>> {
-        let standings = heads.into_iter().filter_map(|head| self.standings.of(head.family));
-        self.describe.all(&standings.collect::<Vec<_>>())
-    }
-}
-
-/// Families that a list shows, most accounts first.
-/// # Errors
-/// `Store` when it is damaged.
-pub fn export_families(store: &Store, wanted: &ListQuery) -> Result<Vec<Family>> {
-    Ranked::new(store, &View::open(store)?)?.list(wanted)
 }
 
 /// One family, described.
@@ -402,7 +232,7 @@ pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One
     if standing.head.requests < 2 {
         return Ok(None);
     }
-    let mut described = Describe::new(store, view)?.all(&[standing])?.pop();
+    let mut described = Describe { store, view, about: &About::of(store)?, with_values: true }.all(&[standing])?.pop();
     if let Some(family) = described.as_mut().filter(|_| level != id.level) {
         (family.id, family.level) = (id, id.level);
         (family.within, family.smallest_similarity) = (None, Some(1.0));
@@ -450,13 +280,25 @@ pub(crate) fn key_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<
 /// `Store` when it is damaged, `Io` when it cannot be read.
 pub fn report(store: &Store, counts: &Counts, config: &AuditConfig, most: usize) -> Result<Report> {
     let view = &View::open(store)?;
-    let ranked = Ranked::new(store, view)?;
+    report_of((store, view), &Ranking::new(store, view)?, counts, (config, most))
+}
+
+/// The same, of families that are ranked already.
+pub(super) fn report_of(
+    (store, view): (&Store, &View),
+    ranking: &Ranking,
+    counts: &Counts,
+    (config, most): (&AuditConfig, usize),
+) -> Result<Report> {
+    let numbers = ranking.numbers(view);
+    let leading = |list: List, most: usize| ranking.leading((store, view), list, most);
     let totals = totals::of_nights(store, view)?;
     let sum = totals::sum(&totals);
-    let levels = |level| ranked.listed.iter().filter(|head| level_of(head.family).0 == level).count() as u64;
+    let number = |list: List, level: Level| numbers.get(&(list, level)).copied().unwrap_or(0);
+    let of_list = |list: List| numbers.iter().filter(|((of, _), _)| *of == list).map(|(_, n)| n).sum::<u64>();
     let store_totals = Totals {
         exchanges: store.nights().iter().map(|night| night.exchanges).sum(),
-        accounts: ranked.describe.n_accounts,
+        accounts: ranking.about.n_accounts,
         distinct_prompts: sum.prompts,
         trivial_prompts: sum.trivial,
         without_vector: sum.without_vector,
@@ -466,11 +308,11 @@ pub fn report(store: &Store, counts: &Counts, config: &AuditConfig, most: usize)
         nights: store.nights().len() as u64,
         first_seen: store.nights().iter().map(|night| night.first_seen).min().and_then(Time::new),
         last_seen: store.nights().iter().map(|night| night.last_seen).max().and_then(Time::new),
-        near_families: levels(Level::NearDuplicate),
-        exact_families: levels(Level::Exact) + ranked.trivial.len() as u64,
-        system_families: ranked.systems.len() as u64,
-        fragment_families: levels(Level::Fragment) + ranked.known.len() as u64,
-        known_families: ranked.known.len() as u64,
+        near_families: number(List::Main, Level::NearDuplicate),
+        exact_families: number(List::Main, Level::Exact) + of_list(List::Trivial),
+        system_families: of_list(List::Systems),
+        fragment_families: number(List::Main, Level::Fragment) + of_list(List::Known),
+        known_families: of_list(List::Known),
         fragment_bytes_cut: store.nights().iter().map(|night| night.print_bytes_cut).sum(),
         fragments_cut: store.nights().iter().map(|night| night.fragments_cut).sum(),
     };
@@ -486,11 +328,11 @@ pub fn report(store: &Store, counts: &Counts, config: &AuditConfig, most: usize)
         quarantined: quarantined(store)?,
         rings,
         rings_meta,
-        families_total: ranked.listed.len() as u64,
-        families: ranked.all(best(ranked.listed.iter(), most))?,
-        trivial_families: ranked.all(best(ranked.trivial.iter(), most.min(MOST_APART)))?,
-        system_families: ranked.all(best(ranked.systems.iter(), most.min(MOST_APART)))?,
-        known_families: ranked.all(best(ranked.known.iter(), most.min(MOST_APART)))?,
+        families_total: of_list(List::Main),
+        families: leading(List::Main, most)?,
+        trivial_families: leading(List::Trivial, most.min(MOST_APART))?,
+        system_families: leading(List::Systems, most.min(MOST_APART))?,
+        known_families: leading(List::Known, most.min(MOST_APART))?,
         removed: sum.removed,
         notes,
     }

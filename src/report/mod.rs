@@ -563,8 +563,16 @@ mod tests {
         let family = &mut report.families[0];
         family.template = "x".repeat(1_000_000);
         family.template_parts = vec![Part::Text("y".repeat(1_000_000)); 1_000];
-        family.slots =
-            vec![Slot { slot: 1, distinct_values: 1, absent: 0, examples: vec!["z".repeat(9_999); 99] }; 999];
+        family.slots = vec![
+            Slot {
+                slot: 1,
+                distinct_values: 1,
+                absent: 0,
+                examples: vec!["z".repeat(9_999); 99],
+                ..Slot::default()
+            };
+            999
+        ];
         family.example = Some("i".repeat(1_000_000));
         let (accounts, length) = (family.accounts, json::write(&report.finish()).len());
         assert!(accounts > 0 && length < 1_000_000, "{length} bytes");

@@ -91,6 +91,7 @@ fn family(plan: &Plan, rng: &mut ChaCha8Rng) -> Family {
         distinct_values: *distinct,
         absent: distinct / 40,
         examples: examples.iter().map(|&e| e.to_owned()).collect(),
+        ..Slot::default()
     });
     let template_digest = template.clone();
     Family {

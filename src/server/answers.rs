@@ -205,7 +205,7 @@ pub(super) fn families(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     only_seen(asked, &["account", "stratum", "model"])?;
     let limit = asked.limit();
     let wanted = ListQuery { most: limit + 1, ..wanted(asked) };
-    let mut families = lookup::export_families(held.store(), &wanted).map_err(missing)?;
+    let mut families = held.opened.families(&wanted).map_err(missing)?;
     let more = families.len() > limit;
     families.truncate(limit);
     let next = families.last().filter(|_| more).map(|last| format!("{}.{}.{}", last.accounts, last.requests, last.id));
@@ -276,7 +276,7 @@ pub(super) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     listed.truncate(limit);
     let mut page = lookup::rings_page(&listed, &meta, false);
     page["next"] = json!(next);
-    asked.reader.rings(&mut page);
+    asked.reader.rings_page(&mut page);
     Ok(Reply::json(page))
 }
 
@@ -294,7 +294,7 @@ fn known_ring(held: &Held, asked: &Asked) -> Result<(Vec<Ring>, report::ring::Ri
 pub(super) fn ring(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let (rings, meta) = known_ring(held, asked)?;
     let mut page = lookup::ring_page(held.store(), &rings, &meta)?;
-    asked.reader.rings(&mut page);
+    asked.reader.rings_page(&mut page);
     let id = asked.given.text("id").unwrap_or_default();
     Ok(Reply::json(page).with(asked.read(format!("ring {id}"))))
 }
@@ -449,8 +449,13 @@ pub(super) fn assign(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
 pub(super) const ASKS: &[&str] = &["families", "rings", "similar"];
 
 pub(super) fn saved(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
-    let saved = lookup::saved(held.store(), asked.name())?;
-    let mut page = json!({ "schema": 1, "saved": value(&saved)? });
+    let mut saved = lookup::saved(held.store(), asked.name())?;
+    let after = asked.given.number("cursor").unwrap_or(0);
+    saved.retain(|saved| saved.id > after);
+    let limit = asked.limit();
+    let next = saved.get(limit).and(saved.get(limit - 1)).map(|last| last.id);
+    saved.truncate(limit);
+    let mut page = json!({ "schema": 1, "saved": value(&saved)?, "next": next });
     asked.reader.saved(&mut page, asked.name());
     Ok(Reply::json(page).with(asked.read("saved questions".into())))
 }
@@ -490,8 +495,8 @@ pub(super) fn registry(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
 }
 
 pub(super) fn suggest(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
-    let candidates = lookup::suggest(held.store())?;
-    Ok(Reply::json(json!({ "schema": 1, "candidates": value(&candidates)? })).with(asked.read("suggestions".into())))
+    let candidates = held.opened.suggest()?;
+    Ok(Reply::json(json!({ "schema": 1, "candidates": value(&*candidates)? })).with(asked.read("suggestions".into())))
 }
 
 pub(super) fn register(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {

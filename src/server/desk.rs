@@ -1,15 +1,16 @@
 //! The store as the desk reads it: opened once for each commit, shared by all readers, and opened anew when somebody commits.
 //!
 //! The idea: every question first asks the catalog whether anybody committed since the store was opened; that costs some microseconds. What was
-//! opened is a snapshot, so an answer never mixes two commits. Weakness: the first question after a commit waits for the opening. Guarantee:
+//! opened is a snapshot, so an answer never mixes two commits. What many questions need of it, the order of families for one, is made once.
+//! Weakness: a question that comes within a second of a commit waits for the opening. Guarantee:
 //! an answer that was asked for after a commit returned knows it, a forgetting above all.
 
 use super::fault::Fault;
 use crate::embed::Model;
 use crate::error::{Error, Result};
 use crate::ids::Digest;
-use crate::lookup::{self, Opened};
-use crate::report::{Counts, Report};
+use crate::lookup::Opened;
+use crate::report::Report;
 use crate::store::Store;
 use crate::store::watch::Watch;
 use crate::stored::AuditConfig;
@@ -41,8 +42,14 @@ impl Held {
         if let Some(report) = kept.as_ref() {
             return Ok(Arc::clone(report));
         }
-        let report = lookup::report(self.store(), &Counts::default(), &AuditConfig::default(), MOST_FAMILIES)?;
+        let report = self.opened.report(&AuditConfig::default(), MOST_FAMILIES)?;
         Ok(Arc::clone(kept.insert(Arc::new(report))))
+    }
+
+    /// Makes what is kept of a commit: the order of families, the report, the suggestions for the registry.
+    pub(super) fn make_ready(&self) -> Result<()> {
+        self.report()?;
+        self.opened.suggest().map(|_| ())
     }
 }
 
@@ -52,12 +59,14 @@ pub(super) struct Desk {
     model: &'static Model,
     watch: Mutex<Watch>,
     held: Mutex<Option<Arc<Held>>>,
+    /// The commit that was made ready last, or could not be.
+    readied: Mutex<Option<i64>>,
 }
 
 impl Desk {
     pub(super) fn open(dir: &Path, model: &'static Model) -> Result<Self> {
         let watch = Mutex::new(Watch::open(dir)?);
-        let desk = Self { dir: dir.into(), model, watch, held: Mutex::new(None) };
+        let desk = Self { dir: dir.into(), model, watch, held: Mutex::new(None), readied: Mutex::new(None) };
         desk.held()?;
         Ok(desk)
     }
@@ -92,6 +101,15 @@ impl Desk {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if self.version().is_ok_and(|version| held.as_ref().is_some_and(|held| held.version != version)) {
             *held = None;
+        }
+    }
+
+    /// Opens the newest snapshot and makes what is kept of it, once for a commit, whether or not it succeeds.
+    pub(super) fn make_ready(&self) {
+        let Ok(version) = self.version() else { return };
+        let before = self.readied.lock().unwrap_or_else(PoisonError::into_inner).replace(version);
+        if before != Some(version) {
+            let _ = self.held().and_then(|held| held.make_ready());
         }
     }
 

@@ -11,6 +11,7 @@ use crate::store::key::read_secret;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use serde_json::json;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener as Plain};
 use std::path::Path;
@@ -124,12 +125,14 @@ pub fn listen(
 async fn serve(state: Arc<State>, listener: TcpListener, tls: Option<Tls>, stop: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
-    let router = app(Arc::clone(&state));
+    let (router, looks) = (app(Arc::clone(&state)), Arc::clone(&state));
+    state.tell_of_itself("info", "started", &json!({ "version": env!("CARGO_PKG_VERSION") }));
+    let mut refused = false;
     let looking = tokio::spawn(async move {
         loop {
             tokio::time::sleep(LOOK).await;
-            let state = Arc::clone(&state);
-            let _ = tokio::task::spawn_blocking(move || state.let_go()).await;
+            let state = Arc::clone(&looks);
+            let _ = tokio::task::spawn_blocking(move || (state.let_go(), state.make_ready())).await;
         }
     });
     tokio::pin!(stop);
@@ -139,10 +142,20 @@ async fn serve(state: Arc<State>, listener: TcpListener, tls: Option<Tls>, stop:
             () = &mut stop => break,
             taken = async { (place.await, listener.accept().await) } => taken,
         };
-        let (Ok(place), Ok((stream, _))) = taken else {
-            // Too many open files, for one; it may be better in a moment.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+        let (place, stream) = match taken {
+            (Ok(place), Ok((stream, _))) => {
+                refused = false;
+                (place, stream)
+            }
+            (_, failed) => {
+                // Too many open files, for one; it may be better in a moment. It is told once, not at each try.
+                if let (Err(cause), false) = (failed, refused) {
+                    state.tell_of_itself("error", "accept", &json!({ "cause": cause.to_string() }));
+                }
+                refused = true;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
         };
         let _ = stream.set_nodelay(true);
         let (router, watcher, tls) = (router.clone(), graceful.watcher(), tls.clone());
@@ -161,7 +174,8 @@ async fn serve(state: Arc<State>, listener: TcpListener, tls: Option<Tls>, stop:
     }
     drop(listener);
     looking.abort();
-    let _ = tokio::time::timeout(END_TIME, graceful.shutdown()).await;
+    let ended = tokio::time::timeout(END_TIME, graceful.shutdown()).await;
+    state.tell_of_itself("info", "stopped", &json!({ "all_answered": ended.is_ok() }));
 }
 
 async fn connection(

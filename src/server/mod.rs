@@ -55,7 +55,7 @@ use given::Given;
 use limits::Limits;
 use metrics::Metrics;
 use routes::{Handler, ROUTES, Route};
-use serde_json::json;
+use serde_json::{Value, json};
 use show::Reader;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -173,6 +173,11 @@ impl State {
     pub fn let_go(&self) {
         self.desk.let_go();
     }
+
+    /// Opens the newest snapshot and makes what lists are read from, so that nobody waits for it. What fails here is told to whoever asks.
+    pub fn make_ready(&self) {
+        self.desk.make_ready();
+    }
 }
 
 /// Refuses a file that lies in the store: a backup of the store would carry it away.
@@ -208,8 +213,27 @@ impl State {
             told.map_err(|error| Fault::inside(format!("nothing was shown, since it could not be logged: {error}")))?;
         drop(log);
         self.metrics.logged(did.len());
-        (self.outside.line)(&json!({ "time": self.now(), "level": "info", "event": "access", "request": request, "row": row, "head": head }).to_string());
+        self.tell("info", "access", request, &json!({ "row": row, "head": head }));
         Ok(())
+    }
+
+    /// Writes a line of the server's own log: what happened, in which request, and what else there is to say of it.
+    fn tell(&self, level: &str, event: &str, request: &str, more: &Value) {
+        let mut line = json!({ "time": self.now(), "level": level, "event": event, "request": request });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            line[name] = value.clone();
+        }
+        (self.outside.line)(&line.to_string());
+    }
+
+    /// Writes a line of what the server did by itself: under the number 0, which no request has.
+    fn tell_of_itself(&self, level: &str, event: &str, more: &Value) {
+        self.tell(level, event, &format!("{}-0", self.begun), more);
+    }
+
+    /// What the next request is called.
+    fn next_request(&self) -> String {
+        format!("{}-{}", self.begun, self.requests.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
@@ -248,8 +272,9 @@ pub fn app(state: Arc<State>) -> Router {
         })
 }
 
-/// An answer beside the table of routes.
+/// An answer beside the table of routes: a file of the page, or that there is nothing.
 fn other(state: &State, request: &Request, found: std::result::Result<Response<Sent>, Fault>) -> Response<Sent> {
+    let id = state.next_request();
     let mut response = found.unwrap_or_else(|fault| faulty(&fault));
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let methods: Vec<&str> =
@@ -260,7 +285,19 @@ fn other(state: &State, request: &Request, found: std::result::Result<Response<S
                 .extend(HeaderValue::from_str(&methods.join(", ")).ok().map(|value| (header::ALLOW, value)));
         }
     }
+    // Which path and method it was is a text of whoever asked, and is not told; files of the page that were sent are not worth a line.
+    let status = response.status().as_u16();
+    state.metrics.answered(("", "other"), status, 0.0);
+    if status >= 400 {
+        state.tell("info", "request", &id, &json!({ "route": "other", "status": status }));
+    }
+    guarded(state, response, &id)
+}
+
+/// The response with the headers that every one has.
+fn guarded(state: &State, mut response: Response<Sent>, id: &str) -> Response<Sent> {
     page::guard(response.headers_mut(), state.settings.secure);
+    response.headers_mut().extend(HeaderValue::from_str(id).ok().map(|id| (REQUEST, id)));
     response
 }
 
@@ -281,28 +318,22 @@ fn faulty(fault: &Fault) -> Response<Sent> {
 
 /// Answers a request of a route: all go through these steps.
 async fn run(state: Arc<State>, route: &'static Route, request: Request) -> Response<Sent> {
-    let number = state.requests.fetch_add(1, Ordering::Relaxed) + 1;
-    let id = format!("{}-{number}", state.begun);
+    let id = state.next_request();
     let begun = state.now();
     let mut name = String::new();
     let answered = answer(&state, route, request, &id, &mut name).await;
     let cause = answered.as_ref().err().and_then(|fault| fault.cause.clone());
-    let mut response = answered.unwrap_or_else(|fault| faulty(&fault));
+    let response = answered.unwrap_or_else(|fault| faulty(&fault));
     let seconds = (state.now().micros() - begun.micros()).max(0) as f64 / 1e6;
     let status = response.status().as_u16();
     state.metrics.answered((route.method, route.path), status, seconds);
     let level = if status >= 500 { "error" } else { "info" };
-    let mut line = json!({ "time": begun, "level": level, "event": "request", "request": id, "method": route.method, "route": route.path,
-        "status": status, "ms": (seconds * 1e4).round() / 10.0, "who": name });
+    let mut more = json!({ "method": route.method, "route": route.path, "status": status, "ms": (seconds * 1e4).round() / 10.0, "who": name });
     if let Some(cause) = cause {
-        line["cause"] = json!(cause);
+        more["cause"] = json!(cause);
     }
-    (state.outside.line)(&line.to_string());
-    page::guard(response.headers_mut(), state.settings.secure);
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST, value);
-    }
-    response
+    state.tell(level, "request", &id, &more);
+    guarded(&state, response, &id)
 }
 
 async fn answer(
@@ -368,7 +399,7 @@ async fn answer(
     let place = tokio::time::timeout(QUEUE_TIME, place.acquire_owned()).await;
     let place = place.ok().and_then(std::result::Result::ok).ok_or_else(busy)?;
     let tags = parts.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (working, id) = (Arc::clone(state), id.to_owned());
+    let (working, called) = (Arc::clone(state), id.to_owned());
     // The place and the token's share are held for as long as the work goes on, though the asker be gone.
     let work = move || {
         let (reply, night) = match route.handler {
@@ -379,13 +410,13 @@ async fn answer(
             }
         };
         if let Some(who) = asked.who.as_ref().or(reply.who.as_ref()) {
-            working.log(&reply.did, who, (night.unwrap_or(0), &id))?;
+            working.log(&reply.did, who, (night.unwrap_or(0), &called))?;
         }
         Ok::<_, Fault>((reply, night, (place, going, logs_in)))
     };
     let done = tokio::task::spawn_blocking(work).await.map_err(|cause| Fault::inside(cause.to_string()))?;
     let (reply, night, held) = done?;
-    Ok(sent(state, route, reply, (night, tags), held))
+    Ok(sent((state, id), route, reply, (night, tags), held))
 }
 
 /// Where a request waits its turn. Log-ins by a provider have places of their own, and one bound for all of them, since anybody may ask for
@@ -415,7 +446,7 @@ fn login_place(
 
 /// The response that carries a reply; `held` is dropped when a stream ends, else at once.
 fn sent<T: Send + 'static>(
-    state: &Arc<State>,
+    (state, id): (&Arc<State>, &str),
     route: &Route,
     reply: Reply,
     (night, tags): (Option<u32>, Option<String>),
@@ -454,15 +485,9 @@ fn sent<T: Send + 'static>(
         }
         Body::Stream(of, name, write) => {
             media = of;
-            let told = Arc::clone(state);
-            *response.body_mut() = stream::of(
-                write,
-                move |cause| {
-                    let line = json!({ "time": told.now(), "level": "error", "event": "stream", "cause": cause });
-                    (told.outside.line)(&line.to_string());
-                },
-                held,
-            );
+            let (told, id) = (Arc::clone(state), id.to_owned());
+            let tell = move |cause: String| told.tell("error", "stream", &id, &json!({ "cause": cause }));
+            *response.body_mut() = stream::of(write, tell, held);
             let name = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
             response.headers_mut().extend(name.ok().map(|name| (header::CONTENT_DISPOSITION, name)));
         }

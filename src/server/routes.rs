@@ -331,8 +331,9 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/api/v1/saved",
         least: Some(Role::Analyst),
-        about: "Questions that were kept to ask them again: one's own, and what others share",
-        answer: &[("schema", "integer"), ("saved", "array")],
+        about: "Questions that were kept to ask them again: one's own, and what others share, oldest first",
+        query: &[LIMIT, may("cursor", Kind::Number(1, 1 << 53), NEXT)],
+        answer: &[("schema", "integer"), ("saved", "array"), ("next", "integer or null")],
         handler: Handler::Store(answers::saved),
         ..GET
     },

@@ -39,7 +39,7 @@ const FAMILY: &[&str] = &[
     "smallest_similarity",
     "fragment",
 ];
-const SLOT: &[&str] = &["slot", "distinct_values", "absent"];
+const SLOT: &[&str] = &["slot", "distinct_values", "absent", "values_left_out"];
 const FRAGMENT: &[&str] = &["field", "texts", "place", "share", "parts", "near_families", "registry_candidate"];
 /// Of a ring.
 const RING: &[&str] = &[
@@ -67,6 +67,8 @@ const RING: &[&str] = &[
     "past",
 ];
 const EXPLANATION: &[&str] = &["explanation", "explains"];
+/// Of a list of rings, and of the page of one: what it had by night is numbers.
+const RINGS: &[&str] = &["schema", "rings", "rings_meta", "next", "by_night"];
 /// Of what stands behind the list of rings.
 const RINGS_META: &[&str] =
     &["proposed", "tested", "q", "phi0", "horizon", "placebo", "planted", "valid", "why", "alarms", "days", "late"];
@@ -152,7 +154,7 @@ impl Reader {
             each(family, "slots", |slot| only(slot, SLOT));
             only(&mut family["fragment"], FRAGMENT);
         } else if !self.purposed {
-            each(family, "slots", |slot| hide(slot, "examples"));
+            each(family, "slots", |slot| ["examples", "values"].iter().for_each(|field| hide(slot, field)));
             if number(family, "accounts") < self.k {
                 hide(family, "template");
                 hide(family, "template_parts");
@@ -197,7 +199,14 @@ impl Reader {
             keep(ring, "families", |family| number(family, "of") >= self.k);
         });
         only(&mut page["rings_meta"], RINGS_META);
-        ["members", "uses", "moments"].iter().for_each(|field| hide(page, field));
+    }
+
+    /// A page of rings, or of one.
+    pub(super) fn rings_page(self, page: &mut Value) {
+        self.rings(page);
+        if self.is_viewer() {
+            only(page, RINGS);
+        }
     }
 
     /// Questions that were kept: what others typed may be a text of a log.
@@ -246,7 +255,7 @@ mod tests {
 
     fn family(accounts: u64) -> Value {
         json!({ "id": "n0000000000000000", "accounts": accounts, "requests": 9, "template": "SECRET text", "template_parts": [{"text": "SECRET"}],
-            "slots": [{ "slot": 1, "distinct_values": 3, "absent": 0, "examples": ["SECRET"] }], "example": "SECRET-id",
+            "slots": [{ "slot": 1, "distinct_values": 3, "absent": 0, "examples": ["SECRET"], "values": [{ "value": "SECRET", "members": 2, "requests": 3 }] }], "example": "SECRET-id",
             "models": [{ "model": "SECRET" }], "fragment": { "texts": 4, "known": "SECRET", "digest": "SECRET" }, "added_later": "SECRET" })
     }
 
@@ -266,10 +275,8 @@ mod tests {
     fn an_analyst_says_what_texts_are_wanted_for() {
         let mut large = family(5);
         reader(Role::Analyst, false).family(&mut large);
-        assert_eq!(
-            (large["template"].as_str(), large["slots"][0]["examples"].clone()),
-            (Some("SECRET text"), json!([]))
-        );
+        assert_eq!(large["template"].as_str(), Some("SECRET text"));
+        assert_eq!((&large["slots"][0]["examples"], &large["slots"][0]["values"]), (&json!([]), &json!([])));
         let mut small = family(4);
         reader(Role::Analyst, false).family(&mut small);
         assert_eq!((small["template"].clone(), small["template_parts"].clone()), (Value::Null, json!([])));
@@ -285,9 +292,10 @@ mod tests {
                 "provenance": [{ "explanation": "gateway", "explains": true, "found": "SECRET" }], "notes": [{ "text": "SECRET" }],
                 "pivots": [{ "model": "SECRET" }] })
         };
-        let mut page = json!({ "rings": [ring(9), ring(2)], "members": [{ "account": "SECRET" }], "uses": [[0, 0]],
-            "rings_meta": { "valid": true, "past": [{ "id": "SECRET" }] } });
-        reader(Role::Viewer, false).rings(&mut page);
+        let mut page = json!({ "rings": [ring(9), ring(2)], "members": [{ "account": "SECRET" }], "uses": [[0, 0]], "added_later": "SECRET",
+            "by_night": [{ "day": "2026-03-02", "log10_e": 3.5 }], "rings_meta": { "valid": true, "past": [{ "id": "SECRET" }] } });
+        reader(Role::Viewer, false).rings_page(&mut page);
+        assert_eq!(page["by_night"][0]["log10_e"], json!(3.5));
         assert!(!page.to_string().contains("SECRET"), "{page}");
         assert_eq!(page["rings"].as_array().map(Vec::len), Some(1));
         assert_eq!(page["rings"][0]["families"], json!([{ "family_id": "n1", "of": 5 }]));

@@ -792,6 +792,12 @@ fn questions_are_kept_for_their_author_or_for_all() {
     ] {
         assert_eq!(save(Role::Analyst, bad.clone()).status, 422, "{bad}");
     }
+    // A list goes on where a page of it ended.
+    let page = |cursor: &str| site.get(Role::Analyst, &format!("/api/v1/saved?limit=1{cursor}")).json();
+    let first = page("");
+    assert_eq!((first["saved"][0]["id"].clone(), first["next"].clone()), (json!(1), json!(1)));
+    let second = page("&cursor=1");
+    assert_eq!((second["saved"][0]["id"].clone(), second["next"].clone()), (json!(2), Value::Null));
     let remove = |role: Role, id: u64| {
         let bearer = format!("Bearer {}", site.token(role));
         site.send("DELETE", &format!("/api/v1/saved/{id}"), &[("authorization", &bearer)], None).status
@@ -889,10 +895,25 @@ fn the_log_of_the_server_holds_no_token_and_no_text() {
     site.post(Role::Analyst, "/api/v1/similar", &json!({ "text": "a quite secret question" }));
     site.send("POST", "/api/v1/session", &[], Some(&json!({ "token": site.token(Role::Admin) }).to_string()));
     site.send("GET", "/api/v1/rings", &[("authorization", "Bearer somebody's token")], None);
+    let nowhere = site.send("HACK", "/nowhere-at-all?token=hidden", &[], None);
     let lines = site.lines.lock().expect("held").join("\n");
     assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     assert!(lines.contains("\"who\":\"analyst\"") && lines.contains("\"event\":\"access\""));
-    for secret in ["secret question", site.token(Role::Admin), site.token(Role::Analyst), "somebody's token"] {
+    // Every line says when, how grave, what, and in which request; what was answered bears the same name.
+    for line in lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")) {
+        let named =
+            ["time", "level", "event", "request"].map(|field| line[field].as_str().is_some_and(|of| !of.is_empty()));
+        assert_eq!(named, [true; 4], "{line}");
+    }
+    assert!(!nowhere.header("stillhunt-request").is_empty() && lines.contains(nowhere.header("stillhunt-request")));
+    for secret in [
+        "secret question",
+        site.token(Role::Admin),
+        site.token(Role::Analyst),
+        "somebody's token",
+        "HACK",
+        "nowhere-at-all",
+    ] {
         assert!(!lines.contains(secret), "{secret}");
     }
     let metrics = site.send("GET", "/metrics", &[], None).body;
@@ -935,6 +956,10 @@ fn secrets_do_not_lie_in_the_store_nor_open() {
     assert!(open("store/tokens", "log").contains("outside of the store"));
     assert!(open("tokens", "store/log").contains("outside of the store"));
     assert_eq!(open("tokens", "log"), "");
+    // Names of people whom an identity provider lets in are no token's, however the file came to have one.
+    let text = std::fs::read_to_string(dir.path().join("tokens")).expect("read").replace("\"ann\"", "\"oidc:ann\"");
+    crate::store::files::write_private(&dir.path().join("other"), text.as_bytes()).expect("written");
+    assert!(open("other", "log").contains("begins with oidc:"));
     std::fs::set_permissions(dir.path().join("tokens"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .expect("opened to all");
     assert!(open("tokens", "log").contains("may be read by others"));

@@ -103,6 +103,16 @@ impl Tokens {
             let message = format!("expected a file of tokens of form 1 at {}", path.display());
             return Err(Error::new(ErrorKind::Config, message).hint("stillhunt serve token add makes one"));
         }
+        if let Some(token) = tokens.tokens.iter().find(|token| token.name.starts_with(OF_PROVIDER)) {
+            let message = format!(
+                "expected no token whose name begins with {OF_PROVIDER} at {}, got {:?}",
+                path.display(),
+                token.name
+            );
+            return Err(Error::new(ErrorKind::Config, message).hint(
+                "such names are those of people whom an identity provider lets in; take the token out of the file",
+            ));
+        }
         Ok(Some(tokens))
     }
 

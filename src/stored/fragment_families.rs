@@ -1,5 +1,6 @@
 //! Fragment families as reports show them: who sent them, what stands around them, their text with slots.
 
+use super::rows::by_system;
 use super::view::Row;
 use super::view::View;
 use crate::family::template::{self, Part, Template};
@@ -92,6 +93,21 @@ impl FragmentFamily {
 
 /// The text of a fragment family, as it came, with slots where members differ.
 pub(crate) fn template_of(view: &View, head: u32) -> Template {
+    template_by(view, head, None)
+}
+
+/// The same with how often the values of slots came.
+pub(crate) fn template_with_values(view: &View, head: u32) -> Template {
+    let by_system = by_system(view, [head]);
+    let requests = |text: u32| match view.fragments[head as usize].field() {
+        Field::System => by_system.get(&text).map_or(0, Vec::len) as u64,
+        Field::Prompt => view.postings_of(text).count() as u64,
+        Field::Turn => view.postings(Field::Turn).iter().map(|postings| postings.of(text).len() as u64).sum(),
+    };
+    template_by(view, head, Some(&requests))
+}
+
+fn template_by(view: &View, head: u32, requests: Option<&dyn Fn(u32) -> u64>) -> Template {
     let field = view.fragments[head as usize].field();
     let mut out = Template::default();
     // A part that stands over one that is shown says the same again.
@@ -118,7 +134,15 @@ pub(crate) fn template_of(view: &View, head: u32) -> Template {
         // A window that lacks nothing leads: a cut one would make slots of what it lacks.
         let full = members.iter().map(|member| member.held).max().unwrap_or(0);
         let lead = members.iter().position(|member| member.held == full).unwrap_or(0);
-        let induced = template::induce(windows.get(lead).copied().unwrap_or_default(), &windows);
+        let leader = windows.get(lead).copied().unwrap_or_default();
+        let induced = match requests {
+            None => template::induce(leader, &windows),
+            Some(requests) => {
+                let counted =
+                    windows.iter().zip(members.iter()).map(|(&window, member)| (window, requests(member.text)));
+                template::induce_of(leader, &counted.collect::<Vec<_>>())
+            }
+        };
         append(&mut out, induced);
     }
     out
@@ -129,7 +153,7 @@ fn append(out: &mut Template, mut part: Template) {
     if !out.parts.is_empty() {
         let gap = out.slots.len() as u32 + 1;
         out.parts.push(Part::Slot(gap));
-        out.slots.push(template::Slot { slot: gap, distinct_values: 0, absent: 0, examples: Vec::new() });
+        out.slots.push(template::Slot { slot: gap, ..template::Slot::default() });
     }
     let before = out.slots.len() as u32;
     for piece in &mut part.parts {

@@ -93,8 +93,9 @@ fn the_page_is_bounded() {
     let family = &mut report.families[0];
     family.template_parts = (1..300).flat_map(|n| [Part::Text("\u{202e}\"".repeat(99)), Part::Slot(n)]).collect();
     let examples = vec!["\0<".repeat(400); 20];
-    family.slots =
-        (1..300).map(|slot| Slot { slot, distinct_values: 9, absent: 1, examples: examples.clone() }).collect();
+    family.slots = (1..300)
+        .map(|slot| Slot { slot, distinct_values: 9, absent: 1, examples: examples.clone(), ..Slot::default() })
+        .collect();
     // Bounded first and copied then, or the test itself would need gigabytes.
     let family = report.finish().families.swap_remove(0);
     let mut report = sample();

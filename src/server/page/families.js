@@ -152,28 +152,35 @@ export async function one({ id, signal }) {
           table({
             name: `${family.id}-slots`,
             caption: 'Slots and their values',
+            note: `Counted in ${many(family.template_members, 'text', 'texts')} that the template was made of.`,
             rows: slots,
             columns: [
               { head: 'Slot', rowhead: true, value: (x) => x.slot, show: (x) => h('span', { class: `slot s${x.slot % 6}` }, h('b', null, x.slot)) },
               { head: 'Values', n: true, value: (x) => x.distinct_values },
               { head: 'Without it', n: true, value: (x) => x.absent },
               {
-                head: 'Examples',
+                head: 'Values, with the requests that had them',
                 wide: true,
                 fixed: true,
-                value: (x) => (x.examples ?? []).join(' | '),
+                value: (x) => (x.values ?? []).map((one) => `${one.value} × ${one.requests}`).join(' | '),
                 show: (x) =>
-                  (x.examples ?? []).length === 0
+                  (x.values ?? []).length === 0
                     ? withheld()
-                    : h(
-                        'ul',
-                        { class: 'chips' },
-                        (x.examples ?? [])
-                          .slice(0, 12)
-                          .map((value, i) =>
-                            h('li', null, shown(value, { most: 80, bytes: value && value.length > 80 ? x.examples_bytes?.[i] : null })),
+                    : [
+                        h(
+                          'ul',
+                          { class: 'chips' },
+                          x.values.map((one) =>
+                            h(
+                              'li',
+                              { title: `in ${many(one.members, 'text', 'texts')} and ${many(one.requests, 'request', 'requests')}` },
+                              shown(one.value, { most: 80, bytes: one.value_bytes }),
+                              h('b', { class: 'n' }, ` × ${count(one.requests)}`),
+                            ),
                           ),
-                      ),
+                        ),
+                        x.values_left_out > 0 && h('p', { class: 'soft' }, `and ${many(x.values_left_out, 'value', 'values')} more`),
+                      ],
               },
             ],
           }),

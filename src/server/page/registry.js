@@ -31,7 +31,7 @@ function add(again, { title, name = '', kind = 'app', what = null, intro }) {
       ...(what === null ? [{ name: 'text', label: 'Text, or of a gateway its account', kind: 'area', required: true }] : []),
     ],
     submit: async (given) => {
-      const body = { ...given, text: what ?? given.text };
+      const body = what === null ? { ...given } : { ...given, ...what };
       if (given.kind === 'gateway' && what === null) {
         body.account = given.text;
         delete body.text;
@@ -65,26 +65,23 @@ const suggested = (candidates, again) =>
         head: 'Confirm',
         fixed: true,
         value: () => '',
-        // Of a text that came cut, the digest would be that of its beginning.
         show: (c) =>
-          c.template_bytes
-            ? h('span', { class: 'soft' }, 'too long for this page: registry add, on the command line')
-            : h(
-                'button',
-                {
-                  type: 'button',
-                  class: 'act small',
-                  'aria-label': `Confirm ${c.family_id}`,
-                  onclick: () =>
-                    add(again, {
-                      title: 'Confirm as innocent',
-                      name: `app of ${c.family_id}`,
-                      what: c.template,
-                      intro: `${many(c.accounts, 'account', 'accounts')} sent it. From the next audit on it is no evidence of a ring.`,
-                    }),
-                },
-                'Confirm',
-              ),
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'act small',
+              'aria-label': `Confirm ${c.family_id}`,
+              onclick: () =>
+                add(again, {
+                  title: 'Confirm as innocent',
+                  name: `app of ${c.family_id}`,
+                  what: { digest: c.digest },
+                  intro: `${many(c.accounts, 'account', 'accounts')} sent it. It is registered by the digest of its text, ${c.digest.slice(0, 12)}…; from the next audit on it is no evidence of a ring.`,
+                }),
+            },
+            'Confirm',
+          ),
       },
     ],
   });

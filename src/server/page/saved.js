@@ -65,7 +65,13 @@ const told = (given) =>
     .join(', ');
 
 export async function list(signal, again) {
-  const { saved = [] } = await get('/saved', { signal });
+  const saved = [];
+  for (let cursor = null; ; ) {
+    const page = await get('/saved', { signal, query: { limit: 500, cursor } });
+    saved.push(...(page.saved ?? []));
+    cursor = page.next;
+    if (!cursor) break;
+  }
   return table({
     name: 'questions',
     caption: 'Kept questions',

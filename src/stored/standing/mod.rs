@@ -25,6 +25,7 @@ use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::{Sorted, equal};
 use crate::store::uses::{Activity, OfAccount, Use, Uses};
 use crate::store::{Mapped, Night, Store};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
@@ -193,6 +194,13 @@ fn uses<'a>(family: u64, night: u32, rows: impl Iterator<Item = &'a Posting>, ou
     }));
 }
 
+/// Where a head stands: in which file, and where there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stand {
+    file: u32,
+    at: u32,
+}
+
 /// The standings of all families as of the newest night.
 pub(crate) enum Standings {
     /// As commits have written them, newest first.
@@ -227,17 +235,36 @@ impl Standings {
         Ok(files)
     }
 
-    /// The newest head of every family, by family.
-    pub(crate) fn heads(&self) -> Vec<Head> {
-        let mut heads: Vec<Head> = match self {
-            Self::Kept(files) => files.iter().flat_map(|file| file.heads()).copied().collect(),
-            Self::Counted(all) => all.iter().map(|standing| standing.head).collect(),
+    /// Where the newest head of every family stands, by family.
+    pub(crate) fn places(&self) -> Vec<Stand> {
+        let files: Vec<&[Head]> = match self {
+            Self::Kept(files) => files.iter().map(facts::Facts::heads).collect(),
+            Self::Counted(all) => {
+                return (0..all.len() as u32).map(|at| Stand { file: 0, at }).filter(|&at| self.is_one(at)).collect();
+            }
         };
-        // The sort is stable, so the newest of a family stays in front.
-        heads.sort_by_key(|head| head.family);
-        heads.dedup_by_key(|head| head.family);
-        heads.retain(|head| head.requests > 1);
-        heads
+        let heads = files
+            .iter()
+            .zip(0..)
+            .flat_map(|(heads, file)| heads.iter().zip(0..).map(move |(head, at)| (head.family, Stand { file, at })));
+        let mut all: Vec<(u64, Stand)> = heads.collect();
+        // Files are newest first, so the newest of a family stays in front.
+        all.par_sort_unstable();
+        all.dedup_by_key(|(family, _)| *family);
+        all.into_iter().map(|(_, at)| at).filter(|&at| self.is_one(at)).collect()
+    }
+
+    /// The head that stands there.
+    pub(crate) fn at(&self, at: Stand) -> &Head {
+        match self {
+            Self::Kept(files) => &files[at.file as usize].heads()[at.at as usize],
+            Self::Counted(all) => &all[at.at as usize].head,
+        }
+    }
+
+    /// Whether it is still a family.
+    fn is_one(&self, at: Stand) -> bool {
+        self.at(at).requests > 1
     }
 
     /// The number of the family with this name, at the level of prompts and system prompts, where standings are kept.
