@@ -23,7 +23,7 @@ use crate::stored::registry::What;
 use crate::upkeep::{self, Question, Registration, Said};
 use serde_json::{Value, json};
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// A request as a handler sees it.
 pub(super) struct Asked {
@@ -413,6 +413,12 @@ fn act(asked: &Asked, command: &str, arguments: Vec<String>) -> Act {
     }
 }
 
+/// Writes into the store, one after another of those who ask this desk; another writer, the nightly job for one, is told to them as such.
+fn write<T>(state: &State, act: impl FnOnce() -> crate::error::Result<T>) -> crate::error::Result<T> {
+    let _one = state.writing.lock().unwrap_or_else(PoisonError::into_inner);
+    act()
+}
+
 fn say(state: &State, held: &Held, asked: &Asked, what: (&str, Option<report::ring::Disposition>)) -> Answer {
     let (rings, _) = known_ring(held, asked)?;
     let ring = rings.first().map(|ring| ring.id.as_str()).unwrap_or_default();
@@ -420,7 +426,7 @@ fn say(state: &State, held: &Held, asked: &Asked, what: (&str, Option<report::ri
     let verdict = what.1.map(|verdict| format!("--verdict={}", verdict.word()));
     let arguments = [Some(format!("--ring={ring}")), verdict].into_iter().flatten().collect();
     let by = By { name: &state.settings.holder, act: Some(act(asked, command, arguments)) };
-    upkeep::note(&state.desk.dir, ring, what, &Said { author: asked.name(), time: asked.now }, by)?;
+    write(state, || upkeep::note(&state.desk.dir, ring, what, &Said { author: asked.name(), time: asked.now }, by))?;
     let page = json!({ "schema": 1, "ring": ring, "author": asked.name(), "time": asked.now,
         "disposition": what.1.map(report::ring::Disposition::word) });
     let done = if what.1.is_some() { "dispose" } else { "note" };
@@ -440,7 +446,9 @@ pub(super) fn assign(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let ring = rings.first().map(|ring| ring.id.as_str()).unwrap_or_default();
     let assignee = asked.given.text("assignee");
     let by = By { name: &state.settings.holder, act: Some(act(asked, "ring assign", vec![format!("--ring={ring}")])) };
-    upkeep::assign(&state.desk.dir, ring, assignee, &Said { author: asked.name(), time: asked.now }, by)?;
+    write(state, || {
+        upkeep::assign(&state.desk.dir, ring, assignee, &Said { author: asked.name(), time: asked.now }, by)
+    })?;
     let page = json!({ "schema": 1, "ring": ring, "author": asked.name(), "time": asked.now, "assignee": assignee });
     Ok(Reply { status: 201, ..Reply::json(page) }.with(asked.did("assign", format!("ring {ring}"))))
 }
@@ -468,7 +476,8 @@ pub(super) fn save(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
     let question = Question { name, shared: given.flag("shared"), asks, given: values.clone() };
     let told = vec![format!("--asks={asks}"), format!("--shared={}", question.shared)];
     let by = By { name: &state.settings.holder, act: Some(act(asked, "desk save", told)) };
-    let id = upkeep::save(&state.desk.dir, question, &Said { author: asked.name(), time: asked.now }, by)?;
+    let id =
+        write(state, || upkeep::save(&state.desk.dir, question, &Said { author: asked.name(), time: asked.now }, by))?;
     let page = json!({ "schema": 1, "id": id });
     Ok(Reply { status: 201, ..Reply::json(page) }.with(asked.did("save", format!("question {id}"))))
 }
@@ -478,7 +487,8 @@ pub(super) fn unsave(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
     let by =
         By { name: &state.settings.holder, act: Some(act(asked, "desk unsave", vec![format!("--question={id}")])) };
     let any = asked.reader.role == Role::Admin;
-    upkeep::unsave(&state.desk.dir, id, any, &Said { author: asked.name(), time: asked.now }, by).map_err(missing)?;
+    write(state, || upkeep::unsave(&state.desk.dir, id, any, &Said { author: asked.name(), time: asked.now }, by))
+        .map_err(missing)?;
     let did = asked.did("unsave", format!("question {id}"));
     Ok(Reply { status: 204, body: Body::Nothing, did, cookie: None, whole: false, who: None })
 }
@@ -517,7 +527,8 @@ pub(super) fn register(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
     };
     let told = vec![format!("--kind={}", kind.word()), "--entries=1".to_owned()];
     let by = By { name: &state.settings.holder, act: Some(act(asked, "registry add", told)) };
-    let added = upkeep::register(&state.desk.dir, new, &Said { author: asked.name(), time: asked.now }, by)?;
+    let added =
+        write(state, || upkeep::register(&state.desk.dir, new, &Said { author: asked.name(), time: asked.now }, by))?;
     let page = json!({ "schema": 1, "added": added });
     Ok(Reply { status: 201, ..Reply::json(page) }.with(asked.did("register", format!("kind {}", kind.word()))))
 }
@@ -525,7 +536,7 @@ pub(super) fn register(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
 pub(super) fn unregister(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
     let name = asked.given.text("name").unwrap_or_default();
     let by = By { name: &state.settings.holder, act: Some(act(asked, "registry remove", Vec::new())) };
-    let removed = upkeep::unregister(&state.desk.dir, name, by).map_err(missing)?;
+    let removed = write(state, || upkeep::unregister(&state.desk.dir, name, by)).map_err(missing)?;
     let subject = format!("name {}", crate::ids::Digest::of(name.as_bytes()));
     Ok(Reply::json(json!({ "schema": 1, "removed": removed })).with(asked.did("unregister", subject)))
 }

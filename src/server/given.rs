@@ -166,6 +166,10 @@ fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(of_float)
 }
 
+/// The first and the last moment that the program tells, microseconds since 1970: of the years 1 and 9999.
+const FIRST: i64 = -62_135_596_800_000_000;
+const LAST: i64 = 253_402_207_200_000_000;
+
 /// A place in the order of families.
 fn place(text: &str) -> Option<After> {
     let mut parts = text.split('.');
@@ -179,10 +183,11 @@ fn is_ring(text: &str) -> bool {
     digits.len() == 16 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A moment with its date and its time of day, so that a plain number is none.
+/// A moment with its date and its time of day, so that a plain number is none. One before or after all that can be told is the first or the last of these.
 fn moment(value: &Value) -> Option<Time> {
-    value.as_str().filter(|text| text.contains(['-', 'T']))?;
-    parse_time(value)
+    let text = value.as_str().filter(|text| text.contains(['-', 'T']))?;
+    let micros = text.parse::<jiff::Timestamp>().map(|stamp| stamp.as_microsecond().clamp(FIRST, LAST));
+    micros.ok().and_then(Time::new).or_else(|| parse_time(value))
 }
 
 /// The values of one request, all of them checked.
@@ -373,6 +378,15 @@ mod tests {
         assert_eq!((given.number("limit"), given.text("text"), given.flag("new")), (Some(7), Some("a bé"), true));
         assert_eq!(given.level(), Some(Level::Fragment));
         assert!(given.moment("since").is_some());
+        // Every moment of RFC 3339 is one, also where no log can be from.
+        for far in [
+            "2788-10-15T14:09:46%2B06:04",
+            "1821-10-05T07:45:36.13Z",
+            "0000-06-18T09:37:51Z",
+            "9999-12-31T23:59:59-09:00",
+        ] {
+            assert!(query(&format!("text=x&since={far}")).expect(far).moment("since").is_some(), "{far}");
+        }
         assert_eq!(query("text=x+y").expect("good").text("text"), Some("x y"));
     }
 

@@ -123,6 +123,8 @@ pub struct State {
     sessions: Sessions,
     limits: Arc<Limits>,
     access: Mutex<access::AccessLog>,
+    /// Whoever writes into the store holds it: two people who write a note at the same moment wait for each other.
+    writing: Mutex<()>,
     metrics: Metrics,
     places: Arc<Semaphore>,
     /// What this process's requests are called: a word of its own, and a number.
@@ -158,6 +160,7 @@ impl State {
             sessions: Sessions::new(settings.lasts),
             limits: Limits::new(settings.rate),
             access,
+            writing: Mutex::new(()),
             metrics: Metrics::default(),
             places: Arc::new(Semaphore::new(settings.at_once.max(1))),
             begun,

@@ -90,11 +90,12 @@ fn operation(route: &Route) -> Value {
 fn body(route: &Route) -> Value {
     let mut schema = object_schema(route.body.iter(), route.one_of);
     let one = |name: &&str| {
-        let mut one = json!({ "required": [name] });
+        let others = route.one_of.iter().filter(|other| *other != name);
+        let mut properties: Map<String, Value> = others.map(|other| ((*other).to_owned(), json!(false))).collect();
         for (_, other, words) in route.goes_with.iter().filter(|(of, ..)| of == name) {
-            one["properties"] = json!({ *other: { "enum": words } });
+            let _ = properties.insert((*other).to_owned(), json!({ "enum": words }));
         }
-        one
+        json!({ "required": [name], "properties": properties })
     };
     if !route.one_of.is_empty() {
         schema["oneOf"] = route.one_of.iter().map(one).collect();
@@ -134,6 +135,14 @@ mod tests {
             assert_eq!(in_path, route.in_path.iter().map(|param| param.name).collect(), "{}", route.path);
         }
         assert_eq!(names.len(), ROUTES.len());
+        // Two of those of which one is given are no body of it.
+        let body =
+            &document["paths"]["/api/v1/registry"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        let body = jsonschema::validator_for(body).expect("a schema");
+        let mut entry = json!({ "name": "a", "provenance": "b", "kind": "gateway", "account": format!("a{:024}", 7) });
+        assert!(body.is_valid(&entry));
+        entry["text"] = json!("c");
+        assert!(!body.is_valid(&entry));
         // The schemas in it are schemas.
         let mut open = vec![&document];
         let mut found = 0;

@@ -9,6 +9,10 @@ mod assets;
 use assets::{ASSETS, SHELL};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write as _;
+use std::sync::OnceLock;
 
 /// What the page may do: run, draw and ask what comes from here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -32,28 +36,71 @@ pub(super) fn guard(headers: &mut HeaderMap, secure: bool) {
     }
 }
 
-/// The file of a path, or the shell; none for a path below `/assets/` that is not there.
+/// Every file as gzip, the shell last; made once.
+fn small() -> &'static [Vec<u8>] {
+    static SMALL: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    SMALL.get_or_init(|| {
+        let gzip = |bytes: &[u8]| {
+            let mut out = GzEncoder::new(Vec::new(), Compression::best());
+            out.write_all(bytes).and_then(|()| out.finish()).unwrap_or_default()
+        };
+        ASSETS.iter().map(|asset| asset.2).chain([SHELL]).map(gzip).collect()
+    })
+}
+
+/// The file of a path, or the shell; none for a path below `/assets/` that is not there. A file is sent as gzip to whoever takes that: it holds
+/// no secret, which an answer of the API may, beside words of whoever asks; so those are sent as they are.
 pub(super) fn page(path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
-    let shell = ("index.html", "text/html; charset=utf-8", SHELL);
-    let asset = match path.strip_prefix("/assets/") {
-        Some(name) => ASSETS.iter().find(|asset| asset.0 == name)?,
-        None => &shell,
+    let (place, media, bytes) = match path.strip_prefix("/assets/") {
+        Some(name) => {
+            let place = ASSETS.iter().position(|asset| asset.0 == name)?;
+            (place, ASSETS[place].1, ASSETS[place].2)
+        }
+        None => (ASSETS.len(), "text/html; charset=utf-8", SHELL),
     };
-    let tag = format!("\"{}\"", blake3::hash(asset.2).to_hex());
+    let text = |name: header::HeaderName| asked.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_gzip = |part: &str| part.trim().starts_with("gzip") && !part.trim().ends_with("q=0");
+    let gzip = text(header::ACCEPT_ENCODING).split(',').any(is_gzip);
+    let tag = format!("\"{}{}\"", blake3::hash(bytes).to_hex(), if gzip { "-gzip" } else { "" });
     let mut response = Response::new(Body::empty());
-    let known =
-        asked.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|tags| tags.contains(&tag));
-    if known {
+    if text(header::IF_NONE_MATCH).contains(&tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        *response.body_mut() = Body::from(asset.2);
+        *response.body_mut() = if gzip { Body::from(small()[place].as_slice()) } else { Body::from(bytes) };
     }
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.1));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     // The program may be a newer one at the next request.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
+    headers.extend(HeaderValue::from_str(&tag).ok().map(|tag| (header::ETAG, tag)));
     Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    #[test]
+    fn a_file_is_small_for_whoever_takes_gzip_and_the_same() {
+        for (place, asset) in ASSETS.iter().map(|asset| asset.2).chain([SHELL]).enumerate() {
+            let mut whole = Vec::new();
+            let _ = flate2::read::GzDecoder::new(small()[place].as_slice()).read_to_end(&mut whole).expect("gzip");
+            assert_eq!(whole, asset);
+        }
+        let sent = |encodings: &'static str| {
+            let mut asked = HeaderMap::new();
+            asked.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(encodings));
+            let response = page("/assets/page.js", &asked).expect("a file");
+            (response.headers().contains_key(header::CONTENT_ENCODING), response.headers()[header::ETAG].clone())
+        };
+        let (plain, small) = (sent("br, gzip;q=0"), sent("br, gzip"));
+        assert_eq!((plain.0, small.0), (false, true));
+        assert_ne!(plain.1, small.1, "what differs in its bytes has another tag");
+        assert!(sent("identity").1 == plain.1 && sent("gzip;q=0.5").0);
+    }
 }

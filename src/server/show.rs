@@ -68,7 +68,7 @@ const RING: &[&str] = &[
 ];
 const EXPLANATION: &[&str] = &["explanation", "explains"];
 /// Of a list of rings, and of the page of one: what it had by night is numbers.
-const RINGS: &[&str] = &["schema", "rings", "rings_meta", "next", "by_night"];
+const RINGS: &[&str] = &["schema", "rings", "rings_meta", "next", "by_night", "moments_left_out"];
 /// Of what stands behind the list of rings.
 const RINGS_META: &[&str] =
     &["proposed", "tested", "q", "phi0", "horizon", "placebo", "planted", "valid", "why", "alarms", "days", "late"];

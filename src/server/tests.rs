@@ -873,6 +873,23 @@ fn a_writer_at_work_is_told_as_such() {
 }
 
 #[test]
+fn people_who_write_at_the_same_moment_wait_for_each_other() {
+    let site = Site::new();
+    let entry = |i: usize| json!({ "name": format!("course {i}"), "kind": "course", "text": format!("exercise {i}"), "provenance": "its page" });
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|i| {
+                let (site, entry) = (&site, entry(i));
+                scope.spawn(move || site.post(Role::Analyst, "/api/v1/registry", &entry).status)
+            })
+            .collect();
+        writers.into_iter().map(|writer| writer.join().expect("ended")).collect()
+    });
+    assert_eq!(statuses, [201; 8]);
+    assert_eq!(site.get(Role::Analyst, "/api/v1/registry").json()["total"], 8);
+}
+
+#[test]
 fn exports_are_what_the_command_prints() {
     let site = Site::new();
     let mut members = Vec::new();

@@ -48,6 +48,7 @@ const suggested = (candidates, again) =>
   table({
     name: 'suggested',
     caption: 'Suggested entries',
+    most: 20,
     rows: candidates,
     empty: 'Nothing is suggested.',
     columns: [
@@ -58,9 +59,6 @@ const suggested = (candidates, again) =>
         value: (c) => c.template,
         show: (c) => shown(c.template, { most: LINE * 2, bytes: c.template_bytes }),
       },
-      { head: 'Family', value: (c) => c.family_id, show: (c) => link(c.family_id) },
-      { head: 'Accounts', n: true, value: (c) => c.accounts },
-      { head: 'Why', wide: true, value: (c) => c.why, show: (c) => shown(c.why, { most: 300 }) },
       {
         head: 'Confirm',
         fixed: true,
@@ -83,6 +81,9 @@ const suggested = (candidates, again) =>
             'Confirm',
           ),
       },
+      { head: 'Family', value: (c) => c.family_id, show: (c) => link(c.family_id) },
+      { head: 'Accounts', n: true, value: (c) => c.accounts },
+      { head: 'Why', wide: true, value: (c) => c.why, show: (c) => shown(c.why, { most: 300 }) },
     ],
   });
 
