@@ -111,6 +111,11 @@ for (const [mode, options, rules] of [
         await page.waitForTimeout(60);
         assert.ok((await wide(page)) <= 0, `${name} is wider than the window`);
         assert.equal(await page.getByRole('alert').count(), 0, `${name}: ${await text(page)}`);
+        const seen = await page.evaluate(() => {
+          const at = document.querySelector('nav a[aria-current]')?.getBoundingClientRect();
+          return !at || (at.left >= 0 && at.right <= window.innerWidth);
+        });
+        assert.ok(seen, `${name}: which view it is lies beside the window`);
         assert.deepEqual(await breaches(page, rules), [], name);
         titles.add(await page.title());
         await shot(page, `${name}-${mode}`);

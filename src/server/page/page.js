@@ -194,6 +194,11 @@ function mark(found) {
     .forEach((a) =>
       a.getAttribute('href') === here ? a.setAttribute('aria-current', found?.href ? 'page' : 'true') : a.removeAttribute('aria-current'),
     );
+  // On a phone the row of views is wider than the window.
+  const at = document.querySelector('nav a[aria-current]'),
+    row = at?.closest('nav');
+  if (row && row.scrollWidth > row.clientWidth)
+    row.scrollLeft += at.getBoundingClientRect().left - row.getBoundingClientRect().left - (row.clientWidth - at.offsetWidth) / 2;
 }
 
 function banner() {
