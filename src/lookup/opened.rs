@@ -1,4 +1,4 @@
-//! An investigator's look-ups: from a text to similar prompts, from a family to its accounts, from an account to its families.
+//! An investigator's look-ups, long because all of them share what one opening maps: a text to similar prompts, a family to its accounts, an account to its families.
 
 use super::filter::{Filter, SimilarQuery, unknown_family};
 use super::once::Once;

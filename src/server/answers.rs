@@ -1,4 +1,4 @@
-//! The answers of the desk: each is what the command line prints for the same question, shown as the role may see it.
+//! The answers of the desk, long because each route has its handler here: what the command line prints for the same question, as the role may see it.
 //!
 //! The idea: a handler asks `lookup`, turns the value into JSON, and lets [`Reader`](super::show::Reader) take out what the asker must not see; what
 //! shows text, account or exchange says so as a row of the access log, which is written before the answer leaves. Weakness: an answer is

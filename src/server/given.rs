@@ -186,8 +186,13 @@ fn is_ring(text: &str) -> bool {
 /// A moment with its date and its time of day, so that a plain number is none. One before or after all that can be told is the first or the last of these.
 fn moment(value: &Value) -> Option<Time> {
     let text = value.as_str().filter(|text| text.contains(['-', 'T']))?;
-    let micros = text.parse::<jiff::Timestamp>().map(|stamp| stamp.as_microsecond().clamp(FIRST, LAST));
-    micros.ok().and_then(Time::new).or_else(|| parse_time(value))
+    let micros = text.parse::<jiff::Timestamp>().map(|stamp| stamp.as_microsecond().clamp(FIRST, LAST)).ok();
+    // The last hours of the year 9999 are no timestamp in every zone.
+    let edge = || {
+        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+        (pieces.to_numeric_offset().is_some() && pieces.date().year() == 9999).then_some(LAST)
+    };
+    micros.or_else(edge).and_then(Time::new).or_else(|| parse_time(value))
 }
 
 /// The values of one request, all of them checked.
