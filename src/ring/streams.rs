@@ -94,8 +94,7 @@ impl Population {
         counts.truncate(MOST_ACCOUNTS);
         let excess = excess(&counts);
         let loads: Vec<f64> = others.iter().map(|subjects| subjects.len() as f64).collect();
-        let ln_p_even =
-            ln_rank(|| excess_of(counts.iter().map(|_| loads[rng.random_range(0..loads.len())])) <= excess);
+        let ln_p_even = ln_rank(|| excess_of(counts.iter().map(|_| loads[rng.random_range(0..loads.len())])) <= excess);
         let ln_p_even = ln_p_even.max(ln_p_of_people(&counts, seed ^ family));
         let accounts = own.len() as u32;
         let without = Streams { accounts, correlation: 0.0, ln_p_interchangeable: 0.0, excess, ln_p_even };

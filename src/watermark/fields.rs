@@ -6,6 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+/// Characters of the longest name that an error says in full.
+const LONGEST_NAMED: usize = 20;
+
 /// Fields of one key file.
 pub struct Fields {
     table: toml::Table,
@@ -155,10 +158,15 @@ impl Fields {
     /// Fails when the file has a field that nobody asked for.
     ///
     /// # Errors
-    /// `Config`, with the names.
+    /// `Config`, with the names; of long ones the beginning.
     pub fn done(&self) -> Result<()> {
         let asked = self.asked.borrow();
-        let unknown: Vec<&str> = self.table.keys().map(String::as_str).filter(|name| !asked.contains(*name)).collect();
+        // A long one may be a key that stands in the wrong place.
+        let named = |name: &String| match name.chars().count() {
+            0..=LONGEST_NAMED => name.clone(),
+            _ => name.chars().take(8).chain(['…']).collect(),
+        };
+        let unknown: Vec<String> = self.table.keys().filter(|name| !asked.contains(name.as_str())).map(named).collect();
         if unknown.is_empty() {
             return Ok(());
         }
