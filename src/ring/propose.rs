@@ -44,6 +44,8 @@ const MOST_ACCOUNTS: usize = 30_000;
 const MOST_JOINED: usize = 300;
 /// Neighbours that an account keeps in the graph, by weight.
 const MOST_NEIGHBOURS: usize = 64;
+/// Most accounts of a loose group.
+const MOST_LOOSE: usize = 1_000;
 /// Groups of one day.
 const MOST_PROPOSALS: usize = 20_000;
 /// Densities of the constant Potts model, as shares of the weight of the rarest family.
@@ -77,26 +79,29 @@ pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, today: &[Choice], n
     // Of today alone, so that nothing else proposes whoever shares one text.
     let loose = joined(&rare(today), n_accounts, 1);
     let wide = Quality::constant_potts(&loose.1, DENSITIES[0]);
-    let of_close = qualities(&close.1).into_iter().map(|quality| (Reason::Community, &close, quality));
-    // Communities stand in front: they are few.
-    let mut groups: Vec<Proposal> = of_close
-        .chain([(Reason::Loose, &loose, wide)])
-        .collect::<Vec<_>>()
-        .par_iter()
-        .flat_map_iter(|(reason, (accounts, graph), quality)| {
-            let of_nodes = |nodes: Vec<u32>| nodes.into_iter().map(|node| accounts[node as usize]).collect();
-            members(&communities(graph, quality))
-                .into_iter()
-                .map(move |nodes| Proposal { reason: *reason, accounts: of_nodes(nodes) })
-        })
-        .filter(|group| group.accounts.len() >= LEAST_ACCOUNTS)
-        .collect();
+    let of_close: Vec<(Reason, &(Vec<u32>, Graph), Quality)> =
+        qualities(&close.1).into_iter().map(|quality| (Reason::Community, &close, quality)).collect();
+    // Communities stand in front, since they are few; loose parts are many, and a bound falls on them first.
+    let mut groups = parts(&of_close);
     groups.append(&mut out);
+    let mut wide = parts(&[(Reason::Loose, &loose, wide)]);
+    wide.retain(|group| group.accounts.len() <= MOST_LOOSE);
+    groups.append(&mut wide);
     let mut seen = HashSet::new();
     groups.retain(|group| seen.insert(group.accounts.clone()));
     let cut = groups.len().saturating_sub(MOST_PROPOSALS) as u64;
     groups.truncate(MOST_PROPOSALS);
     Proposals { groups, cut }
+}
+
+/// The parts of graphs, each with why it is proposed, which accounts its nodes are, and by which quality it is cut.
+fn parts(graphs: &[(Reason, &(Vec<u32>, Graph), Quality)]) -> Vec<Proposal> {
+    let parts = graphs.par_iter().flat_map_iter(|(reason, (accounts, graph), quality)| {
+        let of_nodes = |nodes: Vec<u32>| nodes.into_iter().map(|node| accounts[node as usize]).collect();
+        let nodes = members(&communities(graph, quality)).into_iter();
+        nodes.map(move |nodes| Proposal { reason: *reason, accounts: of_nodes(nodes) })
+    });
+    parts.filter(|group| group.accounts.len() >= LEAST_ACCOUNTS).collect()
 }
 
 /// The accounts of each family that joins accounts to each other.

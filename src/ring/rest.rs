@@ -2,7 +2,7 @@
 //!
 //! The idea: a confirmed group says that some of its accounts act together, not which. Where communities cut it up, a part of it can be left without a group of its own: the rest of a pool of
 //! which many accounts share little with each other, or the bystanders of a campaign. So the evidence of the rest alone is computed, on the days that tested the group, from what is kept of them.
-//! It is a ring where that e-value is 20 or more, as of any single stream, and more than one without the account that shares most. Weakness: what is left was not frozen, so this is no test
+//! It is a ring where that e-value is the number of all that are asked over the error rate q, or more, and more than one without the account that shares most. Weakness: what is left was not frozen, so this is no test
 //! of its own: it only takes away from what the group's test has confirmed; and who shared nothing on a day counts as absent on it.
 //! Guarantee: what shares one text a day does not stand, on however many days.
 
@@ -13,8 +13,10 @@ use super::propose::LEAST_ACCOUNTS;
 use super::walk::{Group, State};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// ln of the e-value that the rest of a group must have.
-const LN_ENOUGH: f64 = 2.995_732_273_553_991;
+/// Families that a day is thought to have at least.
+const FEWEST: u64 = 20;
+/// Odds of accounts for families that are looked at one by one; a rest with more does not stand.
+const MOST_ODDS: usize = 2_000_000;
 
 /// What is left of a group, with evidence of its own.
 pub(super) struct Rest<'a> {
@@ -33,8 +35,10 @@ pub(super) fn rests<'a>(
     state: &State,
     mut groups: Vec<&'a Group>,
     mut taken: BTreeSet<u32>,
-    most_of: f64,
+    (most_of, q): (f64, f64),
 ) -> Vec<Rest<'a>> {
+    // As many are asked, and each may be told, so each must be as strong as the surest of them.
+    let ln_enough = libm::log(groups.len().max(1) as f64 / q);
     let chose: BTreeSet<u32> =
         state.evidence.iter().flat_map(|day| &day.witnesses).flat_map(|witness| witness.new.iter().copied()).collect();
     groups.sort_by(|a, b| b.ln_decisive(0).total_cmp(&a.ln_decisive(0)).then_with(|| a.order().cmp(&b.order())));
@@ -47,11 +51,11 @@ pub(super) fn rests<'a>(
         if core.len() < LEAST_ACCOUNTS {
             continue;
         }
-        let Some((ln_e, gamma_star)) = stands(state, group, &core) else { continue };
+        let Some((ln_e, gamma_star)) = stands(state, group, &core, ln_enough) else { continue };
         let is_held = |other: &mut &Group| {
             let known: Vec<u32> = known(other);
             let held = known.iter().filter(|account| core.binary_search(account).is_ok()).count();
-            held as f64 >= most_of * known.len() as f64
+            !known.is_empty() && held as f64 >= most_of * known.len() as f64
         };
         let mut own = vec![group];
         own.extend(groups.extract_if(.., is_held));
@@ -62,12 +66,15 @@ pub(super) fn rests<'a>(
 }
 
 /// ln of the e-value of the rest at the first affinity, and the largest affinity at which it is enough; none where it never is.
-fn stands(state: &State, group: &Group, rest: &[u32]) -> Option<(f64, f64)> {
+fn stands(state: &State, group: &Group, rest: &[u32], ln_enough: f64) -> Option<(f64, f64)> {
+    if tests(state, group, rest).map(|(.., shared)| shared.len() * rest.len()).sum::<usize>() > MOST_ODDS {
+        return None;
+    }
     let busiest = busiest(state, group, rest)?;
     let others: Vec<u32> = rest.iter().copied().filter(|account| *account != busiest).collect();
     let (own, without) = (decisive(state, group, rest), decisive(state, group, &others));
     let survives = group.survives.map_or(0, |last| usize::from(last) + 1);
-    let is_enough = |place: &usize| own[*place] >= LN_ENOUGH && without[*place] > 0.0;
+    let is_enough = |place: &usize| own[*place] >= ln_enough && without[*place] > 0.0;
     let last = (0..survives).take_while(is_enough).last()?;
     Some((own[0].min(group.ln_decisive(0)), AFFINITIES[last]))
 }
@@ -108,9 +115,10 @@ fn busiest(state: &State, group: &Group, rest: &[u32]) -> Option<u32> {
 /// [`super::confirm`], at the least that they can.
 fn decisive(state: &State, group: &Group, rest: &[u32]) -> LnE {
     let of_day = |(known, day, shared): (i32, &Evidence, Vec<(&Witness, Vec<u32>)>)| {
+        // Of a day with few families as many are thought to be, so that one text never says more than the day costs.
         let record = state.days.iter().find(|record| record.day == day.day);
-        let families = record.map_or(1, |record| record.families.max(1)) as f64;
-        let epsilon = (EXPECTED_SHARED / families).min(0.5);
+        let families = record.map_or(FEWEST, |record| record.families.max(FEWEST)) as f64;
+        let epsilon = EXPECTED_SHARED / families;
         let mut ln_e = [families * libm::log1p(-epsilon); AFFINITIES.len()];
         for (witness, chosen) in shared {
             let odds: Vec<f64> = rest.iter().filter_map(|&account| day.odds(account, witness)).collect();

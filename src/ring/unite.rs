@@ -18,7 +18,7 @@ use super::propose::{LEAST_ACCOUNTS, Reason, joined, members as nodes_of};
 use super::rest::{Rest, rests};
 use super::sensitivity::{CHANGES, Changed};
 use super::streams::Streams;
-use super::walk::{Group, State};
+use super::walk::{Group, RingConfig, State};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,10 +131,13 @@ pub fn rings(state: &State) -> Vec<Ring> {
     let is_held = |group: &Group| groups.values().flatten().any(|held| std::ptr::eq(*held, group));
     let left = confirmed.iter().copied().filter(|group| group.speaks(newest) && !is_held(group)).collect();
     let taken = out.iter().flat_map(|ring| ring.core.iter().copied()).collect();
-    let rests = rests(state, left, taken, MOST_OF);
+    let rests = rests(state, left, taken, (MOST_OF, RingConfig::default().q));
     out.extend(rests.into_iter().map(|Rest { groups, core, ln_e, gamma_star }| Ring {
         ln_e,
         gamma_star,
+        // What else is asked is asked of these accounts, not of those that other rings have; and whether the whole group stands under changes says nothing of them.
+        frozen: core.clone(),
+        changes: Vec::new(),
         ..ring(state, &groups, core)
     }));
     out.extend(state.texts.under_test.iter().filter_map(persistent));
