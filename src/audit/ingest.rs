@@ -14,7 +14,6 @@ use crate::store::postings::{self, Posting};
 use crate::store::tables::{self, Cell, TableWriter};
 use crate::store::tiers::first_merged;
 use crate::store::{NewNight, Store};
-use crate::stored::Actor;
 use crate::stored::fields::{FieldWriter, written};
 use crate::stored::view::KnownKeys;
 use crate::text;
@@ -158,7 +157,6 @@ pub(crate) struct Ingest<'a> {
     known: KnownKeys,
     model: &'a Model,
     account_key: &'a [u8; 32],
-    actor: Actor,
     first_prompt: u32,
     first_system: u32,
     first_account: u32,
@@ -201,7 +199,7 @@ impl<'a> Ingest<'a> {
         store: &Store,
         night: &mut NewNight,
         model: &'a Model,
-        (account_key, actor): (&'a [u8; 32], Actor),
+        account_key: &'a [u8; 32],
         printer: Printer,
     ) -> Result<Self> {
         let last = store.nights().last();
@@ -223,7 +221,6 @@ impl<'a> Ingest<'a> {
             known: KnownKeys::open(store)?,
             model,
             account_key,
-            actor,
             first_prompt: last.map_or(0, |n| n.first_prompt + n.prompts),
             first_system: last.map_or(0, |n| n.first_system + n.systems),
             first_account: last.map_or(0, |n| n.first_account + n.accounts),
@@ -322,8 +319,7 @@ impl<'a> Ingest<'a> {
         }
         let prompt = self.prompt(&mut row, &mut fresh.prompts)?;
         let system = self.system(&row, &mut fresh.systems)?;
-        let name = self.actor.of_exchange(&row.exchange.account, row.exchange.end_user.as_deref());
-        let account = AccountId::derive(self.account_key, &name);
+        let account = AccountId::derive(self.account_key, &row.exchange.account);
         let next = self.first_account + self.new_accounts.len() as u32;
         let account = *self.account_of.entry(account).or_insert_with(|| {
             self.new_accounts.push(account);

@@ -36,7 +36,7 @@ use crate::store::{Mapped, NewNight, Store, Writer};
 use crate::stored::known::Records;
 use crate::stored::standing::{self, Standings, family_key};
 use crate::stored::view::{self, View};
-use crate::stored::{AuditConfig, Progress, calibration, check_actor, check_identity, rule, totals};
+use crate::stored::{AuditConfig, Progress, calibration, check_identity, rule, totals};
 use crate::stored::{objects, registry, rings};
 use crate::text::winnow::Printer;
 use families::Families;
@@ -88,7 +88,6 @@ pub fn audit(
         progress.note(&told);
     }
     check_identity(&writer.store, Some(key), model)?;
-    let actor = check_actor(&writer.store, config.actor)?;
     let mut config = config.clone();
     config.fragments.known.extend(registry::sources(&registry::entries(&writer.store)?));
     let config = &config;
@@ -101,7 +100,7 @@ pub fn audit(
         &writer.store,
         &mut night,
         model,
-        (key.bytes(), actor),
+        key.bytes(),
         crate::stored::fragment::printer(&key.naming_key()),
     )?;
     let mut quarantine = Quarantine::new(quarantine, config.keep_bad_rows, config.max_quarantine_rows);
@@ -300,7 +299,6 @@ fn identity(key: &AccountKey, model: &Model, config: &AuditConfig) -> Vec<(&'sta
         ("model_name", config.model_name.clone()),
         ("dimension", model.dim().to_string()),
         ("seed", config.seed.to_string()),
-        ("actor", config.actor.unwrap_or_default().name().to_owned()),
     ]
 }
 

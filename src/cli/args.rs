@@ -150,10 +150,6 @@ pub(crate) struct Audit {
     /// holds more than a text, and a map without any of the three adds fields to a schema that is known
     #[arg(long, value_name = "FIELD=PATH,…")]
     pub(crate) map: Option<String>,
-    /// Who counts as one in families and rings: the account that is billed, or the end user that it names (as one of that account). Behind a gateway
-    /// stand many people; a store keeps what its first night was given [default: account]
-    #[arg(long, value_name = "WHO")]
-    pub(crate) actor: Option<String>,
     /// Account of rows that name none; without it they are bad rows
     #[arg(long, value_name = "NAME")]
     pub(crate) default_account: Option<String>,

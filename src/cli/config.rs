@@ -13,7 +13,7 @@ use crate::store::custody::{Act, ActInput};
 use crate::store::files::{digest_file, read_bounded};
 use crate::store::input::Input;
 use crate::store::key::AccountKey;
-use crate::stored::{Actor, AuditConfig, FragmentConfig, KnownSource, KnownWhat};
+use crate::stored::{AuditConfig, FragmentConfig, KnownSource, KnownWhat};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,6 @@ struct Settings {
     map: Option<ColumnMap>,
     default_account: Option<String>,
     default_time: Option<String>,
-    actor: Option<String>,
     max_bad_share: Option<f64>,
     keep_bad_rows: Option<bool>,
     max_quarantine_rows: Option<u64>,
@@ -159,11 +158,9 @@ pub(crate) fn audit(args: &Audit) -> Result<AuditConfig> {
         known.extend(known_sources(path)?);
     }
     let starts = args.day_starts.as_deref().or(file.day_starts.as_deref()).map(day_starts).transpose()?;
-    let actor = args.actor.as_deref().or(file.actor.as_deref()).map(str::parse).transpose()?;
     let nights = args.fragment_nights.or(file.fragment_nights).unwrap_or(default.fragments.nights);
     let accounts = args.fragment_accounts.or(file.fragment_accounts).unwrap_or(default.fragments.least_accounts);
     let mut config = AuditConfig {
-        actor,
         rings: starts.map(|day_starts| RingConfig { day_starts, ..RingConfig::default() }),
         fragments: FragmentConfig {
             least_accounts: accounts.max(2),
@@ -211,7 +208,6 @@ fn act(args: &Audit, file: &Settings, config: &AuditConfig) -> Result<Act> {
     value("threshold", config.threshold.map(|threshold| threshold.to_string()).as_deref());
     value("map", config.log.map.as_ref().map(ToString::to_string).as_deref());
     value("default-time", args.default_time.as_deref().or(file.default_time.as_deref()));
-    value("actor", config.actor.map(Actor::name));
     value("day-starts", args.day_starts.as_deref().or(file.day_starts.as_deref()));
     // These are told of and not kept: a name of an account, and what is no flag. A replay then says that it cannot be.
     value("default-account", config.log.default_account.as_ref().map(|_| "not kept"));

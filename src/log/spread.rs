@@ -64,8 +64,10 @@ fn open(name: &str, value: &Value) -> Value {
         return value.clone();
     }
     let held = unpacked(value.clone());
+    // Blocks of which one is text: what somebody typed as others must not go unread.
     let block = |item: &Value| item.get("type").or_else(|| item.get("text")).is_some_and(Value::is_string);
-    let blocks = held.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(block));
+    let text = |item: &Value| item.get("text").is_some_and(Value::is_string);
+    let blocks = held.as_array().is_some_and(|items| items.iter().all(block) && items.iter().any(text));
     if last == "content" && !blocks { value.clone() } else { held }
 }
 

@@ -18,7 +18,7 @@ use crate::stored::rows::{by_system, exchange_ids, system_texts};
 use crate::stored::standing::{Standing, Standings, accounts_of, add, count_one, family_key, level_of};
 use crate::stored::totals;
 use crate::stored::view::{Row, View};
-use crate::stored::{Actor, AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
+use crate::stored::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
 use arrow_array::cast::AsArray;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -442,7 +442,6 @@ fn parameters(
         fragment_run: (crate::text::winnow::GRAM + crate::text::winnow::WINDOW - 1) as u64,
         seed: recorded["seed"].as_u64().unwrap_or(config.seed),
         batch_rows: recorded["batch_rows"].as_u64().unwrap_or(config.log.batch_rows as u64),
-        actor: Actor::of(store)?.name().into(),
         account_key_commitment: digest(&meta("key_commitment")?),
     };
     Ok((parameters, notes))

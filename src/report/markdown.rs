@@ -118,7 +118,6 @@ pub fn write(report: &Report) -> String {
         ("nights over which fragments are counted", grouped(p.fragment_nights)),
         ("nights whose prompts in no family were compared with", p.compared()),
         ("bytes of a shared run that are certain to be found", grouped(p.fragment_run)),
-        ("accounts are", p.actors().to_owned()),
         ("seed", p.seed.to_string()),
     ];
     pairs(&mut out, "Parameters", ["name", "value"], parameters.map(|(name, value)| (name.into(), value)));

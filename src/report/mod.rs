@@ -136,22 +136,11 @@ pub struct Parameters {
     pub seed: u64,
     /// Rows held in memory at a time.
     pub batch_rows: u64,
-    /// Who counts as one: `account`, or `end-user` for the end users that accounts name.
-    pub actor: String,
     /// Commitment to the key of the account pseudonyms; the key itself lies outside the store.
     pub account_key_commitment: Digest,
 }
 
 impl Parameters {
-    /// Who counts as one, as people read it.
-    pub(crate) fn actors(&self) -> &'static str {
-        if self.actor == "end-user" {
-            "the end users that accounts name, and accounts that name none"
-        } else {
-            "whoever is billed"
-        }
-    }
-
     /// The nights whose single prompts were compared with, as people read it.
     pub(crate) fn compared(&self) -> String {
         if self.compared_nights == 0 { "all".into() } else { escape::grouped(self.compared_nights) }

@@ -88,7 +88,6 @@ pub const STEPS: &[Replayable] = &[Replayable {
         "map",
         "default-time",
         "day-starts",
-        "actor",
     ],
     files: &["known"],
     named: &[],

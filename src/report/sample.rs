@@ -459,7 +459,6 @@ pub(crate) fn sample() -> Report {
             fragment_run: 60,
             seed: 7,
             batch_rows: 65_536,
-            actor: "account".into(),
             account_key_commitment: Digest::of(b"key"),
         },
         counts: Counts {

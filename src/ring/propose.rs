@@ -78,13 +78,10 @@ pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, today: &[Choice], n
     let close = joined(&rare(recent), n_accounts, 2);
     // Of today alone, so that nothing else proposes whoever shares one text.
     let loose = joined(&rare(today), n_accounts, 1);
-    let wide = Quality::constant_potts(&loose.1, DENSITIES[0]);
-    let of_close: Vec<(Reason, &(Vec<u32>, Graph), Quality)> =
-        qualities(&close.1).into_iter().map(|quality| (Reason::Community, &close, quality)).collect();
     // Communities stand in front, since they are few; loose parts are many, and a bound falls on them first.
-    let mut groups = parts(&of_close);
+    let mut groups = parts(Reason::Community, &close, &qualities(&close.1));
     groups.append(&mut out);
-    let mut wide = parts(&[(Reason::Loose, &loose, wide)]);
+    let mut wide = parts(Reason::Loose, &loose, &[Quality::constant_potts(&loose.1, DENSITIES[0])]);
     wide.retain(|group| group.accounts.len() <= MOST_LOOSE);
     groups.append(&mut wide);
     let mut seen = HashSet::new();
@@ -94,14 +91,12 @@ pub fn propose(recent: &[Choice], met: &dyn Fn(u64) -> bool, today: &[Choice], n
     Proposals { groups, cut }
 }
 
-/// The parts of graphs, each with why it is proposed, which accounts its nodes are, and by which quality it is cut.
-fn parts(graphs: &[(Reason, &(Vec<u32>, Graph), Quality)]) -> Vec<Proposal> {
-    let parts = graphs.par_iter().flat_map_iter(|(reason, (accounts, graph), quality)| {
-        let of_nodes = |nodes: Vec<u32>| nodes.into_iter().map(|node| accounts[node as usize]).collect();
-        let nodes = members(&communities(graph, quality)).into_iter();
-        nodes.map(move |nodes| Proposal { reason: *reason, accounts: of_nodes(nodes) })
-    });
-    parts.filter(|group| group.accounts.len() >= LEAST_ACCOUNTS).collect()
+/// The parts of a graph under each of some qualities, as accounts, proposed for a reason.
+fn parts(reason: Reason, (accounts, graph): &(Vec<u32>, Graph), qualities: &[Quality]) -> Vec<Proposal> {
+    let nodes = qualities.par_iter().flat_map_iter(|quality| members(&communities(graph, quality)));
+    let parts = nodes.map(|nodes| nodes.into_iter().map(|node| accounts[node as usize]).collect());
+    let enough = parts.filter(|accounts: &Vec<u32>| accounts.len() >= LEAST_ACCOUNTS);
+    enough.map(|accounts| Proposal { reason, accounts }).collect()
 }
 
 /// The accounts of each family that joins accounts to each other.

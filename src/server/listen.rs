@@ -129,10 +129,16 @@ async fn serve(state: Arc<State>, listener: TcpListener, tls: Option<Tls>, stop:
     state.tell_of_itself("info", "started", &json!({ "version": env!("CARGO_PKG_VERSION") }));
     let mut refused = false;
     let looking = tokio::spawn(async move {
+        let mut making = tokio::task::spawn_blocking(|| ());
         loop {
             tokio::time::sleep(LOOK).await;
             let state = Arc::clone(&looks);
-            let _ = tokio::task::spawn_blocking(move || (state.let_go(), state.make_ready())).await;
+            let _ = tokio::task::spawn_blocking(move || state.let_go()).await;
+            // What takes long does not keep the desk from letting go of what was forgotten.
+            if making.is_finished() {
+                let state = Arc::clone(&looks);
+                making = tokio::task::spawn_blocking(move || state.make_ready());
+            }
         }
     });
     tokio::pin!(stop);

@@ -9,55 +9,6 @@ use crate::log::LogConfig;
 use crate::ring::RingConfig;
 use crate::store::Store;
 use crate::store::custody::Act;
-use std::borrow::Cow;
-use std::str::FromStr;
-
-/// Who acts: whose exchanges are counted together in families and rings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Actor {
-    /// The identity that is billed.
-    #[default]
-    Account,
-    /// The end user that an account names, as one of that account; the account itself where it names none.
-    EndUser,
-}
-
-impl Actor {
-    /// What it is called in settings and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::EndUser => "end-user",
-        }
-    }
-
-    /// Who acts in a store: what its first night was given.
-    /// # Errors
-    /// `Store` when the catalog cannot be read.
-    pub fn of(store: &Store) -> Result<Self> {
-        let is_end_user = store.catalog().meta("actor")?.as_deref() == Some(Self::EndUser.name());
-        Ok(if is_end_user { Self::EndUser } else { Self::Account })
-    }
-
-    /// The name under which an exchange counts: `ACCOUNT/USER` for an end user.
-    #[must_use]
-    pub fn of_exchange<'a>(self, account: &'a str, end_user: Option<&str>) -> Cow<'a, str> {
-        match end_user.filter(|_| self == Self::EndUser) {
-            Some(user) => format!("{account}/{user}").into(),
-            None => account.into(),
-        }
-    }
-}
-
-impl FromStr for Actor {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let found = [Self::Account, Self::EndUser].into_iter().find(|actor| actor.name() == text);
-        found.ok_or_else(|| Error::new(ErrorKind::Config, format!("expected account or end-user, got {text:?}")))
-    }
-}
 
 /// How a night is audited.
 #[derive(Clone, Debug)]
@@ -82,8 +33,6 @@ pub struct AuditConfig {
     pub compared_nights: u32,
     /// How fragments are looked for.
     pub fragments: FragmentConfig,
-    /// Who acts; none for as the store has it.
-    pub actor: Option<Actor>,
     /// How groups of accounts are chosen; none for as they were chosen before.
     pub rings: Option<RingConfig>,
     /// What the model is called in reports.
@@ -107,7 +56,6 @@ impl Default for AuditConfig {
             threshold: None,
             compared_nights: 28,
             fragments: FragmentConfig::default(),
-            actor: None,
             rings: None,
             model_name: "shipped".into(),
             holder: "another stillhunt".into(),

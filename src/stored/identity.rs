@@ -1,6 +1,5 @@
 //! Which model and key made a store.
 
-use super::config::Actor;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
@@ -22,18 +21,6 @@ pub fn check_identity(store: &Store, key: Option<&AccountKey>, model: &Model) ->
             .hint("give --model the directory of that model, or audit the logs again into a new store"));
     }
     key.map_or(Ok(()), |key| check_key(store, key))
-}
-
-/// Who acts in a store; refuses what another is asked for.
-/// # Errors
-/// `Store`, with the way to mend it.
-pub fn check_actor(store: &Store, asked: Option<Actor>) -> Result<Actor> {
-    let own = Actor::of(store)?;
-    if asked.is_none_or(|asked| asked == own) {
-        return Ok(own);
-    }
-    let message = format!("expected the store's --actor {}, got {}", own.name(), asked.unwrap_or(own).name());
-    Err(Error::new(ErrorKind::Store, message).hint("audit the same logs into another store to see them the other way"))
 }
 
 /// Refuses an account key that the store was not made with.

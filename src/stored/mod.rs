@@ -18,7 +18,7 @@ pub(crate) mod standing;
 pub(crate) mod totals;
 pub(crate) mod view;
 
-pub use config::{Actor, AuditConfig, FragmentConfig, KnownSource, KnownWhat, calibration};
+pub use config::{AuditConfig, FragmentConfig, KnownSource, KnownWhat, calibration};
 pub(crate) use config::{recorded_calibration, recorded_thresholds, rule, rule_of, seed, shipped_calibration};
-pub use identity::{check_actor, check_identity, check_key};
+pub use identity::{check_identity, check_key};
 pub use progress::{Progress, Silent};

@@ -125,39 +125,3 @@ fn a_gateway_is_no_account_that_acts() {
     site.run(&["store", "forget", "--account", "person-21", "--store", "store", "--key", "key"]).ok();
     assert!(site.run(&["registry", "list", "--store", "store"]).ok().out.contains("empty"));
 }
-
-#[test]
-fn people_behind_a_reseller_are_a_ring_where_end_users_count() {
-    let site = Site::new();
-    let nights = nights();
-    let pool: BTreeSet<String> = POOL.map(|member| format!("person-{member}")).collect();
-    let logs: Vec<String> = (0..nights.len()).map(|night| format!("night-{night}.jsonl")).collect();
-    for (log, rows) in logs.iter().zip(&nights) {
-        let resold = |row: &Value| {
-            let mut row = row.clone();
-            if row["account"].as_str().is_some_and(|account| pool.contains(account)) {
-                row["end_user"] = row["account"].clone();
-                row["account"] = json!("reseller");
-            }
-            row
-        };
-        site.log(log, &rows.iter().map(resold).collect::<Vec<Value>>());
-    }
-    let all: Vec<&str> = logs.iter().map(String::as_str).collect();
-    let audit = |store, more: &[&str]| site.run(&[&Site::audit_args(store, &all)[..], more].concat());
-    let listed = |store| site.run(&["ring", "list", "--store", store, "--format", "json"]).ok().json();
-
-    audit("billed", &[]).ok();
-    assert_eq!(listed("billed")["rings"], json!([]), "one account is no ring");
-    audit("store", &["--actor", "end-user"]).ok();
-    let found = exported(&site, "store", &names(&site, &nights));
-    assert!(found.len() >= 28 && found.is_subset(&pool), "{found:?}");
-    let of_name = site.run(&["account", "reseller/person-21", "--store", "store", "--key", "key"]).ok().out;
-    assert!(of_name.contains("ring r"), "{of_name}");
-    // The store keeps what it was given, says so, and is asked nothing else.
-    let report = audit("store", &["--format", "json"]).ok().json();
-    assert_eq!(report["parameters"]["actor"], "end-user");
-    audit("store", &["--actor", "account"]).refused(&["expected the store's --actor end-user, got account"]);
-    audit("billed", &["--actor", "end-user"]).refused(&["expected the store's --actor account, got end-user"]);
-    audit("new", &["--actor", "person"]).refused(&["expected account or end-user, got \"person\""]);
-}

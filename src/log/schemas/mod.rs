@@ -226,11 +226,12 @@ impl Schema {
         let fields = &self.fields;
         for path in fields.request {
             let Some(found) = find(&row, path) else { continue };
-            let list =
-                ["prompt", "prompts", "text"].contains(&path.rsplit('.').next().unwrap_or(path)) && found.is_array();
-            let want = if list { Want::Prompt } else { Want::Body };
-            // Messages are a known form: where none of them is a user's, nobody asked.
-            let free = |text: &mut Option<String>| !body::holds_messages(found) && free_form(path, found, text);
+            let of_prompts = ["prompt", "prompts", "text"].contains(&path.rsplit('.').next().unwrap_or(path));
+            let want = if of_prompts && found.is_array() { Want::Prompt } else { Want::Body };
+            // Messages are a known form: where none of them is a user's, nobody asked. But a text in a field of prompts was asked, though it be typed as messages:
+            // nobody takes himself out of an audit by what he types.
+            let is_asked = (of_prompts && found.is_string()) || !body::holds_messages(found);
+            let free = |text: &mut Option<String>| is_asked && free_form(path, found, text);
             if body::read(found, want, &mut draft) || free(&mut draft.prompt) {
                 draft.origin.from("prompt", *path);
                 break;

@@ -288,7 +288,6 @@ fn parameters(report: &Report) -> String {
             ),
         ),
         ("Nights whose prompts in no family were compared with", p.compared()),
-        ("Accounts are", p.actors().to_owned()),
         ("Seed", p.seed.to_string()),
         ("Rows in memory at a time", grouped(p.batch_rows)),
         (
