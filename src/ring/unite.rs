@@ -5,7 +5,7 @@
 //! them at least half as much as if they were one. What is left are the rings: a greeting that two campaigns use mixes them, their
 //! hundreds of tasks do not. A confirmed group belongs to the ring that holds four fifths of it; one that
 //! spreads over several (a greeting that two campaigns use) belongs to none, and a community without a confirmed group of its own is no ring; what such a group
-//! has beside the rings is one where its evidence is its own ([`super::rest`]).
+//! has beside the rings is one where its evidence is its own (`rest`).
 //! Weakness: two campaigns of one operator with the same accounts are one ring. Guarantee: every ring has a group that was frozen before
 //! the data that confirmed it.
 
