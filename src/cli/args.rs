@@ -437,6 +437,16 @@ pub(crate) enum RingCommand {
         #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
         format: Format,
     },
+    /// Look for rings among the end users of one account, a gateway: read anew from all its days, kept nowhere
+    Behind {
+        /// The account, by pseudonym or (with the key) by name
+        account: String,
+        #[command(flatten)]
+        common: Common,
+        /// text or json
+        #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
+        format: Format,
+    },
     /// Walk through the store's days again and again without their coordination: what share of lists holds a false ring
     Placebo {
         #[command(flatten)]

@@ -6,7 +6,7 @@ use super::format::Format;
 use super::lookups::opened;
 use super::{config, custody, print, threads};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lookup;
+use crate::lookup::{self, EndUsers};
 use crate::report::date_of;
 use crate::report::ring::{Disposition, PastRing, Ring, RingsMeta, verbal, without_words};
 use crate::ring::placebo::{Dealing, Realised};
@@ -72,6 +72,12 @@ fn said(command: &RingCommand) -> Result<()> {
                 "{words}accounts of rings are left out; what the walks confirm is false, or coordination of accounts that are in no ring\n"
             ))
         }
+        RingCommand::Behind { account, common, format } => {
+            threads(common.threads)?;
+            let gateway = config::account(common, account)?;
+            let found = lookup::rings_behind(&Store::open(&common.store)?, &config::model(common)?, gateway)?;
+            if *format == Format::Json { print::json(&behind_page(&found)) } else { print::out(&behind_words(&found)) }
+        }
         RingCommand::Propose { file, common, format } => {
             let bytes = read_bounded(file, LONGEST_LIST)?;
             let text = String::from_utf8_lossy(&bytes);
@@ -91,6 +97,43 @@ fn said(command: &RingCommand) -> Result<()> {
             ))
         }
     }
+}
+
+/// Rings among the end users of an account as JSON has them: those of accounts, with all members.
+fn behind_page(found: &EndUsers) -> serde_json::Value {
+    let mut page = lookup::rings_page(&found.rings, &found.meta, false);
+    page["gateway"] = serde_json::json!(found.gateway);
+    page["end_users"] = found.end_users.into();
+    page["exchanges"] = found.exchanges.into();
+    page["unnamed"] = found.unnamed.into();
+    page["members"] = found.rings.iter().map(|ring| (ring.id.clone(), serde_json::json!(ring.members))).collect();
+    page
+}
+
+/// The same in words.
+fn behind_words(found: &EndUsers) -> String {
+    let mut out = format!(
+        "{} end users behind {}, who stand below in the place of accounts: {} exchanges, of which {} name none\nthe account says itself who its end users are\n\n",
+        found.end_users, found.gateway, found.exchanges, found.unnamed
+    );
+    out += &table(&found.rings, &found.meta);
+    for ring in &found.rings {
+        out += &format!("\nmembers of {}\n{}", ring.id, members(ring));
+    }
+    out
+}
+
+/// The members of a ring, the likeliest first.
+fn members(ring: &Ring) -> String {
+    let mut out = "membership  shared  account\n".to_owned();
+    for member in ring.members.iter().take(30) {
+        let listed = if member.listed { "" } else { "  (level 5% only)" };
+        out += &format!("{:>10.4} {:>7}  {}{listed}\n", member.membership, member.shared, member.account);
+    }
+    if ring.members.len() > 30 {
+        out += &format!("and {} more\n", ring.members.len() - 30);
+    }
+    out
 }
 
 /// What walks without coordination confirmed, in words.
@@ -192,14 +235,7 @@ fn page(ring: &Ring, meta: &RingsMeta) -> String {
         let day = date_of(family.day);
         out += &format!("{day}  {:>8} {:>6}  {}\n", family.accounts, family.of, family.family_id);
     }
-    out += "\nmembership  shared  account\n";
-    for member in ring.members.iter().take(30) {
-        let listed = if member.listed { "" } else { "  (level 5% only)" };
-        out += &format!("{:>10.4} {:>7}  {}{listed}\n", member.membership, member.shared, member.account);
-    }
-    if ring.members.len() > 30 {
-        out += &format!("and {} more (export rings has those of level 1%)\n", ring.members.len() - 30);
-    }
+    out += &format!("\n{}", members(ring));
     out +=
         "\nstreams, each by itself: at least so many times more probable under coordination as modelled than without\n";
     for (stream, log10_e) in &ring.streams {

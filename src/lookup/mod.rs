@@ -24,7 +24,7 @@ pub use opened::{AccountPage, ExchangePage, FamilyPage, Hits, Opened, SharedFrag
 pub use ranking::{After, ListQuery, export_families};
 pub use registry::{Candidate, registry, suggest};
 pub use ring_page::{Moment, RingNight, RingPage, ring_page};
-pub use rings::{chosen_rings, export_rings, past_rings, placebo, rings, rings_page};
+pub use rings::{EndUsers, chosen_rings, export_rings, past_rings, placebo, rings, rings_behind, rings_page};
 pub use saved::saved;
 pub use sharing::Sharer;
 pub use summary::{MOST_FAMILIES, family_exchanges, report};

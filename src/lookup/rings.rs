@@ -22,7 +22,9 @@ use crate::stats::proportion_interval;
 use crate::store::sorted::{Sorted, equal};
 use crate::store::uses::OfAccount;
 use crate::store::{Mapped, Store};
-use crate::stored::rings::{ATTRIBUTES, Event, InCommon, Kind, LINKS, days, events, found, pivot_known_on, pivot_ln_p};
+use crate::stored::rings::{
+    ATTRIBUTES, Behind, Event, Found, InCommon, Kind, LINKS, days, events, found, pivot_known_on, pivot_ln_p,
+};
 use crate::stored::standing::{Standings, level_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,11 +42,6 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         let why = "no night has been read for rings yet".to_owned();
         return Ok((Vec::new(), RingsMeta { why, ..RingsMeta::default() }));
     };
-    let past = kept.past.iter().map(|(past, _)| PastRing {
-        id: called(past.ring.name),
-        last: i64::from(past.last),
-        became: past.became.map(called),
-    });
     // Without rings nothing is asked, and nothing is opened.
     let shown = if kept.rings.is_empty() {
         None
@@ -53,6 +50,16 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
     };
     let out = kept.rings.iter().zip(shown.iter().cycle());
     let out = out.map(|((ring, in_common), shown)| shown.ring(ring, in_common)).collect::<Result<Vec<Ring>>>()?;
+    Ok((out, meta(&kept, &called)))
+}
+
+/// What stands behind a list; `called` names the rings that are none any more.
+fn meta(kept: &Found, called: &dyn Fn([u8; 32]) -> String) -> RingsMeta {
+    let past = kept.past.iter().map(|(past, _)| PastRing {
+        id: called(past.ring.name),
+        last: i64::from(past.last),
+        became: past.became.map(called),
+    });
     let days = kept.days.iter().map(|day| RingDay {
         day: i64::from(day.day),
         accounts: day.accounts,
@@ -80,7 +87,7 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         ),
         (true, _) => String::new(),
     };
-    let meta = RingsMeta {
+    RingsMeta {
         proposed: kept.days.iter().map(|day| day.proposed).sum(),
         tested: kept.days.last().map_or(0, |day| day.tested),
         q: kept.config.q,
@@ -99,8 +106,53 @@ pub fn rings(store: &Store) -> Result<(Vec<Ring>, RingsMeta)> {
         days: days.collect(),
         past: past.collect(),
         late: kept.late,
+    }
+}
+
+/// Rings among the end users of one account, which in all fields stand in the place of accounts.
+#[derive(Debug)]
+pub struct EndUsers {
+    /// The account.
+    pub gateway: AccountId,
+    /// End users that it names.
+    pub end_users: u64,
+    /// Its exchanges.
+    pub exchanges: u64,
+    /// Of these, such as name no end user, and count for nobody.
+    pub unnamed: u64,
+    /// The rings, the surest first. No attribute of an account is asked, and no innocent explanation, so their rung is `chance`.
+    pub rings: Vec<Ring>,
+    /// What stands behind the list.
+    pub meta: RingsMeta,
+}
+
+/// Rings among the end users of `gateway`, found anew from all its days.
+///
+/// * Null, error and freezing are those of [`rings`], with the end users of this account as those who act, among themselves.
+/// # Errors
+/// `Input` when the store has no such account; `Store` when it is damaged.
+pub fn rings_behind(store: &Store, model: &Model, gateway: AccountId) -> Result<EndUsers> {
+    let query = "SELECT account FROM accounts WHERE id = ?1";
+    let number: Option<u32> = store.catalog().all(query, [gateway.to_string()], |row| row.get(0))?.first().copied();
+    let number = number
+        .ok_or_else(|| Error::new(ErrorKind::Input, format!("expected an account of the store, got {gateway}")))?;
+    let Behind { found, names, uses, exchanges, unnamed } = Behind::of(store, model, number)?;
+    let shown = Shown::of(store, names)?;
+    // Numbers of end users may be those of accounts, whose rings have other names.
+    let called = |name: [u8; 32]| called(Digest::of(&[&name[..], gateway.to_string().as_bytes()].concat()).0);
+    let of_one = |(ring, in_common): &(ring::Ring, InCommon)| {
+        let members = &ring.members[..at_level(&ring.members, LEVELS[0])];
+        let of_ring: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
+        let own = uses.iter().filter(|used| of_ring.contains(&used.family));
+        let own = own.filter(|used| members.iter().any(|member| member.account == used.account));
+        let requests = own.map(|used| u64::from(used.requests)).sum();
+        let notes = Vec::new();
+        let shown = shown.ring(ring, in_common)?;
+        Ok(Ring { id: called(ring.name), campaign: called(ring.campaign), requests, notes, ..shown })
     };
-    Ok((out, meta))
+    let rings = found.rings.iter().map(of_one).collect::<Result<Vec<Ring>>>()?;
+    let end_users = shown.names.len() as u64;
+    Ok(EndUsers { gateway, end_users, exchanges, unnamed, rings, meta: meta(&found, &called) })
 }
 
 /// Rings of earlier days that are none any more, as they were on their last day.
@@ -158,7 +210,8 @@ struct Shown<'a> {
     names: BTreeMap<u32, AccountId>,
     standings: Option<Standings>,
     said: Vec<Event>,
-    battery: Battery,
+    /// Innocent explanations; none where they are not asked.
+    battery: Option<Battery>,
     models: BTreeMap<u32, String>,
 }
 
@@ -167,12 +220,18 @@ impl<'a> Shown<'a> {
         store: &'a Store,
         (rings, known): (impl Iterator<Item = &'b ring::Ring>, &BTreeSet<u64>),
     ) -> Result<Self> {
+        let battery = Some(Battery::open(store, known.clone())?);
+        Ok(Self { battery, said: events(store)?, ..Self::of(store, names_of(store, rings)?)? })
+    }
+
+    /// With names of accounts, and nothing that was said.
+    fn of(store: &'a Store, names: BTreeMap<u32, AccountId>) -> Result<Self> {
         Ok(Self {
             store,
-            names: names_of(store, rings)?,
+            names,
             standings: Standings::open_kept(store)?,
-            said: events(store)?,
-            battery: Battery::open(store, known.clone())?,
+            said: Vec::new(),
+            battery: None,
             models: store
                 .catalog()
                 .all("SELECT model, name FROM models", [], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -218,7 +277,8 @@ impl<'a> Shown<'a> {
         let composition = in_common.composition.as_ref();
         let of_composition = composition.and_then(|composition| composition.ln_p);
         let bought = of_composition.is_some_and(|ln_p| log10_e_of(ln_p) >= LEAST_LOG10_E);
-        let provenance = self.battery.answers(ring, (in_common, bought), &on_list, requests);
+        let answers = |battery: &Battery| battery.answers(ring, (in_common, bought), &on_list, requests);
+        let provenance = self.battery.as_ref().map(answers).unwrap_or_default();
         let explained = provenance.iter().any(|answer| answer.explains == Some(true));
         let route = match ring.route {
             ring::Route::CoUse => Route::CoUse,
@@ -227,7 +287,7 @@ impl<'a> Shown<'a> {
         let of_streams = streams((&ring.route, ring.ln_e), in_common, (ring.confirmed, i32::MAX));
         let confirming: Vec<&'static str> =
             of_streams.iter().map(|(name, _)| *name).take(confirmed_by(route)).collect();
-        let registry = provenance[0].explains.is_some();
+        let registry = provenance.first().is_some_and(|answer| answer.explains.is_some());
         let known = Known { streams: &of_streams, confirming: &confirming, explained, registry };
         let (rung, without) = (known.rung(None).unwrap_or(Rung::Chance), known.without_each(&STREAMS));
         let streams = named(&of_streams);

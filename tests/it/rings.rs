@@ -504,3 +504,64 @@ fn a_day_that_goes_on_in_the_next_log_is_read_again_and_an_earlier_one_is_late()
     let after = days("store");
     assert_eq!((of(&after, "day").len(), &after["rings_meta"]["late"]), (4, &json!(41)));
 }
+
+#[test]
+fn end_users_behind_a_gateway_are_found_as_accounts_of_their_own_would_be() {
+    let site = Site::new();
+    // Without the app's customers: five accounts make a fragment, and a gateway is one.
+    let is_app = |row: &Value| row["prompt"].as_str().is_some_and(|text| text.contains("friendly assistant"));
+    let rows: Vec<Value> = nights().into_iter().flatten().filter(|row| !is_app(row)).collect();
+    let behind = |row: &Value| {
+        let mut row = row.clone();
+        row["end_user"] = row["account"].take();
+        row["account"] = json!("gateway");
+        row
+    };
+    let mut of_gateway: Vec<Value> = rows.iter().map(behind).collect();
+    of_gateway.push(row("nobody", "gateway", 5, "a question of nobody in particular"));
+    site.log("own.jsonl", &rows);
+    site.log("gateway.jsonl", &of_gateway);
+    site.run(&Site::audit_args("own", &["own.jsonl"])).ok();
+    let nightly = site.run(&Site::audit_args("store", &["gateway.jsonl"])).ok().json();
+    assert_eq!(nightly["rings"], json!([]), "one account is no ring");
+    let registered = ["registry", "add", "Gate", "gateway", "--kind", "gateway", "--store", "store", "--key", "key"];
+    site.run(&registered).ok();
+
+    let ask = ["ring", "behind", "gateway", "--store", "store", "--key", "key"];
+    let found = site.run(&[&ask[..], &["--format", "json"]].concat()).ok().json();
+    assert_eq!(found, site.run(&[&ask[..], &["--format", "json", "--threads", "1"]].concat()).ok().json());
+    let users = rows.iter().map(|row| row["account"].as_str().expect("a name")).collect::<BTreeSet<&str>>().len();
+    assert_eq!((&found["end_users"], &found["unnamed"]), (&json!(users), &json!(1)), "{found}");
+    assert_eq!(found["exchanges"], rows.len() as u64 + 1);
+    assert_eq!(found["rings_meta"]["valid"], true, "{found}");
+
+    // The same people with accounts of their own are the same ring, with the same evidence: only the order of sums is another.
+    let own = site.run(&["ring", "list", "--store", "own", "--format", "json"]).ok().json();
+    let own_ring = &own["rings"][0];
+    let page = ["ring", own_ring["id"].as_str().expect("a ring"), "--store", "own", "--format", "json"];
+    let members = |members: &Value| -> BTreeSet<String> {
+        let listed = members.as_array().expect("members").iter().filter(|member| member["listed"] == true);
+        listed.map(|member| member["account"].as_str().expect("a name").to_owned()).collect()
+    };
+    let of_own = members(&site.run(&page).ok().json()["members"]);
+    let ring = &found["rings"][0];
+    assert_eq!(found["rings"].as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!(members(&found["members"][ring["id"].as_str().expect("a name")]), of_own);
+    assert!(of_own.len() >= POOL.len() - 1, "{of_own:?}");
+    for same in ["gamma_star", "first_proposed", "confirmed_night", "requests", "accounts"] {
+        assert_eq!(ring[same], own_ring[same], "{same}");
+    }
+    let log10_e = |ring: &Value| ring["log10_e"].as_f64().expect("a number");
+    assert!((log10_e(ring) - log10_e(own_ring)).abs() < 1e-6, "{} {}", log10_e(ring), log10_e(own_ring));
+    let fit = |page: &Value| -> Vec<Value> {
+        let days = page["rings_meta"]["days"].as_array().expect("days").iter();
+        days.map(|day| json!([day["day"], day["accounts"], day["families"]])).collect()
+    };
+    assert_eq!(fit(&found), fit(&own));
+    assert!(ring["provenance"] == json!([]) && ring["id"] != own_ring["id"], "{ring}");
+
+    let words = site.run(&ask).ok().out;
+    assert!(words.contains("who stand below in the place of accounts") && words.contains("Null:"), "{words}");
+    site.run(&["ring", "behind", "a000000000000000000000000", "--store", "store"])
+        .refused(&["expected an account of the store"]);
+}

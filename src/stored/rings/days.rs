@@ -7,11 +7,10 @@ use super::super::view::View;
 use super::neighbourhoods::Neighbourhoods;
 use crate::ids::{Field, Level};
 use crate::ring::{Choice, Day, EVERYWHERE, Requests, Sent};
-use crate::store::Mapped;
 use crate::store::facts::Head;
 use crate::store::postings::{NONE, Posting};
 use crate::store::sorted::equal;
-use crate::store::uses::{Use, Uses};
+use crate::store::uses::Use;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -27,7 +26,9 @@ pub(super) fn day_of(micros: i64, day_starts: i32) -> i32 {
 pub(super) struct Reader<'a> {
     pub(super) view: &'a View,
     pub(super) standings: &'a Standings,
-    pub(super) uses: Vec<Uses<Mapped>>,
+    pub(super) uses: Vec<&'a [Use]>,
+    /// How many of those who act are in a family, where these are not the accounts of the store.
+    pub(super) actors: Option<HashMap<u64, u64>>,
     /// What is innocent, and no evidence.
     pub(super) registered: Registered,
     /// Seconds after midnight UTC at which a day begins.
@@ -174,19 +175,26 @@ impl Reader<'_> {
             let Some(of) = self.standings.head(family_key(Level::Fragment, head)).filter(|of| of.requests > 1) else {
                 continue;
             };
-            if best.is_none_or(|best| (of.accounts, best.family) > (best.accounts, of.family)) {
+            let wider = |best: Head| (self.actors_of(of), best.family) > (self.actors_of(&best), of.family);
+            if best.is_none_or(wider) {
                 best = Some(*of);
             }
         }
         best
     }
 
+    /// Accounts of a family.
+    fn actors_of(&self, head: &Head) -> u64 {
+        let counted = self.actors.as_ref().map(|actors| actors.get(&head.family).copied().unwrap_or_default());
+        counted.unwrap_or(head.accounts)
+    }
+
     /// Uses of a family, of one account or of all.
     fn used(&self, head: &Head, account: Option<u32>) -> impl Iterator<Item = &Use> {
         let (family, from) = (head.family, head.uses_from);
         let own = self.uses.iter().flat_map(move |uses| match account {
-            Some(account) => equal(uses.all(), |used: &Use| (used.family, used.account).cmp(&(family, account))),
-            None => equal(uses.all(), |used: &Use| used.family.cmp(&family)),
+            Some(account) => equal(uses, |used: &Use| (used.family, used.account).cmp(&(family, account))),
+            None => equal(uses, |used: &Use| used.family.cmp(&family)),
         });
         own.filter(move |used| used.night >= from)
     }

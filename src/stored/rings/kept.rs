@@ -91,7 +91,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn of(kept: &Kept) -> Self {
+    pub(super) fn of(kept: &Kept) -> Self {
         let state = &kept.current.real;
         let placebo = kept.current.false_of_tested();
         let planted = &kept.current.planted;

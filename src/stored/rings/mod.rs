@@ -8,6 +8,7 @@
 //! as their families are the same.
 
 mod attributes;
+mod behind;
 mod days;
 mod events;
 mod focus;
@@ -21,9 +22,10 @@ mod subjects;
 mod walk;
 
 pub(crate) use attributes::{ATTRIBUTES, InCommon, LINKS};
+pub(crate) use behind::Behind;
 pub(crate) use events::{Event, Kind, events, say};
 pub(crate) use inputs::Inputs;
-pub(crate) use kept::{forget, found};
+pub(crate) use kept::{Found, forget, found};
 pub(crate) use nights::{Night, nights};
 pub(crate) use pivot::{Pivot, known_on as pivot_known_on, ln_p as pivot_ln_p};
 

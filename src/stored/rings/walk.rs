@@ -16,7 +16,7 @@ use crate::ids::Level;
 use crate::ring::{Day, Subjects};
 use crate::store::postings::{NONE, Posting};
 use crate::store::uses::Uses;
-use crate::store::{Night, Store};
+use crate::store::{Mapped, Night, Store};
 use std::collections::BTreeMap;
 
 /// A day that has fewer than one in so many of the exchanges that are read at once is none.
@@ -55,17 +55,14 @@ pub(super) fn read(
             }
         }
     }
-    // A clock that ran wild for one exchange must not end all days before it.
-    let total: usize = by_day.values().map(Vec::len).sum();
-    by_day.retain(|day, rows| {
-        let counts = newest == Some(*day) || rows.len() * STRAY >= total;
-        kept.late += if counts { 0 } else { rows.len() as u64 };
-        counts
-    });
+    kept.late += drop_strays(&mut by_day, newest);
+    let uses: Vec<Uses<Mapped>> =
+        store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?;
     let reader = Reader {
         view,
         standings,
-        uses: store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>()?,
+        uses: uses.iter().map(Uses::all).collect(),
+        actors: None,
         registered: Registered::of(&registry::entries(store)?, store, view)?,
         day_starts,
     };
@@ -93,6 +90,32 @@ pub(super) fn read(
             is_known || registered.gateways.contains(&choice.account)
         });
     }
+    each_day(&reader, store, (model, texts), by_day, kept, each)
+}
+
+/// Leaves out days that have hardly any of these exchanges, and says how many those were: a clock that ran wild for one exchange must not end all days
+/// before it.
+pub(super) fn drop_strays(by_day: &mut BTreeMap<i32, Vec<Posting>>, newest: Option<i32>) -> u64 {
+    let total: usize = by_day.values().map(Vec::len).sum();
+    let mut late = 0;
+    by_day.retain(|day, rows| {
+        let counts = newest == Some(*day) || rows.len() * STRAY >= total;
+        late += if counts { 0 } else { rows.len() as u64 };
+        counts
+    });
+    late
+}
+
+/// Reads these days, in order.
+pub(super) fn each_day(
+    reader: &Reader<'_>,
+    store: &Store,
+    (model, texts): (&Model, &KnownTexts),
+    by_day: BTreeMap<i32, Vec<Posting>>,
+    kept: &mut Kept,
+    each: &mut Each<'_>,
+) -> Result<()> {
+    let view = reader.view;
     let mut neighbourhoods = Neighbourhoods::open(store)?;
     for (day, postings) in by_day {
         for posting in postings.iter().filter(|posting| posting.model != NONE) {

@@ -184,7 +184,7 @@ fn day(micros: i64) -> i64 {
 }
 
 /// The uses that a commit adds for a family with these requests.
-fn uses<'a>(family: u64, night: u32, rows: impl Iterator<Item = &'a Posting>, out: &mut Vec<Use>) {
+pub(crate) fn uses<'a>(family: u64, night: u32, rows: impl Iterator<Item = &'a Posting>, out: &mut Vec<Use>) {
     let mut rows: Vec<(u32, i64, i64)> = rows.map(|row| (row.account, day(row.time), row.time)).collect();
     rows.sort_unstable();
     out.extend(rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).map(|same| {
