@@ -172,7 +172,7 @@ pub(crate) fn family(args: &Family) -> Result<()> {
     let model = config::model(&args.common)?;
     let store = opened(&args.common.store, args.checked)?;
     let opened = Opened::open(store, &model, &AuditConfig::default())?;
-    let page = opened.family(family_id(&args.family)?)?;
+    let page = opened.family(family_id(&args.family)?, usize::MAX)?;
     if args.format == Format::Json {
         return print::json(&page);
     }

@@ -169,7 +169,7 @@ fn show(args: &ShownRing) -> Result<()> {
     if args.format == Format::Json {
         return print::json(&match is_list {
             true => lookup::rings_page(&rings, &meta, false),
-            false => lookup::ring_page(&store, &rings, &meta)?,
+            false => lookup::ring_page(&store, &rings, &meta, usize::MAX)?,
         });
     }
     print::out(&if is_list { table(&rings, &meta) } else { page(&rings[0], &meta) })

@@ -6,7 +6,7 @@ use super::ranking::{ListQuery, Ranking};
 use super::registry::{Candidate, suggest_of};
 use super::rings::{rings_of_account, rings_of_family};
 use super::sharing::{Sharer, hours, sharers};
-use super::summary::{One, one, report_of};
+use super::summary::{Accounts, One, one, report_of, standing_of};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::Scanner;
@@ -30,6 +30,7 @@ use crate::text::{self, Grams};
 use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -120,8 +121,10 @@ pub struct FamilyPage {
     pub schema: u32,
     /// What a report says of it.
     pub family: Family,
-    /// Accounts, most requests first.
+    /// Accounts, most requests first: as many as were asked for.
     pub members: Vec<FamilyAccount>,
+    /// How many more it has.
+    pub members_left_out: u64,
     /// Rings that shared it.
     pub rings: Vec<RingOf>,
     /// Some exchanges, spread over its time.
@@ -504,22 +507,13 @@ impl<'a> Opened<'a> {
         Err(Error::new(ErrorKind::Store, format!("night {night} has no row {row}")).hint("run: stillhunt store verify"))
     }
 
-    /// A family with its accounts.
+    /// A family with its first accounts, `most` of them.
     /// # Errors
     /// `Input` when the store has no family of this name.
-    pub fn family(&self, id: FamilyId) -> Result<FamilyPage> {
+    pub fn family(&self, id: FamilyId, most: usize) -> Result<FamilyPage> {
         let One { family, accounts, rows: members } =
             one(&self.store, &self.view, id)?.ok_or_else(|| unknown_family(id))?;
-        let mut listed = accounts
-            .into_iter()
-            .map(|(account, (requests, first, last))| {
-                let account = self.account_id(account)?;
-                Ok(FamilyAccount { account, requests, first_seen: moment(first), last_seen: moment(last) })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        listed.sort_by(|a, b| {
-            b.requests.cmp(&a.requests).then(a.first_seen.cmp(&b.first_seen)).then(a.account.cmp(&b.account))
-        });
+        let (listed, members_left_out) = self.listed(accounts, None, most)?;
         let step = members.len().div_ceil(SHOWN).max(1);
         let shown: Vec<_> = members.iter().step_by(step).collect();
         let ids = exchange_ids(&self.store, &shown.iter().map(|m| (m.night, m.posting.row)).collect::<Vec<_>>())?;
@@ -536,7 +530,45 @@ impl<'a> Opened<'a> {
             })
             .collect::<Result<_>>()?;
         let rings = rings_of_family(&self.store, family.id)?;
-        Ok(FamilyPage { schema: 1, family, members: listed, rings, exchanges })
+        Ok(FamilyPage { schema: 1, family, members: listed, members_left_out, rings, exchanges })
+    }
+
+    /// Accounts of a family, most requests first: `most` of those behind an account of it, or of all; and how many come after them.
+    /// # Errors
+    /// `Input` when the store has no family of this name, or the family no such account.
+    pub fn family_accounts(
+        &self,
+        id: FamilyId,
+        after: Option<AccountId>,
+        most: usize,
+    ) -> Result<(Vec<FamilyAccount>, u64)> {
+        let (_, accounts) = standing_of(&self.store, &self.view, id)?.ok_or_else(|| unknown_family(id))?;
+        self.listed(accounts, after, most)
+    }
+
+    /// The same of accounts by number. Names are looked up only of those that are listed.
+    fn listed(&self, accounts: Accounts, after: Option<AccountId>, most: usize) -> Result<(Vec<FamilyAccount>, u64)> {
+        let mut order: Vec<(u32, (u64, i64, i64))> = accounts.into_iter().collect();
+        order.sort_by_key(|&(account, (requests, first, _))| (Reverse(requests), first, account));
+        let from = match after {
+            None => 0,
+            Some(after) => {
+                let number = self.account_number(after)?;
+                let at = order.iter().position(|&(account, _)| account == number);
+                let unknown = || {
+                    Error::new(ErrorKind::Input, format!("expected an account of the family, got {after}"))
+                        .hint("begin the list anew: the family may have changed")
+                };
+                1 + at.ok_or_else(unknown)?
+            }
+        };
+        let left_out = order.len().saturating_sub(from.saturating_add(most)) as u64;
+        let of_one = |&(account, (requests, first, last)): &(u32, (u64, i64, i64))| {
+            let account = self.account_id(account)?;
+            Ok(FamilyAccount { account, requests, first_seen: moment(first), last_seen: moment(last) })
+        };
+        let listed = order[from..].iter().take(most).map(of_one).collect::<Result<_>>()?;
+        Ok((listed, left_out))
     }
 
     /// The text by which an exchange is a member: its prompt, or the turn or system prompt that holds the fragment.

@@ -44,34 +44,49 @@ pub struct RingPage<'a> {
     pub rings: &'a [Ring],
     /// What stands behind the list of rings.
     pub rings_meta: &'a RingsMeta,
-    /// Its members, the likeliest first.
+    /// Its members, the likeliest first: as many as were asked for.
     pub members: &'a [RingMember],
+    /// How many more it has.
+    pub members_left_out: u64,
     /// Which of the first 60 members used which of the first 60 families on the day on which they were new: places in both lists.
-    pub uses: &'a [(u8, u8)],
+    pub uses: Vec<(u8, u8)>,
     /// What it had on each night, oldest first; nights of which nothing is known are left out.
     pub by_night: Vec<RingNight>,
-    /// Who used what when, in the order of time; days are those of UTC.
+    /// Who of these members used what when, in the order of time; days are those of UTC.
     pub moments: Vec<Moment>,
     /// How many of them were cut.
     pub moments_left_out: u64,
 }
 
-/// The page of the first of these rings.
+/// The page of the first of these rings, with its first members, `most` of them.
 /// # Errors
 /// `Store` when the store is damaged.
-pub fn ring_page(store: &Store, rings: &[Ring], meta: &RingsMeta) -> Result<serde_json::Value> {
+pub fn ring_page(store: &Store, rings: &[Ring], meta: &RingsMeta, most: usize) -> Result<serde_json::Value> {
     let kept = found(store)?.unwrap_or_default();
     let current = kept.rings.iter().map(|(ring, in_common)| (ring, in_common));
     let past = kept.past.iter().map(|(past, in_common)| (&past.ring, in_common));
     let shown = rings.first();
     let of = current.chain(past).find(|(ring, _)| shown.is_some_and(|shown| shown.id == called(ring.name)));
+    let all = shown.map_or(&[][..], |ring| &ring.members);
+    let members = &all[..all.len().min(most)];
     let (by_night, (moments, moments_left_out)) = match (of, shown) {
-        (Some((ring, in_common)), Some(shown)) => (by_night(store, ring, in_common)?, moments(store, ring, shown)?),
+        (Some((ring, in_common)), Some(shown)) => {
+            (by_night(store, ring, in_common)?, moments(store, ring, (shown, members))?)
+        }
         _ => Default::default(),
     };
-    let members = shown.map_or(&[][..], |ring| &ring.members);
-    let uses = shown.map_or(&[][..], |ring| &ring.uses);
-    let page = RingPage { schema: 1, rings, rings_meta: meta, members, uses, by_night, moments, moments_left_out };
+    let uses = shown.into_iter().flat_map(|ring| &ring.uses).filter(|(member, _)| usize::from(*member) < members.len());
+    let page = RingPage {
+        schema: 1,
+        rings,
+        rings_meta: meta,
+        members,
+        members_left_out: (all.len() - members.len()) as u64,
+        uses: uses.copied().collect(),
+        by_night,
+        moments,
+        moments_left_out,
+    };
     Ok(serde_json::json!(page))
 }
 
@@ -88,10 +103,10 @@ fn by_night(store: &Store, ring: &ring::Ring, in_common: &InCommon) -> Result<Ve
     Ok(nights(store)?.get(&ring.name).map(|nights| nights.iter().map(of_night).collect()).unwrap_or_default())
 }
 
-/// Who used what when, and how many such uses are left out.
-fn moments(store: &Store, ring: &ring::Ring, shown: &Ring) -> Result<(Vec<Moment>, u64)> {
+/// Who of these members used what when, and how many such uses are left out.
+fn moments(store: &Store, ring: &ring::Ring, (shown, members): (&Ring, &[RingMember])) -> Result<(Vec<Moment>, u64)> {
     let names = names_of(store, std::iter::once(ring))?;
-    let members: HashMap<AccountId, u32> = shown.members.iter().map(|member| member.account).zip(0..).collect();
+    let members: HashMap<AccountId, u32> = members.iter().map(|member| member.account).zip(0..).collect();
     let accounts: HashMap<u32, u32> =
         names.iter().filter_map(|(number, name)| Some((*number, *members.get(name)?))).collect();
     let mut places: HashMap<FamilyId, u32> = HashMap::new();

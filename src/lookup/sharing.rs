@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::ids::AccountId;
 use crate::store::Store;
 use crate::store::facts::Head;
-use crate::stored::standing::accounts_of;
+use crate::stored::standing::AllUses;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -34,9 +34,9 @@ pub struct Sharer {
 pub(super) fn sharers<'h>(store: &Store, own: u32, heads: impl Iterator<Item = &'h Head>) -> Result<Vec<(u32, u64)>> {
     let mut few: Vec<&Head> = heads.filter(|head| (2..=FEW).contains(&head.accounts)).collect();
     few.sort_by_key(|head| (head.accounts, head.family));
-    let mut shared: BTreeMap<u32, u64> = BTreeMap::new();
+    let (uses, mut shared): (_, BTreeMap<u32, u64>) = (AllUses::open(store)?, BTreeMap::new());
     for head in few.into_iter().take(COMPARED) {
-        for account in accounts_of(store, head)?.into_keys().filter(|&account| account != own) {
+        for account in uses.accounts_of(head).into_keys().filter(|&account| account != own) {
             *shared.entry(account).or_default() += 1;
         }
     }

@@ -15,7 +15,7 @@ use crate::store::{Store, tables};
 use crate::stored::fragment_families::{fragment_family_of, template_of, template_with_values};
 use crate::stored::known::SINGLE;
 use crate::stored::rows::{by_system, exchange_ids, system_texts};
-use crate::stored::standing::{Standing, Standings, accounts_of, add, count_one, family_key, level_of};
+use crate::stored::standing::{AllUses, Standing, Standings, add, count_one, family_key, level_of};
 use crate::stored::totals;
 use crate::stored::view::{Row, View};
 use crate::stored::{AuditConfig, calibration, recorded_calibration, recorded_thresholds, rule};
@@ -161,11 +161,13 @@ fn fixed(text: &str) -> Template {
     Template { parts: vec![Part::Text(text.to_owned())], slots: Vec::new(), members: 1 }
 }
 
+/// Accounts of a family, by number: requests, first and last moment.
+pub(crate) type Accounts = BTreeMap<u32, (u64, i64, i64)>;
+
 /// One family, described.
 pub(crate) struct One {
     pub(crate) family: Family,
-    /// Its accounts: requests, first and last moment.
-    pub(crate) accounts: BTreeMap<u32, (u64, i64, i64)>,
+    pub(crate) accounts: Accounts,
     /// Requests in order of time: of all of its texts, or of some thousands, evenly chosen.
     pub(crate) rows: Vec<Row>,
 }
@@ -209,35 +211,38 @@ fn rows_of(view: &View, level: Level, number: u32, most: usize) -> Vec<Row> {
     rows
 }
 
-/// One family; `None` where the store has none of this name.
-pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One>> {
+/// How a family stands under this name, and its accounts; `None` where the store has none of this name.
+pub(crate) fn standing_of(store: &Store, view: &View, id: FamilyId) -> Result<Option<(Standing, Accounts)>> {
     let Some(key) = key_of(store, view, id)? else { return Ok(None) };
     let (level, number, name) = described_as(view, key, id);
-    let rows = |most: usize| rows_of(view, level, number, most);
     let standings = Standings::open_kept(store)?;
     let kept = standings.as_ref().and_then(|kept| kept.of(family_key(level, number)));
     let (standing, accounts) = match kept {
         Some(standing) => {
-            let accounts = accounts_of(store, &standing.head)?;
+            let accounts = AllUses::open(store)?.accounts_of(&standing.head);
             (standing, accounts)
         }
         None => {
-            let rows = rows(usize::MAX);
+            let rows = rows_of(view, level, number, usize::MAX);
             let mut accounts = BTreeMap::new();
             rows.iter()
                 .for_each(|row| add(&mut accounts, row.posting.account, (1, row.posting.time, row.posting.time)));
             (count_one(store, view, (level, number, name), &rows), accounts)
         }
     };
-    if standing.head.requests < 2 {
-        return Ok(None);
-    }
+    Ok((standing.head.requests >= 2).then_some((standing, accounts)))
+}
+
+/// One family; `None` where the store has none of this name.
+pub(crate) fn one(store: &Store, view: &View, id: FamilyId) -> Result<Option<One>> {
+    let Some((standing, accounts)) = standing_of(store, view, id)? else { return Ok(None) };
+    let (level, number) = level_of(standing.head.family);
     let mut described = Describe { store, view, about: &About::of(store)?, with_values: true }.all(&[standing])?.pop();
     if let Some(family) = described.as_mut().filter(|_| level != id.level) {
         (family.id, family.level) = (id, id.level);
         (family.within, family.smallest_similarity) = (None, Some(1.0));
     }
-    Ok(described.map(|family| One { family, accounts, rows: rows(MOST_ASKED) }))
+    Ok(described.map(|family| One { family, accounts, rows: rows_of(view, level, number, MOST_ASKED) }))
 }
 
 /// The leading prompt, or the system prompt, of a family by its name. A merged family's name leads to the one it joined.

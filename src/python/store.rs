@@ -106,7 +106,7 @@ impl Store {
 
     /// One family with its accounts, as JSON.
     fn family(&self, py: Python<'_>, id: String) -> PyResult<String> {
-        let found = work(py, None, |_| json(&self.opened().family(crate::cli::family_id(&id)?)?));
+        let found = work(py, None, |_| json(&self.opened().family(crate::cli::family_id(&id)?, usize::MAX)?));
         Ok(found?.0)
     }
 

@@ -5,6 +5,7 @@
 //! made whole in memory, exports apart. Guarantee: no handler sends what did not pass the reader.
 
 use super::access::Access;
+use super::bound;
 use super::desk::{Held, MOST_FAMILIES};
 use super::fault::Fault;
 use super::given::Given;
@@ -79,6 +80,13 @@ impl Reply {
     }
 }
 
+/// Accounts that the page of a family or of a ring has; a list of their own has the others.
+const MOST_MEMBERS: usize = 200;
+/// Families of each ring in a list of rings, as many as are drawn; the page of a ring has them all.
+const MOST_OF_RING: usize = 60;
+/// Rings of a night's report; the list of rings has them all.
+const MOST_RINGS: usize = 100;
+
 /// Refuses who has not said what texts are wanted for.
 fn purposed(asked: &Asked, why: &str) -> Result<(), Fault> {
     if asked.reader.purposed {
@@ -121,6 +129,11 @@ fn missing(error: Error) -> Fault {
     if error.kind() == ErrorKind::Input { Fault::unknown(error.to_string()) } else { error.into() }
 }
 
+/// The cursor of a list that has changed.
+fn gone() -> Fault {
+    Fault::unknown("expected the cursor that the page before gave; it names nothing of this list any more")
+}
+
 fn unknown(what: &str, id: &str) -> Fault {
     Fault::unknown(format!("expected {what} of the store, got {id:?}"))
 }
@@ -136,6 +149,8 @@ pub(super) fn tonight(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
         page[list].as_array_mut().into_iter().for_each(|list| list.truncate(most.min(MOST_FAMILIES)));
     }
     asked.reader.report(&mut page);
+    bound::first(&mut page, "rings", MOST_RINGS);
+    bound::each(&mut page, "rings", |ring| bound::first(ring, "families", MOST_OF_RING));
     Ok(Reply::json(page).with(asked.read("tonight".into())))
 }
 
@@ -156,11 +171,21 @@ fn changed(report: &Report) -> Value {
     })
 }
 
-pub(super) fn nights(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
+pub(super) fn nights(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let report = held.report()?;
+    let (nights, next) = newest_first(&report.nights, asked, |night| u64::from(night.night));
     Ok(Reply::json(json!({
-        "schema": 1, "night": held.night, "digest": held.digest, "nights": report.nights, "store": report.store,
+        "schema": 1, "night": held.night, "digest": held.digest, "nights": nights, "store": report.store, "next": next,
     })))
+}
+
+/// A page of a list that grows at its end, the newest first, from before the cursor on; and the cursor of the page behind it.
+fn newest_first<'a, T>(rows: &'a [T], asked: &Asked, number: impl Fn(&T) -> u64) -> (Vec<&'a T>, Option<u64>) {
+    let before = asked.given.number("cursor").unwrap_or(u64::MAX);
+    let mut rest = rows.iter().rev().skip_while(|row| number(row) >= before);
+    let page: Vec<&T> = rest.by_ref().take(asked.limit()).collect();
+    let next = rest.next().and(page.last()).map(|last| number(last));
+    (page, next)
 }
 
 /// Nights, both included, where one end or both are given.
@@ -216,7 +241,7 @@ pub(super) fn families(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
 
 pub(super) fn family(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let id = asked.given.family("id").ok_or_else(|| Fault::unknown("expected the name of a family"))?;
-    let found = held.opened.family(id).map_err(missing)?;
+    let found = held.opened.family(id, MOST_MEMBERS).map_err(missing)?;
     // To a viewer a small family is as unknown as one that is not there.
     if !asked.reader.is_told_of(found.family.accounts) {
         return Err(unknown("a family", &id.to_string()));
@@ -228,6 +253,15 @@ pub(super) fn family(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
         purposed(asked, "texts in full length are read for something")?;
     }
     Ok(Reply { whole, ..Reply::json(page) }.with(asked.read(format!("family {id}"))))
+}
+
+pub(super) fn family_accounts(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let id = asked.given.family("id").ok_or_else(|| Fault::unknown("expected the name of a family"))?;
+    let after = asked.given.account("cursor");
+    let (members, left_out) = held.opened.family_accounts(id, after, asked.limit()).map_err(missing)?;
+    let next = members.last().filter(|_| left_out > 0).map(|last| last.account);
+    Ok(Reply::json(json!({ "schema": 1, "members": value(&members)?, "next": next }))
+        .with(asked.read(format!("family {id}"))))
 }
 
 pub(super) fn account(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
@@ -266,9 +300,7 @@ pub(super) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
         .collect();
     if let Some(cursor) = asked.given.text("cursor") {
         let at = listed.iter().position(|ring| ring.id == cursor);
-        let at = at.ok_or_else(|| {
-            Fault::unknown("expected the cursor that the page before gave; it names no ring of this list any more")
-        })?;
+        let at = at.ok_or_else(gone)?;
         listed.drain(..=at);
     }
     let limit = asked.limit();
@@ -277,6 +309,7 @@ pub(super) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let mut page = lookup::rings_page(&listed, &meta, false);
     page["next"] = json!(next);
     asked.reader.rings_page(&mut page);
+    bound::each(&mut page, "rings", |ring| bound::first(ring, "families", MOST_OF_RING));
     Ok(Reply::json(page))
 }
 
@@ -293,9 +326,22 @@ fn known_ring(held: &Held, asked: &Asked) -> Result<(Vec<Ring>, report::ring::Ri
 
 pub(super) fn ring(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let (rings, meta) = known_ring(held, asked)?;
-    let mut page = lookup::ring_page(held.store(), &rings, &meta)?;
+    let mut page = lookup::ring_page(held.store(), &rings, &meta, MOST_MEMBERS)?;
     asked.reader.rings_page(&mut page);
     let id = asked.given.text("id").unwrap_or_default();
+    Ok(Reply::json(page).with(asked.read(format!("ring {id}"))))
+}
+
+pub(super) fn ring_members(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let (rings, _) = known_ring(held, asked)?;
+    let all = rings.first().map_or(&[][..], |ring| &ring.members);
+    let after = asked.given.account("cursor");
+    let from = after.map_or(Some(0), |after| Some(1 + all.iter().position(|member| member.account == after)?));
+    let rest = from.map(|from| &all[from..]).ok_or_else(gone)?;
+    let listed = &rest[..rest.len().min(asked.limit())];
+    let next = listed.last().filter(|_| listed.len() < rest.len()).map(|last| last.account);
+    let id = asked.given.text("id").unwrap_or_default();
+    let page = json!({ "schema": 1, "members": value(&listed)?, "next": next });
     Ok(Reply::json(page).with(asked.read(format!("ring {id}"))))
 }
 
@@ -495,13 +541,11 @@ pub(super) fn unsave(state: &State, _: &Arc<Held>, asked: &Asked) -> Answer {
 
 pub(super) fn registry(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let entries = lookup::registry(held.store())?;
-    let mut page = json!({ "schema": 1, "entries": value(&entries)? });
     // A registered text is public by what the registry says of it; it is shown to whoever may add to it.
-    if let Some(entries) = page["entries"].as_array_mut() {
-        entries.truncate(asked.limit());
-    }
-    page["total"] = json!(entries.len());
-    Ok(Reply::json(page))
+    let from = asked.given.number("cursor").unwrap_or(0) as usize;
+    let listed: Vec<_> = entries.iter().skip(from).take(asked.limit()).collect();
+    let next = Some(from.saturating_add(listed.len())).filter(|&next| next < entries.len());
+    Ok(Reply::json(json!({ "schema": 1, "entries": value(&listed)?, "total": entries.len(), "next": next })))
 }
 
 pub(super) fn suggest(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
@@ -569,17 +613,20 @@ fn export(held: &Arc<Held>, asked: &Asked, what: export::What) -> Answer {
     Ok(Reply { status: 200, body, did, cookie: None, whole: false, who: None })
 }
 
-pub(super) fn custody(_: &State, held: &Arc<Held>, _: &Asked) -> Answer {
+pub(super) fn custody(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
     let rows = custody::rows(held.store())?;
     let (row, head) = custody::head(&rows);
-    Ok(Reply::json(json!({ "schema": 1, "rows": value(&rows)?, "head": { "row": row, "head": head } })))
+    let (newest, next) = newest_first(&rows, asked, |row| row.row);
+    let faults = custody::faults(&rows);
+    let page = json!({ "schema": 1, "rows": value(&newest)?, "head": { "row": row, "head": head }, "faults": faults, "next": next });
+    Ok(Reply::json(page))
 }
 
 pub(super) fn access(state: &State, asked: &Asked) -> Answer {
     let verified = super::access::verify(&state.settings.log)?;
     let (row, head) = verified.head();
-    let newest: Vec<_> = verified.rows.iter().rev().take(asked.limit()).collect();
-    let page = json!({ "schema": 1, "rows": value(&newest)?, "head": { "row": row, "head": head }, "faults": verified.faults });
+    let (newest, next) = newest_first(&verified.rows, asked, |row| row.row);
+    let page = json!({ "schema": 1, "rows": value(&newest)?, "head": { "row": row, "head": head }, "faults": verified.faults, "next": next });
     Ok(Reply::json(page).with(asked.did("log", "access log".into())))
 }
 

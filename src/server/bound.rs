@@ -1,7 +1,8 @@
-//! Bounds on texts in answers: somebody's prompt may be a megabyte, and a list shows hundreds.
+//! Bounds on answers: somebody's prompt may be a megabyte, a list shows hundreds, and a store has more nights every day.
 //!
 //! The idea: every text of an answer that is longer than [`MOST`] bytes is cut, whatever field it stands in, and a field beside it of the same
-//! name with `_bytes` behind says how long it is as a whole; a field that somebody adds later is bounded too. Weakness: a template's parts are
+//! name with `_bytes` behind says how long it is as a whole; every list that is too long is cut, and a field with `_left_out` behind says how many
+//! rows are missing. A field that somebody adds later is bounded too. Weakness: a template's parts are
 //! cut behind the first that do not fit, by number and not one by one. Guarantee: what is cut says so, and a cut lies between two characters.
 
 use crate::text::boundary;
@@ -9,6 +10,55 @@ use serde_json::{Map, Value, json};
 
 /// Bytes of a text that a list or a page shows.
 pub(super) const MOST: usize = 4_096;
+
+/// Lists with a row or more of each night, oldest first; in an answer the newest rows stay, as many as [`MOST_NIGHTS`].
+const BY_NIGHT: &[&str] = &["nights", "days", "by_night", "quarantined", "notes"];
+const MOST_NIGHTS: usize = 100;
+/// Rows of any other list of an answer, the first of them.
+const MOST_ROWS: usize = 5_000;
+
+/// Leaves the first rows of a list, and says how many are left out.
+pub(super) fn first(value: &mut Value, list: &str, most: usize) {
+    cut_list(value, list, |rows| rows.truncate(most));
+}
+
+/// Bounds each object of a list.
+pub(super) fn each(value: &mut Value, list: &str, bound: impl FnMut(&mut Value)) {
+    value.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().for_each(bound);
+}
+
+fn cut_list(value: &mut Value, list: &str, cut: impl Fn(&mut Vec<Value>)) {
+    let Some(rows) = value.get_mut(list).and_then(Value::as_array_mut) else { return };
+    let all = rows.len();
+    cut(rows);
+    let left_out = all - rows.len();
+    if left_out > 0 {
+        let name = format!("{list}_left_out");
+        // What was left out before counts on.
+        let before = value.get(&name).and_then(Value::as_u64).unwrap_or(0);
+        value[name] = json!(before + left_out as u64);
+    }
+}
+
+/// Cuts all lists of an answer that are too long.
+pub(super) fn lists(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(lists),
+        Value::Object(fields) => {
+            let names: Vec<String> =
+                fields.iter().filter(|(_, of)| of.is_array()).map(|(name, _)| name.clone()).collect();
+            for name in names {
+                if BY_NIGHT.contains(&name.as_str()) {
+                    cut_list(value, &name, |rows| drop(rows.drain(..rows.len().saturating_sub(MOST_NIGHTS))));
+                } else {
+                    first(value, &name, MOST_ROWS);
+                }
+            }
+            value.as_object_mut().into_iter().flatten().for_each(|(_, value)| lists(value));
+        }
+        _ => {}
+    }
+}
 
 /// Cuts all texts of an answer that are too long.
 pub(super) fn texts(value: &mut Value) {
@@ -107,6 +157,25 @@ mod tests {
         assert_eq!((page["slots"][0]["examples"][1].as_str().map(str::len), &page["a"]), (Some(MOST), &json!("short")));
         assert!(page.get("a_bytes").is_none());
         assert!(page.to_string().len() < 4 * MOST);
+    }
+
+    #[test]
+    fn a_list_that_is_cut_says_how_many_rows_are_missing() {
+        let rows = |n: usize| -> Vec<usize> { (0..n).collect() };
+        let mut page = json!({ "nights": rows(101), "families": [{ "days": rows(250), "slots": rows(3) }], "hits": rows(MOST_ROWS + 7),
+            "moments": rows(MOST_ROWS), "moments_left_out": 4 });
+        lists(&mut page);
+        assert_eq!((&page["nights"][0], &page["nights_left_out"]), (&json!(1), &json!(1)), "the newest stay");
+        let family = &page["families"][0];
+        assert_eq!((&family["days"][99], &family["days_left_out"]), (&json!(249), &json!(150)));
+        assert_eq!((&family["slots"], family.get("slots_left_out")), (&json!([0, 1, 2]), None));
+        let hits = page["hits"].as_array().expect("hits");
+        assert_eq!((hits.len(), &hits[0], &page["hits_left_out"]), (MOST_ROWS, &json!(0), &json!(7)));
+        assert_eq!(page["moments_left_out"], json!(4), "what was left out before counts on");
+        first(&mut page, "moments", 3);
+        assert_eq!((&page["moments"], &page["moments_left_out"]), (&json!([0, 1, 2]), &json!(4 + MOST_ROWS - 3)));
+        first(&mut page, "no such list", 3);
+        assert!(page.get("no such list_left_out").is_none());
     }
 
     #[test]

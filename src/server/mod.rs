@@ -466,6 +466,7 @@ fn sent<T: Send + 'static>(
             response.headers_mut().extend(HeaderValue::from_str(&address).ok().map(|at| (header::LOCATION, at)));
         }
         Body::Json(mut value) => {
+            bound::lists(&mut value);
             if !reply.whole {
                 bound::texts(&mut value);
             }

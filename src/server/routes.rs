@@ -65,6 +65,14 @@ const OF_LEVEL: Param = may("level", Kind::Word(LEVELS), "Only of this level");
 const LIMIT: Param = may("limit", Kind::Number(1, 500), "How many at most; 50 without it");
 /// What the cursor of a list is.
 const NEXT: &str = "The field next of the page before";
+/// The cursor of lists whose rows have numbers.
+const ROW: Kind = Kind::Number(1, 1 << 53);
+/// The cursor of a list of accounts, and what such a list answers.
+const BEHIND: Param = may("cursor", Kind::Account, "The field next of the page before: only accounts behind this one");
+const MEMBERS: &[(&str, &str)] = &[("schema", "integer"), ("members", "array"), ("next", "string or null")];
+/// What a chain of rows answers.
+const CHAIN: &[(&str, &str)] =
+    &[("schema", "integer"), ("rows", "array"), ("head", "object"), ("faults", "array"), ("next", "integer or null")];
 const PURPOSE: Param = may("purpose", Kind::Text(500), "What it is wanted for; it is logged");
 
 /// What lists and searches take.
@@ -211,13 +219,15 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/api/v1/nights",
-        about: "All nights, and the store as a whole",
+        about: "Nights, the newest first, and the store as a whole",
+        query: &[may("limit", Kind::Number(1, 100), "How many at most; 50 without it"), may("cursor", ROW, NEXT)],
         answer: &[
             ("schema", "integer"),
             ("night", "integer"),
             ("digest", "string"),
             ("nights", "array"),
             ("store", "object"),
+            ("next", "integer or null"),
         ],
         handler: Handler::Store(answers::nights),
         ..GET
@@ -232,17 +242,28 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/api/v1/families/{id}",
-        about: "A family with its accounts, rings and exchanges",
+        about: "A family with its accounts (the first 200, of most requests), rings and exchanges",
         in_path: &[must("id", Kind::Family, "Its name")],
         query: &[may("whole", Kind::Flag, "Texts in full length, for whoever has said what they are wanted for")],
         answer: &[
             ("schema", "integer"),
             ("family", "object"),
             ("members", "array"),
+            ("members_left_out", "integer or null"),
             ("rings", "array"),
             ("exchanges", "array"),
         ],
         handler: Handler::Store(answers::family),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/families/{id}/accounts",
+        least: Some(Role::Analyst),
+        about: "Accounts of a family, most requests first",
+        in_path: &[must("id", Kind::Family, "Its name")],
+        query: &[LIMIT, BEHIND],
+        answer: MEMBERS,
+        handler: Handler::Store(answers::family_accounts),
         ..GET
     },
     Route {
@@ -277,19 +298,30 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/api/v1/rings/{id}",
-        about: "A ring with its members, and who used what",
+        about: "A ring with its members (the first 200, the likeliest), and who of them used what",
         in_path: &[must("id", Kind::Ring, "Its name")],
         answer: &[
             ("schema", "integer"),
             ("rings", "array"),
             ("rings_meta", "object"),
             ("members", "array"),
+            ("members_left_out", "integer or null"),
             ("uses", "array"),
             ("by_night", "array"),
             ("moments", "array"),
             ("moments_left_out", "integer"),
         ],
         handler: Handler::Store(answers::ring),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/rings/{id}/members",
+        least: Some(Role::Analyst),
+        about: "Members of a ring, the likeliest first",
+        in_path: &[must("id", Kind::Ring, "Its name")],
+        query: &[LIMIT, BEHIND],
+        answer: MEMBERS,
+        handler: Handler::Store(answers::ring_members),
         ..GET
     },
     Route {
@@ -332,7 +364,7 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/api/v1/saved",
         least: Some(Role::Analyst),
         about: "Questions that were kept to ask them again: one's own, and what others share, oldest first",
-        query: &[LIMIT, may("cursor", Kind::Number(1, 1 << 53), NEXT)],
+        query: &[LIMIT, may("cursor", ROW, NEXT)],
         answer: &[("schema", "integer"), ("saved", "array"), ("next", "integer or null")],
         handler: Handler::Store(answers::saved),
         ..GET
@@ -404,8 +436,8 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/api/v1/registry",
         least: Some(Role::Analyst),
         about: "Known innocent texts and gateways, oldest first",
-        query: &[may("limit", Kind::Number(1, 10_000), "How many at most; 50 without it")],
-        answer: &[("schema", "integer"), ("entries", "array"), ("total", "integer")],
+        query: &[LIMIT, may("cursor", ROW, NEXT)],
+        answer: &[("schema", "integer"), ("entries", "array"), ("total", "integer"), ("next", "integer or null")],
         handler: Handler::Store(answers::registry),
         ..GET
     },
@@ -485,17 +517,18 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/api/v1/custody",
         least: Some(Role::Analyst),
-        about: "The chain of custody of the store",
-        answer: &[("schema", "integer"), ("rows", "array"), ("head", "object")],
+        about: "The chain of custody of the store, the newest rows first, and whether it is whole",
+        query: &[LIMIT, may("cursor", ROW, NEXT)],
+        answer: CHAIN,
         handler: Handler::Store(answers::custody),
         ..GET
     },
     Route {
         path: "/api/v1/log",
         least: Some(Role::Admin),
-        about: "The newest rows of the access log, and whether its chain is whole",
-        query: &[LIMIT],
-        answer: &[("schema", "integer"), ("rows", "array"), ("head", "object"), ("faults", "array")],
+        about: "The access log, the newest rows first, and whether its chain is whole",
+        query: &[LIMIT, may("cursor", ROW, NEXT)],
+        answer: CHAIN,
         handler: Handler::Plain(answers::access),
         ..GET
     },

@@ -260,6 +260,61 @@ test('tables and charts come as files', () =>
     assert.ok(bytes.readUInt32BE(16) > 1000, 'it has the pixels of a picture');
   }));
 
+test('rows that the server holds back are asked for, and then all of them are there', () =>
+  on('analyst', {}, async (page) => {
+    // The store of this test has no family of more than 200 accounts, so the first answer is cut here as the server cuts it.
+    const whole = desk.json('family', family.id),
+      first = 5;
+    await page.route(`**/api/v1/families/${family.id}`, async (route) => {
+      const answer = await (await route.fetch()).json();
+      assert.deepEqual([answer.members, answer.members_left_out], [whole.members, 0]);
+      answer.members.splice(first);
+      await route.fulfill({ json: { ...answer, members_left_out: whole.members.length - first } });
+    });
+    await page.goto(`${desk.url}/families/${family.id}`);
+    await settled(page);
+    const rows = page.getByRole('table', { name: 'Accounts of this family' }).locator('tbody th');
+    assert.equal(await rows.count(), first);
+    await page.getByText(`${first} of ${whole.members.length} have come from the server`).waitFor();
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.waitForFunction((n) => document.querySelectorAll('[data-row^="accounts/"]').length === n, whole.members.length);
+    assert.deepEqual(
+      await rows.allInnerTexts(),
+      whole.members.map((member) => member.account),
+    );
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), whole.members[first].account);
+    assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
+    // Where the server does not answer, the rows stay and the button can be pressed again.
+    await page.route('**/accounts?*', (route) => route.fulfill({ status: 503, json: { error: { code: 'busy', message: 'too many questions', hint: 'send it again' } } }));
+    await desk.go(page, '/');
+    await desk.go(page, `/families/${family.id}`);
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.getByRole('alert').filter({ hasText: 'too many questions' }).waitFor();
+    assert.equal(await rows.count(), first);
+    assert.ok(await page.getByRole('button', { name: 'Show more' }).isEnabled());
+    page.saw = page.saw.filter((line) => !line.includes('status of 503'));
+  }));
+
+test('the chains of custody and of access are shown to be whole, the newest row first', () =>
+  on('admin', { at: '/evidence' }, async (page) => {
+    await settled(page);
+    const { rows } = JSON.parse(desk.run('evidence', 'custody', 'show', '--store', desk.store, '--format', 'json'));
+    const acts = page.getByRole('table', { name: 'Chain of custody' }).locator('tbody tr');
+    assert.equal(await acts.first().locator('td').first().innerText(), String(rows.length));
+    assert.equal(await acts.count(), Math.min(50, rows.length));
+    assert.equal(await page.getByText('The chain is whole').count(), 2);
+  }));
+
+test('a fragment says in which texts it stands', () =>
+  on('analyst', {}, async (page) => {
+    const { id, fragment } = desk.json('family', 'list').families.find((one) => one.level === 'fragment');
+    await desk.go(page, `/families/${id}`);
+    const part = page.locator('section', { has: page.getByRole('heading', { name: 'In which texts it stands' }) });
+    const told = (await part.innerText()).replace(/[\s\u202f]+/g, ' ');
+    assert.ok(told.includes(`${fragment.texts} distinct`) && told.includes(fragment.digest), told);
+    assert.ok(told.includes(`${fragment.near_families} near-duplicate famil`), told);
+  }));
+
 test('a ring shows what was asked, by whom and when, and its evidence by night, as the command line has them', () =>
   on('analyst', { at: `/rings/${ring.id}` }, async (page) => {
     await settled(page);

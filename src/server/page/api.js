@@ -84,6 +84,17 @@ export const get = (path, options) => ask('GET', path, options);
 export const post = (path, body, options) => ask('POST', path, { ...options, body });
 export const remove = (path, options) => ask('DELETE', path, options);
 
+// All rows of a list that the server gives in pages.
+export async function every(path, list, query, signal) {
+  const rows = [];
+  for (let cursor = null; ; ) {
+    const page = await get(path, { signal, query: { ...query, cursor } });
+    rows.push(...(page[list] ?? []));
+    cursor = page.next;
+    if (!cursor) return rows;
+  }
+}
+
 // Runs `call` over `items`, a few at a time, in order; what fails gives null.
 export async function each(items, call, atOnce = 4) {
   const out = new Array(items.length).fill(null);

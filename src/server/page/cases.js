@@ -4,7 +4,7 @@
 // queue and no deadline, which other systems do better. Guarantee: every line names who wrote it and when.
 
 import { h, shown, link, count, many, decimal, moment } from './dom.js';
-import { get, me, may } from './api.js';
+import { every, me, may } from './api.js';
 import { table, facts } from './table.js';
 import { field } from './dialog.js';
 import { list as questions } from './saved.js';
@@ -15,8 +15,8 @@ const WHOSE = { '': 'anybody’s', mine: 'mine', nobodys: 'nobody’s' };
 
 export async function view({ query, signal, go, again }) {
   const whose = Object.hasOwn(WHOSE, query.get('whose') ?? '') ? (query.get('whose') ?? '') : '';
-  const [answer, kept] = await Promise.all([get('/rings', { signal, query: { limit: 200 } }), may('save') ? questions(signal, again) : null]);
-  const rings = (answer.rings ?? []).filter((ring) => whose === '' || (whose === 'mine' ? ring.assignee === me.name : !ring.assignee));
+  const [all, kept] = await Promise.all([every('/rings', 'rings', { limit: 200 }, signal), may('save') ? questions(signal, again) : null]);
+  const rings = all.filter((ring) => whose === '' || (whose === 'mine' ? ring.assignee === me.name : !ring.assignee));
   const open = rings.filter((ring) => !ring.disposition),
     judged = rings.filter((ring) => ring.disposition);
   const history = rings.flatMap((ring) => (ring.notes ?? []).map((note) => ({ ...note, ring: ring.id }))).sort((a, b) => (a.time < b.time ? 1 : -1));
@@ -77,7 +77,7 @@ export async function view({ query, signal, go, again }) {
       section(
         'To be judged',
         null,
-        table({ name: 'open-cases', caption: 'Rings without a disposition', rows: open, columns, empty: 'Every ring has a disposition.' }),
+        table({ name: 'open-cases', caption: 'Rings without a disposition', rows: open, columns: columns.filter((column) => column.head !== 'Disposition'), empty: 'Every ring has a disposition.' }),
       ),
       section(
         'Judged',

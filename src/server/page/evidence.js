@@ -9,7 +9,7 @@ import { get, may } from './api.js';
 import { table, facts } from './table.js';
 import { failure } from './dialog.js';
 import { verify } from './bundle.js';
-import { head, section, print } from './parts.js';
+import { head, section, print, paged } from './parts.js';
 
 const command = (line) => h('pre', { class: 'command', tabindex: '0' }, h('code', null, line));
 
@@ -99,9 +99,24 @@ function verifier() {
   );
 }
 
+// Whether a chain is whole, as the server found it just now, and how to ask that without this server.
+const whole = ({ faults = [], head: end }, line) =>
+  faults.length > 0
+    ? h(
+        'ul',
+        { class: 'warn list' },
+        faults.map((fault) => h('li', null, shown(fault, { most: 300 }))),
+      )
+    : h('p', { class: 'fine' }, `The chain is whole: ${many(end?.row ?? 0, 'row', 'rows')} were checked just now. `, h('code', null, line), ' asks the same without this server.');
+
+// A command and its arguments, none of which is broken at its hyphens.
+const words = (row) => [row.command, ...(row.arguments ?? [])];
+
 export async function view({ signal }) {
-  const custody = may('custody') ? await get('/custody', { signal }) : null;
-  const access = may('log') ? await get('/log', { signal, query: { limit: 200 } }) : null;
+  const asked = { signal, query: { limit: 100 } };
+  const custody = may('custody') ? await get('/custody', asked) : null;
+  const access = may('log') ? await get('/log', asked) : null;
+  const pageOf = (path) => async (cursor) => get(path, { query: { limit: 500, cursor } });
   const rows = custody?.rows ?? [],
     head_ = custody?.head;
   const time = (row) => new Date(row.time_us / 1000).toISOString();
@@ -113,43 +128,59 @@ export async function view({ signal }) {
         ? [
             facts(
               [
-                ['acts', count(rows.length)],
-                ['last act, UTC', rows.length ? moment(time(rows.at(-1))) : '–'],
+                ['acts', count(head_?.row ?? 0)],
+                ['last act, UTC', rows.length ? moment(time(rows[0])) : '–'],
               ],
               'strip',
             ),
             section(
               'Chain of custody',
-              'Each row holds the digest of the row before it, so a row that is removed, edited or moved is found.',
-              table({
-                name: 'custody',
-                caption: 'Chain of custody',
-                rows: [...rows].reverse(),
-                most: 50,
-                empty: 'Nothing was done to this store.',
-                columns: [
-                  { head: 'Act', n: true, value: (r) => r.row },
-                  { head: 'Time, UTC', soft: true, value: time, show: (r) => moment(time(r)) },
-                  { head: 'By', value: (r) => r.author, show: (r) => shown(r.author, { most: 40 }) },
-                  {
-                    head: 'What',
-                    rowhead: true,
-                    wide: true,
-                    value: (r) => [r.command, ...(r.arguments ?? [])].join(' '),
-                    show: (r) => h('span', { class: 'mono' }, shown([r.command, ...(r.arguments ?? [])].join(' '), { most: 240 })),
-                  },
-                  {
-                    head: 'Inputs',
-                    wide: true,
-                    value: (r) => (r.inputs ?? []).map((one) => `${one.name} ${one.blake3 ?? ''}`).join(' '),
-                    show: (r) => (r.inputs ?? []).slice(0, 4).map((one) => h('div', { class: 'mono' }, shown(one.name, { most: 60 }))),
-                  },
-                  {
-                    head: 'Head',
-                    value: (r) => r.head,
-                    show: (r) => h('span', { class: 'mono', title: r.head }, String(r.head ?? '–').slice(0, 12)),
-                  },
-                ],
+              'The newest act first. Each row holds the digest of the row before it, so a row that is removed, edited or moved is found.',
+              whole(custody, 'stillhunt evidence custody verify'),
+              paged({
+                rows,
+                next: custody.next,
+                all: head_?.row,
+                ask: pageOf('/custody'),
+                drawn: (rows) =>
+                  table({
+                    name: 'custody',
+                    caption: 'Chain of custody',
+                    rows,
+                    most: rows.length > 100 ? rows.length : 50,
+                    empty: 'Nothing was done to this store.',
+                    columns: [
+                      { head: 'Act', n: true, value: (r) => r.row },
+                      { head: 'Time, UTC', soft: true, value: time, show: (r) => moment(time(r)) },
+                      { head: 'By', value: (r) => r.author, show: (r) => shown(r.author, { most: 40 }) },
+                      {
+                        head: 'What',
+                        rowhead: true,
+                        wide: true,
+                        value: (r) => words(r).join(' '),
+                        show: (r) =>
+                          h(
+                            'span',
+                            { class: 'mono words' },
+                            words(r)
+                              .slice(0, 20)
+                              .map((word) => [shown(word, { most: 120 }), ' ']),
+                            words(r).length > 20 && `… and ${count(words(r).length - 20)} more`,
+                          ),
+                      },
+                      {
+                        head: 'Inputs',
+                        wide: true,
+                        value: (r) => (r.inputs ?? []).map((one) => `${one.name} ${one.blake3 ?? ''}`).join(' '),
+                        show: (r) => (r.inputs ?? []).slice(0, 4).map((one) => h('div', { class: 'mono' }, shown(one.name, { most: 60 }))),
+                      },
+                      {
+                        head: 'Head',
+                        value: (r) => r.head,
+                        show: (r) => h('span', { class: 'mono', title: r.head }, String(r.head ?? '–').slice(0, 12)),
+                      },
+                    ],
+                  }),
               }),
               head_?.head &&
                 h(
@@ -163,28 +194,30 @@ export async function view({ signal }) {
             access &&
               section(
                 'Access log',
-                'Who read or revealed what through this desk, newest first. It is a chain of its own; stillhunt serve log verify checks it.',
-                (access.faults ?? []).length > 0 &&
-                  h(
-                    'ul',
-                    { class: 'warn list' },
-                    access.faults.map((fault) => h('li', null, shown(typeof fault === 'string' ? fault : JSON.stringify(fault), { most: 300 }))),
-                  ),
-                table({
-                  name: 'access-log',
-                  caption: 'Access log',
+                'Who read or revealed what through this desk, the newest row first. It is a chain of its own.',
+                whole(access, 'stillhunt serve log verify'),
+                paged({
                   rows: access.rows ?? [],
-                  most: 30,
-                  empty: 'Nothing was read yet.',
-                  columns: [
-                    { head: 'Row', n: true, value: (r) => r.row },
-                    { head: 'Time, UTC', soft: true, value: time, show: (r) => moment(time(r)) },
-                    { head: 'By', rowhead: true, value: (r) => r.who, show: (r) => shown(r.who, { most: 40 }) },
-                    { head: 'Role', value: (r) => r.role },
-                    { head: 'Act', value: (r) => r.act, show: (r) => shown(r.act, { most: 20 }) },
-                    { head: 'Of', wide: true, value: (r) => r.subject, show: (r) => h('span', { class: 'mono' }, shown(r.subject, { most: 100 })) },
-                    { head: 'Purpose', value: (r) => r.purpose, show: (r) => shown(r.purpose ?? '–', { most: 100 }) },
-                  ],
+                  next: access.next,
+                  all: access.head?.row,
+                  ask: pageOf('/log'),
+                  drawn: (rows) =>
+                    table({
+                      name: 'access-log',
+                      caption: 'Access log',
+                      rows,
+                      most: rows.length > 100 ? rows.length : 30,
+                      empty: 'Nothing was read yet.',
+                      columns: [
+                        { head: 'Row', n: true, value: (r) => r.row },
+                        { head: 'Time, UTC', soft: true, value: time, show: (r) => moment(time(r)) },
+                        { head: 'By', rowhead: true, value: (r) => r.who, show: (r) => shown(r.who, { most: 40 }) },
+                        { head: 'Role', value: (r) => r.role },
+                        { head: 'Act', value: (r) => r.act, show: (r) => shown(r.act, { most: 20 }) },
+                        { head: 'Of', wide: true, value: (r) => r.subject, show: (r) => h('span', { class: 'mono' }, shown(r.subject, { most: 100 })) },
+                        { head: 'Purpose', value: (r) => r.purpose, show: (r) => shown(r.purpose ?? '–', { most: 100 }) },
+                      ],
+                    }),
                 }),
               ),
           ]

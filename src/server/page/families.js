@@ -8,7 +8,7 @@ import { get, post, me, may } from './api.js';
 import { table, facts } from './table.js';
 import { bars } from './chart.js';
 import { failure, reveal, withheld } from './dialog.js';
-import { head, section, print, template, textOf, filters, typed, families as familyTable } from './parts.js';
+import { head, section, print, template, textOf, filters, typed, paged, families as familyTable } from './parts.js';
 import { keepButton } from './saved.js';
 import * as words from './words.js';
 
@@ -34,31 +34,19 @@ const NAMED = [
 export async function list({ query, signal, go }) {
   const more = may('account') ? [...MORE, ...NAMED] : MORE;
   const filter = Object.fromEntries([...FILTERS, ...more].map(({ name }) => [name, query.get(name) ?? '']));
-  const asked = { limit: 50, ...filter };
-  let page = await get('/families', { query: asked, signal });
-  const rows = [...page.families];
-  const holder = h('div', { 'aria-live': 'polite' });
-  const draw = () => {
-    holder.replaceChildren(
-      familyTable(rows, { name: 'families', caption: 'Families', empty: 'No family passes these filters.' }),
-      h(
-        'p',
-        { class: 'soft' },
-        `${many(rows.length, 'family is', 'families are')} shown. `,
-        !may('text') && `Families of fewer than ${count(me.k)} accounts and all texts are withheld for your role. `,
-        next(page) && h('button', { type: 'button', class: 'act', onclick: showMore }, 'Show more'),
-      ),
-    );
+  const page = async (cursor, more = {}) => {
+    const { families, next } = await get('/families', { query: { limit: 50, ...filter, cursor }, ...more });
+    return { rows: families, next };
   };
-  async function showMore(event) {
-    event.target.disabled = true;
-    page = await get('/families', { query: { ...asked, cursor: next(page) } });
-    const at = rows.length;
-    rows.push(...page.families);
-    draw();
-    holder.querySelectorAll('tr[data-row]')[at]?.querySelector('a')?.focus();
-  }
-  draw();
+  const holder = paged({
+    ...(await page(null, { signal })),
+    ask: page,
+    drawn: (rows) => familyTable(rows, { name: 'families', caption: 'Families', empty: 'No family passes these filters.' }),
+    say: (n) => [
+      `${many(n, 'family is', 'families are')} shown. `,
+      !may('text') && `Families of fewer than ${count(me.k)} accounts and all texts are withheld for your role. `,
+    ],
+  });
   const form = filters(
     '/families',
     go,
@@ -101,11 +89,48 @@ async function alike(family, prompt, signal) {
   });
 }
 
-const next = (page) => page.next ?? null;
+// In which texts a fragment stands, and which known text explains it.
+function strata({ id, fragment }) {
+  const { place = {}, largest_near_families: largest = [] } = fragment;
+  const known = fragment.known
+    ? ['The registered text ', shown(fragment.known, { most: 80 }), ' explains it: it is no evidence of a ring.']
+    : may('registry')
+      ? 'No registered text explains it.'
+      : null;
+  return section(
+    'In which texts it stands',
+    known,
+    facts(
+      [
+        ['Held by', many(fragment.texts, ...words.FIELD[fragment.field])],
+        ['Share', `${percent(fragment.share)} of such a text, the median`],
+        ['Made of', `${many(fragment.parts, 'run', 'runs')} of text that its accounts send together`],
+        [
+          'Cuts across',
+          [many(fragment.near_families, 'near-duplicate family', 'near-duplicate families'), largest.map((one, i) => [i === 0 ? ', the largest ' : ', ', link(one)])],
+        ],
+        may('registry') && fragment.digest && ['Digest', h('span', { class: 'mono break' }, fragment.digest)],
+      ],
+      'terms',
+    ),
+    bars({
+      title: 'Where it stands in them',
+      name: `${id}-place`,
+      values: ['start', 'middle', 'end'].map((name) => ({ label: name, value: place[name] ?? 0 })),
+      unit: ' texts',
+    }),
+    fragment.registry_candidate &&
+      h('p', null, 'It is old and common. Decide whether it belongs into the ', h('a', { href: '/registry' }, 'registry'), '.'),
+  );
+}
 
 export async function one({ id, signal }) {
   const answer = await get(`/families/${id}`, { signal });
   const { family, members = [], rings = [], exchanges = [] } = answer;
+  const accounts = async (cursor) => {
+    const page = await get(`/families/${family.id}/accounts`, { query: { limit: 500, cursor } });
+    return { rows: page.members, next: page.next };
+  };
   const slots = family.slots ?? [];
   const prompt = textOf(family);
   const near = may('text') && prompt ? h('div', { class: 'waiting', 'aria-busy': 'true' }, 'Searching …') : null;
@@ -200,6 +225,7 @@ export async function one({ id, signal }) {
             `The smallest similarity of a member to its leader is ${decimal(family.smallest_similarity, 3)}, by rule ${family.rule}.`,
           ),
       ),
+      family.fragment && strata(family),
       rings.length > 0 &&
         section(
           'Rings that shared it',
@@ -249,19 +275,26 @@ export async function one({ id, signal }) {
       ),
       section(
         'Accounts',
-        null,
-        table({
-          name: `${family.id}-accounts`,
-          caption: 'Accounts of this family',
+        members.length > 0 && 'Those of most requests first.',
+        paged({
           rows: members,
-          most: 20,
-          empty: 'The accounts are withheld for your role, or there are none.',
-          columns: [
-            { head: 'Account', rowhead: true, value: (m) => m.account, show: (m) => link(m.account) },
-            { head: 'Requests', n: true, value: (m) => m.requests },
-            { head: 'First', soft: true, value: (m) => m.first_seen, show: (m) => moment(m.first_seen) },
-            { head: 'Last', soft: true, value: (m) => m.last_seen, show: (m) => moment(m.last_seen) },
-          ],
+          next: answer.members_left_out > 0 ? members.at(-1).account : null,
+          all: family.accounts,
+          ask: accounts,
+          drawn: (rows) =>
+            table({
+              name: `${family.id}-accounts`,
+              caption: 'Accounts of this family',
+              rows,
+              most: rows.length > members.length ? rows.length : 20,
+              empty: may('account') ? 'It has no accounts any more.' : 'The accounts are withheld for your role.',
+              columns: [
+                { head: 'Account', rowhead: true, value: (m) => m.account, show: (m) => link(m.account) },
+                { head: 'Requests', n: true, value: (m) => m.requests },
+                { head: 'First', soft: true, value: (m) => m.first_seen, show: (m) => moment(m.first_seen) },
+                { head: 'Last', soft: true, value: (m) => m.last_seen, show: (m) => moment(m.last_seen) },
+              ],
+            }),
         }),
       ),
       near && section('Similar families', 'What a search for its text finds in other families.', near),

@@ -556,7 +556,7 @@ history.scrollRestoration = 'manual';
 
 // A page that is looked at asks now and then whether there is a newer night.
 setInterval(() => {
-  if (me.role && document.visibilityState === 'visible') get('/nights', { quiet: true }).catch(() => null);
+  if (me.role && document.visibilityState === 'visible') get('/nights', { quiet: true, query: { limit: 1 } }).catch(() => null);
 }, 60000);
 
 get('/session', { quiet: true })

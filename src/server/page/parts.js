@@ -6,7 +6,7 @@
 import { h, put, shown, link, count, many, decimal, day, LINE, length } from './dom.js';
 import { table } from './table.js';
 import { spark } from './chart.js';
-import { field, withheld } from './dialog.js';
+import { failure, field, withheld } from './dialog.js';
 import * as words from './words.js';
 
 // The head of a view: what it is, its name, a line about it, and what can be done.
@@ -136,6 +136,47 @@ export function template(family, { most = LINE, lines = false } = {}) {
   return out;
 }
 
+// A list that the server gives in pages: what `drawn(rows)` makes of the rows that have come, how many those are of `all` (where
+// that is known), and a button for the next page. `ask(cursor)` gives { rows, next }.
+export function paged({ rows, next, all = null, drawn, ask, say = null }) {
+  const holder = h('div', { 'aria-live': 'polite' }),
+    come = [...rows];
+  let cursor = next ?? null;
+  async function more(event) {
+    const button = event.target,
+      at = come.length;
+    button.disabled = true;
+    try {
+      const page = await ask(cursor);
+      come.push(...page.rows);
+      cursor = page.next ?? null;
+      draw();
+      holder.querySelectorAll('tr[data-row]')[at]?.querySelector('a, button')?.focus();
+    } catch (cause) {
+      button.disabled = false;
+      holder.querySelector('.error')?.remove();
+      holder.append(failure(cause));
+    }
+  }
+  function draw() {
+    holder.replaceChildren(drawn(come));
+    const of = all === null ? '' : ` of ${count(all)}`;
+    if (say || cursor !== null)
+      put(
+        holder,
+        h(
+          'p',
+          { class: 'soft' },
+          say ? say(come.length) : `${count(come.length)}${of} have come from the server; order and CSV are of these. `,
+          ' ',
+          cursor !== null && h('button', { type: 'button', class: 'act noprint', onclick: more }, 'Show more'),
+        ),
+      );
+  }
+  draw();
+  return holder;
+}
+
 export const textOf = (family) => family.template ?? (family.template_parts ?? []).map((part) => part.text ?? '⟨slot⟩').join('');
 
 export function families(list, { name, caption, empty, note }) {
@@ -145,6 +186,7 @@ export function families(list, { name, caption, empty, note }) {
     empty,
     note,
     rows: list,
+    most: list.length,
     key: (f) => f.id,
     columns: [
       { head: 'Template', wide: true, rowhead: true, value: textOf, show: (f) => h('a', { class: 'over', href: `/families/${f.id}` }, template(f)) },
@@ -170,12 +212,13 @@ export function rings(list, { name, caption, empty, isNew = () => false }) {
     caption,
     empty,
     rows: list,
+    most: list.length,
     columns: [
       { head: 'Ring', rowhead: true, value: (r) => r.id, show: (r) => [link(r.id), isNew(r) && h('span', { class: 'flag' }, 'new')] },
       { head: 'Rung', tight: true, value: (r) => r.rung, show: (r) => words.rung[r.rung]?.[0] ?? r.rung },
       { head: 'Route', tight: true, value: (r) => r.route },
       { head: 'Accounts', n: true, value: (r) => r.accounts },
-      { head: 'Families', n: true, value: (r) => r.families?.length ?? r.families_total ?? null },
+      { head: 'Families', n: true, value: (r) => (r.families ? r.families.length + (r.families_left_out ?? 0) : null) },
       { head: 'Requests', n: true, value: (r) => r.requests },
       { head: 'Γ*', n: true, value: (r) => r.gamma_star, show: (r) => decimal(r.gamma_star, 0) },
       { head: 'log₁₀ e', n: true, value: (r) => r.log10_e, show: (r) => decimal(r.log10_e) },

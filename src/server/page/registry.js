@@ -7,7 +7,7 @@ import { h, shown, plain, link, count, many, moment, LINE } from './dom.js';
 import { get, post, remove, may } from './api.js';
 import { table } from './table.js';
 import { ask, failure } from './dialog.js';
-import { head, section, print } from './parts.js';
+import { head, section, print, paged } from './parts.js';
 import * as words from './words.js';
 
 const kindField = (value) => ({ name: 'kind', label: 'Kind', kind: 'select', value, options: Object.entries(words.kinds) });
@@ -96,8 +96,12 @@ export async function view({ signal, again }) {
         h('p', { class: 'empty' }, 'The registry is shown to analysts and administrators.'),
       ],
     };
-  const list = await get('/registry', { signal, query: { limit: 1000 } });
+  const list = await get('/registry', { signal, query: { limit: 200 } });
   const entries = list.entries ?? [];
+  const others = async (cursor) => {
+    const page = await get('/registry', { query: { limit: 200, cursor } });
+    return { rows: page.entries, next: page.next };
+  };
   // Suggestions are made anew for each question, from all families: the entries do not wait for them.
   const proposed = h('div', { 'aria-busy': 'true' }, h('p', { class: 'waiting', role: 'status' }, 'Looking for texts that an app may send …'));
   const later = get('/registry/suggest', { signal })
@@ -139,59 +143,66 @@ export async function view({ signal, again }) {
       section(
         'Entries',
         null,
-        table({
-          name: 'registry',
-          caption: 'Registry',
+        paged({
           rows: entries,
-          empty: 'The registry has no entries. While it is empty, no ring can pass the rung “provenance”.',
-          columns: [
-            { head: 'Name', rowhead: true, value: (e) => e.name, show: (e) => shown(e.name, { most: 80 }) },
-            { head: 'Kind', value: (e) => e.kind, show: (e) => words.say(words.kinds, e.kind) },
-            { head: 'Provenance', wide: true, value: (e) => e.provenance, show: (e) => shown(e.provenance || '–', { most: 200 }) },
-            { head: 'By', value: (e) => e.author, show: (e) => shown(e.author ?? '–', { most: 40 }) },
-            { head: 'Registered', soft: true, value: (e) => e.added, show: (e) => moment(e.added) },
-            {
-              head: 'What',
-              wide: true,
-              value: (e) => e.what?.text ?? e.what?.digest ?? e.what?.account,
-              show: (e) =>
-                e.what?.account ? link(e.what.account) : shown(e.what?.text ?? e.what?.digest ?? null, { most: LINE, bytes: e.what?.text_bytes }),
-            },
-            ...(may('unregister')
-              ? [
-                  {
-                    head: 'Remove',
-                    fixed: true,
-                    value: () => '',
-                    show: (e) =>
-                      h(
-                        'button',
-                        {
-                          type: 'button',
-                          class: 'plain',
-                          'aria-label': `Remove ${plain(e.name, 60)}`,
-                          onclick: () =>
-                            ask({
-                              title: 'Remove this entry',
-                              act: 'Remove',
-                              danger: true,
-                              fields: [],
-                              intro: 'All entries of this name are removed. From the next audit on their texts are evidence again.',
-                              submit: async () => {
-                                await remove('/registry', { query: { name: e.name } });
-                                await again();
-                                return null;
-                              },
-                            }),
-                        },
-                        'Remove',
-                      ),
-                  },
-                ]
-              : []),
-          ],
+          next: list.next,
+          all: list.total,
+          ask: others,
+          drawn: (rows) =>
+            table({
+              name: 'registry',
+              caption: 'Registry',
+              rows,
+              empty: 'The registry has no entries. While it is empty, no ring can pass the rung “provenance”.',
+              columns: [
+                { head: 'Name', rowhead: true, value: (e) => e.name, show: (e) => shown(e.name, { most: 80 }) },
+                { head: 'Kind', value: (e) => e.kind, show: (e) => words.say(words.kinds, e.kind) },
+                { head: 'Provenance', wide: true, value: (e) => e.provenance, show: (e) => shown(e.provenance || '–', { most: 200 }) },
+                { head: 'By', value: (e) => e.author, show: (e) => shown(e.author ?? '–', { most: 40 }) },
+                { head: 'Registered', soft: true, value: (e) => e.added, show: (e) => moment(e.added) },
+                {
+                  head: 'What',
+                  wide: true,
+                  value: (e) => e.what?.text ?? e.what?.digest ?? e.what?.account,
+                  show: (e) =>
+                    e.what?.account ? link(e.what.account) : shown(e.what?.text ?? e.what?.digest ?? null, { most: LINE, bytes: e.what?.text_bytes }),
+                },
+                ...(may('unregister')
+                  ? [
+                      {
+                        head: 'Remove',
+                        fixed: true,
+                        value: () => '',
+                        show: (e) =>
+                          h(
+                            'button',
+                            {
+                              type: 'button',
+                              class: 'plain',
+                              'aria-label': `Remove ${plain(e.name, 60)}`,
+                              onclick: () =>
+                                ask({
+                                  title: 'Remove this entry',
+                                  act: 'Remove',
+                                  danger: true,
+                                  fields: [],
+                                  intro: 'All entries of this name are removed. From the next audit on their texts are evidence again.',
+                                  submit: async () => {
+                                    await remove('/registry', { query: { name: e.name } });
+                                    await again();
+                                    return null;
+                                  },
+                                }),
+                            },
+                            'Remove',
+                          ),
+                      },
+                    ]
+                  : []),
+              ],
+            }),
         }),
-        entries.length > 0 && h('p', { class: 'soft' }, `${count(entries.length)} entries.`),
+        entries.length > 0 && h('p', { class: 'soft' }, many(list.total, 'entry', 'entries'), '.'),
       ),
     ],
   };

@@ -12,7 +12,7 @@ import { byDay } from './graph.js';
 import { drawings } from './uses.js';
 import { keepButton } from './saved.js';
 import { ask, field, failure, values } from './dialog.js';
-import { head, section, print, ladder, template, textOf, filters, typed, rings as ringTable, behind } from './parts.js';
+import { head, section, print, ladder, template, textOf, filters, typed, paged, rings as ringTable, behind } from './parts.js';
 import * as words from './words.js';
 
 // Families whose texts are read.
@@ -31,8 +31,12 @@ const ACCOUNT = { name: 'account', label: 'Account', maxlength: '40' };
 export async function list({ query, signal, go }) {
   const more = may('account') ? [...MORE, ACCOUNT] : MORE;
   const asked = Object.fromEntries([...FILTERS, ...more].map(({ name }) => [name, query.get(name) ?? '']));
-  const answer = await get('/rings', { signal, query: { ...asked, limit: 200 } });
+  const answer = await get('/rings', { signal, query: { ...asked, limit: 100 } });
   const rows = answer.rings ?? [];
+  const page = async (cursor) => {
+    const { rings, next } = await get('/rings', { query: { ...asked, limit: 100, cursor } });
+    return { rows: rings, next };
+  };
   const meta = answer.rings_meta;
   const past = meta?.past ?? [];
   return {
@@ -42,7 +46,7 @@ export async function list({ query, signal, go }) {
         'Rings',
         'Accounts that act together',
         meta
-          ? `${many(rows.length, 'ring', 'rings')}; at most ${percent(meta.q)} of those confirmed on one day are expected to be false.`
+          ? `${answer.next ? 'More than ' : ''}${many(rows.length, 'ring', 'rings')}; at most ${percent(meta.q)} of those confirmed on one day are expected to be false.`
           : 'No rings yet.',
         print(),
       ),
@@ -54,7 +58,12 @@ export async function list({ query, signal, go }) {
         more,
         keepButton('rings', () => typed(query, [...FILTERS, ...more])),
       ),
-      ringTable(rows, { name: 'rings', caption: 'Rings', empty: 'No confirmed ring passes these filters.' }),
+      paged({
+        rows,
+        next: answer.next,
+        ask: page,
+        drawn: (all) => ringTable(all, { name: 'rings', caption: 'Rings', empty: 'No confirmed ring passes these filters.' }),
+      }),
       past.length > 0 &&
         section(
           'Left the list',
@@ -262,7 +271,12 @@ export async function one({ id, signal, again }) {
   const answer = await get(`/rings/${id}`, { signal });
   const ring = answer.ring ?? answer.rings?.[0],
     members = answer.members ?? ring.members ?? [],
+    membersInAll = members.length + (answer.members_left_out ?? 0),
     meta = answer.rings_meta;
+  const others = async (cursor) => {
+    const page = await get(`/rings/${ring.id}/members`, { query: { limit: 500, cursor } });
+    return { rows: page.members, next: page.next };
+  };
   const asked = h('div'),
     texts = may('text') ? ring.families.slice(0, READ).map((f) => f.family_id) : [];
   asked.replaceChildren(families(ring, new Map()));
@@ -287,7 +301,7 @@ export async function one({ id, signal, again }) {
       ),
       facts(
         [
-          ['accounts', count(ring.accounts), members.length > ring.accounts ? `${count(members.length)} at a false share of 5%` : null],
+          ['accounts', count(ring.accounts), membersInAll > ring.accounts ? `${count(membersInAll)} at a false share of 5%` : null],
           ['requests', count(ring.requests)],
           ['families', count(ring.families.length)],
           ['Γ*', decimal(ring.gamma_star, 0)],
@@ -324,7 +338,7 @@ export async function one({ id, signal, again }) {
       section(
         'Who, what and when',
         'Customers share one old template; a work queue shares new text every day.',
-        drawings(ring, members, answer.moments ?? [], answer.moments_left_out ?? 0) ??
+        drawings(ring, [members, membersInAll], answer.moments ?? [], answer.moments_left_out ?? 0) ??
           h('p', { class: 'empty' }, may('account') ? 'Who used what was not kept of this ring.' : 'Who used what is withheld for your role.'),
       ),
       section(
@@ -468,26 +482,33 @@ export async function one({ id, signal, again }) {
       section(
         'Members',
         'The membership of an account is one less its local false discovery rate, judged without itself. Accounts that are not listed enter at a false share of 5% only.',
-        table({
-          name: `${ring.id}-members`,
-          caption: 'Members',
+        paged({
           rows: members,
-          most: 20,
-          empty: 'The members are withheld for your role.',
-          columns: [
-            { head: 'Account', rowhead: true, value: (m) => m.account, show: (m) => link(m.account) },
-            { head: 'Membership', n: true, value: (m) => m.membership, show: (m) => percent(m.membership, 1) },
-            { head: 'Listed at 1%', value: (m) => (m.listed ? 'yes' : 'no'), show: (m) => (m.listed ? 'yes' : h('span', { class: 'soft' }, 'no')) },
-            { head: 'Shared', n: true, value: (m) => m.shared },
-            {
-              head: 'Families that say most',
-              wide: true,
-              fixed: true,
-              links: true,
-              value: (m) => (m.families ?? []).join(' '),
-              show: (m) => (m.families ?? []).map((f, i) => [i > 0 && ' ', link(f)]),
-            },
-          ],
+          next: answer.members_left_out > 0 ? members.at(-1).account : null,
+          all: membersInAll,
+          ask: others,
+          drawn: (rows) =>
+            table({
+              name: `${ring.id}-members`,
+              caption: 'Members',
+              rows,
+              most: rows.length > members.length ? rows.length : 20,
+              empty: 'The members are withheld for your role.',
+              columns: [
+                { head: 'Account', rowhead: true, value: (m) => m.account, show: (m) => link(m.account) },
+                { head: 'Membership', n: true, value: (m) => m.membership, show: (m) => percent(m.membership, 1) },
+                { head: 'Listed at 1%', value: (m) => (m.listed ? 'yes' : 'no'), show: (m) => (m.listed ? 'yes' : h('span', { class: 'soft' }, 'no')) },
+                { head: 'Shared', n: true, value: (m) => m.shared },
+                {
+                  head: 'Families that say most',
+                  wide: true,
+                  fixed: true,
+                  links: true,
+                  value: (m) => (m.families ?? []).join(' '),
+                  show: (m) => (m.families ?? []).map((f, i) => [i > 0 && ' ', link(f)]),
+                },
+              ],
+            }),
         }),
       ),
     ],

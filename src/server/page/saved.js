@@ -4,9 +4,9 @@
 // with its text as far as the server takes it. Guarantee: a kept text is shown for a purpose only, as every other.
 
 import { h, shown, count, moment, LINE } from './dom.js';
-import { get, post, remove, me, may } from './api.js';
+import { every, post, remove, me, may } from './api.js';
 import { table } from './table.js';
-import { ask, withheld } from './dialog.js';
+import { ask, failure, withheld } from './dialog.js';
 
 const OF = {
   families: { name: 'Families', path: '/families', address: (given) => given },
@@ -65,13 +65,7 @@ const told = (given) =>
     .join(', ');
 
 export async function list(signal, again) {
-  const saved = [];
-  for (let cursor = null; ; ) {
-    const page = await get('/saved', { signal, query: { limit: 500, cursor } });
-    saved.push(...(page.saved ?? []));
-    cursor = page.next;
-    if (!cursor) break;
-  }
+  const saved = await every('/saved', 'saved', { limit: 500 }, signal);
   return table({
     name: 'questions',
     caption: 'Kept questions',
@@ -115,9 +109,14 @@ export async function list(signal, again) {
               type: 'button',
               class: 'plain',
               'aria-label': `Remove question ${count(one.id)}`,
-              onclick: async () => {
-                await remove(`/saved/${one.id}`).catch(() => null);
-                await again();
+              onclick: async (event) => {
+                const place = event.target.parentElement;
+                try {
+                  await remove(`/saved/${one.id}`);
+                  await again();
+                } catch (cause) {
+                  place.replaceChildren(failure(cause));
+                }
               },
             },
             'Remove',

@@ -118,7 +118,7 @@ export async function view({ signal }) {
       ),
       facts(
         [
-          ['rings on the list', count(list.length)],
+          ['rings on the list', count(list.length + (report.rings_left_out ?? 0))],
           ['groups under test', count(meta?.tested)],
           ['exchanges added', count(newest?.exchanges)],
           ['rows set aside', count(asideTonight)],
@@ -154,6 +154,8 @@ export async function view({ signal }) {
               ringTable(some, { name: `rings-${rung}`, caption: `Rings on the rung ${words.rung[rung][0]}`, isNew }),
             ),
           ),
+        report.rings_left_out > 0 &&
+          h('p', { class: 'soft' }, `The first ${count(list.length)}; `, h('a', { href: '/rings' }, `${count(report.rings_left_out)} more`), ' are in the list of all rings.'),
       ),
       changes(changed),
       meta &&

@@ -31,7 +31,7 @@ function usesOf(ring, members, moments) {
     .filter((use) => use.account && use.family);
 }
 
-function who(ring, members, uses) {
+function who(ring, [members, inAll], uses) {
   const columns = ring.families.slice(0, MOST).sort(byDay);
   const onDay = new Set(uses.map((use) => `${use.account} ${use.family} ${dayOf(use.time)}`)),
     ever = new Set(uses.map((use) => `${use.account} ${use.family}`));
@@ -74,7 +74,7 @@ function who(ring, members, uses) {
         title: 'Who used which family',
         name: `${ring.id}-members-families`,
         rows: rows(order),
-        note: `${count(shownMembers.length)} of ${many(members.length, 'account', 'accounts')} by ${count(columns.length)} of ${many(ring.families.length, 'family', 'families')}; days from the left; pale: on another day`,
+        note: `${count(shownMembers.length)} of ${many(inAll, 'account', 'accounts')} by ${count(columns.length)} of ${many(ring.families.length, 'family', 'families')}; days from the left; pale: on another day`,
         columns: columns.map((c) => ({
           id: c.family_id,
           day: c.day,
@@ -121,7 +121,7 @@ function when(ring, uses) {
 }
 
 // The accounts and the families of most uses, and a line for each use among them.
-function ties(ring, members, uses) {
+function ties(ring, inAll, uses) {
   const pairs = [...new Map(uses.map((use) => [`${use.account} ${use.family}`, use])).values()];
   const busiest = (of) => {
     const n = new Map();
@@ -138,15 +138,15 @@ function ties(ring, members, uses) {
   return graph({
     title: 'Accounts and the families that they share',
     name: `${ring.id}-graph`,
-    note: `the busiest ${count(accounts.length)} of ${many(members.length, 'account', 'accounts')} and ${count(families.length)} of ${many(new Set(ring.families.map((f) => f.family_id)).size, 'family', 'families')}; ${count(edges.length)} of ${many(pairs.length, 'line', 'lines')}; height says nothing`,
+    note: `the busiest ${count(accounts.length)} of ${many(inAll, 'account', 'accounts')} and ${count(families.length)} of ${many(new Set(ring.families.map((f) => f.family_id)).size, 'family', 'families')}; ${count(edges.length)} of ${many(pairs.length, 'line', 'lines')}; height says nothing`,
     left: accounts.map(([id, n]) => ({ label: id, href: `/accounts/${id}`, title: `${id}, ${many(n, 'family', 'families')}` })),
     right: families.map(([id, n]) => ({ label: id, href: `/families/${id}`, title: `${id}, ${many(n, 'account', 'accounts')}` })),
     edges,
   });
 }
 
-// All three; null where there are no uses.
-export function drawings(ring, members, moments, leftOut) {
+// All three; null where there are no uses. `inAll` says how many members the ring has, of whom the first are given.
+export function drawings(ring, [members, inAll], moments, leftOut) {
   const uses = usesOf(ring, members, moments);
   if (uses.length === 0) return null;
   return [
@@ -156,8 +156,8 @@ export function drawings(ring, members, moments, leftOut) {
         { class: 'soft' },
         `${many(leftOut, 'use is', 'uses are')} left out: those shown are of the likeliest members in the families of most accounts.`,
       ),
-    who(ring, members, uses),
+    who(ring, [members, inAll], uses),
     when(ring, uses),
-    ties(ring, members, uses),
+    ties(ring, inAll, uses),
   ];
 }

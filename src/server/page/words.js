@@ -55,6 +55,12 @@ export const levels = {
   fragment: 'A run of text that accounts with otherwise different prompts share. It proves that this text is shared, no more.',
   system: 'Requests with the same system prompt: most often the customers of one application.',
 };
+// Which text of a request holds a fragment.
+export const FIELD = {
+  prompt: ['distinct prompt', 'distinct prompts'],
+  turn: ['distinct earlier turn', 'distinct earlier turns'],
+  system: ['distinct system prompt', 'distinct system prompts'],
+};
 export const kinds = { app: 'App', sdk: 'SDK', gateway: 'Gateway', course: 'Course', benchmark: 'Benchmark', published: 'Published text' };
 export const say = (table, word) => table[word] ?? String(word ?? '–');
 

@@ -301,16 +301,24 @@ fn kept(store: &Store) -> Result<Option<u32>> {
     Ok(store.catalog().meta(OF_NIGHT)?.and_then(|night| night.parse().ok()))
 }
 
-/// The accounts of a family as its uses have them: requests, first and last moment.
-pub(crate) fn accounts_of(store: &Store, head: &Head) -> Result<BTreeMap<u32, (u64, i64, i64)>> {
-    let mut out = BTreeMap::new();
-    for file in store.of_kind("uses") {
-        let uses = store.read(file, Uses::open)?;
-        let own = equal(uses.all(), |used| used.family.cmp(&head.family)).iter();
+/// The uses of all families, mapped once for as many families as are asked for.
+pub(crate) struct AllUses(Vec<Uses<Mapped>>);
+
+impl AllUses {
+    /// # Errors
+    /// `Store` when the store is damaged.
+    pub(crate) fn open(store: &Store) -> Result<Self> {
+        store.of_kind("uses").map(|file| store.read(file, Uses::open)).collect::<Result<_>>().map(Self)
+    }
+
+    /// The accounts of a family: requests, first and last moment.
+    pub(crate) fn accounts_of(&self, head: &Head) -> BTreeMap<u32, (u64, i64, i64)> {
+        let mut out = BTreeMap::new();
+        let own = self.0.iter().flat_map(|uses| equal(uses.all(), |used| used.family.cmp(&head.family)));
         own.filter(|used| used.night >= head.uses_from)
             .for_each(|used| add(&mut out, used.account, (u64::from(used.requests), used.first, used.last)));
+        out
     }
-    Ok(out)
 }
 
 /// Adds requests with their first and last moment.
