@@ -14,6 +14,8 @@ import { head, section, print, template, textOf } from './parts.js';
 const MOST = 40;
 const ASKED = 60;
 const LEAST = 0.25;
+// Width of a letter of a name, about.
+const LETTER = 6.2;
 
 // Lines between families: the nearest of their prompts.
 async function lines(families, signal, told) {
@@ -89,6 +91,10 @@ function places(n, edges) {
   return p;
 }
 
+// Places on the drawing: a circle's, and whether two do not meet.
+const around = (x, y, r) => ({ from: x - r, to: x + r, top: y - r, bottom: y + r });
+const apart = (a, b) => a.to < b.from || b.to < a.from || a.bottom < b.top || b.bottom < a.top;
+
 function draw(families, edges) {
   const at = places(families.length, edges),
     most = Math.max(1, ...families.map((f) => f.accounts));
@@ -101,7 +107,7 @@ function draw(families, edges) {
     title: 'Leading families by similarity of text',
     name: 'map',
     links: true,
-    note: 'a circle’s area: accounts; a line: similarity, darker is nearer',
+    note: 'a circle’s area: accounts; a line: similarity, stronger is nearer',
     label: `${families.length} families, ${edges.length} lines of similarity; the table below has all of them`,
     draw: (width) => {
       const height = Math.round(Math.min(620, Math.max(320, width * 0.6))),
@@ -115,28 +121,42 @@ function draw(families, edges) {
             y1: y(at[a]),
             x2: x(at[b]),
             y2: y(at[b]),
-            opacity: Math.min(1, 0.2 + similarity * 0.8).toFixed(2),
+            opacity: Math.min(1, 0.35 + similarity * 0.75).toFixed(2),
           }),
           s('title', null, decimal(similarity, 3)),
         ),
       );
-      families.forEach((family, i) =>
+      // A name stands below its circle, else above it, where no other name and no other circle stands; else it is left to the title.
+      const taken = families.map((family, i) => around(x(at[i]), y(at[i]), size(family)));
+      const placed = (family, i, words) => {
+        const wide = LETTER * words.length,
+          left = { start: 0, middle: wide / 2, end: wide }[ends(at[i])];
+        for (const line of [y(at[i]) + size(family) + 11, y(at[i]) - size(family) - 4]) {
+          const box = { from: x(at[i]) - left, to: x(at[i]) - left + wide, top: line - 9, bottom: line + 3 };
+          if (box.top > 0 && box.bottom < height && taken.every((other, j) => j === i || apart(box, other))) {
+            taken.push(box);
+            return line;
+          }
+        }
+        return null;
+      };
+      const order = families.map((_, i) => i).sort((a, b) => families[b].accounts - families[a].accounts || a - b);
+      for (const i of order) {
+        const family = families[i],
+          words = name(family, width < 560 ? 10 : 20),
+          line = placed(family, i, words);
         marks.push(
           s(
             'a',
             { href: `/families/${family.id}`, tabindex: '-1', 'aria-hidden': 'true' },
             put(
               s('circle', { class: 'node', cx: x(at[i]), cy: y(at[i]), r: size(family) }),
-              s('title', null, `${family.id}, ${family.accounts} accounts: ${plain(textOf(family), 120)}`),
+              s('title', null, `${family.id}, ${many(family.accounts, 'account', 'accounts')}: ${plain(textOf(family), 120)}`),
             ),
-            s(
-              'text',
-              { class: 'tick', x: x(at[i]), y: y(at[i]) + size(family) + 11, 'text-anchor': ends(at[i]) },
-              name(family, width < 560 ? 10 : 20),
-            ),
+            line !== null && s('text', { class: 'tick', x: x(at[i]), y: line, 'text-anchor': ends(at[i]) }, words),
           ),
-        ),
-      );
+        );
+      }
       return { height, marks };
     },
   });

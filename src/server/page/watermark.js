@@ -18,6 +18,9 @@ const LINES = 6;
 const ROWS = 24;
 // The drawing along the text ends here: a text that is marked all through would flatten every other.
 const DEEPEST = -100;
+const STEPS = [1, 2, 5, 10, 20];
+// Curves are told apart by their strokes too: two that lie on each other stay two.
+const DASHES = ['none', '7 4', '2 3', '10 3 2 3', '12 5', '4 4'];
 let opened = [];
 
 const VERDICT = {
@@ -62,6 +65,9 @@ function curves(tests, alpha) {
     place = (r, i) => (tokens ? ((i + 1) / r.curve.length) * r.tokens : r.curve[i].scored);
   const far = Math.max(1, ...drawn.map(end)),
     low = Math.max(DEEPEST, Math.min(line * 1.5, ...drawn.flatMap((r) => r.curve.map((p) => p.log10_p))));
+  // Lines at round numbers, at most six of them.
+  const step = STEPS.find((one) => one * 6 >= -low),
+    rules = Array.from({ length: Math.floor(-low / step) + 1 }, (_, i) => -i * step);
   // A curve that goes deeper is drawn as far as the floor.
   const drawnTo = (r) => {
     const at = r.curve.findIndex((p) => p.log10_p <= low);
@@ -84,11 +90,12 @@ function curves(tests, alpha) {
         y = (p) => 8 + (Math.max(low, Math.min(0, p)) / low) * (bottom - 8),
         at = (n, p) => `${x(n).toFixed(1)},${y(p).toFixed(1)}`;
       const marks = [];
-      for (const part of [0, 0.25, 0.5, 0.75, 1]) {
+      for (const at of rules)
         marks.push(
-          s('line', { class: 'rule', x1: gutter, x2: right, y1: y(low * part), y2: y(low * part) }),
-          s('text', { class: 'tick', x: gutter - 6, y: y(low * part) + 4, 'text-anchor': 'end' }, decimal(low * part, Math.abs(low) < 8 ? 1 : 0)),
+          s('line', { class: 'rule', x1: gutter, x2: right, y1: y(at), y2: y(at) }),
+          s('text', { class: 'tick', x: gutter - 6, y: y(at) + 4, 'text-anchor': 'end' }, decimal(at, 0)),
         );
+      for (const part of [0, 0.25, 0.5, 0.75, 1]) {
         if (width > 480 || part * 2 === Math.round(part * 2))
           marks.push(
             s(
@@ -108,7 +115,11 @@ function curves(tests, alpha) {
       drawn.forEach((r, i) =>
         marks.push(
           put(
-            s('polyline', { class: `line k${i}`, points: [at(0, 0), ...drawnTo(r).map((p, n) => at(place(r, n), p.log10_p))].join(' ') }),
+            s('polyline', {
+              class: `line k${i}`,
+              'stroke-dasharray': DASHES[i],
+              points: [at(0, 0), ...drawnTo(r).map((p, n) => at(place(r, n), p.log10_p))].join(' '),
+            }),
             s('title', null, `${label(r, several)}: log10 p ${decimal(r.curve.at(-1).log10_p)} after ${count(r.curve.at(-1).scored)} windows`),
           ),
         ),
@@ -116,8 +127,8 @@ function curves(tests, alpha) {
       drawn.forEach((r, i) => {
         const row = bottom + 24 + 17 * (i + 1);
         marks.push(
-          s('line', { class: `line k${i}`, x1: gutter, x2: gutter + 16, y1: row - 4, y2: row - 4 }),
-          s('text', { class: 'tick strong', x: gutter + 22, y: row }, `${label(r, several)}: ${plain(r.verdict, 14)}, ${decimal(r.log10_p)}`),
+          s('line', { class: `line k${i}`, 'stroke-dasharray': DASHES[i], x1: gutter, x2: gutter + 24, y1: row - 4, y2: row - 4 }),
+          s('text', { class: 'tick strong', x: gutter + 30, y: row }, `${label(r, several)}: ${plain(r.verdict, 14)}, ${decimal(r.log10_p)}`),
         );
       });
       return { height, marks };
@@ -245,6 +256,7 @@ function result() {
           { head: 'Scheme', value: (r) => r.way, show: (r) => shown(r.way, { most: 60 }) },
           {
             head: 'Verdict',
+            wide: true,
             value: (r) => r.verdict,
             show: (r) => [h('b', null, shown(r.verdict, { most: 20 })), ' ', h('span', { class: 'soft' }, VERDICT[r.verdict] ?? '')],
           },
@@ -335,11 +347,27 @@ export async function view() {
         if (files.length > MOST_FILES) throw new Error(`${count(files.length)} files were chosen; at most ${count(MOST_FILES)} are opened`);
         opened = await Promise.all(files.map(read));
         out.replaceChildren(result());
+        made.hidden = true;
       } catch (cause) {
         out.replaceChildren(failure({ message: cause.message, hint: 'Expected the output of: stillhunt watermark detect … --format json' }));
       }
     },
   });
+  const made = section(
+    'How a result is made',
+    null,
+    h(
+      'pre',
+      { class: 'command', tabindex: '0' },
+      h('code', null, 'stillhunt watermark detect suspect/*.jsonl --key-file KEY.toml --tokenizer TOKENIZER.json --format json > result.json'),
+    ),
+    h(
+      'p',
+      { class: 'soft' },
+      'Whoever can query a marked model can copy or forge its mark. Text without a mark may have been paraphrased, translated or diluted.',
+    ),
+  );
+  made.hidden = opened.length > 0;
   if (opened.length > 0) put(out, result());
   return {
     title: 'Watermark',
@@ -362,21 +390,7 @@ export async function view() {
         ),
       ),
       out,
-      opened.length === 0 &&
-        section(
-          'How a result is made',
-          null,
-          h(
-            'pre',
-            { class: 'command', tabindex: '0' },
-            h('code', null, 'stillhunt watermark detect suspect/*.jsonl --key-file KEY.toml --tokenizer TOKENIZER.json --format json > result.json'),
-          ),
-          h(
-            'p',
-            { class: 'soft' },
-            'Whoever can query a marked model can copy or forge its mark. Text without a mark may have been paraphrased, translated or diluted.',
-          ),
-        ),
+      made,
     ],
   };
 }
