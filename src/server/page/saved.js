@@ -58,10 +58,25 @@ function addressOf(one) {
   return `${of.path}${asked.size ? `?${asked}` : ''}`;
 }
 
+// What each value of a question says.
+const SAID = {
+  k: 'prompts at most',
+  since: 'since',
+  until: 'before',
+  from_night: 'from night',
+  to_night: 'to night',
+  model: 'served model',
+  least_percent: 'similarity in % at least',
+  accounts: 'accounts at least',
+  stratum: 'registered text',
+  new: 'new tonight',
+  trivial: 'trivial texts too',
+  rung: 'rung at or above',
+};
 const told = (given) =>
   Object.entries(given ?? {})
     .filter(([name, value]) => !name.startsWith('text') && value !== null)
-    .map(([name, value]) => `${name} ${value}`)
+    .map(([name, value]) => (value === true ? (SAID[name] ?? name) : `${SAID[name] ?? name} ${String(value).replace(/T00:00:00Z$/, '')}`))
     .join(', ');
 
 export async function list(signal, again) {
