@@ -284,11 +284,13 @@ fn rings(value: &Json) -> Vec<Block> {
             number("phi0")
         )),
         Text(format!(
-            "Placebo: {} walks confirmed {} of {} groups (upper end of the 95% interval of the share: {}). Planted beside: {} of {} accounts are listed. The list is valid: {} {}",
+            "Placebo: {} walks confirmed {} of {} groups (upper end of the 95% interval of the share: {}); one in which accounts are late confirmed {} of {}. Planted beside: {} of {} accounts are listed. The list is valid: {} {}",
             number("placebo.runs"),
             number("placebo.rejected"),
             number("placebo.tested"),
             number("placebo.upper"),
+            number("placebo.late.rejected"),
+            number("placebo.late.tested"),
             number("planted.found"),
             number("planted.accounts"),
             number("valid"),

@@ -8,14 +8,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::export::graph::Use;
 use crate::report::ring::{
-    Disposition, Focus, Link, Note, PastRing, Pivot, Placebo, Planted, Ring, RingDay, RingFamily, RingMember, RingOf,
-    RingsMeta, Route, Rung, Shared,
+    Disposition, Focus, LateWalk, Link, Note, PastRing, Pivot, Placebo, Planted, Ring, RingDay, RingFamily, RingMember,
+    RingOf, RingsMeta, Route, Rung, Shared,
 };
 use crate::ring;
 use crate::ring::composition::Attribute;
 use crate::ring::confirm::AFFINITIES;
 use crate::ring::member::at_level;
-use crate::ring::placebo::{Dealing, JUDGED, PLANTED, RUNS, Realised, realised};
+use crate::ring::placebo::{Dealing, JUDGED, Judged as OfWalks, PLANTED, RUNS, Realised, realised};
+use crate::ring::shift::LATE;
 use crate::ring::unite::DRAWN;
 use crate::ring::walk::HORIZONS;
 use crate::stats::proportion_interval;
@@ -71,10 +72,13 @@ fn meta(kept: &Found, called: &dyn Fn([u8; 32]) -> String) -> RingsMeta {
         left_out: day.left_out,
         frozen: Digest(day.frozen),
     });
-    let (rejected, tested) = kept.placebo;
+    let OfWalks { rejected, tested, mean_e } = kept.placebo;
     let upper = proportion_interval(rejected, tested, 0.95).1;
-    let (within, no_e_values) = (upper <= kept.config.q, kept.placebo_e.is_some_and(|mean| mean >= NO_E_VALUES));
-    let valid = within && !no_e_values;
+    let (within, no_e_values) = (upper <= kept.config.q, mean_e.is_some_and(|mean| mean >= NO_E_VALUES));
+    let late = late_walk(kept.late_walk);
+    // What is left of coordination in this walk may be confirmed, so only a share that is surely too large counts.
+    let late_within = late.lower <= kept.config.q;
+    let valid = within && !no_e_values && late_within;
     let why = match (within, tested) {
         (false, 0) => "no placebo was tested for a day yet".to_owned(),
         (false, _) => format!(
@@ -83,7 +87,13 @@ fn meta(kept: &Found, called: &dyn Fn([u8; 32]) -> String) -> RingsMeta {
         ),
         (true, _) if no_e_values => format!(
             "the e-values of placebo runs of the last {JUDGED} days have a mean of {:.0}, which e-values reach in one case of twenty at most",
-            kept.placebo_e.unwrap_or_default()
+            mean_e.unwrap_or_default()
+        ),
+        (true, _) if !late_within => format!(
+            "the walk of the last {JUDGED} days in which accounts are late confirmed {} of {} groups, which excludes a share below {}%",
+            late.rejected,
+            late.tested,
+            100.0 * kept.config.q
         ),
         (true, _) => String::new(),
     };
@@ -93,7 +103,7 @@ fn meta(kept: &Found, called: &dyn Fn([u8; 32]) -> String) -> RingsMeta {
         q: kept.config.q,
         phi0: AFFINITIES[0],
         horizon: HORIZONS.map(i64::from).to_vec(),
-        placebo: Placebo { runs: RUNS, rejected, tested, upper, mean_e: kept.placebo_e },
+        placebo: Placebo { runs: RUNS, rejected, tested, upper, mean_e, late },
         planted: Planted {
             accounts: kept.planted.0,
             texts: PLANTED.1,
@@ -102,7 +112,7 @@ fn meta(kept: &Found, called: &dyn Fn([u8; 32]) -> String) -> RingsMeta {
         },
         valid,
         why,
-        alarms: alarms(&kept.days, kept.placebo_e, kept.planted),
+        alarms: alarms(&kept.days, mean_e, kept.planted),
         days: days.collect(),
         past: past.collect(),
         late: kept.late,
@@ -153,6 +163,12 @@ pub fn rings_behind(store: &Store, model: &Model, gateway: AccountId) -> Result<
     let rings = found.rings.iter().map(of_one).collect::<Result<Vec<Ring>>>()?;
     let end_users = shown.names.len() as u64;
     Ok(EndUsers { gateway, end_users, exchanges, unnamed, rings, meta: meta(&found, &called) })
+}
+
+/// The walk in which accounts are late, as reports tell it.
+fn late_walk(OfWalks { rejected, tested, mean_e }: OfWalks) -> LateWalk {
+    let (lower, upper) = proportion_interval(rejected, tested, 0.95);
+    LateWalk { days: LATE as u64 - 1, rejected, tested, lower, upper, mean_e }
 }
 
 /// Rings of earlier days that are none any more, as they were on their last day.

@@ -450,13 +450,21 @@ impl RingsMeta {
             self.placebo.tested,
             100.0 * self.placebo.upper
         );
+        let late = &self.placebo.late;
+        let late = format!(
+            "A walk in which each account is up to {} days late, so that habits stay, confirmed {} of {} (at most {:.2}%). ",
+            late.days,
+            late.rejected,
+            late.tested,
+            100.0 * late.upper
+        );
         let planted = format!(
             "Of a campaign of {} accounts planted beside, each sending {} of {} new texts a day, {} are listed. ",
             self.planted.accounts, self.planted.each, self.planted.texts, self.planted.found
         );
         let valid = if self.valid { String::new() } else { format!("This list is not valid: {}. ", self.why) };
         let alarms: String = self.alarms.iter().map(|alarm| format!("Alarm: {alarm}. ")).collect();
-        format!("{groups}{null}{placebo}{planted}{valid}{alarms}{READING}")
+        format!("{groups}{null}{placebo}{late}{planted}{valid}{alarms}{READING}")
     }
 
     /// The null hypothesis in words.
@@ -506,6 +514,26 @@ pub struct Placebo {
     /// Upper end of the 95% interval of the share of groups that a run confirms.
     pub upper: f64,
     /// Mean of the e-values of their tests, one at most under the null; none without a test.
+    pub mean_e: Option<f64>,
+    /// One more, in which accounts keep their habits.
+    pub late: LateWalk,
+}
+
+/// The placebo run in which each account does what it did some days before, by a number of days of its own: habits stay, what accounts do on the same day goes, but for those with the same
+/// number. So it is an upper bound, and only a share that is surely too large speaks against the list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LateWalk {
+    /// Days by which an account is late, at most.
+    pub days: u64,
+    /// Groups that it confirmed.
+    pub rejected: u64,
+    /// Groups that it tested.
+    pub tested: u64,
+    /// Lower end of the 95% interval of the share of groups that it confirms.
+    pub lower: f64,
+    /// Upper end of it.
+    pub upper: f64,
+    /// Mean of the e-values of its tests, one at most under the null; none without a test.
     pub mean_e: Option<f64>,
 }
 

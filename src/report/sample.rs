@@ -2,8 +2,8 @@
 //! generator, so the page drawn from it is the same each time.
 
 use super::ring::{
-    Explanation, Focus, Link, Pivot, Placebo, Planted, Ring, RingDay, RingFamily, RingsMeta, Route, Rung, Sensitivity,
-    Shared,
+    Explanation, Focus, LateWalk, Link, Pivot, Placebo, Planted, Ring, RingDay, RingFamily, RingsMeta, Route, Rung,
+    Sensitivity, Shared,
 };
 use super::{
     Counts, DayCount, Family, FamilyNight, Fragment, Length, ModelCount, Night, Parameters, Part, Place, Removed,
@@ -338,7 +338,14 @@ fn rings_meta() -> RingsMeta {
         q: 0.01,
         phi0: 5.0,
         horizon: vec![0, 1, 3, 7, 28],
-        placebo: Placebo { runs: 3, rejected: 0, tested: 3_612, upper: 0.001, mean_e: Some(0.2) },
+        placebo: Placebo {
+            runs: 3,
+            rejected: 0,
+            tested: 3_612,
+            upper: 0.001,
+            mean_e: Some(0.2),
+            late: LateWalk { days: 6, rejected: 0, tested: 1_204, lower: 0.0, upper: 0.003, mean_e: Some(0.3) },
+        },
         planted: Planted { accounts: 30, texts: 20, each: 5.0, found: 29 },
         valid: true,
         why: String::new(),

@@ -9,7 +9,7 @@
 use super::day::{Choice, Day, EVERYWHERE, Requests, Subjects, half};
 use super::interests::Interests;
 use super::member::at_level;
-use super::shift::shifted;
+use super::shift::{Late, shifted};
 use super::unite::{Ring, rings};
 use super::walk::{RingConfig, State};
 use crate::ids::Digest;
@@ -32,6 +32,8 @@ pub struct Walks {
     pub real: State,
     /// What they say where nobody acts together.
     pub placebo: Vec<State>,
+    /// What they say where each account is late by a number of days of its own.
+    pub late: Late,
     /// What they say where a campaign is planted.
     pub planted: Planted,
     /// The rings of the newest day.
@@ -128,7 +130,9 @@ impl Walks {
         let placebo = (1..).zip(placebo).map(|(run, state)| if run <= runs { dealt((run, state)) } else { state });
         let placebo: Vec<State> = placebo.collect();
         let planted = self.planted.with(day, &interests, config);
-        Self { real, placebo, planted, rings: self.rings, past: self.past }.listed()
+        // On the first day everything is new, and would come as new on later days.
+        let late = if real.days.len() == 1 { self.late } else { self.late.with(day, &found_by(&real), config) };
+        Self { real, placebo, late, planted, rings: self.rings, past: self.past }.listed()
     }
 
     /// The same with the rings of its newest day, and those that left the list with it.
@@ -164,12 +168,14 @@ impl Walks {
         self.real.first = None;
         self.planted.state.first = None;
         self.placebo.iter_mut().for_each(|state| state.first = None);
+        self.late.drop_neighbourhoods();
     }
 
     /// Leaves out accounts and days, as [`State::forget`].
     pub fn forget(&mut self, is_gone: &dyn Fn(u32) -> bool, through: Option<i32>) {
         self.planted.accounts.retain(|account| !is_gone(*account));
         self.planted.state.forget(is_gone, through);
+        self.late.forget(is_gone, through);
         for state in self.placebo.iter_mut().chain([&mut self.real]) {
             state.forget(is_gone, through);
         }
@@ -177,33 +183,42 @@ impl Walks {
         self.past.iter_mut().for_each(|past| past.ring.forget(is_gone));
     }
 
-    /// Groups of the last [`JUDGED`] days that the placebos confirmed, and those that they tested for a day at least.
+    /// What the walks whose choices are dealt anew did in the last [`JUDGED`] days.
     #[must_use]
-    pub fn false_of_tested(&self) -> (u64, u64) {
-        let since = self.judged_since();
-        let groups = self.placebo.iter().flat_map(|state| &state.groups).filter(|group| group.day > since);
-        let confirmed = groups.filter(|group| group.confirmed.is_some());
-        let tested = self.placebo.iter().flat_map(|state| {
-            let newest = state.through();
-            let days = state.days.iter().filter(move |day| day.day > since && Some(day.day) != newest);
-            days.map(|day| day.proposed)
-        });
-        (confirmed.count() as u64, tested.sum())
+    pub fn of_dealt(&self) -> Judged {
+        self.judged(&self.placebo)
     }
 
-    /// The mean of the e-values of the placebos' tests of the last [`JUDGED`] days, which is one at most under the null; none without a test.
+    /// The same of the walk in which accounts are late.
     #[must_use]
-    pub fn mean_e(&self) -> Option<f64> {
-        let since = self.judged_since();
-        let days = self.placebo.iter().flat_map(|state| &state.days).filter(|day| day.day > since);
-        let (sum, tests) = days.fold((0.0, 0u64), |(sum, tests), day| (sum + day.sum_e, tests + day.tests));
-        (tests > 0).then(|| (sum / tests as f64).min(f64::MAX))
+    pub fn of_late(&self) -> Judged {
+        self.judged(std::slice::from_ref(&self.late.state))
     }
 
-    /// The day after which the placebos judge.
-    fn judged_since(&self) -> i32 {
-        self.real.through().unwrap_or_default().saturating_sub(JUDGED)
+    fn judged(&self, states: &[State]) -> Judged {
+        let since = self.real.through().unwrap_or_default().saturating_sub(JUDGED);
+        let groups = states.iter().flat_map(|state| &state.groups).filter(|group| group.day > since);
+        let rejected = groups.filter(|group| group.confirmed.is_some()).count() as u64;
+        let (mut tested, mut sum, mut tests) = (0, 0.0, 0);
+        for state in states {
+            for day in state.days.iter().filter(|day| day.day > since) {
+                tested += if Some(day.day) == state.through() { 0 } else { day.proposed };
+                (sum, tests) = (sum + day.sum_e, tests + day.tests);
+            }
+        }
+        Judged { rejected, tested, mean_e: (tests > 0).then(|| (sum / tests as f64).min(f64::MAX)) }
     }
+}
+
+/// What walks without coordination did in the last [`JUDGED`] days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Groups that they confirmed.
+    pub rejected: u64,
+    /// Groups that they tested for a day at least.
+    pub tested: u64,
+    /// The mean of the e-values of their tests, which is one at most under the null; none without a test.
+    pub mean_e: Option<f64>,
 }
 
 /// How a day without coordination is made of a true one.
@@ -319,9 +334,15 @@ fn without_found(day: &Day, real: &State) -> Day {
 
 /// Takes the choices of accounts that were found out of a day.
 fn leave_found_out(day: &mut Day, real: &State) {
+    let is_found = found_by(real);
+    day.new.retain(|choice| !is_found(choice.account));
+}
+
+/// Whether an account was found by a walk.
+fn found_by(real: &State) -> impl Fn(u32) -> bool + use<> {
     let confirmed = real.groups.iter().filter(|group| group.confirmed.is_some());
     let found: HashSet<u32> = confirmed.flat_map(|group| group.accounts.iter().copied()).collect();
-    day.new.retain(|choice| !found.contains(&choice.account));
+    move |account| found.contains(&account)
 }
 
 /// The day with other names on it, in each half of its texts; `seen` are choices of the days before.

@@ -123,6 +123,13 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
     assert_eq!((meta["phi0"].as_f64(), meta["q"].as_f64()), (Some(5.0), Some(0.01)));
     assert_eq!(meta["days"].as_array().map(Vec::len), Some(DAYS as usize));
     assert_eq!(meta["placebo"]["rejected"], 0);
+    // The walk in which accounts are late begins on the second day.
+    let late = &meta["placebo"]["late"];
+    assert!(
+        late["rejected"] == 0 && late["tested"].as_u64() > Some(10) && late["mean_e"].as_f64() < Some(1.0),
+        "{late}"
+    );
+    assert_eq!((&late["days"], &late["lower"]), (&json!(6), &json!(0.0)));
     let ring = &listed["rings"][0];
     assert!(ring["gamma_star"].as_f64().is_some_and(|gamma| gamma >= 5.0), "{ring}");
     assert!(ring["first_proposed"].as_str() < ring["confirmed_night"].as_str(), "confirmed on later days only: {ring}");

@@ -1,9 +1,9 @@
 //! Days turned: nothing is lost, habits stay together, what is new stays new once, and a work queue falls apart.
 
-use super::super::placebo::{Dealing, realised};
-use super::super::shift::shifted;
+use super::super::placebo::{Dealing, Walks, realised};
+use super::super::shift::{LATE, Late, late_by, shifted};
 use super::super::walk::{RingConfig, State};
-use super::super::{Choice, Day};
+use super::super::{Choice, Day, Requests};
 use super::{NONE, World};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -87,4 +87,97 @@ fn a_work_queue_falls_apart_and_no_more_is_confirmed() {
     let found = realised(&days, &RingConfig::default(), Dealing::Dates, 6, 1);
     assert_eq!(found, realised(&days, &RingConfig::default(), Dealing::Dates, 6, 1));
     assert!(found.lists_with == 0 && found.lists > 50 && found.mean_e < 1.0, "{found:?}");
+}
+
+/// Fourteen days of 90 accounts that use old and new families, as a store tells them; and the day of each first use.
+fn with_a_past(rng: &mut ChaCha8Rng) -> (Vec<Day>, BTreeMap<Choice, i32>) {
+    let mut first: BTreeMap<Choice, i32> = BTreeMap::new();
+    let mut day = |day: i32| {
+        let mut uses: BTreeSet<Choice> = BTreeSet::new();
+        let mut today = Day { day, ..Day::default() };
+        for account in 0..90 {
+            if rng.random_bool(0.3) {
+                continue;
+            }
+            today.requests.push(Requests { account, neighbourhood: 0, requests: 4 });
+            uses.extend((0..4).map(|_| Choice { family: rng.random_range(0..60u64), account }));
+        }
+        (today.again, today.new) = uses.into_iter().partition(|choice| first.contains_key(choice));
+        let accounts = today.accounts();
+        let new = |family: u64| today.new.iter().filter(|choice| choice.family == family).count();
+        let used = first.keys().filter(|c| accounts.binary_search(&c.account).is_ok() && new(c.family) >= 2);
+        today.before = used.copied().collect();
+        today.neighbourhoods = (0..60).map(|family| (family, 0)).collect();
+        first.extend(today.new.iter().map(|&choice| (choice, day)));
+        today.in_order()
+    };
+    ((0..14).map(&mut day).collect(), first)
+}
+
+#[test]
+fn accounts_are_late_by_a_number_of_their_own_and_what_was_used_before_is_known() {
+    let (days, first) = with_a_past(&mut ChaCha8Rng::seed_from_u64(63));
+    let mut counts = [0; LATE];
+    (0..90).for_each(|account| counts[late_by(account)] += 1);
+    assert!(counts.iter().all(|n| (8..=18).contains(n)), "{counts:?}");
+    let (mut late, mut known, mut wanted) = (Late::default(), 0, 0);
+    for (at, day) in days.iter().enumerate() {
+        let made = late.clone().next(day);
+        late = late.with(day, &|_| false, &RingConfig::default());
+        let then = |account: u32| at.checked_sub(late_by(account)).map(|at| &days[at]);
+        let of = |account: u32| {
+            then(account)
+                .into_iter()
+                .flat_map(move |day| day.new.iter().copied().filter(move |choice| choice.account == account))
+        };
+        assert_eq!(made.new, (0..90).flat_map(of).collect::<BTreeSet<Choice>>().into_iter().collect::<Vec<_>>());
+        let is_active =
+            |account: u32| then(account).is_some_and(|day| day.requests.iter().any(|r| r.account == account));
+        assert_eq!(made.accounts(), (0..90).filter(|&account| is_active(account)).collect::<Vec<_>>());
+        // Whoever used a family of the day before his own day, and nobody else, as far as a week remembers.
+        let families: BTreeSet<u64> = made.new.iter().map(|choice| choice.family).collect();
+        let truth: Vec<Choice> = first
+            .iter()
+            .filter(|(choice, day)| {
+                families.contains(&choice.family)
+                    && is_active(choice.account)
+                    && then(choice.account).is_some_and(|own| **day < own.day)
+            })
+            .map(|(choice, _)| *choice)
+            .collect();
+        assert!(made.before.iter().all(|choice| truth.binary_search(choice).is_ok()));
+        (known, wanted) = (known + made.before.len(), wanted + truth.len());
+    }
+    assert!(wanted > 5_000 && known as f64 >= 0.97 * wanted as f64, "{known} of {wanted}");
+}
+
+#[test]
+fn a_queue_whose_accounts_are_late_falls_apart_and_habits_alone_confirm_nothing() {
+    let config = RingConfig::default();
+    let walk = |days: &[Day]| days.iter().fold(Late::default(), |late, day| late.with(day, &|_| false, &config));
+    let confirmed = |state: &State| state.groups.iter().filter(|group| group.confirmed.is_some()).count();
+    let days = days(&mut ChaCha8Rng::seed_from_u64(62));
+    let real = days.iter().fold(State::default(), |state, day| state.with(day, &config, NONE));
+    let (together, apart) = (confirmed(&real), confirmed(&walk(&days).state));
+    // One in seven of the queue's accounts are late by the same number.
+    assert!(together > 20 && 4 * apart < together, "{apart} of {together}");
+    // The same through the walks: what the true walk has found is left out from then on.
+    let mut walks = days.iter().fold(Walks::default(), |walks, day| walks.with(day, &config, NONE));
+    let of_late = walks.of_late();
+    assert!(of_late.rejected == 0 && of_late.tested > 100, "{of_late:?}");
+    walks.forget(&|account| account == 3, Some(5));
+    assert!(walks.late != Late::default());
+    walks.drop_neighbourhoods();
+    // Without coordination, worlds with narrow and wide neighbourhoods: nothing, and the mean of the e-values is one at most.
+    let (mut tests, mut sum) = (0, 0.0);
+    for seed in 0..6 {
+        let mut rng = ChaCha8Rng::seed_from_u64(640 + seed);
+        let world = World::new(400, if seed % 2 == 0 { 12 } else { 60 }, &mut rng);
+        let days: Vec<Day> = (0..10).map(|day| world.day(day, &[], &mut rng)).collect();
+        let state = walk(&days).state;
+        assert_eq!(confirmed(&state), 0, "seed {seed}");
+        tests += state.days.iter().map(|day| day.tests).sum::<u64>();
+        sum += state.days.iter().map(|day| day.sum_e).sum::<f64>();
+    }
+    assert!(tests > 1_000 && sum / tests as f64 <= 1.0, "{tests} tests, mean of e {}", sum / tests as f64);
 }

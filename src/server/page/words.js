@@ -85,6 +85,11 @@ export function behind(meta) {
       'Placebo',
       `${count(p.runs)} walks in which who chose what was dealt anew confirmed ${count(p.rejected)} of ${count(p.tested)} groups of the last four weeks (at most ${percent(p.upper, 2)} at 95%).`,
     ]);
+  if (p?.late)
+    out.push([
+      'Placebo that keeps habits',
+      `A walk in which each account is up to ${count(p.late.days)} days late confirmed ${count(p.late.rejected)} of ${count(p.late.tested)} groups (at most ${percent(p.late.upper, 2)} at 95%).`,
+    ]);
   const c = meta.planted;
   if (c)
     out.push([

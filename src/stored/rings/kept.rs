@@ -7,7 +7,7 @@ use super::neighbourhoods::Centres;
 use super::nights::{self, Nights};
 use super::pivot::Pivot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ring::placebo::{Past, Walks};
+use crate::ring::placebo::{Judged, Past, Walks};
 use crate::ring::streams::Streams;
 use crate::ring::walk::DayRecord;
 use crate::ring::{Ring, RingConfig};
@@ -19,24 +19,26 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-const MAGIC: &[u8; 8] = b"SHRINGS6";
+const MAGIC: &[u8; 8] = b"SHRINGS7";
 /// How files of older forms begin: all days are read again.
-const OLDER: [&[u8; 8]; 9] = [
+const OLDER: [&[u8; 8]; 11] = [
     b"SHRINGS1",
     b"SHRINGS2",
     b"SHRINGS3",
     b"SHRINGS4",
     b"SHRINGS5",
+    b"SHRINGS6",
     b"SHRFOUN1",
     b"SHRFOUN2",
     b"SHRFOUN3",
     b"SHRFOUN4",
+    b"SHRFOUN5",
 ];
 /// Kind of the file.
 const KIND: &str = "rings";
 
 /// How the file of what was found begins, and its kind.
-const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN5";
+const FOUND_MAGIC: &[u8; 8] = b"SHRFOUN6";
 const FOUND: &str = "rings-found";
 /// Kinds of all files.
 pub(super) const KINDS: [&str; 3] = [KIND, FOUND, nights::KIND];
@@ -76,10 +78,10 @@ pub(crate) struct Found {
     /// Rings that are none any more.
     pub(crate) past: Vec<(Past, InCommon)>,
     pub(crate) days: Vec<DayRecord>,
-    /// Groups that placebo walks confirmed, and those that they tested.
-    pub(crate) placebo: (u64, u64),
-    /// Mean of the e-values of their tests; none without one.
-    pub(crate) placebo_e: Option<f64>,
+    /// What the walks did whose choices are dealt anew.
+    pub(crate) placebo: Judged,
+    /// What the walk did in which accounts are late.
+    pub(crate) late_walk: Judged,
     /// Accounts of a planted campaign, and how many of them are listed at a level of 1%.
     pub(crate) planted: (u64, u64),
     pub(crate) late: u64,
@@ -93,7 +95,6 @@ pub(crate) struct Found {
 impl Found {
     pub(super) fn of(kept: &Kept) -> Self {
         let state = &kept.current.real;
-        let placebo = kept.current.false_of_tested();
         let planted = &kept.current.planted;
         let planted = (planted.accounts.len() as u64, planted.found(0.01) as u64);
         let tested = state.texts.under_test.iter().filter(|text| text.confirmed.is_none());
@@ -110,8 +111,8 @@ impl Found {
             rings: rings.iter().map(|ring| (ring.clone(), in_common(ring))).collect(),
             past: past.iter().map(|past| (past.clone(), in_common(&past.ring))).collect(),
             days: state.days.clone(),
-            placebo,
-            placebo_e: kept.current.mean_e(),
+            placebo: kept.current.of_dealt(),
+            late_walk: kept.current.of_late(),
             planted,
             late: kept.late,
             config: kept.config,
