@@ -4,17 +4,19 @@
 //! cannot explain; the days and counts tell a class or a monitor only where those behave as such do. Guarantee: every question is answered in
 //! the report, also with "not tested" and why.
 
+use super::rings::Counting;
 use super::sensitivity::{LEAST_LOG10_E, log10_e_of};
 use crate::error::Result;
 use crate::ids::Level;
 use crate::report::ring::Explanation;
+use crate::ring::order::{Order, order};
 use crate::ring::{Ring, Route};
 use crate::store::Store;
-use crate::stored::registry::{self, Entry, Registered, What};
+use crate::stored::registry::{self, Entry, Kind, Registered, What};
 use crate::stored::rings::{InCommon, Inputs};
 use crate::stored::standing::level_of;
 use crate::stored::view::View;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Days on which a class, a hackathon or an event shares its texts, at most.
 const BURST: usize = 2;
@@ -42,12 +44,22 @@ impl Battery {
         &self,
         ring: &Ring,
         (in_common, bought): (&InCommon, bool),
-        listed: &[u32],
+        (listed, uses): (&[u32], &Counting),
         requests: u64,
     ) -> Vec<Explanation> {
         let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
         let agency = agency(in_common);
-        let people = [self.text(ring), self.gateway(listed), organisation(in_common), agency];
+        let mut text = self.text(ring);
+        for (name, of) in self.orders((listed, uses), u64::from_le_bytes(ring.name[..8].try_into().unwrap_or_default()))
+        {
+            text.found += &format!(
+                "; {} texts of {name} by these accounts together, in its own order: Kendall's τ {:.2}, p {:.4}",
+                of.texts,
+                of.tau,
+                libm::exp(of.ln_p)
+            );
+        }
+        let people = [text, self.gateway(listed), organisation(in_common), agency];
         people
             .into_iter()
             .chain([burst(ring), monitor(ring, requests), automation(in_common), app(&families, in_common, bought)])
@@ -76,6 +88,26 @@ impl Battery {
             found += &format!("; {} ({}{since})", entry.name, entry.kind.word());
         }
         Explanation { explanation, explains: Some(2 * known >= families.len()), found }
+    }
+
+    /// How far texts of each registered benchmark came in the order in which they were registered, over all of these accounts; of three sets at most.
+    fn orders(&self, (listed, uses): (&[u32], &Counting), seed: u64) -> Vec<(String, Order)> {
+        let place = |family: u64| {
+            let place = *self.registered.families.get(&family)?;
+            (self.entries[place].kind == Kind::Benchmark).then_some(place)
+        };
+        let mut first: BTreeMap<usize, i64> = BTreeMap::new();
+        for used in listed.iter().flat_map(|&account| uses.of(account, |family| place(family).is_some())) {
+            let Some(place) = place(used.family) else { continue };
+            let time = first.entry(place).or_insert(used.first);
+            *time = (*time).min(used.first);
+        }
+        let mut sets: BTreeMap<&str, Vec<(i64, u64)>> = BTreeMap::new();
+        for (place, time) in first {
+            sets.entry(&self.entries[place].name).or_default().push((time, place as u64));
+        }
+        let found = sets.into_iter().filter_map(|(name, texts)| Some((name.to_owned(), order(texts, seed)?)));
+        found.take(3).collect()
     }
 
     /// Accounts behind which many people stand.

@@ -228,6 +228,7 @@ struct Shown<'a> {
     said: Vec<Event>,
     /// Innocent explanations; none where they are not asked.
     battery: Option<Battery>,
+    counting: Counting,
     models: BTreeMap<u32, String>,
 }
 
@@ -248,6 +249,7 @@ impl<'a> Shown<'a> {
             standings: Standings::open_kept(store)?,
             said: Vec::new(),
             battery: None,
+            counting: Counting::open(store)?,
             models: store
                 .catalog()
                 .all("SELECT model, name FROM models", [], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -293,7 +295,7 @@ impl<'a> Shown<'a> {
         let composition = in_common.composition.as_ref();
         let of_composition = composition.and_then(|composition| composition.ln_p);
         let bought = of_composition.is_some_and(|ln_p| log10_e_of(ln_p) >= LEAST_LOG10_E);
-        let answers = |battery: &Battery| battery.answers(ring, (in_common, bought), &on_list, requests);
+        let answers = |of: &Battery| of.answers(ring, (in_common, bought), (&on_list, &self.counting), requests);
         let provenance = self.battery.as_ref().map(answers).unwrap_or_default();
         let explained = provenance.iter().any(|answer| answer.explains == Some(true));
         let route = match ring.route {

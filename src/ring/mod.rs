@@ -5,7 +5,7 @@
 //! family's popularity and their own interests, with innocent affinity up to a factor ([`null`]). Groups are proposed on one day, frozen, and
 //! confirmed on later days, or by that half of the day's texts that did not propose them ([`walk`], [`confirm`], [`propose`]); confirmed groups are put together to rings ([`unite`]) with members ([`member`]).
 //! What the accounts have in common beside their texts ([`composition`]) and whether they use them at the same time ([`timing`]) are streams of their own, and so is which
-//! share of their requests has a property ([`shares`]); what they share for a fact is counted ([`links`]).
+//! share of their requests has a property ([`shares`]); what they share for a fact is counted ([`links`]), and whether they worked a public set off in its order is told ([`order`]).
 //! Whether a finding stands where its test is changed is told beside it ([`sensitivity`]).
 //!
 //! This module knows numbers only: accounts, families, neighbourhoods, days. Weakness: by co-use alone an account pool that sends one fixed text every
@@ -21,6 +21,7 @@ pub mod leiden;
 pub mod links;
 pub mod member;
 pub mod null;
+pub mod order;
 pub mod persistent;
 pub mod placebo;
 pub mod propose;

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod backwards;
 mod loose;
 mod member;
+mod order;
 mod sensitivity;
 mod shares;
 mod shift;
