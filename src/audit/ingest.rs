@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::ids::{AccountId, Digest, Field};
 use crate::index::Vectors;
-use crate::log::{BadRow, Origin, Place, Reason, Row, Taken};
+use crate::log::{BadRow, Lacks, Origin, Place, Reason, Row, Taken};
 use crate::report::ReadAs;
 use crate::store::keys::{self, KeyTable, Record};
 use crate::store::postings::{self, Posting};
@@ -109,8 +109,10 @@ pub(crate) struct Tally {
     pub(crate) quarantined: u64,
     pub(crate) by_reason: BTreeMap<String, u64>,
     pub(crate) read_as: ReadAs,
-    /// A map that might read the rows of no known schema: that of the first.
+    /// A map that might read the rows of no known schema, or add what rows of a known one lack: that of the first.
     pub(crate) proposed: Option<Arc<str>>,
+    /// What rows lack.
+    pub(crate) lacks: Lacks,
     /// What was wrong with the first bad row.
     pub(crate) first: Option<String>,
 }
@@ -146,6 +148,7 @@ fn set_aside(input: &str, place: Place, bad: &BadRow, tally: &mut Tally, quarant
     tally.quarantined += 1;
     *tally.by_reason.entry(bad.reason.word().into()).or_default() += 1;
     tally.proposed = tally.proposed.take().or_else(|| bad.map.clone());
+    tally.lacks = tally.lacks.or(bad.lacks);
     if tally.first.is_none() {
         tally.first = Some(format!("{}, row {}: {}", bad.reason, place.row, bad.detail));
     }
@@ -314,7 +317,14 @@ impl<'a> Ingest<'a> {
             });
             let raw = raw.to_string().into_bytes();
             let digest = row.exchange.content_digest();
-            let bad = BadRow { reason: Reason::IdConflict, detail, digest, raw: raw.into(), map: None };
+            let bad = BadRow {
+                reason: Reason::IdConflict,
+                detail,
+                digest,
+                raw: raw.into(),
+                map: None,
+                lacks: Lacks::default(),
+            };
             return set_aside(input, place, &bad, tally, quarantine);
         }
         let prompt = self.prompt(&mut row, &mut fresh.prompts)?;

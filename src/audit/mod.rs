@@ -25,7 +25,7 @@ use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::judge::RULE_VERSION;
 use crate::ids::{Field, Level};
-use crate::log::{self, Format, Joiner};
+use crate::log::{self, Format, Joiner, way_out};
 use crate::report::Counts;
 use crate::store::custody::{Act, ActInput};
 use crate::store::families::{Family, Fragment, Kind, Link};
@@ -425,14 +425,9 @@ fn check_share(counts: &Counts, config: &AuditConfig, quarantine: Option<&Path>,
     );
     let place = quarantine.map(|path| format!("places and reasons are in {}; ", path.display())).unwrap_or_default();
     let first = done.iter().find_map(|log| Some(format!("the first: {} ({}); ", log.tally.first.as_ref()?, log.name)));
-    let proposed = done.iter().find_map(|log| Some((&log.name, log.tally.proposed.as_ref()?)));
-    let lacks = |reason: &str| counts.quarantined_by_reason.contains_key(reason);
-    let way = match proposed {
-        Some((name, map)) => format!("{name} might be read with --map {map} (stillhunt log show tells what that takes)"),
-        None if lacks("no-account") || lacks("no-time") => {
-            "rows without account or time are read with --default-account NAME and --default-time TIME, or with --map account=PATH,time=PATH"
-                .to_owned()
-        }
+    let way = done.iter().find_map(|log| Some((&log.name, way_out(log.tally.proposed.as_deref(), log.tally.lacks)?)));
+    let way = match way {
+        Some((name, way)) => format!("{name} might be read with {way} (stillhunt log show tells what that takes)"),
         None => "stillhunt log show tells what is taken of a log; one of another schema is read with --map".to_owned(),
     };
     Err(Error::new(ErrorKind::TooManyBadRows, message)

@@ -6,7 +6,7 @@
 
 use super::read_exchanges;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{BadRow, Joiner, LogConfig, Place, Reason, Row, Taken};
+use crate::log::{BadRow, Joiner, Lacks, LogConfig, Place, Reason, Row, Taken};
 use crate::store::input::Input;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,8 +24,10 @@ pub struct Shown {
     pub by_reason: BTreeMap<&'static str, u64>,
     /// Rows that are no model calls, and calls without text, by reason.
     pub passed_over: BTreeMap<&'static str, u64>,
-    /// A column map for rows of no known schema: that of the first.
+    /// A column map for rows of no known schema, or one that adds what rows of a known one lack: that of the first.
     pub proposed: Option<Arc<str>>,
+    /// What bad rows lack.
+    pub lacks: Lacks,
     /// Whether the log goes on.
     pub more: bool,
 }
@@ -88,6 +90,7 @@ impl Shown {
             Err(bad) => {
                 *self.by_reason.entry(bad.reason.word()).or_default() += 1;
                 self.proposed = self.proposed.take().or_else(|| bad.map.clone());
+                self.lacks = self.lacks.or(bad.lacks);
                 if self.bad.len() < most {
                     self.bad.push((place, bad));
                 }

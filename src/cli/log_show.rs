@@ -5,7 +5,7 @@ use super::format::{Format, of};
 use super::print;
 use crate::audit::show::{Shown, show};
 use crate::error::Result;
-use crate::log::{ColumnMap, LogConfig, Taken, recognise};
+use crate::log::{ColumnMap, LogConfig, Taken, recognise, way_out};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -76,26 +76,6 @@ fn fields(taken: &Taken) -> Vec<(&'static str, Option<String>)> {
     ]
 }
 
-/// What may be done about bad rows.
-fn advice(shown: &Shown) -> Option<String> {
-    if let Some(map) = &shown.proposed {
-        return Some(format!("--map {}", quoted(map)));
-    }
-    let has = |reason: &str| shown.by_reason.contains_key(reason);
-    match (has("no-account"), has("no-time")) {
-        (true, true) => Some("--default-account NAME --default-time TIME, or --map account=PATH,time=PATH".to_owned()),
-        (true, false) => Some("--default-account NAME, or --map account=PATH".to_owned()),
-        (false, true) => Some("--default-time TIME, or --map time=PATH".to_owned()),
-        (false, false) => None,
-    }
-}
-
-/// A word for a shell.
-fn quoted(map: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"=,._-/".contains(&b);
-    if map.bytes().all(plain) { map.to_owned() } else { format!("'{}'", map.replace('\'', "'\\''")) }
-}
-
 fn text(name: &str, shown: &Shown) -> String {
     let list = |counts: Vec<(&str, u64)>| {
         counts.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", ")
@@ -139,7 +119,7 @@ fn text(name: &str, shown: &Shown) -> String {
             print::line(&bad.detail, 260)
         );
     }
-    if let Some(advice) = advice(shown) {
+    if let Some(advice) = way_out(shown.proposed.as_deref(), shown.lacks) {
         let _ = writeln!(out, "\n  try: {}", print::line(&advice, 700));
     }
     out
@@ -163,6 +143,6 @@ fn value(name: &str, shown: &Shown) -> Value {
     });
     json!({
         "name": name, "schemas": shown.schemas, "exchanges": taken.collect::<Vec<_>>(), "bad": bad.collect::<Vec<_>>(),
-        "bad_by_reason": shown.by_reason, "passed_over": shown.passed_over.values().sum::<u64>(), "passed_over_by_reason": shown.passed_over, "proposed_map": shown.proposed.as_deref(), "more": shown.more,
+        "bad_by_reason": shown.by_reason, "passed_over": shown.passed_over.values().sum::<u64>(), "passed_over_by_reason": shown.passed_over, "proposed_map": shown.proposed.as_deref(), "try": way_out(shown.proposed.as_deref(), shown.lacks), "more": shown.more,
     })
 }

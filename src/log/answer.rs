@@ -126,9 +126,10 @@ fn opened_where(value: Value, is: fn(&Value) -> bool) -> Value {
 fn is_whole_answer(value: &Value) -> bool {
     let Value::Object(body) = value else { return value.is_array() && is_answer(value) && !holds_messages(value) };
     let text = |name: &str| get(body, name).is_some_and(Value::is_string);
-    let named = ["object", "model", "modelVersion", "stop_reason", "status", "responseId", "done_reason"]
-        .iter()
-        .any(|name| text(name));
+    let named =
+        ["object", "model", "modelVersion", "stop_reason", "status", "responseId", "done_reason", "generation_id"]
+            .iter()
+            .any(|name| text(name));
     let counted = [
         "usage",
         "usageMetadata",
@@ -198,7 +199,7 @@ pub(crate) fn is_answer(value: &Value) -> bool {
                     && body["outputs"].get(0).is_some_and(|first| first.get("stop_reason").is_some()))
                 || (list(body, "results")
                     && body["results"].get(0).is_some_and(|first| first.get("outputText").is_some()))
-                || (text(body, "text") && body.contains_key("meta_info"))
+                || (text(body, "text") && (body.contains_key("meta_info") || text(body, "generation_id")))
                 || text(body, "generated_text")
         }
         Value::Array(items) => {

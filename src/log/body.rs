@@ -11,7 +11,7 @@
 
 use super::Reason;
 use super::draft::Draft;
-use super::messages::{CONTENT, Talk, is_role, role_of, system_text};
+use super::messages::{CONTENT, Talk, is_role, plain_role, role_of, system_text};
 use super::value::{Object, first_word, get, inner, pythons, scalar, unpacked, word};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -36,6 +36,27 @@ pub(crate) fn read(value: &Value, want: Want, draft: &mut Draft) -> bool {
 /// As [`read`], for a body whose fields are at hand.
 pub(crate) fn read_fields(body: &Object, draft: &mut Draft) -> bool {
     read_object(body, Want::Body, draft, 0)
+}
+
+/// Reads messages of which every one is a system prompt: nobody else said anything, so the last of them is what was asked. For whoever sought a
+/// user's text in vain.
+pub(crate) fn read_alone(value: &Value, draft: &mut Draft) -> bool {
+    let held = if value.is_string() { Cow::Owned(unpacked(value.clone())) } else { Cow::Borrowed(value) };
+    let list = match &*held {
+        Value::Array(list) => Some(list),
+        Value::Object(body) => ["messages", "input"].iter().find_map(|name| get(body, name)?.as_array()),
+        _ => None,
+    };
+    let list = list.map_or(&[][..], Vec::as_slice);
+    let list = if let [Value::Array(first)] = list { first.as_slice() } else { list };
+    let of_system = |item: &Value| {
+        let Some(message) = item.as_object() else { return false };
+        let inner = get(message, "message").and_then(Value::as_object).unwrap_or(message);
+        role_of(inner).is_some_and(|role| plain_role(role) == "system")
+    };
+    let read = list.iter().all(of_system) && Talk::of(list).fill_alone(draft);
+    draft.origin.json_read += u32::from(read && value.is_string());
+    read
 }
 
 fn read_at(value: &Value, want: Want, draft: &mut Draft, depth: u32) -> bool {
@@ -304,6 +325,16 @@ fn said(body: &Object, want: Want, draft: &mut Draft, depth: u32) -> bool {
         .filter_map(|name| get(body, name))
         .filter(|inner| inner.is_object())
         .any(|inner| read_at(inner, want, draft, depth + 1))
+        || arguments(body).is_some_and(|one| read_at(one, want, draft, depth + 1))
+}
+
+/// The one argument of a function that a tracing tool wraps, or that of several which is messages.
+fn arguments(body: &Object) -> Option<&Value> {
+    let args = get(body, "args").and_then(Value::as_array).filter(|_| body.contains_key("kwargs"))?;
+    args.iter().find(|arg| is_messages(arg)).or(match args.as_slice() {
+        [one] => Some(one),
+        _ => None,
+    })
 }
 
 /// The object of a value: itself, or what its text holds.

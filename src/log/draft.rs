@@ -2,6 +2,7 @@
 
 use super::Reason;
 use super::join::Half;
+use super::propose::{Lacks, addition};
 use super::value::{Object, small, structure};
 use crate::exchange::{Exchange, Turn};
 use crate::ids::Digest;
@@ -101,12 +102,31 @@ pub(crate) struct Draft {
     pub(crate) prompts: Vec<String>,
     /// The answers to them, in their order, where there are as many.
     pub(crate) answers: Vec<Option<String>>,
+    /// The map that might add the account or the time that the row does not name.
+    pub(crate) adds: Option<String>,
 }
 
 impl Draft {
     /// A draft of a schema.
     pub(crate) fn of(schema: &'static str) -> Self {
         Self { origin: Origin { schema, ..Origin::default() }, ..Self::default() }
+    }
+
+    /// What it lacks of what is wanted.
+    pub(crate) fn lacks(&self, wanted: Lacks) -> Lacks {
+        Lacks { account: wanted.account && self.account.is_none(), time: wanted.time && self.time.is_none() }
+    }
+
+    /// Looks for what might be the account or the time of a row that has none of it under the names of its schema. `wanted` is what has no default.
+    pub(crate) fn propose(&mut self, parts: &[(&str, &Object)], wanted: Lacks) {
+        let lacks = self.lacks(wanted);
+        // What half a row lacks, the other half may have.
+        if lacks == Lacks::default() || self.half.is_some() {
+            return;
+        }
+        let said = |field: &str| matches!(field, "prompt" | "system" | "response");
+        let taken = self.origin.paths.iter().filter(|(field, _)| said(field));
+        self.adds = addition(parts, lacks, &taken.map(|(_, path)| path.as_ref()).collect::<Vec<&str>>());
     }
 
     /// About what it takes in memory, in bytes.

@@ -9,7 +9,8 @@ use super::name::stamped;
 use super::schemas::engine_line;
 use super::value::{parse, values_at_most, values_outside_strings};
 use super::{
-    BadRow, KEPT_OF_TOO_LONG, Kept, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, encoding, rows_of, schema,
+    BadRow, Fault, KEPT_OF_TOO_LONG, Kept, LogConfig, Place, Reason, Row, RowSchema, Sink, bad, encoding, rows_of,
+    schema,
 };
 use crate::error::Result;
 use crate::ids::Digest;
@@ -209,7 +210,7 @@ fn finish_row(batch: &mut Batch, start: &mut usize, line: u64, overlong: Option<
     if let Some(row) = overlong {
         let detail = format!("expected at most {} bytes in a row, got {}", config.max_row_bytes, row.bytes);
         let digest = Digest(*row.hash.finalize().as_bytes());
-        let result = Err(BadRow { reason: Reason::TooLong, detail, digest, raw: Arc::from(row.kept), map: None });
+        let result = Err(Fault::new(Reason::TooLong, detail).of_row(digest, Arc::from(row.kept)));
         batch.rows.push(Raw::bad(Row { place: Place { row: line, part: 0 }, result }));
         return;
     }

@@ -391,8 +391,7 @@ impl Joiner {
         }
         let what = if self.twice.contains(&half.key) { "two different ones in the logs" } else { "none in the logs" };
         let fault = Fault::new(Reason::NoRequest, format!("expected the request that this result answers, got {what}"));
-        let bad = BadRow { reason: fault.reason, detail: fault.detail, digest: half.digest, raw: half.raw, map: None };
-        (source, Row { place, result: Err(bad) })
+        (source, Row { place, result: Err(fault.of_row(half.digest, half.raw)) })
     }
 
     /// What still waits when every log was read.
@@ -493,14 +492,14 @@ fn list_of(pieces: Vec<String>) -> Value {
 /// What becomes of a row that is no exchange.
 fn passed(half: &Waiting, what: &str) -> BadRow {
     let fault = Fault::new(Reason::NoExchange, format!("expected a model call, got {what}"));
-    BadRow { reason: fault.reason, detail: fault.detail, digest: half.digest, raw: half.raw.clone(), map: None }
+    fault.of_row(half.digest, half.raw.clone())
 }
 
 /// What becomes of a span that tells of a call once more.
 fn told_before() -> BadRow {
     let what = "expected a model call, got a span inside or around another that asks the same";
     let fault = Fault::new(Reason::NoExchange, what);
-    BadRow { reason: fault.reason, detail: fault.detail, digest: Digest::of(b""), raw: Arc::from([]), map: None }
+    fault.of_row(Digest::of(b""), Arc::from([]))
 }
 
 /// Whether two requests ask the same for the same account.
@@ -544,8 +543,7 @@ fn both(mut request: Draft, mut result: Draft) -> Draft {
 }
 
 fn checked(draft: Draft, config: &LogConfig, place: Place, digest: Digest, raw: Arc<[u8]>) -> Row {
-    let bad = |fault: Fault| BadRow { reason: fault.reason, detail: fault.detail, digest, raw, map: None };
-    Row { place, result: schema::finish(draft, config).map_err(bad) }
+    Row { place, result: schema::finish(draft, config).map_err(|fault| fault.of_row(digest, raw)) }
 }
 
 #[cfg(test)]

@@ -139,6 +139,11 @@ impl ColumnMap {
         ASKED.iter().any(|name| self.paths.contains_key(*name))
     }
 
+    /// Whether it says where a field is.
+    pub(crate) fn names(&self, field: &str) -> bool {
+        self.paths.contains_key(field)
+    }
+
     /// Whether a row has anything where the paths begin.
     pub(crate) fn begins_in(&self, row: &Object) -> bool {
         let first = |path: &str| path.split_once('.').map_or(path, |(first, _)| first).to_owned();

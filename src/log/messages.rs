@@ -134,6 +134,15 @@ impl Talk {
         self.fill(draft);
     }
 
+    /// As [`Talk::fill`], where there is nothing but system prompts: the last of them is what was asked.
+    pub(crate) fn fill_alone(mut self, draft: &mut Draft) -> bool {
+        let asked = if self.silent || !self.turns.is_empty() { None } else { self.system.pop() };
+        let Some(asked) = asked else { return false };
+        self.fill(draft);
+        draft.prompt = Some(asked);
+        true
+    }
+
     /// Puts prompt, system prompt and turns into a draft; a system prompt that the draft has comes first.
     pub(crate) fn fill(mut self, draft: &mut Draft) {
         if self.silent {

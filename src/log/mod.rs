@@ -16,6 +16,7 @@
 
 mod answer;
 mod body;
+mod chats;
 mod columns;
 mod convert;
 mod csv;
@@ -55,6 +56,7 @@ pub use frame::read_jsonl;
 pub use join::{Joiner, Piece, Waiting};
 pub use map::ColumnMap;
 pub use name::{Compression, Format, format_of, recognise, sniff};
+pub use propose::{Lacks, way_out};
 pub use reason::Reason;
 pub use time::parse_time;
 
@@ -121,8 +123,10 @@ pub struct BadRow {
     /// The raw row (of Parquet: its JSON form, and nothing where it is too long), shared by the parts of one row; its first 64 KiB
     /// where it is too long.
     pub raw: Arc<[u8]>,
-    /// A column map that might read such rows, where their schema is unknown.
+    /// A column map that might read such rows where their schema is unknown, or add to it what they lack.
     pub map: Option<Arc<str>>,
+    /// What else would have to be given for them.
+    pub lacks: Lacks,
 }
 
 /// One exchange (or document) or one bad row, with its place.
@@ -149,11 +153,18 @@ pub(crate) struct Fault {
     reason: Reason,
     detail: String,
     map: Option<String>,
+    lacks: Lacks,
 }
 
 impl Fault {
     fn new(reason: Reason, detail: impl AsRef<str>) -> Self {
-        Self { reason, detail: line(detail.as_ref()), map: None }
+        Self { reason, detail: line(detail.as_ref()), map: None, lacks: Lacks::default() }
+    }
+
+    /// The bad row that it makes of a raw row.
+    fn of_row(self, digest: Digest, raw: Arc<[u8]>) -> BadRow {
+        let map = self.map.map(Arc::from);
+        BadRow { reason: self.reason, detail: self.detail, digest, raw, map, lacks: self.lacks }
     }
 }
 
@@ -209,13 +220,7 @@ fn rows_of<T: Kept>(
                 let digest = Digest::of(&bytes);
                 (bytes, digest)
             });
-            BadRow {
-                reason: fault.reason,
-                detail: fault.detail,
-                digest: *digest,
-                raw: raw.clone(),
-                map: fault.map.map(Arc::from),
-            }
+            fault.of_row(*digest, raw.clone())
         });
         rows.push(Row { place: Place { row, part }, result });
     }
@@ -226,6 +231,5 @@ fn rows_of<T: Kept>(
 fn bad<T>(row: u64, reason: Reason, detail: impl AsRef<str>, raw: &[u8]) -> Row<T> {
     let fault = Fault::new(reason, detail);
     let kept = &raw[..raw.len().min(KEPT_OF_TOO_LONG)];
-    let raw_row = BadRow { reason, detail: fault.detail, digest: Digest::of(raw), raw: Arc::from(kept), map: None };
-    Row { place: Place { row, part: 0 }, result: Err(raw_row) }
+    Row { place: Place { row, part: 0 }, result: Err(fault.of_row(Digest::of(raw), Arc::from(kept))) }
 }

@@ -16,6 +16,7 @@ pub(crate) mod call;
 mod wire;
 
 use super::draft::{Draft, Span};
+use super::propose::Lacks;
 use super::value::{Object, get, small, structured, word};
 use super::{Fault, Reason};
 use crate::ids::Digest;
@@ -44,8 +45,9 @@ pub(crate) fn is_flat(row: &Object) -> bool {
 }
 
 /// The exchange of a row with flat attributes.
-pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
+pub(crate) fn flat(mut row: Object, wanted: Lacks) -> Result<Draft, Fault> {
     let mut call = Call::default();
+    let beside: Vec<String> = row.keys().cloned().collect();
     if let Some(Value::Object(inner)) = row.remove("attributes") {
         call.attributes.extend(inner);
     }
@@ -54,6 +56,7 @@ pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
         "startTimeUnixNano",
         "start_time_unix_nano",
         "start_time",
+        "startTime",
         "start_timestamp",
         "created_at",
         "timestamp",
@@ -82,7 +85,13 @@ pub(crate) fn flat(mut row: Object) -> Result<Draft, Fault> {
     if raw || !call.is_exchange() {
         return Err(Fault::new(Reason::NoExchange, "expected a span of a model call, got one of something else"));
     }
-    Ok(call.shared(&shared(resource.unwrap_or_default())).draft())
+    let mut draft = call.shared(&shared(resource.unwrap_or_default())).draft();
+    if draft.lacks(wanted) != Lacks::default() {
+        let (outer, inner): (Object, Object) =
+            draft.attributes.clone().into_iter().partition(|(name, _)| beside.contains(name));
+        draft.propose(&[("", &outer), ("attributes", &inner)], wanted);
+    }
+    Ok(draft)
 }
 
 /// The exchanges of an OTLP line.

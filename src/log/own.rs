@@ -8,11 +8,12 @@ use super::answer::{each, response_whole as response};
 use super::body::{self, Want};
 use super::draft::{Draft, leftovers};
 use super::messages::system_text;
+use super::propose::Lacks;
 use super::value::{Object, first_word, scalar, take};
 use serde_json::Value;
 
 /// The exchange of one of our rows.
-pub(crate) fn draft(mut row: Object) -> Draft {
+pub(crate) fn draft(mut row: Object, wanted: Lacks) -> Draft {
     let mut draft = Draft::of("stillhunt");
     for field in ["id", "account", "end_user", "time", "model", "prompt", "system", "response", "conversation"] {
         if row.get(field).is_some_and(|value| !value.is_null()) {
@@ -33,9 +34,10 @@ pub(crate) fn draft(mut row: Object) -> Draft {
     draft.response = answer.as_ref().and_then(|value| response(value, &mut draft.origin));
     draft.conversation = take(&mut row, "conversation").as_ref().and_then(scalar);
     if let Some(prompt) = take(&mut row, "prompt").filter(|prompt| prompt.is_string() || prompt.is_array()) {
-        body::read(&prompt, Want::Prompt, &mut draft);
+        let _ = body::read(&prompt, Want::Prompt, &mut draft) || body::read_alone(&prompt, &mut draft);
     }
     draft.answers = answer.map(|answer| each(&answer, draft.prompts.len())).unwrap_or_default();
+    draft.propose(&[("", &row)], wanted);
     draft.attributes = leftovers(row);
     draft
 }

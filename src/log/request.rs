@@ -9,6 +9,8 @@
 use super::answer::{each, is_answer, is_embedding, opened, opened_whole, response_whole as answer};
 use super::body;
 use super::draft::{Draft, leftovers};
+use super::messages::Talk;
+use super::propose::Lacks;
 use super::value::{Object, first_word, get, scalar, small, structure, take, word};
 use serde_json::Value;
 
@@ -21,6 +23,9 @@ pub(crate) fn is_request(row: &Object) -> bool {
             || (get(body, "input").is_some() && ["model", "instructions"].iter().any(|name| get(body, name).is_some()))
             || get(body, "prompt").is_some_and(|prompt| prompt.is_string() || prompt.is_array())
             || (get(body, "inputs").is_some_and(Value::is_string) && get(body, "parameters").is_some())
+            // Cohere's first chat API has the newest message apart.
+            || (get(body, "message").is_some_and(Value::is_string)
+                && (get(body, "chat_history").is_some_and(Value::is_array) || get(body, "preamble").is_some()))
     };
     match get(row, "request") {
         Some(Value::Object(request)) => body(request),
@@ -40,7 +45,7 @@ pub(crate) fn embeds(row: &Object) -> bool {
 }
 
 /// The exchange of a request.
-pub(crate) fn draft(mut row: Object) -> Draft {
+pub(crate) fn draft(mut row: Object, wanted: Lacks) -> Draft {
     structure(&mut row, &["metadata"]);
     // A log of bare bodies may have the answer among their fields.
     let response = take(&mut row, "response").map(opened_whole).or_else(|| {
@@ -108,9 +113,29 @@ pub(crate) fn draft(mut row: Object) -> Draft {
     });
     draft.conversation = conversation(&mut outer, &body).inspect(|_| origin.from("conversation", "conversation"));
     origin.from("prompt", if enclosed { "request" } else { "" });
-    body::read_fields(&body, &mut draft);
+    if !body::read_fields(&body, &mut draft) && draft.missing.is_none() {
+        let messages = ["messages", "input"].iter().find_map(|name| get(&body, name));
+        let _ = messages.is_some_and(|messages| body::read_alone(messages, &mut draft));
+    }
+    // A line of a data set is messages and no more: the last is the answer.
+    if !enclosed
+        && draft.model.is_none()
+        && draft.response.is_none()
+        && let Some(Value::Array(messages)) = get(&body, "messages")
+    {
+        let talk = Talk::of(messages);
+        if talk.has_prompt() {
+            let system = draft.system.take();
+            talk.fill_whole(&mut draft);
+            draft.system = system;
+            if draft.response.is_some() {
+                draft.origin.from("response", "messages");
+            }
+        }
+    }
     draft.answers = response.map(|response| each(&response, draft.prompts.len())).unwrap_or_default();
     outer.remove("model");
+    draft.propose(&[("", &outer), (if enclosed { "request" } else { "" }, &body)], wanted);
     draft.attributes = leftovers(outer);
     for (name, value) in body {
         // Sampling parameters and the like; texts, tools and identities have their own place or none.

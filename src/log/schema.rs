@@ -6,10 +6,11 @@
 
 use super::draft::{Draft, Taken};
 use super::join::{Piece, Waiting};
+use super::propose::Lacks;
 use super::redaction::is_placeholder;
-use super::schemas::{self, langfuse_observations};
+use super::schemas;
 use super::value::{Object, get, id, keys, kind, scalar, structure, unpacked};
-use super::{Fault, LogConfig, Reason, otel, own, parse_time, propose, request, spread, wildchat};
+use super::{Fault, LogConfig, Reason, chats, otel, own, parse_time, propose, request, spread, wildchat};
 use crate::exchange::Exchange;
 use crate::ids::Time;
 use serde_json::Value;
@@ -65,6 +66,11 @@ fn recognised(
     outside: Option<Outside>,
     add: &dyn Fn(&mut Draft),
 ) -> Found {
+    let named = |field: &str| config.map.as_ref().is_some_and(|map| map.names(field));
+    let wanted = Lacks {
+        account: config.default_account.is_none() && !named("account"),
+        time: config.default_time.is_none() && !named("time"),
+    };
     let one = |draft: Result<Draft, Fault>| match draft {
         Ok(mut draft) => {
             add(&mut draft);
@@ -86,18 +92,21 @@ fn recognised(
     if wildchat::is_wildchat(&row) {
         return several(wildchat::drafts(row));
     }
-    // Ours by two of its keys, which no other tool has together; so it need not be asked for thirty schemas.
+    // Ours by two of its keys, which no other tool has together; so it need not be asked for fifty schemas.
     if get(&row, "prompt").is_some() && get(&row, "account").is_some() {
-        return one(Ok(own::draft(row)));
+        return one(Ok(own::draft(row, wanted)));
     }
-    if let Some(list) = langfuse_observations(&mut row) {
+    if chats::is_chat(&mut row) {
+        return several(chats::drafts(row));
+    }
+    if let Some(list) = schemas::inside(&mut row) {
         return list.into_iter().flat_map(|row| rows(Value::Object(row), config, depth + 1, None)).collect();
     }
     if let Some(schema) = schemas::of(&row) {
-        return one(schema.draft(row));
+        return one(schema.draft(row, wanted));
     }
     if get(&row, "prompt").is_some() {
-        return one(Ok(own::draft(row)));
+        return one(Ok(own::draft(row, wanted)));
     }
     structure(&mut row, &["request", "messages", "contents", "attributes"]);
     if request::is_request(&row) {
@@ -105,11 +114,11 @@ fn recognised(
             let message = "expected a model call, got a request for embeddings".to_owned();
             return vec![Err(Fault::new(Reason::NoExchange, message))];
         }
-        return one(Ok(request::draft(row)));
+        return one(Ok(request::draft(row, wanted)));
     }
     otel::plain_attributes(&mut row);
     if otel::is_flat(&row) {
-        return one(otel::flat(row));
+        return one(otel::flat(row, wanted));
     }
     if depth < ENVELOPES
         && let Some(list) = enclosed(&mut row)
@@ -123,9 +132,17 @@ fn recognised(
     {
         let unknown =
             |found: &Result<Piece, Fault>| found.as_ref().is_err_and(|fault| fault.reason == Reason::UnknownSchema);
-        let found = recognised(whole, config, depth + 1, outside, add);
+        let found = recognised(whole, config, depth + 1, outside.clone(), add);
         if !found.iter().all(unknown) {
             return found;
+        }
+    }
+    // Snowflake writes the names of columns in capitals.
+    if depth < ENVELOPES && row.keys().all(|name| !name.bytes().any(|b| b.is_ascii_lowercase())) {
+        let lower = |(name, value): (String, Value)| (name.to_ascii_lowercase(), value);
+        let lowered: Object = row.clone().into_iter().map(lower).collect();
+        if lowered != row {
+            return recognised(lowered, config, depth + 1, outside, add);
         }
     }
     let known = get(&row, "account").is_some() && get(&row, "time").is_some();
@@ -133,6 +150,7 @@ fn recognised(
         if known { (Reason::NoPrompt, "a prompt") } else { (Reason::UnknownSchema, "a known schema or a column map") };
     let mut fault = Fault::new(reason, format!("expected {what}, got the keys {}", keys(&row)));
     fault.map = propose::map(&row);
+    fault.lacks = fault.map.as_deref().map(|map| wanted.beside(map)).unwrap_or_default();
     vec![Err(fault)]
 }
 
@@ -191,6 +209,28 @@ fn enclosed(row: &mut Object) -> Option<Vec<(Value, Option<Outside>)>> {
             _ => None,
         };
     }
+    // A search of Elasticsearch has its hits one level down, a search of Splunk one result a line, an answer of Loki lines in streams.
+    if let Some(list) =
+        row.get_mut("hits").and_then(|hits| hits.get_mut("hits")).filter(|list| listed(list, Value::is_object))
+    {
+        let Value::Array(list) = list.take() else { return None };
+        return Some(list.into_iter().map(|hit| (hit, None)).collect());
+    }
+    let result = row.get("result").filter(|held| !held.is_array()).map(|held| unpacked(held.clone()));
+    if let Some(mut inner) = result.filter(|inner| inner.get("_raw").is_some()) {
+        let time = inner.as_object().and_then(outside);
+        return Some(vec![(unpacked(inner["_raw"].take()), time)]);
+    }
+    if let Some(list) = row.get_mut("data").and_then(|data| data.get_mut("result")).and_then(Value::as_array_mut)
+        && list.first().is_some_and(|stream| stream.get("values").is_some())
+    {
+        let lines = list.iter_mut().filter_map(|stream| stream.get_mut("values")?.as_array_mut()).flatten();
+        let line = |pair: &mut Value| {
+            let time = pair.get(0).filter(|time| parse_time(time).is_some()).cloned();
+            Some((unpacked(pair.get_mut(1)?.take()), time.map(|time| ("values.0", time))))
+        };
+        return Some(lines.filter_map(line).take(ENCLOSED).collect());
+    }
     let name = LISTS.into_iter().find(|name| get(row, name).is_some_and(|value| listed(value, Value::is_object)));
     if let Some(Value::Array(list)) = name.and_then(|name| row.remove(name)) {
         // CloudWatch has each row as a text.
@@ -209,7 +249,19 @@ fn enclosed(row: &mut Object) -> Option<Vec<(Value, Option<Outside>)>> {
         return Some(list.into_iter().map(inner).collect());
     }
     // A collector's line: the row is a text or an object in one field.
-    for name in ["message", "log", "_source", "_raw", "event", "jsonPayload", "@message", "json_payload"] {
+    for name in [
+        "message",
+        "log",
+        "_source",
+        "_raw",
+        "event",
+        "jsonPayload",
+        "@message",
+        "json_payload",
+        "line",
+        "record_content",
+        "RECORD_CONTENT",
+    ] {
         let text = get(row, name).is_some_and(|value| {
             value.is_object() || value.as_str().is_some_and(|text| text.trim_start().starts_with('{'))
         });
@@ -267,14 +319,25 @@ pub(crate) fn finish(draft: Draft, config: &LogConfig) -> Result<Taken, Fault> {
     if draft.prompt.as_deref().is_some_and(is_placeholder) {
         return Err(Fault::new(Reason::Redacted, "expected user text, got a placeholder for a text that was redacted"));
     }
-    let account = account(draft.account.as_ref(), config)?;
-    let time = time(draft.time.as_ref(), config)?;
+    let absent =
+        |value: &Option<Value>| value.as_ref().is_none_or(|value| value.is_null() || value.as_str() == Some(""));
+    let lacks = Lacks {
+        account: config.default_account.is_none() && absent(&draft.account),
+        time: config.default_time.is_none() && absent(&draft.time),
+    };
+    let help = |mut fault: Fault| {
+        let given = config.map.as_ref().map(ToString::to_string).filter(|_| draft.adds.is_some());
+        let pairs: Vec<String> = given.into_iter().chain(draft.adds.clone()).collect();
+        fault.map = Some(pairs.join(",")).filter(|map| lacks != Lacks::default() && !map.is_empty());
+        fault.lacks = lacks;
+        fault
+    };
+    let account = account(draft.account.as_ref(), config).map_err(help)?;
+    let time = time(draft.time.as_ref(), config).map_err(help)?;
     let prompt = draft.prompt.filter(|text| !text.trim().is_empty()).ok_or_else(missing)?;
     let said = |text: Option<String>| text.filter(|text| !text.is_empty());
     let open = |text: Option<String>| said(text).filter(|text| !is_placeholder(text));
     let mut origin = draft.origin;
-    let absent =
-        |value: &Option<Value>| value.as_ref().is_none_or(|value| value.is_null() || value.as_str() == Some(""));
     for (field, value, flag) in
         [("account", &draft.account, "--default-account"), ("time", &draft.time, "--default-time")]
     {

@@ -30,8 +30,24 @@ pub(crate) fn is_wildchat(row: &Object) -> bool {
     listed && ["conversation_hash", "hashed_ip"].iter().any(|name| get(row, name).is_some())
 }
 
+/// What a schema of whole conversations calls its fields.
+pub(crate) struct Names {
+    pub(crate) schema: &'static str,
+    pub(crate) account: &'static str,
+    pub(crate) time: &'static str,
+    /// Where the turns are.
+    pub(crate) said: &'static str,
+}
+
+const WILDCHAT: Names = Names { schema: "wildchat", account: "hashed_ip", time: "timestamp", said: "conversation" };
+
 /// The exchanges of a row.
-pub(crate) fn drafts(mut row: Object) -> Result<Vec<Draft>, Fault> {
+pub(crate) fn drafts(row: Object) -> Result<Vec<Draft>, Fault> {
+    named(row, &WILDCHAT)
+}
+
+/// The exchanges of a row of another schema that was turned into this one.
+pub(crate) fn named(mut row: Object, names: &Names) -> Result<Vec<Draft>, Fault> {
     structure(&mut row, &["conversation"]);
     let Some(Value::Array(turns)) = take(&mut row, "conversation") else {
         return Err(Fault::new(Reason::NoPrompt, "expected a list of turns in `conversation`, got other JSON"));
@@ -59,9 +75,9 @@ pub(crate) fn drafts(mut row: Object) -> Result<Vec<Draft>, Fault> {
     }
     let text = system.len() + said.iter().map(|(_, turn)| cost(turn)).sum::<usize>();
     let budget = (COPIES * text).max(ALWAYS) / asked.len().max(1);
-    let mut origin = Origin { schema: "wildchat", ..Origin::default() };
+    let mut origin = Origin { schema: names.schema, ..Origin::default() };
     for (field, path) in
-        [("account", "hashed_ip"), ("time", "timestamp"), ("prompt", "conversation"), ("response", "conversation")]
+        [("account", names.account), ("time", names.time), ("prompt", names.said), ("response", names.said)]
     {
         origin.from(field, path);
     }

@@ -156,7 +156,32 @@ fn what_is_taken_can_be_seen_before() {
     // Without an account the reason and a way out are told.
     let file = dir().join("lmsys.jsonl").display().to_string();
     let shown = site.run(&["log", "show", &file]).ok().out;
-    assert!(shown.contains("no-account") && shown.contains("try: --default-account"), "{shown}");
+    assert!(
+        shown.contains("no-account") && shown.contains("try: --default-account NAME --default-time TIME"),
+        "{shown}"
+    );
+}
+
+/// A known schema whose rows have the account and the time under names of their own: what is proposed is pasted, and reads them.
+#[test]
+fn what_a_known_schema_lacks_is_proposed() {
+    let site = Site::new();
+    let talk =
+        json!([{"from": "human", "value": "What is a lock keeper?"}, {"from": "gpt", "value": "Somebody at a canal."}]);
+    let row = |n: u64| json!({"conversations": talk, "meta": {"tenant": format!("t{n}"), "logged_at": "2026-03-04T09:00:00Z"}});
+    site.log("log.jsonl", &[row(1), row(2)]);
+    let shown = site.run(&["log", "show", "log.jsonl"]).ok().out;
+    let way = "--map account=meta.tenant,time=meta.logged_at";
+    assert!(shown.contains(&format!("try: {way}\n")), "{shown}");
+    site.audit(&["log.jsonl"]).refused(&["no-account", way]);
+    let map = way.trim_start_matches("--map ");
+    assert_eq!(site.counts(&["log.jsonl", "--map", map])[..2], [2, 2]);
+    // What is given already is not asked for again, and what nothing looks like has a default.
+    let shown = site.run(&["log", "show", "log.jsonl", "--map", "time=meta.logged_at"]).ok().out;
+    assert!(shown.contains("try: --map time=meta.logged_at,account=meta.tenant\n"), "{shown}");
+    site.log("bare.jsonl", &[json!({"conversations": talk, "meta": {"tenant": "t"}})]);
+    let shown = site.run(&["log", "show", "bare.jsonl"]).ok().out;
+    assert!(shown.contains("try: --map account=meta.tenant --default-time TIME\n"), "{shown}");
 }
 
 /// A table has texts where JSON has numbers, and columns where it has objects: the exchanges are the same, and known.

@@ -190,7 +190,15 @@ impl Call {
             given("output.value").or_else(|| given("response_data")),
         );
         let said = asked.filter(|(_, list)| !list.is_empty()).or(prompts).unwrap_or(("events", self.events));
+        let system = draft.system.clone();
         Talk::of(&said.1).fill(&mut draft);
+        let list = Value::Array(said.1);
+        if draft.prompt.is_none() && draft.missing.is_none() && input.as_ref().is_none_or(|input| !has_user(input)) {
+            let mut alone = Draft { system, ..Draft::default() };
+            if body::read_alone(&list, &mut alone) {
+                (draft.prompt, draft.system) = (alone.prompt, alone.system);
+            }
+        }
         if draft.prompt.is_some() || draft.missing.is_some() {
             draft.origin.from("prompt", said.0.trim_end_matches('.'));
         } else if input.as_ref().is_some_and(|input| body::read(input, Want::Body, &mut draft)) {
@@ -256,6 +264,11 @@ impl Call {
         draft.attributes = self.attributes.into_iter().filter(|(_, value)| !value.is_null()).collect();
         draft
     }
+}
+
+/// Whether a body has a user's text.
+fn has_user(body: &Value) -> bool {
+    body::read(body, Want::Body, &mut Draft::default())
 }
 
 /// Whether attributes tell of a model.

@@ -101,7 +101,7 @@ fn kind(row: &Object) -> Option<String> {
 }
 
 /// The observations of a trace that holds them, each with what the trace says of all.
-pub(crate) fn observations(row: &mut Object) -> Option<Vec<Object>> {
+pub(super) fn observations(row: &mut Object) -> Option<Vec<Object>> {
     let whole = |list: &Value| {
         list.as_array().is_some_and(|list| list.first().is_some_and(|first| first.get("traceId").is_some()))
     };

@@ -20,18 +20,28 @@ mod bedrock;
 mod braintrust;
 mod cloudflare;
 mod databricks;
+mod datadog;
 mod datasets;
+mod dify;
 mod helicone;
+mod honeyhive;
 mod kong;
+mod laminar;
 mod langfuse;
 mod langsmith;
 mod litellm;
+mod messages;
+mod mlflow;
+mod observed;
 mod open_webui;
 mod openai;
 mod openinference;
+mod openrouter;
 mod opik;
 mod portkey;
+mod promptlayer;
 mod sglang;
+mod truefoundry;
 mod vertex;
 mod vllm;
 mod weave;
@@ -41,12 +51,16 @@ use super::body::{self, Want};
 use super::draft::{Draft, Span, kept};
 use super::messages::system_text;
 use super::path::{find, unpack};
+use super::propose::Lacks;
 use super::spread;
 use super::value::{Object, get, scalar, unpacked};
 use super::{Fault, Reason};
 use serde_json::Value;
 
-pub(crate) use langfuse::observations as langfuse_observations;
+/// The calls that a row holds within it, each with what the row says of all: a trace with its observations or spans.
+pub(crate) fn inside(row: &mut Object) -> Option<Vec<Object>> {
+    langfuse::observations(row).or_else(|| mlflow::spans(row)).or_else(|| datadog::spans(row))
+}
 
 /// A line of an engine's log as text, as a row; `None` for text that is none.
 pub(crate) fn engine_line(text: &str) -> Option<Value> {
@@ -139,7 +153,7 @@ fn span(row: &Value) -> Option<Span> {
 }
 
 /// Every schema, the most particular first.
-const ALL: [&Schema; 30] = [
+const ALL: [&Schema; 49] = [
     &bedrock::INVOCATION,
     &bedrock::BATCH,
     &vertex::LOG,
@@ -165,11 +179,30 @@ const ALL: [&Schema; 30] = [
     &weave::SCHEMA,
     &opik::SCHEMA,
     &open_webui::SCHEMA,
+    &mlflow::SPAN,
+    &datadog::EVENT,
+    &datadog::SPAN,
+    &honeyhive::SCHEMA,
+    &promptlayer::TRACKED,
+    &promptlayer::LOGGED,
+    &truefoundry::SCHEMA,
+    &openrouter::SCHEMA,
+    &laminar::SCHEMA,
+    &dify::SCHEMA,
+    &messages::LIBRECHAT,
+    &messages::FLOWISE,
+    &messages::LANGFLOW,
+    &observed::LUNARY,
+    &observed::RESPAN,
+    &observed::OPENPIPE,
     &sglang::SCHEMA,
     &vllm::SCHEMA,
     &openinference::SCHEMA,
     &datasets::LMSYS,
     &datasets::SHAREGPT,
+    &datasets::ULTRACHAT,
+    &datasets::INSTRUCTION,
+    &datasets::OASST,
 ];
 
 /// The schema of a row, where it is one of these.
@@ -194,7 +227,7 @@ fn is_word(row: &Object, name: &str, words: &[&str]) -> bool {
 
 impl Schema {
     /// The exchange of a row, or why there is none in it.
-    pub(crate) fn draft(&self, mut row: Object) -> Result<Draft, Fault> {
+    pub(crate) fn draft(&self, mut row: Object, wanted: Lacks) -> Result<Draft, Fault> {
         if let Some(what) = (self.other)(&row) {
             return Err(Fault::new(Reason::NoExchange, format!("expected a model call of {}, got {what}", self.name)));
         }
@@ -238,6 +271,13 @@ impl Schema {
             }
         }
         let asked = || fields.request.iter().filter_map(|path| find(&row, path));
+        if draft.prompt.is_none() && draft.missing.is_none() {
+            let alone = fields
+                .request
+                .iter()
+                .find(|path| find(&row, path).is_some_and(|found| body::read_alone(found, &mut draft)));
+            alone.iter().for_each(|path| draft.origin.from("prompt", **path));
+        }
         if draft.prompt.is_none() && draft.missing.is_none() && asked().any(body::holds_messages) {
             draft.missing = Some((Reason::NoPrompt, "messages of which none is a user's"));
         }
@@ -277,6 +317,9 @@ impl Schema {
             draft.attributes = self.attributes(row);
         }
         (self.mend)(&row, &mut draft);
+        if let Value::Object(row) = &row {
+            draft.propose(&[("", row)], wanted);
+        }
         Ok(draft)
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 mod containers;
+mod hostile;
 mod rows;
 
 fn dir() -> PathBuf {

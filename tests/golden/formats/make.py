@@ -358,6 +358,120 @@ for name, row in [("observations.jsonl", seen), ("traces.jsonl", trace)]:
     with open("langfuse-legacy/" + name, "w", encoding="utf-8") as out:
         out.write(lines(map(row, ALL)))
 
+# What further tools, chat applications and data sets write.
+
+encoded = lambda fields: {name: json.dumps(value) for name, value in fields.items()}
+flow = lambda e, kind, n: {"name": kind, "context": {"span_id": f"0x{e.n:08x}{n:08x}", "trace_id": "0x" + e.id.replace("-", "")}, "parent_id": None if n == 0 else f"0x{e.n:08x}{0:08x}", "start_time": e.unix * 10**9, "end_time": e.unix * 10**9 + 1, "status_code": "OK", "status_message": "", "events": []}
+call = lambda e: {**flow(e, "Completions", 1), "attributes": encoded({"mlflow.traceRequestId": e.id, "mlflow.spanType": "CHAT_MODEL", "mlflow.spanInputs": e.chat(), "mlflow.spanOutputs": e.completion()})}
+around = lambda e: {**flow(e, "answer", 0), "attributes": encoded({"mlflow.traceRequestId": e.id, "mlflow.spanType": "CHAIN", "mlflow.spanInputs": {"question": e.prompt}, "mlflow.spanOutputs": e.response})}
+said = lambda e: {"mlflow.trace.user": e.account, "mlflow.trace.session": "s" + e.id, "mlflow.traceInputs": json.dumps(e.prompt)}
+second = lambda e: {"info": {"request_id": e.id, "experiment_id": "0", "timestamp_ms": e.unix * 1000, "execution_time_ms": 5, "status": "OK", "request_metadata": said(e), "tags": {"mlflow.user": "root"}}, "data": {"spans": [around(e), call(e)], "request": json.dumps(e.prompt), "response": json.dumps(e.response)}}
+case("mlflow", "mlflow.jsonl", lines(map(second, ALL)))
+wired = lambda e, span: {"trace_id": "dGVzdA==", "span_id": f"{e.n}{span['name']}", "parent_span_id": None, "trace_state": "", "name": span["name"], "start_time_unix_nano": e.unix * 10**9, "end_time_unix_nano": e.unix * 10**9 + 1, "attributes": span["attributes"], "status": {"code": "STATUS_CODE_OK", "message": ""}}
+third = lambda e: {"info": {"trace_id": "tr-" + e.id, "trace_location": {"type": "MLFLOW_EXPERIMENT"}, "request_time": e.time, "state": "OK", "trace_metadata": said(e), "tags": {}}, "data": {"spans": [wired(e, around(e)), wired(e, call(e))]}}
+case("mlflow-table", "mlflow-table.csv", table([{"trace_id": e.id, "trace": third(e), "state": "OK", "request_time": e.time, "request": json.dumps(e.prompt), "response": json.dumps(e.response), "tags": {}} for e in ALL]))
+
+dog = lambda e, kind: {"id": e.id + kind, "type": "span", "attributes": {"span_id": e.id + kind, "trace_id": e.id, "parent_id": "undefined", "span_kind": kind, "name": kind, "ml_app": "shop", "start_ns": e.unix * 10**9, "duration": 9, "session_id": "s", "model_name": e.model, "model_provider": "openai", "input": {"messages": e.messages()}, "output": {"messages": [{"role": "assistant", "content": e.response}]}, "tags": ["env:prod", "user_id:" + e.account], "status": "ok"}}
+case("datadog", "datadog.json", json.dumps({"data": [dog(e, kind) for e in ALL for kind in ("agent", "llm")], "meta": {"page": {}}}))
+sent = lambda e, kind: {"span_id": kind + e.id, "trace_id": e.id, "parent_id": "undefined", "name": kind, "meta": {"kind": kind, "input": {"messages": e.messages()}, "output": {"messages": [{"role": "assistant", "content": e.response}]}, "metadata": {"model_name": e.model}}, "start_ns": e.unix * 10**9, "duration": 9}
+case("datadog-intake", "datadog-intake.jsonl", lines({"data": {"type": "span", "attributes": {"ml_app": "shop", "session_id": "s", "tags": ["env:prod", "user_id:" + e.account], "spans": [sent(e, "workflow"), sent(e, "llm")]}}} for e in ALL))
+
+hive = lambda e: {"event_id": e.id, "session_id": "s", "parent_id": "p", "project": "shop", "event_type": "model", "event_name": "chat", "source": "prod", "config": {"provider": "openai", "model": e.model}, "inputs": {"chat_history": e.messages()}, "outputs": {"role": "assistant", "content": e.response}, "error": None, "start_time": e.unix * 1000, "end_time": e.unix * 1000 + 900, "duration": 900, "metadata": {}, "user_properties": {"user_id": e.account}}
+case("honeyhive", "honeyhive.jsonl", lines([{**hive(ALL[0]), "event_id": "c", "event_type": "chain"}, *map(hive, ALL)]))
+
+tracked = lambda e: {"function_name": "openai.chat.completions.create", "provider_type": "openai", "args": [], "kwargs": e.chat(), "tags": ["prod"], "request_response": e.completion(), "request_start_time": e.unix, "request_end_time": e.unix + 1, "metadata": {"user_id": e.account}, "request_id": e.n + 1}
+case("promptlayer", "promptlayer.jsonl", lines(map(tracked, ALL)))
+blocks = lambda messages: [{"role": m["role"], "content": [{"type": "text", "text": m["content"]}]} for m in messages]
+logged = lambda e: {"request_id": e.n + 1, "provider": "openai", "model": e.model, "input": {"type": "chat", "messages": blocks(e.messages())}, "output": {"type": "chat", "messages": blocks([{"role": "assistant", "content": e.response}])}, "request_start_time": e.time, "request_end_time": e.time, "metadata": {"user_id": e.account}, "tags": []}
+case("promptlayer-log", "promptlayer-log.jsonl", lines(map(logged, ALL)))
+given = lambda e: {"success": True, "request_id": e.n + 1, "provider": "openai", "model": e.model, "request_start_time": e.time, "prompt_blueprint": {"prompt_template": {"type": "chat", "messages": blocks([*e.messages(), {"role": "assistant", "content": e.response}])}, "metadata": {"model": {"provider": "openai", "name": e.model}}}, "metadata": {"user_id": e.account}}
+case("promptlayer-request", "promptlayer-request.jsonl", lines(map(given, ALL)))
+
+true = lambda e, kind: {"spanId": kind + e.id, "traceId": e.id, "parentSpanId": "", "serviceName": "tfy-llm-gateway", "spanName": kind, "spanKind": "Server", "timestamp": e.time, "durationNs": 9, "statusCode": "Ok", "spanAttributes": {"tfy.span_type": kind, "tfy.input": json.dumps(e.chat()), "tfy.output": json.dumps(e.completion()), "tfy.request.model_name": e.model, "tfy.request.conversation_id": "c"}, "createdBySubject": {"subjectId": "i" + e.id, "subjectSlug": e.account, "subjectType": "virtualaccount"}}
+case("truefoundry", "truefoundry.jsonl", lines(true(e, kind) for e in ALL for kind in ("Model", "ChatCompletion")))
+
+routed = lambda e: {"data": {"id": "gen-" + e.id, "created_at": e.time, "model": e.model, "external_user": e.account, "app_id": 12, "provider_name": "P", "tokens_prompt": 40, "input": {"messages": e.messages()}, "output": {"completion": e.response, "reasoning": None}}}
+case("openrouter", "openrouter.jsonl", lines(map(routed, ALL)))
+
+laminar = lambda e, kind: {"span_id": kind + e.id, "trace_id": e.id, "parent_span_id": None, "name": "openai.chat", "span_type": kind, "start_time": e.time, "end_time": e.time, "input": json.dumps(e.messages()), "output": json.dumps([{"role": "assistant", "content": e.response}]), "request_model": e.model, "user_id": e.account, "session_id": "s", "attributes": json.dumps({"gen_ai.system": "openai"})}
+case("laminar", "laminar.jsonl", lines(laminar(e, kind) for e in ALL for kind in ("DEFAULT", "LLM")))
+
+dify = lambda e: {"id": e.id, "app_id": "a", "model_provider": "openai", "model_id": e.model, "conversation_id": "c" + e.id, "inputs": {}, "query": e.prompt, "message": [{"role": m["role"], "text": m["content"], "files": []} for m in e.messages()], "message_tokens": 40, "answer": e.response, "answer_tokens": 12, "from_source": "api", "from_end_user_id": e.account, "from_account_id": None, "created_at": e.time}
+case("dify", "dify.jsonl", lines(map(dify, ALL)))
+told = lambda e: {"id": e.id, "conversation_id": "c", "inputs": {}, "query": e.prompt, "answer": e.response, "message_files": [], "feedback": None, "retriever_resources": [], "created_at": e.unix}
+case("dify-api", "dify-api.json", json.dumps({"limit": 20, "has_more": False, "data": [told(e) for e in ALL]}), DEFAULTS[:2], accounts=["unnamed"], models=[None] * 8, systems=[None] * 8)
+
+lunar = lambda e: {"id": e.id, "projectId": "p", "type": "llm", "name": e.model, "createdAt": e.time, "endedAt": e.time, "status": "success", "input": e.messages(), "output": {"role": "assistant", "content": e.response}, "user": {"id": 7, "externalId": e.account}, "tags": []}
+case("lunary", "lunary.jsonl", lines([{**lunar(ALL[0]), "id": "a", "type": "agent"}, *map(lunar, ALL)]))
+respan = lambda e: {"id": e.id, "timestamp": e.time, "model": e.model, "log_type": "chat", "prompt_messages": e.messages(), "completion_message": {"role": "assistant", "content": e.response}, "customer_identifier": e.account, "thread_identifier": "t", "organization_key_id": "k", "status_code": 200}
+case("respan", "respan.jsonl", lines(map(respan, ALL)))
+piped = lambda e: {"input": e.chat(), "output": e.completion(), "tags": {"user_id": e.account}}
+case("openpipe", "openpipe.jsonl", lines(map(piped, ALL)))
+
+libre = lambda e: [{"_id": {"$oid": "u" + e.id}, "messageId": e.id, "conversationId": "c" + e.id, "user": e.account, "parentMessageId": "0", "sender": "User", "text": e.prompt, "isCreatedByUser": True, "createdAt": {"$date": e.time}}, {"_id": {"$oid": "a" + e.id}, "messageId": "r" + e.id, "parentMessageId": e.id, "conversationId": "c" + e.id, "user": e.account, "sender": "GPT", "text": e.response, "isCreatedByUser": False, "model": e.model, "createdAt": {"$date": e.time}}]
+case("librechat", "librechat.jsonl", lines(row for e in ALL for row in libre(e)), systems=[None] * 8)
+flowise = lambda e: [{"id": e.id, "role": "userMessage", "chatflowid": "f", "content": e.prompt, "chatId": e.account, "sessionId": e.account, "chatType": "EXTERNAL", "createdDate": e.time}, {"id": "r" + e.id, "role": "apiMessage", "chatflowid": "f", "content": e.response, "chatId": e.account, "sessionId": e.account, "createdDate": e.time}]
+case("flowise", "flowise.jsonl", lines(row for e in ALL for row in flowise(e)), systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
+langflow = lambda e: [{"id": e.id, "flow_id": "f", "timestamp": e.at.strftime("%Y-%m-%d %H:%M:%S UTC"), "sender": "User", "sender_name": "User", "session_id": e.account, "text": e.prompt, "files": []}, {"id": "r" + e.id, "flow_id": "f", "timestamp": e.at.strftime("%Y-%m-%d %H:%M:%S UTC"), "sender": "Machine", "sender_name": "AI", "session_id": e.account, "text": e.response, "files": []}]
+case("langflow", "langflow.jsonl", lines(row for e in ALL for row in langflow(e)), systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
+
+# A chat of which each user turn is an exchange; here each has one.
+lone = lambda e: [("system", e.system)] * bool(e.system) + [("user", e.prompt), ("assistant", e.response)]
+
+
+def gpt(e):
+    nodes = {"root": {"id": "root", "message": None, "parent": None, "children": ["0"]}}
+    for i, (role, text) in enumerate(lone(e)):
+        message = {"id": f"{e.id}-{i}", "author": {"role": role, "name": None, "metadata": {}}, "create_time": e.unix, "content": {"content_type": "text", "parts": [text]}, "status": "finished_successfully", "metadata": {"model_slug": e.model} if role == "assistant" else {}, "recipient": "all"}
+        nodes[str(i)] = {"id": str(i), "message": message, "parent": str(i - 1) if i else "root", "children": [str(i + 1)] if i + 1 < len(lone(e)) else []}
+    # Another answer, which was not kept.
+    nodes["x"] = {"id": "x", "message": {"id": "x", "author": {"role": "user"}, "create_time": e.unix, "content": {"content_type": "text", "parts": ["Something else."]}, "recipient": "all"}, "parent": "root", "children": []}
+    return {"title": "t", "create_time": e.unix, "update_time": e.unix, "mapping": nodes, "moderation_results": [], "current_node": str(len(lone(e)) - 1), "conversation_id": "c" + e.id, "default_model_slug": e.model}
+
+
+case("chatgpt", "chatgpt.json", json.dumps([gpt(e) for e in ALL], ensure_ascii=False), DEFAULTS[:2], accounts=["unnamed"])
+claude = lambda e: {"uuid": "c" + e.id, "name": "t", "created_at": e.time, "updated_at": e.time, "account": {"uuid": e.account}, "chat_messages": [{"uuid": f"{e.id}-{i}", "text": text, "content": [{"type": "text", "text": text}], "sender": NAMES[role].replace("gpt", "assistant"), "created_at": e.time, "attachments": [], "files": []} for i, (role, text) in enumerate(lone(e))]}
+case("claude-ai", "claude-ai.json", json.dumps([claude(e) for e in ALL], ensure_ascii=False), models=[None] * 8)
+spoken = lambda e, parent, n: {"messageId": f"{e.id}-{n}", "parentMessageId": parent, "conversationId": "c" + e.id, "sender": "User", "text": e.prompt, "isCreatedByUser": True, "createdAt": e.time, "children": [{"messageId": f"{e.id}-{n}r", "parentMessageId": f"{e.id}-{n}", "conversationId": "c" + e.id, "sender": "GPT", "text": e.response, "isCreatedByUser": False, "model": e.model, "createdAt": e.time}]}
+case("librechat-export", "librechat-export.json", json.dumps([{"conversationId": "c" + e.id, "endpoint": "openAI", "title": "t", "exportAt": e.time, "branches": True, "recursive": True, "options": {"model": e.model}, "messages": [spoken(e, "0", 0)]} for e in ALL], ensure_ascii=False), DEFAULTS[:2], accounts=["unnamed"], systems=[None] * 8)
+studio = lambda e: {"name": "t", "createdAt": e.unix * 1000, "systemPrompt": e.system or "", "lastUsedModel": {"identifier": e.model}, "messages": [{"versions": [{"type": "singleStep", "role": "user", "content": [{"type": "text", "text": e.prompt}]}], "currentlySelected": 0}, {"versions": [{"type": "multiStep", "role": "assistant", "steps": [{"type": "contentBlock", "content": [{"type": "text", "text": "An older answer."}]}]}, {"type": "multiStep", "role": "assistant", "steps": [{"type": "contentBlock", "content": [{"type": "text", "text": e.response}]}]}], "currentlySelected": 1}]}
+case("lm-studio", "lm-studio.jsonl", lines(map(studio, ALL)), DEFAULTS[:2], accounts=["unnamed"])
+
+node = lambda e, replies: {"message_id": e.id, "parent_id": None, "user_id": e.account, "created_date": e.time, "text": e.prompt, "role": "prompter", "lang": "en", "replies": replies}
+reply = lambda e, replies: {"message_id": "r" + e.id, "parent_id": e.id, "user_id": "v", "created_date": e.time, "text": e.response, "role": "assistant", "lang": "en", "replies": replies}
+tree = lambda e, below: {"message_tree_id": e.id, "tree_state": "ready_for_export", "prompt": node(e, [reply(e, below)])}
+case("oasst-trees", "oasst-trees.jsonl", lines(tree(e, [node(ALL[e.n + 1], [reply(ALL[e.n + 1], [])])]) for e in ALL[::2]), systems=[None] * 8, models=[None] * 8)
+flat = lambda e: [{name: value for name, value in {**row, "message_tree_id": e.id, "tree_state": "ready_for_export", "review_count": 3}.items() if name != "replies"} for row in (node(e, []), reply(e, []))]
+case("oasst", "oasst.jsonl", lines(row for e in ALL for row in flat(e)), systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
+
+UNNAMED = {"accounts": ["unnamed"], "times": [None] * 8, "models": [None] * 8}
+talk = lambda e: [text for _, text in [*e.earlier, ("user", e.prompt), ("assistant", e.response)]]
+case("ultrachat", "ultrachat.jsonl", lines({"id": e.id, "data": talk(e)} for e in ALL), DEFAULTS, **UNNAMED, systems=[None] * 8)
+case("ultrachat-200k", "ultrachat-200k.jsonl", lines({"prompt": talk(e)[0], "prompt_id": e.id, "messages": [*e.messages(), {"role": "assistant", "content": e.response}]} for e in ALL), DEFAULTS, **UNNAMED)
+case("messages", "messages.jsonl", lines({"messages": [*e.messages(), {"role": "assistant", "content": e.response}]} for e in ALL), DEFAULTS, **UNNAMED)
+case("alpaca", "alpaca.jsonl", lines({"instruction": e.prompt, "input": "a text" if e.n == 2 else "", "output": e.response, "text": "Below is an instruction."} for e in ALL), DEFAULTS, **UNNAMED, systems=[None] * 8, prompts=[e.prompt + ("\n\na text" if e.n == 2 else "") for e in ALL])
+case("dolly", "dolly.jsonl", lines({"instruction": e.prompt, "context": "", "response": e.response, "category": "open_qa"} for e in ALL), DEFAULTS, **UNNAMED, systems=[None] * 8)
+case("openorca", "openorca.jsonl", lines({"id": "flan." + e.id, "system_prompt": e.system or "", "question": e.prompt, "response": e.response} for e in ALL), DEFAULTS, **UNNAMED)
+
+# What carries rows from one place to another.
+own = lambda e: {"id": e.id, "account": e.account, "time": e.time, "model": e.model, "prompt": e.prompt, "system": e.system, "response": e.response}
+case("snowflake", "snowflake.csv", table([{name.upper(): value for name, value in own(e).items()} for e in ALL]))
+case("snowpipe", "snowpipe.csv", table([{"RECORD_METADATA": {"offset": e.n}, "RECORD_CONTENT": own(e)} for e in ALL]))
+case("elastic-search", "elastic-search.json", json.dumps({"took": 3, "hits": {"total": {"value": 8}, "hits": [{"_index": "i", "_id": e.id, "_score": 1, "_source": own(e)} for e in ALL]}}))
+case("splunk-export", "splunk-export.jsonl", lines({"preview": False, "offset": e.n, "result": {"_time": e.time, "host": "h", "_raw": json.dumps(own(e))}} for e in ALL))
+case("loki", "loki.json", json.dumps({"status": "success", "data": {"resultType": "streams", "result": [{"stream": {"app": "x"}, "values": [[str(e.unix * 10**9), json.dumps(own(e))] for e in ALL]}]}}))
+case("logcli", "logcli.jsonl", lines({"labels": {"app": "x"}, "line": json.dumps(own(e)), "timestamp": e.time} for e in ALL))
+older = lambda e: [{"role": {"user": "USER", "assistant": "CHATBOT"}[role], "message": text} for role, text in e.earlier]
+command = lambda e: {"model": e.model, "message": e.prompt, "chat_history": older(e), **({"preamble": e.system} if e.system else {})}
+case("cohere", "cohere.jsonl", lines({"account": e.account, "time": e.time, "request": command(e), "response": {"response_id": e.id, "generation_id": "g", "text": e.response, "finish_reason": "COMPLETE"}} for e in ALL))
+case("llamacpp", "llamacpp.jsonl", lines({"tid": "1", "timestamp": e.unix, "level": "VERB", "function": "log_server_request", "line": 2877, "msg": "request", "request": json.dumps({**e.chat(), "user": e.account}), "response": json.dumps(e.completion())} for e in ALL))
+case("ollama", "ollama.jsonl", lines({"account": e.account, "request": {"model": e.model, "messages": e.messages(), "stream": False}, "response": {"model": e.model, "created_at": e.time, "message": {"role": "assistant", "content": e.response}, "done": True}} for e in ALL))
+case("vercel", "vercel.jsonl", lines({"traceId": e.id, "spanId": e.id[:8], "name": "ai.generateText.doGenerate", "startTime": e.time, "attributes": {"ai.operationId": "ai.generateText.doGenerate", "ai.model.id": e.model, "ai.prompt.messages": json.dumps(blocks(e.messages())), "ai.response.text": e.response, "ai.telemetry.metadata.userId": e.account, "gen_ai.request.model": e.model, "gen_ai.system": "openai"}} for e in ALL))
+observed = lambda e, arguments: {"id": e.id, "traceId": "t" + e.id, "type": "GENERATION", "startTime": e.time, "userId": e.account, "model": e.model, "input": arguments, "output": e.response}
+case("langfuse-observe", "langfuse-observe.jsonl", lines(observed(e, {"args": [e.messages()] if e.n % 2 else [], "kwargs": {} if e.n % 2 else {"messages": e.messages()}}) for e in ALL))
+# Nobody but the system said anything: its last text is what was asked.
+case("langfuse-system", "langfuse-system.jsonl", lines(observed(e, [{"role": "system", "content": text} for text in [e.system, e.prompt] if text]) for e in ALL))
+
 with open("more.json", "w", encoding="utf-8") as out:
     json.dump(TRUTH, out, ensure_ascii=False, indent=1)
     out.write("\n")

@@ -6,7 +6,14 @@ use serde_json::{Map, Value, json};
 use std::io::Write as _;
 
 /// What is not kept so: a collector's line holds many calls, of which no table is made.
-const NOT_IN_PYTHON: [&str; 4] = ["openllmetry-otlp", "openinference-otlp", "spans-inside", "litellm-otlp"];
+const NOT_IN_PYTHON: [&str; 5] = [
+    "openllmetry-otlp",
+    "openinference-otlp",
+    "spans-inside",
+    "litellm-otlp",
+    // A list of texts in Python's notation is not told from what somebody typed.
+    "ultrachat",
+];
 /// Whose columns with dots would be fields of the row itself.
 const NOT_SPREAD: [&str; 2] = ["responses-items", "logfire-rows"];
 
@@ -125,5 +132,5 @@ fn every_form_reads_the_same_from_whatever_it_is_kept_in() {
             }
         }
     }
-    assert!(failed.is_empty() && tried > 400, "{} of {tried}:\n{}", failed.len(), failed.concat());
+    assert!(failed.is_empty() && tried > 700, "{} of {tried}:\n{}", failed.len(), failed.concat());
 }
