@@ -71,9 +71,11 @@ pub(super) fn sensitivity(ring: &Ring, in_common: &InCommon) -> Vec<Sensitivity>
                 Change::TopText => "top-text-dropped",
                 Change::NoInterests => "no-interests",
                 Change::Coarser => "coarser-neighbourhoods",
+                Change::WithinStrata => "within-strata",
             },
             log10_e: log10(of.ln_e),
-            stands: Some(of.stands),
+            // Where a day knows no kinds of accounts this was not asked.
+            stands: (of.change != Change::WithinStrata || of.ln_e.is_finite()).then_some(of.stands),
         }));
         // What is printed of a group is already the least of it with and without this account.
         let (change, log10_e) = ("busiest-account-dropped", log10(ring.ln_e));

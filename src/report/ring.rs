@@ -310,10 +310,11 @@ impl Ring {
 }
 
 /// Changes of tests, with what each is in words.
-pub const CHANGES: [(&str, &str); 8] = [
+pub const CHANGES: [(&str, &str); 9] = [
     ("top-text-dropped", "without the text that says most on each day"),
     ("no-interests", "with a null that does not know what accounts asked before"),
     ("coarser-neighbourhoods", "with sixteen large neighbourhoods of text"),
+    ("within-strata", "where what is popular depends on plan, payment and month of registration"),
     ("busiest-account-dropped", "without the account that shares most (already so in the test)"),
     ("no-registration-day", "without the day of registration"),
     ("any-plan", "against accounts of any plan"),

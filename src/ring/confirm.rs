@@ -62,8 +62,8 @@ pub struct Prepared<'a> {
     n_families: usize,
     /// For each account, by its place: those that it chose for the first time.
     chosen_by: Vec<Vec<u32>>,
-    /// Popularities of the families of each neighbourhood, largest first, and the sum of each and all behind it.
-    by_neighbourhood: Vec<(u16, Vec<f64>, Vec<f64>)>,
+    /// Popularities of the families of each neighbourhood in each stratum, largest first, and the sum of each and all behind it.
+    by_neighbourhood: Vec<((u16, usize), Vec<f64>, Vec<f64>)>,
     epsilon: f64,
 }
 
@@ -80,8 +80,13 @@ impl<'a> Prepared<'a> {
     /// Makes the families of a day ready that count.
     #[must_use]
     pub fn with(null: &'a Null, counts: &dyn Fn(&Fitted) -> bool) -> Self {
-        let counted = null.families.iter().filter(|family| counts(family));
-        let mut all: Vec<(u16, f64)> = counted.map(|f| (f.neighbourhood, f.popularity)).collect();
+        let counted: Vec<&Fitted> = null.families.iter().filter(|family| counts(family)).collect();
+        let n_families = counted.len();
+        let in_each = |f: &Fitted| -> Vec<((u16, usize), f64)> {
+            let chosen = f.popularity.iter().enumerate().filter(|(_, y)| **y > 0.0);
+            chosen.map(|(stratum, &y)| ((f.neighbourhood, stratum), y)).collect()
+        };
+        let mut all: Vec<((u16, usize), f64)> = counted.into_iter().flat_map(in_each).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
         let by_neighbourhood = all
             .chunk_by(|a, b| a.0 == b.0)
@@ -92,7 +97,6 @@ impl<'a> Prepared<'a> {
                 (own[0].0, popular, sums)
             })
             .collect();
-        let n_families = all.len();
         let epsilon = (EXPECTED_SHARED / n_families.max(1) as f64).min(0.5);
         Self { null, n_families, chosen_by: chosen_by(null, counts), by_neighbourhood, epsilon }
     }
@@ -139,7 +143,7 @@ impl<'a> Prepared<'a> {
             return ([0.0; AFFINITIES.len()], 0.0);
         }
         let shared = shared(&self.chosen_by, group);
-        let sums = Sums::new(self.null, group);
+        let sums = Sums::of_strata(self.null, group);
         let odds = (group.len() * shared.len() <= MOST_EXACT).then(|| self.odds(group, &shared));
         let mut out = [k * libm::log1p(-self.epsilon); AFFINITIES.len()];
         let mut most = 0.0;
@@ -168,7 +172,8 @@ impl<'a> Prepared<'a> {
         for family in families() {
             let from = out.len();
             let own = neighbourhoods.binary_search(&family.neighbourhood).map_or(&[][..], |i| &weights[i]);
-            out.extend(own.iter().map(|weight| weight * family.popularity));
+            let popularity = |place: u32| family.popularity[usize::from(self.null.strata[place as usize])];
+            out.extend(own.iter().zip(group).map(|(weight, &place)| weight * popularity(place)));
             let is_small = family.before.len() < group.len();
             let (few, many) = if is_small { (&family.before[..], group) } else { (group, &family.before[..]) };
             for (i, place) in few.iter().enumerate() {
@@ -181,13 +186,14 @@ impl<'a> Prepared<'a> {
     }
 
     /// The same at one affinity; and what the family that says most adds to it.
-    fn ln_e_at(&self, phi: f64, n: usize, shared: &[Shared], sums: &Sums, odds: Option<&[f64]>) -> (f64, f64) {
+    fn ln_e_at(&self, phi: f64, n: usize, shared: &[Shared], sums: &[Sums], odds: Option<&[f64]>) -> (f64, f64) {
         // Of families that nobody of the group chose, or one account, which counts as nobody: ∏ (1 + φ o) / (1 + c φ o) is at least exp(−x), x = (c − 1) φ Σ o, and ln(1 − ε u) at least
         // u ln(1 − ε), where u, the mean of 1 − exp(−x), is at most that of min(1, x).
         let unseen = |x: f64| LIFTS.iter().map(|c| ((c - 1.0) * phi * x).min(1.0)).sum::<f64>() / LIFTS.len() as f64;
         let mut missed = 0.0;
-        for (neighbourhood, popular, behind) in &self.by_neighbourhood {
-            let weight = sums.of(*neighbourhood);
+        // Over strata sums of these are above what each family is.
+        for ((neighbourhood, stratum), popular, behind) in &self.by_neighbourhood {
+            let weight = sums[*stratum].of(*neighbourhood);
             for c in LIFTS {
                 let factor = (c - 1.0) * phi * weight;
                 let whole = popular.partition_point(|popularity| popularity * factor >= 1.0);
@@ -197,8 +203,9 @@ impl<'a> Prepared<'a> {
         let (mut ln, mut product, mut top) = (0.0, 1.0f64, 0.0f64);
         for (i, shared) in shared.iter().enumerate() {
             let family = &self.null.families[shared.family as usize];
-            let sum = sums.of(family.neighbourhood) * family.popularity;
-            missed -= unseen(sum);
+            let in_each = || sums.iter().zip(&family.popularity).map(|(own, y)| own.of(family.neighbourhood) * y);
+            missed -= in_each().map(unseen).sum::<f64>();
+            let sum: f64 = in_each().sum();
             let ratios = match odds {
                 Some(odds) => ratios(&odds[i * n..][..n], shared.chosen, phi),
                 None => LIFTS.map(|c| libm::exp(f64::from(shared.chosen) * libm::log(c) - (c - 1.0) * phi * sum)),
@@ -256,6 +263,18 @@ struct Sums {
 }
 
 impl Sums {
+    /// Those of a group's accounts in each stratum.
+    fn of_strata(null: &Null, group: &[u32]) -> Vec<Self> {
+        let n = null.families.first().map_or(0, |family| family.popularity.len());
+        if n == 1 {
+            return vec![Self::new(null, group)];
+        }
+        let own = |stratum: usize| {
+            group.iter().copied().filter(move |&place| usize::from(null.strata[place as usize]) == stratum)
+        };
+        (0..n).map(|stratum| Self::new(null, &own(stratum).collect::<Vec<u32>>())).collect()
+    }
+
     fn new(null: &Null, group: &[u32]) -> Self {
         let weights = &null.weights;
         let mut extra: Vec<f64> = Vec::new();

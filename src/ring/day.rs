@@ -74,6 +74,8 @@ pub struct Day {
     pub sent: Vec<Sent>,
     /// The large neighbourhood that each neighbourhood lies in, by its number; empty where that is not known, and all are one.
     pub large: Vec<u16>,
+    /// What kind of account each is, by what the provider knows of it, sorted by account; of others nothing is known.
+    pub kinds: Vec<(u32, u64)>,
 }
 
 impl Day {
@@ -105,6 +107,7 @@ impl Day {
         }
         self.requests.retain(|requests| !is_gone(requests.account));
         self.sent.retain(|sent| !is_gone(sent.account));
+        self.kinds.retain(|(account, _)| !is_gone(*account));
     }
 
     /// The same choices and requests with other neighbourhoods in place of these, and nothing of texts under test.
@@ -131,6 +134,8 @@ impl Day {
         self.wide.sort_unstable();
         self.wide.dedup();
         self.sent.sort_unstable();
+        self.kinds.sort_unstable();
+        self.kinds.dedup_by_key(|(account, _)| *account);
         self.neighbourhoods.sort_unstable();
         self.neighbourhoods.dedup_by_key(|(family, _)| *family);
         self.requests.sort_unstable();

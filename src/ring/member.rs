@@ -94,7 +94,7 @@ pub fn evidence(day: i32, null: &Null, is_suspected: &dyn Fn(u32) -> bool) -> Op
         witnesses.push(Witness {
             family: family.family,
             neighbourhood: family.neighbourhood,
-            popularity: family.popularity,
+            popularity: family.popularity[0],
             new: family.new.iter().map(account).collect(),
         });
     }

@@ -23,8 +23,8 @@ pub struct Fitted {
     pub new: Vec<u32>,
     /// Accounts that used it before, sorted.
     pub before: Vec<u32>,
-    /// Its popularity y.
-    pub popularity: f64,
+    /// Its popularity y, in each stratum.
+    pub popularity: Vec<f64>,
 }
 
 /// The families of a day with their null.
@@ -32,6 +32,8 @@ pub struct Fitted {
 pub struct Null {
     /// Weights of accounts.
     pub weights: Weights,
+    /// The stratum of each account, by its place: one for all, but where popularity is asked within strata.
+    pub strata: Vec<u8>,
     /// Families that are new to two accounts at least, and to more than used them before, in order of number.
     pub families: Vec<Fitted>,
     /// The largest relative difference of accounts expected and seen.
@@ -49,6 +51,13 @@ impl Null {
     /// Fits the null of a day.
     #[must_use]
     pub fn fit(day: &Day, weights: Weights) -> Self {
+        let strata = vec![0; weights.accounts.len()];
+        Self::within(day, weights, strata)
+    }
+
+    /// Fits the null of a day in which a family has a popularity of its own in each stratum of accounts, given for each account by its place.
+    #[must_use]
+    pub fn within(day: &Day, weights: Weights, strata: Vec<u8>) -> Self {
         let place = |choice: &Choice| weights.place(choice.account).map(|place| place as u32);
         let of_family = |choices: &[Choice], family: u64| -> Vec<u32> {
             let from = choices.partition_point(|choice| choice.family < family);
@@ -64,47 +73,62 @@ impl Null {
                 let new: Vec<u32> = same.iter().filter_map(place).collect();
                 let mut before = of_family(&day.before, family);
                 before.retain(|place| new.binary_search(place).is_err());
-                (new.len() > before.len()).then_some(Fitted { family, neighbourhood, new, before, popularity: 0.0 })
+                (new.len() > before.len()).then_some(Fitted {
+                    family,
+                    neighbourhood,
+                    new,
+                    before,
+                    popularity: Vec::new(),
+                })
             })
             .collect();
-        let common = Bins::new((0..weights.accounts.len()).map(|place| weights.base(place)));
         let mut by_neighbourhood: Vec<u16> = families.iter().map(|family| family.neighbourhood).collect();
         by_neighbourhood.sort_unstable();
         by_neighbourhood.dedup();
         let extra = extras(&weights, &by_neighbourhood);
-        let bins: Vec<Bins> = by_neighbourhood
-            .par_iter()
-            .zip(&extra)
-            .map(|(&neighbourhood, own)| match neighbourhood {
-                EVERYWHERE => Bins::new((0..weights.accounts.len()).map(|place| weights.activity(place))),
-                _ => common.with(own.iter().map(|&(place, extra)| {
-                    let base = weights.base(place as usize);
-                    (base, base + extra)
-                })),
-            })
-            .collect();
-        let residuals: Vec<f64> = families
-            .par_iter_mut()
-            .map(|family| {
+        let mut residuals = vec![0.0f64; families.len()];
+        for stratum in 0..=strata.iter().copied().max().unwrap_or(0) {
+            let is_own = |place: &usize| strata[*place] == stratum;
+            let own = || (0..weights.accounts.len()).filter(is_own);
+            let common = Bins::new(own().map(|place| weights.base(place)));
+            let bins: Vec<Bins> = by_neighbourhood
+                .par_iter()
+                .zip(&extra)
+                .map(|(&neighbourhood, extra)| match neighbourhood {
+                    EVERYWHERE => Bins::new(own().map(|place| weights.activity(place))),
+                    _ => common.with(extra.iter().filter(|(place, _)| is_own(&(*place as usize))).map(
+                        |&(place, extra)| {
+                            let base = weights.base(place as usize);
+                            (base, base + extra)
+                        },
+                    )),
+                })
+                .collect();
+            families.par_iter_mut().zip(&mut residuals).for_each(|(family, residual)| {
                 let bins = &bins[by_neighbourhood.binary_search(&family.neighbourhood).unwrap_or(0)];
-                let out = family.before.iter().map(|&place| weights.of(place as usize, family.neighbourhood));
-                let (y, residual) = popularity(bins, &out.collect::<Vec<f64>>(), family.new.len() as f64);
-                family.popularity = y;
-                residual
-            })
-            .collect();
+                let of_stratum = |places: &[u32]| -> Vec<usize> {
+                    places.iter().map(|&place| place as usize).filter(is_own).collect()
+                };
+                let (new, before) = (of_stratum(&family.new), of_stratum(&family.before));
+                let out: Vec<f64> = before.iter().map(|&place| weights.of(place, family.neighbourhood)).collect();
+                // Of a stratum of which nobody chose it nobody is thought to.
+                let (y, off) = if new.is_empty() { (0.0, 0.0) } else { popularity(bins, &out, new.len() as f64) };
+                family.popularity.push(y);
+                *residual = residual.max(off);
+            });
+        }
         let n = families.len();
         let mut good = residuals.iter().map(|residual| *residual <= CONVERGED);
         families.retain(|_| good.next().unwrap_or(false));
         let left_out = (n - families.len()) as u32;
         let residual = residuals.into_iter().filter(|residual| *residual <= CONVERGED).fold(0.0, f64::max);
-        Self { weights, families, residual, left_out }
+        Self { weights, strata, families, residual, left_out }
     }
 
     /// Odds with which the account at `place` chooses a family, without affinity.
     #[must_use]
     pub fn odds(&self, place: usize, family: &Fitted) -> f64 {
-        self.weights.of(place, family.neighbourhood) * family.popularity
+        self.weights.of(place, family.neighbourhood) * family.popularity[usize::from(self.strata[place])]
     }
 }
 

@@ -1,7 +1,8 @@
 //! Whether the finding of a group stands where something in its test is changed.
 //!
 //! The idea: every evidence rests on choices that somebody made when the test was built. So the whole test is done again with one of them changed: without the
-//! text that says most on each day, with a null that knows no interests, with a null whose neighbourhoods are sixteen in place of hundreds. All groups
+//! text that says most on each day, with a null that knows no interests, with a null whose neighbourhoods are sixteen in place of hundreds, with one in which what is popular depends on
+//! the kind of account (plan, whether it pays, month of registration). All groups
 //! of a day are chosen again among each other by the same rule, and a group stands under a change if it is confirmed under it too. Weakness: groups are not proposed
 //! again, and one without evidence in the true test counts as one without under a change as well, which makes it a little harder to stand. Guarantee: the same data,
 //! the same rule and the same error rate as the true test; a change never makes or unmakes a ring, it is only told.
@@ -11,6 +12,7 @@ use super::interests::Interests;
 use super::null::Null;
 use crate::stats::ln_mean;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,10 +23,12 @@ pub enum Change {
     NoInterests,
     /// Neighbourhoods of text are sixteen large ones.
     Coarser,
+    /// A family has a popularity of its own among accounts of each kind, as far as the provider knows kinds; asked where it does on every day.
+    WithinStrata,
 }
 
 /// All changes, in the order in which their numbers are kept.
-pub const CHANGES: [Change; 3] = [Change::TopText, Change::NoInterests, Change::Coarser];
+pub const CHANGES: [Change; 4] = [Change::TopText, Change::NoInterests, Change::Coarser, Change::WithinStrata];
 
 /// A number for each of [`CHANGES`].
 pub type OfEach = [f64; CHANGES.len()];
@@ -46,9 +50,12 @@ impl Otherwise {
         self.ln_e.iter_mut().zip(of_day).for_each(|(all, of_day)| *all += of_day);
     }
 
-    /// ln of the e-value that decides under a change, given by its place: the mean over so many horizons, those ahead as zero.
+    /// ln of the e-value that decides under a change, given by its place: the mean over so many horizons, those ahead as zero; −∞ where a day did not know what is asked.
     #[must_use]
     pub fn ln_decisive(&self, change: usize, horizons: usize) -> f64 {
+        if self.ln_e[change] == f64::NEG_INFINITY {
+            return f64::NEG_INFINITY;
+        }
         let mut at: Vec<f64> = self.at_horizons.iter().map(|ln_e| ln_e[change]).collect();
         at.resize(horizons, f64::NEG_INFINITY);
         ln_mean(&at)
@@ -66,9 +73,38 @@ pub struct Changed {
     pub stands: bool,
 }
 
-/// The null of a day without interests, and that with large neighbourhoods, in the order of [`CHANGES`] from the second on.
+/// The nulls of a day under the changes of [`CHANGES`] from the second on; none where a day does not know what is asked.
+pub(super) type Others = [Option<Null>; CHANGES.len() - 1];
+
+/// Accounts of one kind, of which a stratum has at least so many, and strata besides that of all others.
+const LEAST_OF_KIND: usize = 50;
+const MOST_STRATA: usize = 31;
+
+/// The stratum of each account of a day, in order: the commonest kinds are one each, and accounts of rare and unknown kinds are together. None where all would be one.
 #[must_use]
-pub(super) fn nulls(day: &Day, interests: &Interests) -> [Null; 2] {
+pub fn strata(day: &Day) -> Option<Vec<u8>> {
+    let accounts = day.accounts();
+    let kind = |account: &u32| {
+        let found = day.kinds.binary_search_by_key(account, |(account, _)| *account);
+        found.ok().map(|i| day.kinds[i].1)
+    };
+    let mut having: BTreeMap<u64, usize> = BTreeMap::new();
+    accounts.iter().filter_map(kind).for_each(|kind| *having.entry(kind).or_default() += 1);
+    let mut common: Vec<(usize, u64)> =
+        having.into_iter().filter(|(_, n)| *n >= LEAST_OF_KIND).map(|(kind, n)| (n, kind)).collect();
+    common.sort_by_key(|&(n, kind)| (std::cmp::Reverse(n), kind));
+    common.truncate(MOST_STRATA);
+    let stratum = |account: &u32| {
+        let place = kind(account).and_then(|kind| common.iter().position(|(_, of)| *of == kind));
+        place.map_or(0, |place| place as u8 + 1)
+    };
+    let of_each: Vec<u8> = accounts.iter().map(stratum).collect();
+    of_each.windows(2).any(|two| two[0] != two[1]).then_some(of_each)
+}
+
+/// The nulls of a day under each change.
+#[must_use]
+pub(super) fn nulls(day: &Day, interests: &Interests) -> Others {
     let without = || {
         let day = day.moved(&|_| EVERYWHERE);
         Null::fit(&day, Interests::default().of(&day))
@@ -78,6 +114,7 @@ pub(super) fn nulls(day: &Day, interests: &Interests) -> [Null; 2] {
         let moved = day.moved(&large);
         Null::fit(&moved, interests.moved(&large).of(&moved))
     };
-    let (without, coarser) = rayon::join(without, coarser);
-    [without, coarser]
+    let within = || Some(Null::within(day, interests.of(day), strata(day)?));
+    let ((without, coarser), within) = rayon::join(|| rayon::join(without, coarser), within);
+    [Some(without), Some(coarser), within]
 }

@@ -109,7 +109,7 @@ impl Late {
         if self.days.len() == LATE {
             self.days.remove(0);
         }
-        self.days.push(Day { wide: Vec::new(), sent: Vec::new(), ..day.clone() });
+        self.days.push(Day { wide: Vec::new(), sent: Vec::new(), kinds: Vec::new(), ..day.clone() });
         let made = self.made();
         for (age, day) in self.days.iter_mut().rev().enumerate() {
             day.requests.retain(|r| late_by(r.account) > age);

@@ -16,7 +16,7 @@ use super::member::{self, Evidence};
 use super::null::{Fitted, Null};
 use super::persistent::Texts;
 use super::propose::{Proposal, Reason, WINDOW, propose};
-use super::sensitivity::{CHANGES, OfEach, Otherwise, nulls};
+use super::sensitivity::{CHANGES, OfEach, Others, Otherwise, nulls};
 use crate::ids::Digest;
 use crate::stats::{e_bh, ln_mean};
 use rayon::prelude::*;
@@ -226,7 +226,7 @@ impl State {
     }
 
     /// Reads a day; `others` are the nulls of [`nulls`].
-    fn step(mut self, day: &Day, others: Option<&[Null; 2]>, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
+    fn step(mut self, day: &Day, others: Option<&Others>, config: &RingConfig, subjects: &Subjects<'_>) -> Self {
         let null = Null::fit(day, self.interests.of(day));
         let of_tests = self.confirm(day.day, &null, others);
         self.recent.retain(|(of, _)| *of > day.day - WINDOW);
@@ -325,9 +325,9 @@ impl State {
     }
 
     /// Multiplies the evidence of groups by that of a day; returns the e-values of the day at the first affinity.
-    fn confirm(&mut self, day: i32, null: &Null, others: Option<&[Null; 2]>) -> Vec<f64> {
+    fn confirm(&mut self, day: i32, null: &Null, others: Option<&Others>) -> Vec<f64> {
         let prepared = Prepared::new(null);
-        let others = others.map(|others| others.each_ref().map(Prepared::new));
+        let others = others.map(|others| others.each_ref().map(|null| null.as_ref().map(Prepared::new)));
         let open: Vec<&mut Group> =
             self.groups.iter_mut().filter(|group| group.day < day && group.day + KEPT >= day).collect();
         let test = |group: &mut Group| {
@@ -392,7 +392,7 @@ impl State {
 
     /// What a day proposes that is not under test already: from all of its texts for later days to test, and from each half of them for the
     /// other half and later days. Accounts of no past have used nothing before, so the first day is not halved until the second is known ([`look_back`]).
-    fn propose(&self, day: &Day, null: &Null, others: Option<&[Null; 2]>) -> (Vec<Group>, u64) {
+    fn propose(&self, day: &Day, null: &Null, others: Option<&Others>) -> (Vec<Group>, u64) {
         let (mut out, mut cut) = (Vec::new(), 0);
         let halves = if self.days.is_empty() { &[None][..] } else { &[None, Some(0), Some(1)] };
         for &half in halves {
@@ -433,7 +433,7 @@ impl State {
 }
 
 /// What the halves of the first day, read backwards, propose on the second, each tested by the other.
-fn look_back(first: &Day, null: &Null, others: Option<&[Null; 2]>, day: i32) -> [(Vec<Group>, u64); 2] {
+fn look_back(first: &Day, null: &Null, others: Option<&Others>, day: i32) -> [(Vec<Group>, u64); 2] {
     let propose = |half: u8| {
         let own: Vec<Choice> = first.new.iter().filter(|choice| first.half(choice.family) == half).copied().collect();
         let mut accounts: Vec<u32> = own.iter().map(|choice| choice.account).collect();
@@ -448,10 +448,11 @@ fn look_back(first: &Day, null: &Null, others: Option<&[Null; 2]>, day: i32) -> 
 }
 
 /// Groups that half of a day's texts proposed, with the evidence of those texts that did not: of which `counts` says so.
-fn tested(mut groups: Vec<Group>, counts: &dyn Fn(u64) -> bool, null: &Null, others: Option<&[Null; 2]>) -> Vec<Group> {
+fn tested(mut groups: Vec<Group>, counts: &dyn Fn(u64) -> bool, null: &Null, others: Option<&Others>) -> Vec<Group> {
     let counts = |family: &Fitted| counts(family.family);
     let prepared = Prepared::with(null, &counts);
-    let others = others.map(|others| others.each_ref().map(|null: &Null| Prepared::with(null, &counts)));
+    let others =
+        others.map(|others| others.each_ref().map(|null| null.as_ref().map(|null| Prepared::with(null, &counts))));
     groups.par_iter_mut().for_each(|group| {
         let places = places(null, &group.accounts);
         let (of_half, without_top) = prepared.ln_e_and_without_top(&places, AFFINITIES.len());
@@ -464,9 +465,12 @@ fn tested(mut groups: Vec<Group>, counts: &dyn Fn(u64) -> bool, null: &Null, oth
     groups
 }
 
-/// ln E of a day under each change; accounts have the same places in every null of a day.
-fn changed(without_top: f64, others: &[Prepared<'_>; 2], places: &[u32]) -> OfEach {
-    [without_top, others[0].ln_e_first(places), others[1].ln_e_first(places)]
+/// ln E of a day under each change, nothing where the day does not know what is asked; accounts have the same places in every null of a day.
+fn changed(without_top: f64, others: &[Option<Prepared<'_>>], places: &[u32]) -> OfEach {
+    let of = |other: &Option<Prepared<'_>>| other.as_ref().map_or(f64::NEG_INFINITY, |other| other.ln_e_first(places));
+    let mut out = [without_top; CHANGES.len()];
+    out[1..].iter_mut().zip(others).for_each(|(ln_e, other)| *ln_e = of(other));
+    out
 }
 
 /// Places of accounts among those of a day.

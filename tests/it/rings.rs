@@ -184,6 +184,8 @@ fn what_it_hangs_on_is_told(ring: &Value, page: &str) {
         assert!(of["stream"] == "co-use" && of["stands"] == true && of["log10_e"].as_f64() > Some(2.0), "{of}");
     }
     assert_eq!(of("any-plan")["stands"], Value::Null);
+    // The log knows no plan, payment or registration.
+    assert_eq!((&of("within-strata")["stands"], &of("within-strata")["log10_e"]), (&Value::Null, &Value::Null));
     assert!(
         of("bins-of-1-hour")["stands"] == false && of("bins-of-8-hours")["stands"] == false,
         "at random times: {ring}"

@@ -4,7 +4,7 @@ use super::super::composition::composition_of_any_plan;
 use super::super::confirm::{AFFINITIES, Prepared};
 use super::super::interests::Interests;
 use super::super::null::Null;
-use super::super::sensitivity::{CHANGES, Change, nulls};
+use super::super::sensitivity::{CHANGES, Change, nulls, strata};
 use super::super::timing::{Use, timing_in_other_intervals};
 use super::super::walk::{RingConfig, State};
 use super::super::{Choice, Day, Requests, rings};
@@ -13,7 +13,7 @@ use super::{NONE, World};
 use crate::stats::{ln_uniformity, proportion_interval};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
 fn the_text_that_is_left_out_is_the_one_that_says_most() {
@@ -59,7 +59,9 @@ fn a_null_without_interests_and_one_of_large_neighbourhoods_have_the_same_accoun
         let mut today = world.day(day, &[], &mut rng);
         today.large = (0..40).map(|n| n / 10).collect();
         let own = Null::fit(&today, interests.of(&today));
-        let [without, large] = nulls(&today, &interests);
+        let [without, large, within] = nulls(&today, &interests);
+        assert!(within.is_none(), "no kind is known");
+        let (without, large) = (without.expect("asked always"), large.expect("asked always"));
         assert!(own.weights.accounts == without.weights.accounts && own.weights.accounts == large.weights.accounts);
         // Each fits as many accounts as there were, and no null is another.
         for null in [&own, &without, &large] {
@@ -97,7 +99,9 @@ fn a_work_queue_stands_under_every_change_and_few_texts_fall_with_the_first() {
         Some(ring.changes.iter().map(|of| (of.change, of.stands, of.ln_e)).collect())
     };
     let many = stands(20, 100..140, 1).expect("a ring");
-    assert!(many.iter().all(|(_, stands, _)| *stands), "{many:?}");
+    // Where no kinds of accounts are known the last change is not asked.
+    assert!(many[..3].iter().all(|(_, stands, _)| *stands), "{many:?}");
+    assert_eq!(many[3], (Change::WithinStrata, false, f64::NEG_INFINITY));
     // Of rings that share little, some are confirmed by one text of the day.
     let few: Vec<_> = (0..4).flat_map(|seed| [4, 5, 6].map(|texts| stands(texts, 100..112, seed))).flatten().collect();
     let falls = few.iter().filter(|all: &&Vec<(Change, bool, f64)>| !all[0].1).count();
@@ -128,4 +132,131 @@ fn ranks_of_changed_tests_are_uniform_under_the_null() {
         assert!(proportion_interval(small, 200, 0.999).0 <= 0.05, "{small} of 200 below 5%");
         assert!(ln_uniformity(all) > 1e-4f64.ln());
     }
+}
+
+/// A day of three kinds of accounts, one of them rare; of some accounts nothing is known.
+fn of_kinds(day: &Day, kind: impl Fn(u32) -> Option<u64>) -> Day {
+    let kinds = day.accounts().into_iter().filter_map(|account| Some((account, kind(account)?))).collect();
+    Day { kinds, ..day.clone() }
+}
+
+#[test]
+fn popularity_within_strata_expects_as_many_of_each_stratum_as_there_were() {
+    let mut rng = ChaCha8Rng::seed_from_u64(44);
+    let world = World::new(600, 20, &mut rng);
+    let mut interests = Interests::default();
+    for number in 0..3 {
+        let plain = world.day(number, &[], &mut rng);
+        // Of the kinds one has 40 accounts, too few for a stratum of its own.
+        let kind = |account: u32| match account {
+            0..40 => Some(900),
+            40..340 => Some(u64::from(account % 3)),
+            _ => None,
+        };
+        let day = of_kinds(&plain, kind);
+        let of_each = strata(&day).expect("kinds are known");
+        let sizes = of_each.iter().fold(BTreeMap::new(), |mut sizes: BTreeMap<u8, u32>, &stratum| {
+            *sizes.entry(stratum).or_default() += 1;
+            sizes
+        });
+        assert_eq!(sizes, BTreeMap::from([(0, 300), (1, 100), (2, 100), (3, 100)]));
+        assert!(strata(&plain).is_none() && strata(&of_kinds(&plain, |_| Some(7))).is_none());
+        let null = Null::within(&day, interests.of(&day), of_each.clone());
+        assert!(null.families.len() > 20 && null.residual < 1e-9);
+        for family in &null.families {
+            for stratum in 0..4u8 {
+                let own = |place: &usize| of_each[*place] == stratum;
+                let chance = |place: usize| null.odds(place, family) / (1.0 + null.odds(place, family));
+                let expected: f64 = (0..of_each.len())
+                    .filter(own)
+                    .filter(|place| family.before.binary_search(&(*place as u32)).is_err())
+                    .map(chance)
+                    .sum();
+                let seen = family.new.iter().filter(|place| own(&(**place as usize))).count() as f64;
+                assert!((expected - seen).abs() <= 1e-3 * seen, "{expected} of {seen}");
+            }
+        }
+        // One stratum for all is the null that knows none.
+        let (one, own) = (Null::within(&day, interests.of(&day), vec![0; 600]), Null::fit(&day, interests.of(&day)));
+        let y = |null: &Null| null.families.iter().map(|family| family.popularity.clone()).collect::<Vec<_>>();
+        assert_eq!(y(&one), y(&own));
+        interests = interests.with(&day);
+    }
+}
+
+#[test]
+fn an_e_value_within_strata_has_mean_one_at_most() {
+    // As without strata, by enumeration: a group of four accounts of three strata, two families, every outcome with its chance.
+    let requests =
+        (0..240u32).map(|account| Requests { account, neighbourhood: 0, requests: 1 + account % 5 }).collect();
+    let new = [(0, 10), (0, 61), (0, 62), (1, 12), (1, 63), (1, 14), (1, 130)];
+    let new = new.into_iter().map(|(family, account)| Choice { family, account }).collect();
+    let day = Day { day: 1, new, neighbourhoods: vec![(0, 0), (1, 0)], requests, ..Day::default() }.in_order();
+    let day = of_kinds(&day, |account| Some(u64::from(account / 60)));
+    let null = Null::within(&day, Interests::default().of(&day), strata(&day).expect("kinds are known"));
+    assert_eq!((null.families.len(), null.families[0].popularity.len()), (2, 5));
+    let group = [0u32, 7, 66, 121];
+    for (place, phi) in AFFINITIES.into_iter().enumerate() {
+        for affinity in [0.2, 1.0, phi / 2.0, phi] {
+            let mut mean = 0.0;
+            for outcome in 0..256u32 {
+                let mut families = null.families.clone();
+                let mut chance = 1.0;
+                for (k, family) in families.iter_mut().enumerate() {
+                    family.new.clear();
+                    for (i, &account) in group.iter().enumerate() {
+                        let odds = affinity * null.odds(account as usize, family);
+                        let chosen = outcome >> (4 * k + i) & 1 == 1;
+                        chance *= if chosen { odds / (1.0 + odds) } else { 1.0 / (1.0 + odds) };
+                        if chosen {
+                            family.new.push(account);
+                        }
+                    }
+                }
+                let seen = Null { families, ..null.clone() };
+                mean += chance * Prepared::new(&seen).ln_e(&group)[place].exp();
+            }
+            assert!(mean <= 1.0 + 1e-12, "phi {phi}, affinity {affinity}: {mean}");
+            assert!(place > 0 || affinity < phi || mean > 0.05, "phi {phi}: {mean} is hardly a test");
+        }
+    }
+}
+
+#[test]
+fn a_queue_of_all_kinds_of_accounts_stands_within_strata_and_a_fashion_among_one_kind_falls() {
+    let walked = |pool: &[u32], kind: &dyn Fn(u32) -> Option<u64>, seed: u64| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let world = World::new(3000, 30, &mut rng);
+        let (mut state, mut plain) = (State::default(), State::default());
+        for day in 0..3 {
+            let mut shared = Vec::new();
+            for text in 0..12u64 {
+                let family = 50_000_000 + day as u64 * 100_000 + text * 100 + 99;
+                shared.extend(pool.iter().filter(|_| rng.random_bool(0.4)).map(|&account| (family, account)));
+            }
+            let today = world.day(day, &shared, &mut rng);
+            state = state.with(&of_kinds(&today, kind), &RingConfig::default(), NONE);
+            plain = plain.with(&today, &RingConfig::default(), NONE);
+        }
+        // What is told beside changes no finding.
+        let finding = |state: &State| -> Vec<_> {
+            rings(state)
+                .into_iter()
+                .map(|ring| (ring.name, ring.core, ring.ln_e.to_bits(), ring.changes[..3].to_vec()))
+                .collect()
+        };
+        assert_eq!(finding(&state), finding(&plain));
+        let found = rings(&state);
+        let ring =
+            found.into_iter().find(|ring| ring.core.iter().any(|account| pool.contains(account))).expect("a ring");
+        (ring.changes[3], ring.ln_e)
+    };
+    let pool: Vec<u32> = (0..40).map(|i| 100 + 70 * i).collect();
+    let (of_all, _) = walked(&pool, &|account| Some(u64::from(account % 6)), 45);
+    assert!(of_all.change == Change::WithinStrata && of_all.stands, "{of_all:?}");
+    // Forty of the sixty accounts of a kind: within it, what they share is popular.
+    let own: Vec<u32> = (100..140).collect();
+    let (of_one, ln_e) =
+        walked(&own, &|account| Some(if (100..160).contains(&account) { 9 } else { u64::from(account % 6) }), 46);
+    assert!(!of_one.stands && of_one.ln_e < ln_e, "{of_one:?} of {ln_e}");
 }

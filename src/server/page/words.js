@@ -41,6 +41,7 @@ export const change = {
   'top-text-dropped': 'Without the text that says most on each day',
   'no-interests': 'With a null that does not know what accounts asked before',
   'coarser-neighbourhoods': 'With sixteen large neighbourhoods of text',
+  'within-strata': 'With popularity by plan, payment and month of registration',
   'busiest-account-dropped': 'Without the account that shares most',
   'no-registration-day': 'Without the day of registration',
   'any-plan': 'Against accounts of any plan',

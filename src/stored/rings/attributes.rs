@@ -8,6 +8,7 @@ use super::inputs::Inputs;
 use super::pivot::Pivot;
 use crate::error::Result;
 use crate::ids::{Digest, Field, Level};
+use crate::report::date_of;
 use crate::ring::Ring;
 use crate::ring::composition::{Asked, Asker, Composition, composition, composition_of_any_plan};
 use crate::ring::links::{Link, links};
@@ -29,8 +30,9 @@ const ASKED: [Asked; ATTRIBUTES.len()] = [
     Asked { counts: false, within: None },
     Asked { counts: true, within: None },
 ];
-/// Place of the region.
+/// Places of the region and of the day of registration.
 const REGION: usize = 3;
+const REGISTERED: usize = 4;
 /// Attributes that are compared: the name in reports, and those in logs, in lower case.
 pub(crate) const ATTRIBUTES: [(&str, &[&str]); 5] = [
     ("payment", &["payment", "payment_token", "payment_method", "card", "billing_account"]),
@@ -234,10 +236,7 @@ pub(super) fn of_day(store: &Store, view: &View, day: i32, day_starts: i32) -> R
                 if let Some(user) = user.filter(|user| !user.trim().is_empty() && user.len() <= MOST) {
                     note(names.len(), digest(user.trim()));
                 }
-                let cell = cell.filter(|cell| cell.len() <= MOST);
-                let Some(Value::Object(object)) = cell.and_then(|cell| serde_json::from_str(cell).ok()) else {
-                    continue;
-                };
+                let Some(object) = object(cell) else { continue };
                 for (place, names) in names.iter().enumerate() {
                     let Some(text) = value(&object, names) else { continue };
                     let is_no = place == AUTOMATED && NO.iter().any(|no| text.eq_ignore_ascii_case(no));
@@ -269,6 +268,59 @@ pub(super) fn of_day(store: &Store, view: &View, day: i32, day_starts: i32) -> R
     Ok(out)
 }
 
+/// What kind of account each of a day's is, by a digest, in order: its plan, whether it has a means of payment and the month of its registration, as far as its first
+/// exchange of the day knows; nothing of accounts of which none is known. All three are the provider's to say, and an operator's to buy, not to write.
+pub(super) fn kinds(store: &Store, view: &View, day: i32, day_starts: i32) -> Result<Vec<(u32, u64)>> {
+    let files: Vec<&Named> = store.of_kind("rows").collect();
+    let (mut seen, mut out) = (BTreeSet::new(), Vec::new());
+    for (at, own) in postings((store, view), day, day_starts) {
+        let Some(file) = files.get(at) else { continue };
+        let first = own.filter(|posting| seen.insert(posting.account)).map(|posting| (posting.row, posting.account));
+        let mut rows: Vec<(u32, u32)> = first.collect();
+        rows.sort_unstable();
+        let wanted: Vec<u32> = rows.iter().map(|(row, _)| *row).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let mut accounts = rows.iter().map(|(_, account)| *account);
+        for batch in tables::read(&store.path(file), &["attributes"], Some(&wanted))? {
+            let batch = batch?;
+            let cells = batch.column(0).as_string::<i32>();
+            for (cell, account) in cells.iter().zip(accounts.by_ref()) {
+                out.extend(object(cell).and_then(|object| kind(&object)).map(|kind| (account, kind)));
+            }
+        }
+    }
+    out.sort_unstable();
+    Ok(out)
+}
+
+/// A cell of attributes, where it is an object of a bounded size.
+fn object(cell: Option<&str>) -> Option<Map<String, Value>> {
+    let cell = cell.filter(|cell| cell.len() <= MOST)?;
+    serde_json::from_str(cell).ok()
+}
+
+/// The kind of an account with these attributes; none where they know nothing of it.
+fn kind(object: &Map<String, Value>) -> Option<u64> {
+    let plan = value(object, &PLAN);
+    let pays = value(object, ATTRIBUTES[LINKED[0]].1).is_some();
+    let month = value(object, ATTRIBUTES[REGISTERED].1).and_then(|day| month(&day));
+    let is_known = plan.is_some() || pays || month.is_some();
+    is_known.then(|| digest(&format!("{}\n{pays}\n{}", plan.unwrap_or_default(), month.unwrap_or_default())))
+}
+
+/// The year and month of a date or of a moment in seconds or milliseconds since 1970.
+fn month(text: &str) -> Option<String> {
+    if let Ok(moment) = text.parse::<i64>() {
+        let seconds = if moment.unsigned_abs() >= 100_000_000_000 { moment / 1000 } else { moment };
+        return Some(date_of(seconds.div_euclid(86_400)).chars().take(7).collect());
+    }
+    let month = text.get(..7)?;
+    let is_date = month.bytes().enumerate().all(|(i, byte)| if i == 4 { byte == b'-' } else { byte.is_ascii_digit() });
+    is_date.then(|| month.to_owned())
+}
+
 /// The value of the first of these names that an object has, as a text: of a text, number or truth value, of nothing else.
 fn value(object: &Map<String, Value>, names: &[&str]) -> Option<String> {
     let of = |name: &&str| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
@@ -282,4 +334,45 @@ fn value(object: &Map<String, Value>, names: &[&str]) -> Option<String> {
 
 fn digest(text: &str) -> u64 {
     u64::from_le_bytes(Digest::of(text.as_bytes()).0[..8].try_into().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{kind, month};
+    use serde_json::{Map, Value, json};
+
+    #[test]
+    fn a_month_is_read_from_dates_and_moments_and_from_nothing_else() {
+        for (text, expected) in [
+            ("2026-03-02", Some("2026-03")),
+            ("2026-03-02T10:00:00Z", Some("2026-03")),
+            ("1772409600", Some("2026-03")),
+            ("1772409600000", Some("2026-03")),
+            ("March 2026", None),
+            ("2026/03", None),
+            ("2026-0é", None),
+            ("", None),
+        ] {
+            assert_eq!(month(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_a_plan_whether_an_account_pays_and_the_month_of_its_registration() {
+        let of = |value: Value| kind(value.as_object().unwrap_or(&Map::new()));
+        let base = of(json!({ "tier": "pro", "payment": "card-1", "registered": "2026-03-02" }));
+        // Which card it is and on which day it came make no other kind, nor what clients write.
+        let same =
+            json!({ "tier": "pro", "payment": "card-2", "registered": "2026-03-30", "client": "x", "region": "y" });
+        assert!(base.is_some() && of(same) == base);
+        for other in [
+            json!({ "tier": "free", "payment": "card-1", "registered": "2026-03-02" }),
+            json!({ "tier": "pro", "registered": "2026-03-02" }),
+            json!({ "tier": "pro", "payment": "card-1", "registered": "2026-04-02" }),
+            json!({ "tier": "pro", "payment": "card-1" }),
+        ] {
+            assert!(of(other.clone()).is_some_and(|kind| Some(kind) != base), "{other}");
+        }
+        assert_eq!(of(json!({ "client": "x", "registered": "long ago" })), None);
+    }
 }

@@ -3,6 +3,7 @@
 use super::super::registry::{self, Registered};
 use super::super::standing::{Standings, level_of};
 use super::super::view::View;
+use super::attributes;
 use super::days::{self, Reader};
 use super::kept::Kept;
 use super::known;
@@ -129,6 +130,7 @@ pub(super) fn each_day(
         }
         let under_test = kept.current.real.texts.open();
         let mut read = reader.day(day, (&prompts, &postings), &under_test, &neighbourhoods);
+        read.kinds = attributes::kinds(store, view, day, day_starts)?;
         known::take_out(&mut read, (view, texts), &mut kept.known);
         let subjects = |family, prompts: &[u32]| subjects::of((view, model), &neighbourhoods, family, prompts);
         each(kept, read, &subjects);
