@@ -1,7 +1,7 @@
 //! Watermarks on real text: `cargo bench --bench watermark -- DATA_DIR PART [OUT_DIR]`.
 //!
 //! Parts: `null` (are p-values what they say under keys that were never used, and on echoes of marked prompts), `dedup` (what counting
-//! a repeated window twice does to a corpus), `power` (how short a marked text is still found), `speed` (tokens a CPU-second, beside the references). Tables are printed as Markdown; with
+//! a repeated window twice does to a corpus), `power` (how short a marked text is still found), `where` (is a marked run in human text found, and where), `speed` (tokens a CPU-second, beside the references). Tables are printed as Markdown; with
 //! OUT_DIR they are also written there as `watermark-PART.md`. Without a part it says so and does nothing.
 //!
 //! Weakness: one tokenizer (the shipped model's) and English text. Guarantee: every draw is seeded, so the same data gives the same
@@ -15,6 +15,7 @@ mod dedup;
 mod echo;
 mod model;
 mod null;
+mod places;
 mod power;
 mod rejections;
 mod speed;
@@ -40,8 +41,9 @@ fn main() {
         "null" => null::report(&human),
         "dedup" => dedup::report(&human),
         "power" => power::report(&human),
+        "where" => places::report(&human),
         "speed" => speed::report(&human, out.as_deref()),
-        _ => return println!("skipped: watermark (expected null, dedup, power or speed, got {part})"),
+        _ => return println!("skipped: watermark (expected null, dedup, power, where or speed, got {part})"),
     };
     let head = format!(
         "<!-- cargo bench --bench watermark -- DATA_DIR {part} OUT_DIR · {machine} · {:.0} CPU-seconds -->\n\nText: {}.\n\n",

@@ -85,6 +85,7 @@ fn once(tests: &[Test], texts: &[Text], threads: usize) -> (u64, f64, f64) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     let config = DetectConfig {
         search: false,
+        places: None,
         alpha: 1e-6,
         least_uniformity: 0.01,
         power: 0.95,

@@ -1,8 +1,9 @@
 //! The flows of watermarks: files → documents → tokens → distinct windows → findings, and logits → a planted response.
 
-use crate::detect::{DetectConfig, Reading, Test, TraceRow, windows::Text};
+use crate::detect::places::DocumentPlaces;
+use crate::detect::{DetectConfig, Finding, Reading, Test, TraceRow, windows::Text};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Document, LogConfig, Source, Tokens, begins_as_lines, read_documents, recognise};
+use crate::log::{Document, LogConfig, Row, Source, Tokens, begins_as_lines, read_documents, recognise};
 use crate::report::watermark::{FileSummary, InputSummary, Parameters, Statements, WatermarkReport};
 use crate::store::input::{Input, is_parquet, open_file, open_stream};
 use crate::stored::Progress;
@@ -11,6 +12,7 @@ use crate::watermark::keys::Key;
 use crate::watermark::sample::Sampling;
 use crate::watermark::{Scheme, SoFar};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,20 +80,27 @@ pub fn detect_with(
     let mut reading = Reading::new(settings.tests, config, trace.is_some())?;
     let mut summary = InputSummary::default();
     let mut names: Vec<String> = Vec::new();
+    // A result says nothing of directories: whoever makes it again has others.
+    let mut plain_names: Vec<String> = Vec::new();
     let position = Arc::new(AtomicU64::new(0));
     progress.stage("read", crate::store::input::total_bytes(inputs));
     for input in inputs {
         let name = input.name();
         let digest = input.digest()?.map(|(digest, _)| digest.to_string());
         summary.files.push(FileSummary { name: name.clone(), blake3: digest });
-        let mut take = |rows: Vec<crate::log::Row<Document>>| -> Result<()> {
+        let mut take = |rows: Vec<Row<Document>>| -> Result<()> {
             let n = rows.len() as u64;
             let mut documents = Vec::with_capacity(rows.len());
             for row in rows {
                 match row.result {
                     Ok(document) => {
+                        let of =
+                            |file: &str| document.id.clone().unwrap_or_else(|| format!("{file}:{}", row.place.row));
                         if trace.is_some() {
-                            names.push(document.id.clone().unwrap_or_else(|| format!("{name}:{}", row.place.row)));
+                            names.push(of(&name));
+                        }
+                        if config.places.is_some() {
+                            plain_names.push(of(name.rsplit(['/', '\\']).next().unwrap_or_default()));
                         }
                         documents.push(document);
                     }
@@ -107,16 +116,7 @@ pub fn detect_with(
             each(&texts);
             reading.add(&texts)
         };
-        if is_parquet(input) {
-            read_documents(Source::Parquet(&open_file(input)?), &settings.log, &mut take)?;
-            continue;
-        }
-        let mut stream = open_stream(input, &position)?;
-        let named = recognise(&name).is_some_and(|(format, _)| format == crate::log::Format::Jsonl);
-        // A stream that cannot be read is told by its reader, as a bad row.
-        let lines = named || stream.fill_buf().is_ok_and(begins_as_lines);
-        let source = if lines { Source::Lines(&mut stream) } else { Source::Text(&mut stream) };
-        read_documents(source, &settings.log, &mut take)?;
+        read(input, settings, &position, &mut take)?;
     }
     if summary.documents == 0 {
         let bad: u64 = summary.bad_rows.values().sum();
@@ -127,13 +127,17 @@ pub fn detect_with(
     }
     progress.stage("score", None);
     let say = |_: &Test| progress.advance(1, 0);
-    let results = match &mut trace {
+    let mut results = match &mut trace {
         None => reading.finish(None, &say)?,
         Some(trace) => {
             let mut named = |test: &Test, row: TraceRow<'_>| trace(test, &names[row.document], row);
             reading.finish(Some(&mut named), &say)?
         }
     };
+    for document in results.iter_mut().filter_map(|finding| finding.places.as_mut()).flat_map(|of| &mut of.list) {
+        document.name = plain_names.get(document.document as usize).cloned();
+    }
+    characters(inputs, settings, &mut results)?;
     Ok(WatermarkReport {
         schema: 1,
         stillhunt: env!("CARGO_PKG_VERSION"),
@@ -154,6 +158,63 @@ pub fn detect_with(
         statements: Statements::default(),
         recipe: None,
     })
+}
+
+/// Gives the documents of one input to `take`.
+fn read(
+    input: &Input,
+    settings: &DetectSettings<'_>,
+    position: &Arc<AtomicU64>,
+    take: &mut dyn FnMut(Vec<Row<Document>>) -> Result<()>,
+) -> Result<()> {
+    if is_parquet(input) {
+        read_documents(Source::Parquet(&open_file(input)?), &settings.log, take)?;
+        return Ok(());
+    }
+    let mut stream = open_stream(input, position)?;
+    let named = recognise(&input.name()).is_some_and(|(format, _)| format == crate::log::Format::Jsonl);
+    // A stream that cannot be read is told by its reader, as a bad row.
+    let lines = named || stream.fill_buf().is_ok_and(begins_as_lines);
+    let source = if lines { Source::Lines(&mut stream) } else { Source::Text(&mut stream) };
+    read_documents(source, &settings.log, take)?;
+    Ok(())
+}
+
+/// Says of the spans that were found where they stand in their texts. The inputs are read once more for it, and only the texts of documents that
+/// are listed are read by the tokenizer; of standard input, which cannot be read again, nothing is said.
+fn characters(inputs: &[Input], settings: &DetectSettings<'_>, results: &mut [Finding]) -> Result<()> {
+    let Some(tokenizer) = settings.tokenizer else { return Ok(()) };
+    let mut listed: BTreeMap<u64, Vec<&mut DocumentPlaces>> = BTreeMap::new();
+    for document in results.iter_mut().filter_map(|finding| finding.places.as_mut()).flat_map(|of| &mut of.list) {
+        listed.entry(document.document).or_default().push(document);
+    }
+    if listed.is_empty() || inputs.iter().any(|input| matches!(input, Input::Stdin)) {
+        return Ok(());
+    }
+    let mut number = 0;
+    for input in inputs {
+        let mut take = |rows: Vec<Row<Document>>| -> Result<()> {
+            for document in rows.into_iter().filter_map(|row| row.result.ok()) {
+                let places = listed.remove(&number);
+                number += 1;
+                let (Some(places), Tokens::Text(text)) = (places, document.body) else { continue };
+                let offsets = tokenizer.offsets(&text);
+                // A first token that was dropped stands before all others.
+                let ids = tokenizer.every_id(&text);
+                let dropped = usize::from(ids.first().is_some() && ids.first().copied() == settings.bos_token_id);
+                for span in places.into_iter().flat_map(|document| &mut document.spans) {
+                    let [first, past] = span.tokens.map(|at| at as usize + dropped);
+                    span.characters = match (offsets.get(first), offsets.get(past - 1)) {
+                        (Some(begin), Some(end)) => Some([begin[0], end[1]]),
+                        _ => None,
+                    };
+                }
+            }
+            Ok(())
+        };
+        read(input, settings, &Arc::new(AtomicU64::new(0)), &mut take)?;
+    }
+    Ok(())
 }
 
 fn text(document: Document, settings: &DetectSettings<'_>) -> Result<Text> {

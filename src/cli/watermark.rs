@@ -7,6 +7,7 @@ use super::watermark_args::{Commit, Derive, Detect, Fields, Keygen, Plant, Water
 use super::{print, threads};
 use crate::audit::watermark::{self, DetectSettings};
 use crate::detect::decoys::DecoyConfig;
+use crate::detect::places::{PlacesConfig, describes};
 use crate::detect::{DetectConfig, Test, TraceRow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Digest;
@@ -24,11 +25,13 @@ use crate::watermark::catalogue;
 use crate::watermark::keys::{self, Given, Key, LONGEST_FILE, TreeKey};
 use crate::watermark::sample::Sampling;
 use crate::watermark::search;
+use crate::watermark::synthid::TrainedDetector;
 use crate::watermark::{Null, PAD};
 use ndarray_npy::ReadNpyExt as _;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Results of a search that people are shown.
 const SHOWN: usize = 5;
@@ -342,7 +345,11 @@ fn recipe(args: &Detect, inputs: &[Input]) -> Result<Option<Recipe>> {
         draft.file(None, "suspect", Path::new(&input.name()))?;
     }
     tell_keys(&mut draft, &args.key_file, args.root.as_ref(), args.paths.as_ref())?;
-    for (flag, file) in [("tokenizer", &args.tokenizer), ("model-config", &args.model_config)] {
+    for (flag, file) in [
+        ("tokenizer", &args.tokenizer),
+        ("model-config", &args.model_config),
+        ("synthid-detector", &args.synthid_detector),
+    ] {
         if let Some(path) = file {
             draft.file(Some(flag), flag, path)?;
         }
@@ -359,7 +366,26 @@ fn recipe(args: &Detect, inputs: &[Input]) -> Result<Option<Recipe>> {
     if args.search {
         draft.plain("search");
     }
+    if args.places {
+        draft.plain("where");
+        draft.value("where-alpha", args.where_alpha);
+    }
     Ok(told_recipe(draft))
+}
+
+/// How places are looked for.
+fn places(args: &Detect, tests: &[Test]) -> Result<PlacesConfig> {
+    let alpha = between("where-alpha", args.where_alpha, 1e-300, 0.05)?;
+    let Some(path) = &args.synthid_detector else { return Ok(PlacesConfig { alpha, detector: None }) };
+    let detector = TrainedDetector::from_safetensors(&read_bounded(path, 1 << 20)?);
+    let detector = detector.map_err(|error| error.at(path.display()))?;
+    if !tests.iter().any(|test| describes(&detector, test)) {
+        return Err(config(format!(
+            "expected a key of SynthID with the {} layers of --synthid-detector, got none",
+            detector.layers()
+        )));
+    }
+    Ok(PlacesConfig { alpha, detector: Some(Arc::new(detector)) })
 }
 
 /// Runs the tests. The report has a recipe where `args` ask for JSON.
@@ -391,6 +417,7 @@ pub(super) fn tested(args: &Detect) -> Result<WatermarkReport> {
         eos_token_id: args.eos_token_id,
         config: DetectConfig {
             search: args.search,
+            places: if args.places { Some(places(args, &tests)?) } else { None },
             alpha: between("alpha", args.alpha, 1e-300, 0.05)?,
             least_uniformity: 0.01,
             power: 0.95,

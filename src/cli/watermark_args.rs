@@ -192,6 +192,16 @@ pub(crate) struct Detect {
     /// Seed of the decoys
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Say which documents bear the mark, and where in them: token and character ranges, with an error rate over all documents
+    #[arg(long = "where", conflicts_with = "search")]
+    pub(crate) places: bool,
+    /// Largest adjusted p of a document that --where names, where the text as a whole is Marked; elsewhere it is --alpha
+    #[arg(long, value_name = "P", default_value_t = 0.01)]
+    pub(crate) where_alpha: f64,
+    /// model.safetensors of a trained SynthID detector (transformers' BayesianDetectorModel): its posterior stands beside each document of
+    /// --where, as a description that no verdict uses
+    #[arg(long, value_name = "FILE", requires = "places")]
+    pub(crate) synthid_detector: Option<PathBuf>,
     /// Memory for distinct windows, in MiB; more go to files without a name
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 20))]
     pub(crate) memory: usize,

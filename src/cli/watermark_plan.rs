@@ -46,6 +46,7 @@ pub(crate) fn plan(args: &Plan) -> Result<()> {
         eos_token_id: None,
         config: DetectConfig {
             search: false,
+            places: None,
             alpha: 1e-6,
             least_uniformity: 0.01,
             power: 0.95,

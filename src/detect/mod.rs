@@ -16,7 +16,9 @@
 
 pub mod decoys;
 pub mod p_value;
+pub mod places;
 pub mod planting;
+pub mod scan;
 pub mod tally;
 pub mod windows;
 
@@ -26,10 +28,11 @@ use crate::store::spill::{Distinct, Gather, Kept, records};
 use crate::watermark::Scheme;
 use decoys::{DecoyConfig, Decoys, LOG10_E};
 use p_value::{Kind, Law};
+use places::{Documents, Places, PlacesConfig};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-use tally::{Scoring, Traced, law, score};
+use tally::{Scored, Scoring, Traced, law, score};
 use windows::{Corpus, Echo, Gathered, Packing, Text};
 
 /// One key of one scheme.
@@ -73,6 +76,8 @@ pub struct DetectConfig {
     pub dir: PathBuf,
     /// The tests are readings of one key, of which most are wrong: decoys are run for those only whose adjusted p is at most `alpha`.
     pub search: bool,
+    /// Look for the documents that bear the mark, and where in them.
+    pub places: Option<PlacesConfig>,
 }
 
 /// What a test found, in words that never say more than was shown.
@@ -162,6 +167,9 @@ pub struct Finding {
     pub rule: String,
     /// log10 p after each of 64 equal parts of the corpus: a curve to look at, no test at each point.
     pub curve: Vec<Point>,
+    /// Which documents bear the mark, and where; none where nobody asked.
+    #[serde(rename = "where")]
+    pub places: Option<Places>,
 }
 
 /// A corpus while it is read for some tests.
@@ -208,7 +216,7 @@ impl<'a> Reading<'a> {
         let bytes = config.bytes / packings.len().max(1);
         let wide = packings.iter().any(|packing| !packing.whole());
         let gap = packings.iter().map(|packing| packing.shape.context).max().unwrap_or(0);
-        let kept = if wide || tracing { Some(Kept::new(&config.dir)?) } else { None };
+        let kept = if wide || tracing || config.places.is_some() { Some(Kept::new(&config.dir)?) } else { None };
         let corpora =
             packings.into_iter().map(|packing| (packing, Gathered::new(packing, Echo::Window, bytes, &config.dir)));
         Ok(Self {
@@ -256,7 +264,7 @@ impl<'a> Reading<'a> {
     /// # Errors
     /// `Io` when something must be spilled and cannot, and those of `trace`.
     pub fn finish(self, mut trace: Option<&mut RowSink<'_>>, progress: &dyn Fn(&Test)) -> Result<Vec<Finding>> {
-        let Self { tests, config, corpora, kept, gap: _, starts, place, documents, tokens } = self;
+        let Self { tests, config, corpora, kept, gap, starts, place, documents, tokens } = self;
         let bytes = config.bytes / corpora.len().max(1);
         let corpora = corpora
             .into_iter()
@@ -265,28 +273,35 @@ impl<'a> Reading<'a> {
         let kept = kept.map(Kept::finish).transpose()?;
         let all: &[u32] = kept.as_ref().map_or(&[], records);
         let scoring = Scoring { tokens: all, places: place, bytes, dir: &config.dir };
-        let mut findings = Vec::new();
-        let mut ln_ps = Vec::new();
+        let texts = Documents { starts: &starts, gap: gap as u64, end: place, tokens: all };
+        let (mut findings, mut ln_ps, mut scanned) = (Vec::new(), Vec::new(), Vec::new());
         for test in tests {
             progress(test);
             let traits = test.marker.traits();
             let corpus = &corpora[&packing(test.marker.as_ref())];
             let law = law(test.marker.as_ref(), corpus, corpus.seen(), scoring);
-            let mut traced = trace.as_ref().map(|_| Gather::<Traced>::new(bytes, &config.dir));
-            let scored = match &mut traced {
-                None => score(test.marker.as_ref(), corpus, corpus.seen(), scoring, None)?,
-                Some(traced) => {
-                    let mut add = |rows: &[Traced]| traced.add(rows);
-                    score(test.marker.as_ref(), corpus, corpus.seen(), scoring, Some(&mut add))?
-                }
+            let traced = |payload: usize| -> Result<(Scored, Distinct<Traced>)> {
+                let mut traced = Gather::<Traced>::new(bytes, &config.dir);
+                let mut add = |rows: &[Traced]| traced.add(rows);
+                let scored = score(test.marker.as_ref(), corpus, corpus.seen(), scoring, Some((payload, &mut add)))?;
+                Ok((scored, traced.finish()?))
             };
-            if let (Some(traced), Some(trace)) = (traced, &mut trace) {
-                let context = traits.shape.context;
-                tell(test, &traced.finish()?, all, &starts, context, *trace)?;
+            let (scored, windows) = if trace.is_some() || config.places.is_some() {
+                traced(0).map(|(scored, windows)| (scored, Some(windows)))?
+            } else {
+                (score(test.marker.as_ref(), corpus, corpus.seen(), scoring, None)?, None)
+            };
+            if let (Some(windows), Some(trace)) = (&windows, &mut trace) {
+                tell(test, windows, all, &starts, traits.shape.context, *trace)?;
             }
             let each: Vec<f64> =
                 scored.tallies.iter().map(|tally| law.ln_p(tally.scored(), tally.statistic())).collect();
             let best = (0..each.len()).min_by(|&a, &b| each[a].total_cmp(&each[b])).unwrap_or(0);
+            if let (Some(windows), Some(places)) = (windows, &config.places) {
+                // Where a scheme carries a payload, places are those of the one that the corpus says.
+                let windows = if best == 0 { windows } else { traced(best)?.1 };
+                scanned.push(places::scan(test, windows.records(), &law, texts, places));
+            }
             let tally = &scored.tallies[best];
             let (n, statistic) = (tally.scored(), tally.statistic());
             let (rate, interval) = law.interval(n, statistic, config.level);
@@ -320,6 +335,7 @@ impl<'a> Reading<'a> {
                 verdict: Verdict::Inconclusive,
                 rule: String::new(),
                 curve: curve.collect(),
+                places: None,
             });
             ln_ps.push((each, best, law));
         }
@@ -340,6 +356,15 @@ impl<'a> Reading<'a> {
                 finding.decoys = reference.beside(test.marker.as_ref(), corpus, scoring)?;
             }
             (finding.verdict, finding.rule) = rule(finding, test, ln_adjusted, &config);
+        }
+        if let Some(places) = &config.places {
+            let why =
+                findings.iter().zip(tests).map(|(finding, test)| unsound(finding, &config).or_else(|| public(test)));
+            let why = why.collect();
+            places::settle(&mut findings, scanned, why, places, config.alpha);
+            for (finding, test) in findings.iter_mut().zip(tests) {
+                places::describe(finding, test, texts, places, &config.dir)?;
+            }
         }
         Ok(findings)
     }
@@ -390,19 +415,44 @@ fn adjust(findings: &mut [Finding], ln_ps: &[(Vec<f64>, usize, Law)], config: &D
     }
 }
 
+/// Why the text says nothing of a key, whatever p is; none where it does.
+fn unreadable(finding: &Finding) -> Option<String> {
+    if finding.scored == 0 {
+        return Some("no window was scored".into());
+    }
+    let beyond = finding.masked.get("out-of-vocabulary").copied().unwrap_or(0);
+    (beyond * 100 > finding.tokens).then(|| {
+        format!(
+            "{beyond} of {} tokens stand with ids at or above the vocabulary: another tokenizer or vocabulary than the key's",
+            finding.tokens
+        )
+    })
+}
+
+/// Why the test is not known to hold on this text; none where it is.
+fn unsound(finding: &Finding, config: &DetectConfig) -> Option<String> {
+    unreadable(finding).or_else(|| match finding.decoys.uniformity_p {
+        None => Some("no decoys were run, so nothing shows that the test holds on this text".into()),
+        Some(uniformity) => (uniformity < config.least_uniformity).then(|| {
+            format!(
+                "decoy keys' p-values are not uniform (p {uniformity:.2e}, below {}): the test does not hold on this text",
+                config.least_uniformity
+            )
+        }),
+    })
+}
+
+/// Why a mark under this key would say nothing of whose text it is; none where the key is not known to be public.
+fn public(test: &Test) -> Option<String> {
+    test.published.map(|published| format!("the key is public ({published}): it shows that somebody used it"))
+}
+
 fn rule(finding: &Finding, test: &Test, ln_adjusted: f64, config: &DetectConfig) -> (Verdict, String) {
     let (adjusted, m) = (format!("adjusted log10 p {:.2}", ln_adjusted * LOG10_E), finding.m_tests);
     let alpha = format!("{:e}", config.alpha);
     let inconclusive = |why: String| (Verdict::Inconclusive, why);
-    if finding.scored == 0 {
-        return inconclusive("no window was scored".into());
-    }
-    let beyond = finding.masked.get("out-of-vocabulary").copied().unwrap_or(0);
-    if beyond * 100 > finding.tokens {
-        return inconclusive(format!(
-            "{beyond} of {} tokens stand with ids at or above the vocabulary: another tokenizer or vocabulary than the key's",
-            finding.tokens
-        ));
+    if let Some(why) = unreadable(finding) {
+        return inconclusive(why);
     }
     if config.search && ln_adjusted > libm::log(config.alpha) {
         return inconclusive(format!(
@@ -410,21 +460,14 @@ fn rule(finding: &Finding, test: &Test, ln_adjusted: f64, config: &DetectConfig)
              reading of the key, and a search shows no absence"
         ));
     }
-    let Some(uniformity) = finding.decoys.uniformity_p else {
-        return inconclusive("no decoys were run, so nothing shows that the test holds on this text".into());
-    };
-    if uniformity < config.least_uniformity {
-        return inconclusive(format!(
-            "decoy keys' p-values are not uniform (p {uniformity:.2e}, below {}): the test does not hold on this text",
-            config.least_uniformity
-        ));
+    if let Some(why) = unsound(finding, config) {
+        return inconclusive(why);
     }
+    let uniformity = finding.decoys.uniformity_p.unwrap_or(0.0);
     let decoys = format!("decoy uniformity p {uniformity:.3} is at least {}", config.least_uniformity);
     if ln_adjusted <= libm::log(config.alpha) {
-        if let Some(published) = test.published {
-            return inconclusive(format!(
-                "{adjusted} is at most {alpha} over {m} tests, but the key is public ({published}): it shows that somebody used it"
-            ));
+        if let Some(why) = public(test) {
+            return inconclusive(format!("{adjusted} is at most {alpha} over {m} tests, but {why}"));
         }
         let searched = "; the tests are every dialect and profile that the key allows, under Holm's correction, the null of each that the \
                         text does not depend on the key";

@@ -76,7 +76,7 @@ pub fn statistic(value: Value, null: &Null) -> f64 {
     }
 }
 
-/// A scored window, of the first payload.
+/// A scored window, of one payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Traced {
@@ -84,6 +84,18 @@ pub struct Traced {
     pub place: u64,
     /// Its value: 0 or 1, the bits of a score, or the layers.
     pub bits: u64,
+}
+
+impl Traced {
+    /// The statistic of its value.
+    #[must_use]
+    pub fn statistic(&self, null: &Null) -> f64 {
+        match null {
+            Null::Coin { .. } | Null::List { .. } | Null::OneList { .. } => self.bits as f64,
+            Null::Exponential { .. } | Null::Pair { .. } => f64::from_bits(self.bits),
+            Null::Layers { .. } => statistic(Value::Layers(self.bits), null),
+        }
+    }
 }
 
 impl Record for Traced {
@@ -116,7 +128,7 @@ pub struct Scoring<'a> {
     pub dir: &'a Path,
 }
 
-/// Scores the windows `seen` of `corpus`. `trace` receives every scored window, in the order of its unit.
+/// Scores the windows `seen` of `corpus`. `trace` is a payload and what receives every scored window of it, in the order of its unit.
 ///
 /// # Errors
 /// `Io` when units must be spilled and cannot, and those of `trace`.
@@ -125,10 +137,10 @@ pub fn score(
     corpus: &Corpus,
     seen: &[Seen],
     scoring: Scoring<'_>,
-    mut trace: Option<&mut TraceSink<'_>>,
+    trace: Option<(usize, &mut TraceSink<'_>)>,
 ) -> Result<Scored> {
     let traits = scheme.traits();
-    let tracing = trace.is_some();
+    let (tracing, mut trace) = trace.map_or((None, None), |(payload, trace)| (Some(payload), Some(trace)));
     let mut tallies = vec![Tally::default(); traits.payloads];
     let mut take = |chunks: Vec<(Vec<Tally>, Vec<Traced>)>| -> Result<()> {
         for (part, traced) in chunks {
@@ -206,7 +218,7 @@ fn tally(
     values: &[Value],
     places: &mut dyn Iterator<Item = u64>,
     n_places: u64,
-    tracing: bool,
+    tracing: Option<usize>,
 ) -> (Vec<Tally>, Vec<Traced>) {
     let mut tallies = vec![Tally::default(); traits.payloads];
     let mut traced = Vec::new();
@@ -219,8 +231,8 @@ fn tally(
             tally.sum[part] += statistic;
             tally.total += statistic;
         }
-        if tracing {
-            let bits = match values[0] {
+        if let Some(payload) = tracing {
+            let bits = match values[payload] {
                 Value::Green(green) => u64::from(green),
                 Value::Score(score) => score.to_bits(),
                 Value::Layers(bits) => bits,

@@ -61,6 +61,7 @@ impl Scheme for Coins {
 fn config() -> DetectConfig {
     DetectConfig {
         search: false,
+        places: None,
         alpha: 1e-6,
         least_uniformity: 0.01,
         power: 0.95,

@@ -243,6 +243,46 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
     out
 }
 
+/// Where marks stand, where that was asked for.
+fn places(value: &Json) -> Vec<Block> {
+    let of = value.at("results").map(Json::list).unwrap_or_default();
+    let mut out = Vec::new();
+    for (test, places) in of.iter().filter_map(|test| Some((test, test.at("where")?))).take(MOST[0]) {
+        let Some(list) = places.at("list").map(Json::list) else { continue };
+        out.push(Small(format!("Where the mark of {} stands", cell(test.at("key_id")))));
+        let facts = cells(places, &["named", "documents", "rule", "spans", "m_tests", "null_hypothesis", "method"]);
+        out.push(Text(format!(
+            "{} of {} documents are named ({}). {} spans were looked at; each p is adjusted for {} tests. Null hypothesis of each document: {}. The p-value is {}.",
+            facts[0], facts[1], facts[2], facts[3], facts[4], facts[5], facts[6]
+        )));
+        if let Some(what) = places.at("posterior_is").and_then(Json::text) {
+            out.push(Text(format!("Posterior: {}.", escape::clip(what, MOST[1]))));
+        }
+        let row = |document: &Json| {
+            let mut row = cells(document, &["name", "named", "tokens", "log10_p", "adjusted_log10_p", "posterior"]);
+            let best = document.at("spans").map(Json::list).and_then(<[Json]>::first);
+            row.extend(
+                ["tokens", "characters"].map(|name| best.map_or_else(|| "none".to_owned(), |best| cell(best.at(name)))),
+            );
+            row
+        };
+        out.push(Table(
+            vec![
+                "document",
+                "named",
+                "tokens",
+                "log10 p",
+                "log10 p, adjusted",
+                "posterior",
+                "best span, tokens",
+                "best span, characters",
+            ],
+            list.iter().take(MOST[0]).map(row).collect(),
+        ));
+    }
+    out
+}
+
 fn attribution(value: &Json) -> Vec<Block> {
     let of = value.at("rings").map(Json::list).unwrap_or_default();
     let columns = ["ring", "exclusive_contexts", "scored", "log10_p", "adjusted_log10_p", "decoys.rank_p", "verdict"];
@@ -344,7 +384,11 @@ fn blocks(facts: &Facts<'_>) -> Vec<Block> {
         let stated = value.at("statements").and_then(|stated| stated.at("null_hypothesis")).and_then(Json::text);
         out.push(Text(stated.map_or_else(|| kind.null.to_owned(), |text| escape::clip(text, 2000))));
         out.extend(match kind.name {
-            name if name == WATERMARK.name => tests(value, "results", "key_id"),
+            name if name == WATERMARK.name => {
+                let mut blocks = tests(value, "results", "key_id");
+                blocks.extend(places(value));
+                blocks
+            }
             name if name == RADIOACTIVITY.name => tests(value, "tests", "key"),
             name if name == ATTRIBUTION.name => attribution(value),
             name if name == RINGS.name => rings(value),

@@ -412,7 +412,7 @@ fn values(test: &Test, suspect: &Read, config: &Config) -> Result<Vec<(u64, f64)
         Ok(())
     };
     let scoring = suspect.scoring(config.bytes, &config.dir);
-    score(marker, &suspect.corpus, suspect.corpus.seen(), scoring, Some(&mut take))?;
+    score(marker, &suspect.corpus, suspect.corpus.seen(), scoring, Some((0, &mut take)))?;
     out.par_sort_unstable_by_key(|(place, _)| *place);
     Ok(out)
 }

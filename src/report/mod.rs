@@ -16,6 +16,7 @@ pub mod export;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod places;
 pub mod planting;
 pub mod radioactivity;
 pub mod recipe;

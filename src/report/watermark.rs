@@ -4,6 +4,7 @@
 //! show. Names of keys and files are escaped for each medium. Guarantee: no form holds a key.
 
 use super::escape::{Lines, grouped, html, markdown, terminal};
+use super::places;
 use super::recipe::Recipe;
 use crate::detect::{Finding, Verdict};
 use std::collections::BTreeMap;
@@ -109,7 +110,8 @@ pub fn json(report: &WatermarkReport) -> String {
     serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
 }
 
-fn number(x: f64) -> String {
+/// A count, or a number with three digits behind the point.
+pub(super) fn number(x: f64) -> String {
     if x.fract() == 0.0 && x.abs() < 1e15 { grouped(x.abs() as u64) } else { format!("{x:.3}") }
 }
 
@@ -173,6 +175,7 @@ pub fn text(report: &WatermarkReport) -> String {
             decoys(finding),
             finding.rule,
         );
+        out += &places::text(finding);
     }
     let s = &report.statements;
     let _ = write!(out, "\nnull hypothesis: {}\n{}\n{}\n{}\n", s.null_hypothesis, s.positive, s.negative, s.decoys);
@@ -217,6 +220,7 @@ pub fn write_markdown(report: &WatermarkReport) -> String {
             masked(finding)
         );
     }
+    report.results.iter().for_each(|finding| out += &places::write_markdown(finding));
     let s = &report.statements;
     let _ = write!(
         out,
@@ -244,7 +248,9 @@ pub fn chart(report: &WatermarkReport) -> String {
     let x = |scored: f64| left + scored / most * width;
     let y = |log10_p: f64| top + (log10_p.max(lowest) / lowest) * height;
     let (total_width, legend) = (left + width + 20.0, top + height + 60.0);
-    let total_height = legend + 18.0 * shown.len() as f64 + 10.0;
+    let below = legend + 18.0 * shown.len() as f64;
+    let strips = places::shown(shown);
+    let total_height = below + 34.0 * strips.len() as f64 + 10.0;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {total_width} {total_height}\" font-family=\"sans-serif\" font-size=\"12\">\n<title>log10 p against scored windows</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
@@ -298,6 +304,11 @@ pub fn chart(report: &WatermarkReport) -> String {
             left + 18.0,
             html(&label)
         );
+    }
+    for (i, (finding, document)) in strips.into_iter().enumerate() {
+        let colour = shown.iter().zip(COLOURS.iter().cycle()).find(|(of, _)| std::ptr::eq(*of, finding));
+        let colour = colour.map_or(COLOURS[0], |(_, colour)| colour);
+        out += &places::strip(finding, document, left, width, below + 34.0 * i as f64 - 8.0, colour);
     }
     if report.results.len() > MOST_LINES {
         let _ =

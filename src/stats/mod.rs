@@ -34,7 +34,7 @@ pub use e_value::{Draw, Sequence, e_bh, ln_e_more_hits, ln_e_of_p, ln_mean};
 pub use gamma::{ln_gamma_lower, ln_gamma_upper};
 pub use hypergeometric::ln_hypergeometric_upper;
 pub use interval::{exponential_mean_interval, poisson_interval, proportion_interval};
-pub use multiplicity::{bonferroni, fisher_combination, holm, sidak, three_bricks_adjust};
+pub use multiplicity::{bonferroni, fisher_combination, holm, holm_smallest, sidak, three_bricks_adjust};
 pub use normal::ln_normal_sf;
 pub use power::{binomial_critical, binomial_power, gamma_critical, gamma_power};
 pub use uniform::{ks_distances, ln_ks_one_sided, ln_ks_two_sided, ln_randomised, ln_too_small, ln_uniformity};

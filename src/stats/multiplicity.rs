@@ -17,13 +17,21 @@ use super::special::ln_complement;
 /// ```
 #[must_use]
 pub fn holm(ln_p: &[f64]) -> Vec<f64> {
+    holm_smallest(ln_p, ln_p.len() as u64)
+}
+
+/// Holm's adjusted p-values (natural logs) where only the smallest of `m` are at hand, in the order given: no other is smaller than these.
+///
+/// * Exact, as [`holm`] over all of them. Where a smaller one is missing, what is given is adjusted too much and never too little.
+#[must_use]
+pub fn holm_smallest(ln_p: &[f64], m: u64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..ln_p.len()).collect();
     order.sort_by(|&a, &b| ln_p[a].total_cmp(&ln_p[b]));
     let mut adjusted = vec![f64::NAN; ln_p.len()];
     let mut most = f64::NEG_INFINITY;
     for (rank, &at) in order.iter().enumerate() {
         if !ln_p[at].is_nan() {
-            most = bonferroni(ln_p[at], (ln_p.len() - rank) as u64).max(most);
+            most = bonferroni(ln_p[at], m.saturating_sub(rank as u64).max(1)).max(most);
             adjusted[at] = most;
         }
     }

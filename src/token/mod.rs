@@ -88,6 +88,16 @@ impl Tokenizer {
         self.plain.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
     }
 
+    /// Where each id of [`every_id`](Self::every_id) stands in `text`: its first character, and the one after its last.
+    #[must_use]
+    pub fn offsets(&self, text: &str) -> Vec<[u64; 2]> {
+        let encoding = self.plain.encode_char_offsets(text, false);
+        let each = |encoding: &tokenizers::Encoding| {
+            encoding.get_offsets().iter().map(|(begin, end)| [*begin as u64, *end as u64]).collect()
+        };
+        encoding.as_ref().map(each).unwrap_or_default()
+    }
+
     /// The ids of `text`. For many texts make one [`reader`](Self::reader).
     #[must_use]
     pub fn ids(&self, text: &str) -> Vec<u32> {

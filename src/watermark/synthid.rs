@@ -9,6 +9,8 @@
 //! hash is linear and not cryptographic. Guarantee: equal to the references' numbers (`tests/golden/synthid_*.json`, `plant.json`).
 
 use super::single;
+use crate::error::{Error, ErrorKind, Result};
+use safetensors::tensor::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The layer keys in the documentation of transformers and of synthid-text: no secret.
@@ -135,6 +137,65 @@ pub fn bayesian_posterior(bits: &[u64], mask: &[bool], beta: &[f64], delta: &[Ve
     sigmoid(evidence + libm::log(prior) - libm::log1p(-prior))
 }
 
+/// A trained detector's parameters, as transformers' `BayesianDetectorModel` saves them. What it says is a description: see
+/// [`bayesian_posterior`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainedDetector {
+    beta: Vec<f64>,
+    delta: Vec<Vec<f64>>,
+    prior: f64,
+}
+
+impl TrainedDetector {
+    /// Reads `model.safetensors` with `likelihood_model_watermarked.beta` (1, 1, layers), `likelihood_model_watermarked.delta`
+    /// (1, 1, layers, layers) and `prior` (1), 32-bit floats. Of `delta` what stands below the diagonal counts, as there.
+    ///
+    /// # Errors
+    /// `Model` when the file is another, has no layer or more than 64, or holds what is no finite number.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
+        let refused = |what: String| {
+            Error::new(ErrorKind::Model, format!("expected the parameters of a SynthID detector, got {what}"))
+                .hint("model.safetensors as transformers' BayesianDetectorModel saves it")
+        };
+        let file =
+            SafeTensors::deserialize(bytes).map_err(|cause| refused(format!("a file that cannot be read: {cause}")))?;
+        let numbers = |name: &str| -> Result<Vec<f64>> {
+            let tensor = file.tensor(name).map_err(|_| refused(format!("none of the name {name}")))?;
+            if tensor.dtype() != Dtype::F32 {
+                return Err(refused(format!("{name} of another type than 32-bit floats")));
+            }
+            let each = tensor.data().as_chunks::<4>().0.iter().map(|four| f64::from(f32::from_le_bytes(*four)));
+            let each: Vec<f64> = each.collect();
+            if each.iter().all(|x| x.is_finite()) {
+                Ok(each)
+            } else {
+                Err(refused(format!("{name} that is not finite")))
+            }
+        };
+        let (beta, delta) =
+            (numbers("likelihood_model_watermarked.beta")?, numbers("likelihood_model_watermarked.delta")?);
+        let (prior, depth) = (numbers("prior")?, beta.len());
+        if !(1..=64).contains(&depth) || delta.len() != depth * depth || prior.len() != 1 {
+            let shapes = [depth, delta.len(), prior.len()];
+            return Err(refused(format!("{shapes:?} numbers of beta, delta and prior")));
+        }
+        let delta = delta.chunks(depth).enumerate().map(|(layer, row)| row[..layer].to_vec()).collect();
+        Ok(Self { beta, delta, prior: prior[0] })
+    }
+
+    /// How many layers it was trained for.
+    #[must_use]
+    pub fn layers(&self) -> usize {
+        self.beta.len()
+    }
+
+    /// The posterior of the layers of some windows, one word a window.
+    #[must_use]
+    pub fn posterior(&self, bits: &[u64]) -> f64 {
+        bayesian_posterior(bits, &vec![true; bits.len()], &self.beta, &self.delta, self.prior)
+    }
+}
+
 /// Runs the tournament over log scores in single precision and returns log probabilities; what is not finite becomes `floor`.
 ///
 /// * Shape: one word of `depth` bits a token, in the tokens' order.
@@ -235,6 +296,43 @@ pub(super) fn random_keys(material: &[u8; 32], n: usize, modulus: Option<u64>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trained_detector_is_read_by_the_reference_s_names_and_anything_else_is_refused() {
+        use safetensors::tensor::{TensorView, serialize};
+        let file = |beta: &[f32], delta: &[f32], prior: &[f32], kind: Dtype| {
+            let bytes = |of: &[f32]| of.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+            let (beta, delta, prior) = (bytes(beta), bytes(delta), bytes(prior));
+            fn view(kind: Dtype, bytes: &[u8]) -> TensorView<'_> {
+                TensorView::new(kind, vec![bytes.len() / 4], bytes).expect("a tensor")
+            }
+            let named = [
+                ("likelihood_model_watermarked.beta", view(kind, &beta)),
+                ("likelihood_model_watermarked.delta", view(kind, &delta)),
+                ("prior", view(kind, &prior)),
+            ];
+            serialize(named, None).expect("a file")
+        };
+        let detector =
+            TrainedDetector::from_safetensors(&file(&[0.5, -1.0], &[9.0, 9.0, 2.0, 9.0], &[0.25], Dtype::F32));
+        let detector = detector.expect("a detector");
+        let expected = bayesian_posterior(&[1, 2], &[true, true], &[0.5, -1.0], &[vec![], vec![2.0]], 0.25);
+        assert_eq!((detector.layers(), detector.posterior(&[1, 2])), (2, expected));
+        for (bytes, word) in [
+            (Vec::new(), "cannot be read"),
+            (file(&[0.5, -1.0], &[9.0], &[0.25], Dtype::F32), "[2, 1, 1] numbers"),
+            (file(&[0.5], &[f32::NAN], &[0.25], Dtype::F32), "not finite"),
+            (file(&[0.5], &[1.0], &[0.25], Dtype::U32), "another type"),
+            (
+                serialize([("prior", TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("one"))], None)
+                    .expect("a file"),
+                "none of the name",
+            ),
+        ] {
+            let told = TrainedDetector::from_safetensors(&bytes).expect_err("refused").to_string();
+            assert!(told.contains(word), "{told}");
+        }
+    }
 
     #[test]
     fn rings_forget() {

@@ -185,6 +185,29 @@ fn a_replay_finds_its_inputs_by_digest_and_every_number_is_the_same() {
     at_step(replay(&[]), "input:t.jsonl");
 }
 
+/// Where a mark stands is part of a result: it is in the report, and a replay makes it again, from a file in another directory.
+#[test]
+fn places_are_bundled_reported_and_replayed() {
+    let site = with_result();
+    super::watermark::hidden(&site);
+    std::fs::create_dir_all(site.path("in")).expect("made");
+    std::fs::rename(site.path("hidden.jsonl"), site.path("in/hidden.jsonl")).expect("moved");
+    let args = ["watermark", "detect", "in/hidden.jsonl", "--key-file", "k.toml", "--format", "json", "--decoys", "50"];
+    let result = site.run(&[&args[..], &["--where", "--where-alpha", "0.02"]].concat()).ok();
+    site.write("r.json", &result.out);
+    site.run(&["evidence", "bundle", "r.json", "--out", "b", "--sign", "signer"]).ok();
+    let report = site.read("b/report.md");
+    assert!(report.contains("Where the mark of") && report.contains("1 of 6 documents are named"), "{report}");
+    let replay = ["evidence", "replay", "b", "--inputs", ".", "--public", "signer.pub"];
+    let told = site.run(&replay).ok().out;
+    assert!(told.contains("every number is the same"), "{told}");
+    let other = result.out.replace("\"named\": 1,", "\"named\": 2,");
+    assert_ne!(other, result.out);
+    site.write("r.json", other);
+    site.run(&["evidence", "bundle", "r.json", "--out", "c", "--sign", "signer"]).ok();
+    site.run(&["evidence", "replay", "c", "--inputs", "."]).refused(&["/results/0/where/named", "expected 2, got 1"]);
+}
+
 /// Whoever signs a number that the inputs do not give is found out.
 #[test]
 fn a_replay_names_the_first_number_that_differs() {

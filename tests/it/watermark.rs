@@ -399,6 +399,129 @@ fn a_trace_has_a_row_for_each_scored_window() {
     assert_eq!(Some(hits), found["statistic"].as_f64());
 }
 
+/// Documents of chance, of which the third holds what was planted from its token 400 on, under a name that attacks whoever reads it.
+pub(crate) fn hidden(site: &Site) -> Vec<u64> {
+    let planted: Value = serde_json::from_str(&site.read("t.jsonl")).expect("JSON");
+    let chance = |n: u64, seed: u64| -> Vec<u64> {
+        let of = |at: u64| blake3::hash(&[seed.to_le_bytes(), at.to_le_bytes()].concat());
+        (0..n).map(|at| u64::from(u16::from_le_bytes([of(at).as_bytes()[0], of(at).as_bytes()[1]])) % 600).collect()
+    };
+    let middle: Vec<u64> =
+        planted["tokens"].as_array().expect("tokens").iter().map(|id| id.as_u64().expect("an id")).collect();
+    let whole = [chance(400, 50), middle, chance(300, 51)].concat();
+    let mut rows: Vec<Value> = (0..6).map(|seed| json!({ "tokens": chance(500, seed) })).collect();
+    rows[2] = json!({ "tokens": whole, "id": "<b>\u{1b}[2J|a" });
+    site.log("hidden.jsonl", &rows);
+    whole
+}
+
+#[test]
+fn where_says_which_document_and_which_span_in_every_form() {
+    for scheme in ["green-list", "gumbel", "tournament"] {
+        let site = marked(scheme);
+        hidden(&site);
+        let plain = result(detect(&site, "k.toml", &["hidden.jsonl"]));
+        assert!(plain["where"].is_null(), "{plain}");
+        let run = detect(&site, "k.toml", &["hidden.jsonl", "--where", "--chart", "c.svg", "--trace", "t.csv"]).ok();
+        let found = run.json()["results"][0].clone();
+        assert_eq!((&found["verdict"], &found["ln_p"]), (&plain["verdict"], &plain["ln_p"]));
+        let places = &found["where"];
+        assert_eq!(
+            keys(places),
+            [
+                "documents",
+                "level",
+                "list",
+                "m_tests",
+                "method",
+                "named",
+                "named_not_listed",
+                "null_hypothesis",
+                "posterior_is",
+                "rule",
+                "spans"
+            ]
+        );
+        assert_eq!((&places["named"], &places["documents"], &places["level"]), (&json!(1), &json!(6), &json!(0.01)));
+        let first = &places["list"][0];
+        assert_eq!((&first["document"], &first["tokens"], &first["named"]), (&json!(2), &json!(1100), &json!(true)));
+        assert_eq!(
+            (&first["name"], &places["list"][1]["name"].as_str().map(|n| n.starts_with("hidden.jsonl:"))),
+            (&json!("<b>\u{1b}[2J|a"), &Some(true))
+        );
+        let span = first["spans"][0]["tokens"].as_array().expect("a range");
+        let [from, past] = [0, 1].map(|at| span[at].as_u64().expect("a token"));
+        assert!(from.abs_diff(400) < 60 && past.abs_diff(800) < 60, "{scheme}: {from} to {past}");
+        // The span is what the trace says of its windows.
+        let trace = site.read("t.csv");
+        let rows = trace.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let inside = rows.filter(|row| row[1].contains("[2J")).filter(|row| {
+            let at: u64 = row[2].parse().expect("a place");
+            (from..past).contains(&at)
+        });
+        assert_eq!(Some(inside.count() as u64), first["spans"][0]["scored"].as_u64());
+        // One result, on any number of threads and whatever else is written.
+        let one = detect(&site, "k.toml", &["hidden.jsonl", "--where", "--threads", "1"]).ok();
+        let two = detect(&site, "k.toml", &["hidden.jsonl", "--where", "--threads", "2"]).ok();
+        assert_eq!((&one.out, &one.out), (&two.out, &run.out));
+        let forms = [
+            site.read("c.svg"),
+            site.run(&["watermark", "detect", "--key-file", "k.toml", "--where", "hidden.jsonl"]).ok().out,
+            site.run(&["watermark", "detect", "--key-file", "k.toml", "--where", "hidden.jsonl", "--format", "md"])
+                .ok()
+                .out,
+        ];
+        for form in &forms {
+            assert!(!form.contains('\u{1b}') && form.contains("1\u{202f}100"), "{form}");
+            assert!(!form.contains("<b>") || form.starts_with("6 documents"), "{form}");
+        }
+        assert!(forms[0].contains("key k") && forms[0].contains("<title>tokens"), "{}", forms[0]);
+        assert!(
+            forms[1].contains("1 of 6 documents named") && forms[1].contains("null of each document"),
+            "{}",
+            forms[1]
+        );
+        assert!(forms[2].contains("## Where, under"), "{}", forms[2]);
+    }
+    let site = marked("gumbel");
+    for refused in [
+        ["--where", "--where-alpha", "0.5"],
+        ["--where", "--search", "--where"],
+        ["--synthid-detector", "k.toml", "t.jsonl"],
+    ] {
+        let mut args = vec!["t.jsonl"];
+        args.extend(refused);
+        assert_ne!(detect(&site, "k.toml", &args).code, 0, "{refused:?}");
+    }
+    detect(&site, "k.toml", &["t.jsonl", "--where", "--synthid-detector", "k.toml"])
+        .refused(&["SynthID detector", "k.toml"]);
+}
+
+#[test]
+fn where_says_characters_where_the_text_is_at_hand() {
+    let site = Site::new();
+    site.run(&["watermark", "keygen", "k.toml", "--scheme", "gumbel", "--vocab-size", "27464"]).ok();
+    let text = "Zwölf trains leave at nine. Nobody knows why the clock stands still, or who wound it. ".repeat(2);
+    site.log("t.jsonl", &[json!({ "tokens": [1, 2, 3] }), json!({ "text": text, "id": "a" })]);
+    let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/models/tokenizer.json");
+    let args = ["--tokenizer", tokenizer, "--where", "t.jsonl"];
+    let found = result(detect(&site, "k.toml", &args));
+    let document = &found["where"]["list"][0];
+    assert_eq!((&document["name"], &found["where"]["documents"]), (&json!("a"), &json!(1)));
+    // Whichever span was best, its characters lie in the text and hold whole words of it.
+    for span in document["spans"].as_array().expect("spans") {
+        let [from, past] = [0, 1].map(|at| span["characters"][at].as_u64().expect("a character") as usize);
+        let chars: Vec<char> = text.chars().collect();
+        assert!(from < past && past <= chars.len(), "{span}");
+        assert!(!chars[from].is_whitespace() && !chars[past - 1].is_whitespace(), "{span}");
+    }
+    // Standard input cannot be read again.
+    let args = ["watermark", "detect", "--key-file", "k.toml", "--format", "json", "--decoys", "50", "-", "--where"];
+    let read = site.run_with(&[&args[..], &["--tokenizer", tokenizer]].concat(), site.read("t.jsonl").as_bytes()).ok();
+    let spans = &read.json()["results"][0]["where"]["list"][0]["spans"];
+    assert!(spans.as_array().expect("spans").iter().all(|span| span["characters"].is_null()), "{spans}");
+}
+
 #[test]
 fn wrong_input_is_refused_or_counted() {
     let site = marked("gumbel");

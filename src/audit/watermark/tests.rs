@@ -25,6 +25,7 @@ fn searched(file: &str, texts: &[Text], alpha: f64) -> Vec<Finding> {
         bytes: 1 << 26,
         dir: std::env::temp_dir(),
         search: true,
+        places: None,
     };
     let mut reading = Reading::new(&tests, &config, true).expect("a directory");
     reading.add(texts).expect("memory");
