@@ -1,8 +1,10 @@
 //! Look-ups: the report and its lists, similar prompts, a family, an account, the export.
 
+mod account_page;
 mod details;
 mod drift;
 mod export;
+mod family_page;
 mod filter;
 mod members;
 mod once;
@@ -17,10 +19,12 @@ mod sensitivity;
 mod sharing;
 mod summary;
 
+pub use account_page::{AccountFamily, AccountPage};
 pub use export::{Export, export};
+pub use family_page::{ExchangePage, FamilyAccount, FamilyExchange, FamilyPage};
 pub use filter::SimilarQuery;
 pub use members::export_members;
-pub use opened::{AccountPage, ExchangePage, FamilyPage, Hits, Opened, SharedFragment, SimilarHit};
+pub use opened::{Hits, Opened, SharedFragment, SimilarHit};
 pub use ranking::{After, ListQuery, export_families};
 pub use registry::{Candidate, registry, suggest};
 pub use ring_page::{Moment, RingNight, RingPage, ring_page};

@@ -1,12 +1,13 @@
-//! An investigator's look-ups, long because all of them share what one opening maps: a text to similar prompts, a family to its accounts, an account to its families.
+//! A store that is open for an investigator's look-ups, and the first of them: a text to similar prompts.
+//!
+//! The idea: whoever asks much opens once; pages of families and accounts are look-ups of the same opening. Weakness: the first search reads all
+//! fragments. Guarantee: what is open is one snapshot.
 
-use super::filter::{Filter, SimilarQuery, unknown_family};
+use super::filter::{Filter, SimilarQuery};
 use super::once::Once;
 use super::ranking::{ListQuery, Ranking};
 use super::registry::{Candidate, suggest_of};
-use super::rings::{rings_of_account, rings_of_family};
-use super::sharing::{Sharer, hours, sharers};
-use super::summary::{Accounts, One, one, report_of, standing_of};
+use super::summary::report_of;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::family::fragment::Scanner;
@@ -14,24 +15,15 @@ use crate::family::judge::{Rule, score};
 use crate::family::template;
 use crate::ids::{AccountId, Digest, FamilyId, Field, Level, Time};
 use crate::index::{self, Ask, Hit, Probes, Segment, Vectors};
-use crate::report::ring::RingOf;
 use crate::report::{Counts, Family, Report};
-use crate::store::facts::Head;
-use crate::store::postings::{NONE, Posting};
-use crate::store::uses::Activity;
+use crate::store::postings::Posting;
 use crate::store::{Mapped, Store};
-use crate::stored::fragment_families::template_of;
 use crate::stored::known::SINGLE;
 use crate::stored::rows::exchange_ids;
-use crate::stored::standing::{OfOne, Standings, family_key, level_of};
 use crate::stored::view::{Stored, View, segments};
 use crate::stored::{AuditConfig, calibration, recorded_thresholds, rule, rule_of, totals, view};
 use crate::text::{self, Grams};
-use arrow_array::Array as _;
-use arrow_array::cast::AsArray as _;
 use serde::Serialize;
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// Lists that a single search asks: seen from one side, those whose leader is at least 0.10 similar hold 99.6% of what the judge accepts
@@ -114,115 +106,6 @@ pub struct Hits {
     pub notes: Vec<String>,
 }
 
-/// A family with its accounts.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FamilyPage {
-    /// Version of this form.
-    pub schema: u32,
-    /// What a report says of it.
-    pub family: Family,
-    /// Accounts, most requests first: as many as were asked for.
-    pub members: Vec<FamilyAccount>,
-    /// How many more it has.
-    pub members_left_out: u64,
-    /// Rings that shared it.
-    pub rings: Vec<RingOf>,
-    /// Some exchanges, spread over its time.
-    pub exchanges: Vec<FamilyExchange>,
-}
-
-/// An account in a family.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FamilyAccount {
-    /// Its pseudonym.
-    pub account: AccountId,
-    /// Its exchanges in the family.
-    pub requests: u64,
-    /// The earliest of them.
-    pub first_seen: Time,
-    /// The latest.
-    pub last_seen: Time,
-}
-
-/// An exchange of a family.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FamilyExchange {
-    /// The log's own id.
-    pub exchange_id: String,
-    /// Who sent it.
-    pub account: AccountId,
-    /// When.
-    pub time: Time,
-    /// The prompt as its text first came.
-    pub prompt: String,
-}
-
-/// One exchange as the log had it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ExchangePage {
-    /// Version of this form.
-    pub schema: u32,
-    /// The log's own id.
-    pub exchange_id: String,
-    /// Who sent it.
-    pub account: AccountId,
-    /// When.
-    pub time: Time,
-    /// The model that was asked.
-    pub model: Option<String>,
-    /// The prompt as it came.
-    pub prompt: String,
-    /// The system prompt.
-    pub system: Option<String>,
-    /// What the model answered.
-    pub response: Option<String>,
-}
-
-/// An account with its families.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AccountPage {
-    /// Version of this form.
-    pub schema: u32,
-    /// Its pseudonym.
-    pub account: AccountId,
-    /// Its exchanges.
-    pub requests: u64,
-    /// Its distinct prompts.
-    pub distinct_prompts: u64,
-    /// The earliest exchange.
-    pub first_seen: Time,
-    /// The latest.
-    pub last_seen: Time,
-    /// Models it asked, most requests first.
-    pub models: Vec<(String, u64)>,
-    /// Its exchanges whose text is trivial; their families are not listed.
-    pub trivial_requests: u64,
-    /// Rings that it may belong to, each with the chance.
-    pub rings: Vec<RingOf>,
-    /// Families it shares with others, or repeats itself in, most accounts first.
-    pub families: Vec<AccountFamily>,
-    /// Of its texts that were sent more than once, by whomever, how many were first sent in each hour of the day, UTC, each counted once a day:
-    /// 24 counts, or none where it has no such text.
-    pub hours: Vec<u64>,
-    /// Accounts that use most of the same families, of those that few accounts use.
-    pub shares_with: Vec<Sharer>,
-}
-
-/// A family of an account.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AccountFamily {
-    /// Its name.
-    pub family_id: FamilyId,
-    /// The account's exchanges in it.
-    pub requests: u64,
-    /// All accounts in it.
-    pub accounts: u64,
-    /// All exchanges in it.
-    pub family_requests: u64,
-    /// Its leader's text.
-    pub prompt: String,
-}
-
 /// A prompt near a query, judged.
 struct Judged {
     hit: Hit,
@@ -231,7 +114,7 @@ struct Judged {
 }
 
 /// Exchanges shown with a family, and families with an account.
-const SHOWN: usize = 50;
+pub(super) const SHOWN: usize = 50;
 
 impl<'a> Opened<'a> {
     /// Maps the files of a store.
@@ -443,7 +326,7 @@ impl<'a> Opened<'a> {
         repeated.then(|| self.view.family_id(Level::Exact, prompt))
     }
 
-    fn account_id(&self, number: u32) -> Result<AccountId> {
+    pub(super) fn account_id(&self, number: u32) -> Result<AccountId> {
         let found = self
             .store
             .catalog()
@@ -461,196 +344,6 @@ impl<'a> Opened<'a> {
         })
     }
 
-    /// The prompt of the exchange with this id of the log.
-    /// # Errors
-    /// `Input` when the store has no such exchange.
-    pub fn prompt_of(&self, exchange_id: &str) -> Result<String> {
-        self.exchange(exchange_id).map(|page| page.prompt)
-    }
-
-    /// The exchange with this id of the log, as it came.
-    /// # Errors
-    /// `Input` when the store has no such exchange.
-    pub fn exchange(&self, exchange_id: &str) -> Result<ExchangePage> {
-        use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
-        let keys = view::KnownKeys::open(&self.store)?;
-        let record = keys.ids.get(Digest::of(exchange_id.as_bytes()).short()).ok_or_else(|| {
-            Error::new(ErrorKind::Input, format!("expected the id of an exchange of the store, got {exchange_id:?}"))
-        })?;
-        let (night, row) = ((record.b >> 32) as u32, record.b as u32);
-        let files = self.store.nights().iter().zip(self.store.of_kind("rows"));
-        for (_, file) in files.filter(|(known, _)| known.night == night) {
-            let columns = ["account", "time", "model", "prompt_text", "system_text", "response"];
-            if let Some(batch) = self.store.rows(file, &columns, &[row])?.next() {
-                let batch = batch?;
-                let text = |name: &str| {
-                    let column = batch.column_by_name(name)?.as_string::<i32>();
-                    column.is_valid(0).then(|| column.value(0).to_owned())
-                };
-                let column = |name: &str| {
-                    batch
-                        .column_by_name(name)
-                        .ok_or_else(|| Error::new(ErrorKind::Store, format!("{}: no column {name}", file.name)))
-                };
-                return Ok(ExchangePage {
-                    schema: 1,
-                    exchange_id: exchange_id.to_owned(),
-                    account: self.account_id(column("account")?.as_primitive::<UInt32Type>().value(0))?,
-                    time: moment(column("time")?.as_primitive::<TimestampMicrosecondType>().value(0)),
-                    model: text("model"),
-                    prompt: text("prompt_text").unwrap_or_default(),
-                    system: text("system_text"),
-                    response: text("response"),
-                });
-            }
-        }
-        Err(Error::new(ErrorKind::Store, format!("night {night} has no row {row}")).hint("run: stillhunt store verify"))
-    }
-
-    /// A family with its first accounts, `most` of them.
-    /// # Errors
-    /// `Input` when the store has no family of this name.
-    pub fn family(&self, id: FamilyId, most: usize) -> Result<FamilyPage> {
-        let One { family, accounts, rows: members } =
-            one(&self.store, &self.view, id)?.ok_or_else(|| unknown_family(id))?;
-        let (listed, members_left_out) = self.listed(accounts, None, most)?;
-        let step = members.len().div_ceil(SHOWN).max(1);
-        let shown: Vec<_> = members.iter().step_by(step).collect();
-        let ids = exchange_ids(&self.store, &shown.iter().map(|m| (m.night, m.posting.row)).collect::<Vec<_>>())?;
-        let exchanges = shown
-            .iter()
-            .zip(ids)
-            .map(|(member, exchange_id)| {
-                Ok(FamilyExchange {
-                    exchange_id,
-                    account: self.account_id(member.posting.account)?,
-                    time: moment(member.posting.time),
-                    prompt: self.member_text(&family, &member.posting).to_owned(),
-                })
-            })
-            .collect::<Result<_>>()?;
-        let rings = rings_of_family(&self.store, family.id)?;
-        Ok(FamilyPage { schema: 1, family, members: listed, members_left_out, rings, exchanges })
-    }
-
-    /// Accounts of a family, most requests first: `most` of those behind an account of it, or of all; and how many come after them.
-    /// # Errors
-    /// `Input` when the store has no family of this name, or the family no such account.
-    pub fn family_accounts(
-        &self,
-        id: FamilyId,
-        after: Option<AccountId>,
-        most: usize,
-    ) -> Result<(Vec<FamilyAccount>, u64)> {
-        let (_, accounts) = standing_of(&self.store, &self.view, id)?.ok_or_else(|| unknown_family(id))?;
-        self.listed(accounts, after, most)
-    }
-
-    /// The same of accounts by number. Names are looked up only of those that are listed.
-    fn listed(&self, accounts: Accounts, after: Option<AccountId>, most: usize) -> Result<(Vec<FamilyAccount>, u64)> {
-        let mut order: Vec<(u32, (u64, i64, i64))> = accounts.into_iter().collect();
-        order.sort_by_key(|&(account, (requests, first, _))| (Reverse(requests), first, account));
-        let from = match after {
-            None => 0,
-            Some(after) => {
-                let number = self.account_number(after)?;
-                let at = order.iter().position(|&(account, _)| account == number);
-                let unknown = || {
-                    Error::new(ErrorKind::Input, format!("expected an account of the family, got {after}"))
-                        .hint("begin the list anew: the family may have changed")
-                };
-                1 + at.ok_or_else(unknown)?
-            }
-        };
-        let left_out = order.len().saturating_sub(from.saturating_add(most)) as u64;
-        let of_one = |&(account, (requests, first, last)): &(u32, (u64, i64, i64))| {
-            let account = self.account_id(account)?;
-            Ok(FamilyAccount { account, requests, first_seen: moment(first), last_seen: moment(last) })
-        };
-        let listed = order[from..].iter().take(most).map(of_one).collect::<Result<_>>()?;
-        Ok((listed, left_out))
-    }
-
-    /// The text by which an exchange is a member: its prompt, or the turn or system prompt that holds the fragment.
-    fn member_text(&self, family: &Family, posting: &Posting) -> &str {
-        match family.fragment.as_ref().map(|fragment| fragment.field) {
-            Some(Field::System) => self.view.field_text(Field::System, posting.system).0,
-            Some(Field::Turn) => self.view.field_text(Field::Turn, posting.prompt).0,
-            _ => self.view.text(posting.prompt).0,
-        }
-    }
-
-    /// An account with its families.
-    /// # Errors
-    /// `Input` when the store has no such account.
-    pub fn account(&self, account: AccountId) -> Result<AccountPage> {
-        let number = self.account_number(account)?;
-        let standings = Standings::open(&self.store, &self.view)?;
-        let OfOne { requests, activity, starts } = OfOne::new(&self.store, &self.view, &standings, number)?;
-        let (Some(first), Some(last)) =
-            (activity.iter().map(|of| of.first).min(), activity.iter().map(|of| of.last).max())
-        else {
-            return Err(Error::new(ErrorKind::Store, format!("the account {account} has no exchanges")));
-        };
-        let sum = |of: fn(&Activity) -> u32| activity.iter().map(|activity| u64::from(of(activity))).sum::<u64>();
-        let names: Vec<String> =
-            self.store.catalog().all("SELECT name FROM models ORDER BY model", [], |row| row.get(0))?;
-        let mut by_model: BTreeMap<u32, u64> = BTreeMap::new();
-        for of in activity.iter().filter(|of| of.model != NONE) {
-            *by_model.entry(of.model).or_default() += u64::from(of.requests);
-        }
-        let name = |model: u32| names.get(model as usize).cloned().unwrap_or_default();
-        let mut models: Vec<(String, u64)> = by_model.into_iter().map(|(model, n)| (name(model), n)).collect();
-        models.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        // Its families: near-duplicates, or the prompt itself where it resembles nothing else, and fragments of what users write.
-        let is_listed = |head: &Head| match level_of(head.family) {
-            _ if head.requests < 2 => false,
-            (Level::System, _) => false,
-            (Level::Fragment, number) => self.view.fragments[number as usize].field() != Field::System,
-            (Level::NearDuplicate, _) => true,
-            (Level::Exact, prompt) => {
-                let near = Some(self.view.family(prompt)).filter(|&family| family != SINGLE);
-                let near = near.and_then(|family| standings.head(family_key(Level::NearDuplicate, family)));
-                head.trivial == 0 && near.is_none()
-            }
-        };
-        let with_head = |(family, requests): (u64, u64)| Some((*standings.head(family)?, requests));
-        let mut heads: Vec<(Head, u64)> =
-            requests.into_iter().filter_map(with_head).filter(|(head, _)| is_listed(head)).collect();
-        let id = |head: &Head| FamilyId { level: level_of(head.family).0, lead: head.id };
-        heads.sort_by(|(a, own), (b, other)| b.accounts.cmp(&a.accounts).then(other.cmp(own)).then(id(a).cmp(&id(b))));
-        let shares_with = sharers(&self.store, number, heads.iter().map(|(head, _)| head))?
-            .into_iter()
-            .map(|(account, families)| Ok(Sharer { account: self.account_id(account)?, families }))
-            .collect::<Result<_>>()?;
-        heads.truncate(SHOWN);
-        let family = |(head, requests): (Head, u64)| {
-            let prompt = match level_of(head.family) {
-                (Level::Fragment, head) => template_of(&self.view, head).text(),
-                (Level::NearDuplicate, number) => {
-                    self.view.text(self.view.families[number as usize].leader).0.to_owned()
-                }
-                (_, prompt) => self.view.text(prompt).0.to_owned(),
-            };
-            let Head { accounts, requests: family_requests, .. } = head;
-            AccountFamily { family_id: id(&head), requests, accounts, family_requests, prompt }
-        };
-        Ok(AccountPage {
-            schema: 1,
-            account,
-            rings: rings_of_account(&self.store, account)?,
-            requests: sum(|of| of.requests),
-            distinct_prompts: sum(|of| of.prompts),
-            first_seen: moment(first),
-            last_seen: moment(last),
-            models,
-            trivial_requests: sum(|of| of.trivial),
-            families: heads.into_iter().map(family).collect(),
-            hours: hours(&starts),
-            shares_with,
-        })
-    }
-
     /// The judge over stored texts, for measurements.
     #[must_use]
     pub fn material(&self) -> impl crate::family::judge::Material + '_ {
@@ -658,6 +351,6 @@ impl<'a> Opened<'a> {
     }
 }
 
-fn moment(micros: i64) -> Time {
+pub(super) fn moment(micros: i64) -> Time {
     Time::new(micros).unwrap_or_else(|| Time::new(0).expect("the epoch is a time"))
 }
