@@ -3,7 +3,7 @@
 //! The idea: one source of truth, so that a route cannot be there and not be described. Guarantee: a test asks every route of the table with
 //! every role.
 
-use super::answers::{self, Answer, Asked};
+use super::answers::{Answer, Asked, files, lists, said, texts};
 use super::desk::Held;
 use super::given::{DISPOSITIONS, KINDS, Kind, LEVELS, Param, RUNGS, may, must};
 use super::who::Role;
@@ -54,7 +54,7 @@ const GET: Route = Route {
     goes_with: &[],
     status: 200,
     answer: &[],
-    handler: Handler::Plain(answers::healthy),
+    handler: Handler::Plain(files::healthy),
 };
 const POST: Route = Route { method: "POST", least: Some(Role::Analyst), ..GET };
 
@@ -214,7 +214,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("notes", "array"),
             ("changed", "object"),
         ],
-        handler: Handler::Store(answers::tonight),
+        handler: Handler::Store(lists::tonight),
         ..GET
     },
     Route {
@@ -229,7 +229,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("store", "object"),
             ("next", "integer or null"),
         ],
-        handler: Handler::Store(answers::nights),
+        handler: Handler::Store(lists::nights),
         ..GET
     },
     Route {
@@ -237,7 +237,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Families, most accounts first",
         query: OF_FAMILIES,
         answer: &[("schema", "integer"), ("families", "array"), ("next", "string or null")],
-        handler: Handler::Store(answers::families),
+        handler: Handler::Store(lists::families),
         ..GET
     },
     Route {
@@ -253,7 +253,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("rings", "array"),
             ("exchanges", "array"),
         ],
-        handler: Handler::Store(answers::family),
+        handler: Handler::Store(lists::family),
         ..GET
     },
     Route {
@@ -263,7 +263,7 @@ pub(super) static ROUTES: &[Route] = &[
         in_path: &[must("id", Kind::Family, "Its name")],
         query: &[LIMIT, BEHIND],
         answer: MEMBERS,
-        handler: Handler::Store(answers::family_accounts),
+        handler: Handler::Store(lists::family_accounts),
         ..GET
     },
     Route {
@@ -285,7 +285,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("rings", "array"),
             ("families", "array"),
         ],
-        handler: Handler::Store(answers::account),
+        handler: Handler::Store(lists::account),
         ..GET
     },
     Route {
@@ -293,7 +293,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Rings, the surest first, and what stands behind the list",
         query: OF_RINGS,
         answer: &[("schema", "integer"), ("rings", "array"), ("rings_meta", "object"), ("next", "string or null")],
-        handler: Handler::Store(answers::rings),
+        handler: Handler::Store(lists::rings),
         ..GET
     },
     Route {
@@ -311,7 +311,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("moments", "array"),
             ("moments_left_out", "integer"),
         ],
-        handler: Handler::Store(answers::ring),
+        handler: Handler::Store(lists::ring),
         ..GET
     },
     Route {
@@ -321,7 +321,7 @@ pub(super) static ROUTES: &[Route] = &[
         in_path: &[must("id", Kind::Ring, "Its name")],
         query: &[LIMIT, BEHIND],
         answer: MEMBERS,
-        handler: Handler::Store(answers::ring_members),
+        handler: Handler::Store(lists::ring_members),
         ..GET
     },
     Route {
@@ -331,7 +331,7 @@ pub(super) static ROUTES: &[Route] = &[
         body: &[must("text", Kind::Text(10_000), "The note")],
         status: 201,
         answer: SAID,
-        handler: Handler::Store(answers::note),
+        handler: Handler::Store(said::note),
         ..POST
     },
     Route {
@@ -341,7 +341,7 @@ pub(super) static ROUTES: &[Route] = &[
         body: &[must("disposition", Kind::Word(DISPOSITIONS), "The verdict"), may("note", Kind::Text(10_000), "Why")],
         status: 201,
         answer: SAID,
-        handler: Handler::Store(answers::dispose),
+        handler: Handler::Store(said::dispose),
         ..POST
     },
     Route {
@@ -357,7 +357,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("time", "string"),
             ("assignee", "string or null"),
         ],
-        handler: Handler::Store(answers::assign),
+        handler: Handler::Store(said::assign),
         ..POST
     },
     Route {
@@ -366,7 +366,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Questions that were kept to ask them again: one's own, and what others share, oldest first",
         query: &[LIMIT, may("cursor", ROW, NEXT)],
         answer: &[("schema", "integer"), ("saved", "array"), ("next", "integer or null")],
-        handler: Handler::Store(answers::saved),
+        handler: Handler::Store(said::saved),
         ..GET
     },
     Route {
@@ -379,10 +379,10 @@ pub(super) static ROUTES: &[Route] = &[
             may("rings", Kind::Values(OF_RINGS, NOT_SAVED), "What the list of rings takes"),
             may("similar", Kind::Values(OF_SIMILAR, NOT_SAVED), "What a search for similar prompts takes"),
         ],
-        one_of: answers::ASKS,
+        one_of: said::ASKS,
         status: 201,
         answer: &[("schema", "integer"), ("id", "integer")],
-        handler: Handler::Store(answers::save),
+        handler: Handler::Store(said::save),
         ..POST
     },
     Route {
@@ -392,7 +392,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Take a question away: one's own; an admin takes anybody's",
         in_path: &[must("id", Kind::Number(1, 1 << 53), "Its number")],
         status: 204,
-        handler: Handler::Store(answers::unsave),
+        handler: Handler::Store(said::unsave),
         ..GET
     },
     Route {
@@ -407,7 +407,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("fragments", "array"),
             ("notes", "array"),
         ],
-        handler: Handler::Store(answers::similar),
+        handler: Handler::Store(texts::similar),
         ..POST
     },
     Route {
@@ -416,7 +416,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "An exchange as it came, in full length, with a purpose: logged first, shown after",
         in_path: &[must("id", Kind::Text(4_096), "The log's own id of it")],
         answer: &[("schema", "integer"), ("exchange", "string"), ("account", "string"), ("text", "string")],
-        handler: Handler::Store(answers::exchange),
+        handler: Handler::Store(texts::exchange),
         ..GET
     },
     Route {
@@ -429,7 +429,7 @@ pub(super) static ROUTES: &[Route] = &[
         ],
         one_of: &["account", "exchange"],
         answer: &[("schema", "integer"), ("account", "string")],
-        handler: Handler::Store(answers::reveal),
+        handler: Handler::Store(texts::reveal),
         ..POST
     },
     Route {
@@ -438,7 +438,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Known innocent texts and gateways, oldest first",
         query: &[LIMIT, may("cursor", ROW, NEXT)],
         answer: &[("schema", "integer"), ("entries", "array"), ("total", "integer"), ("next", "integer or null")],
-        handler: Handler::Store(answers::registry),
+        handler: Handler::Store(said::registry),
         ..GET
     },
     Route {
@@ -461,7 +461,7 @@ pub(super) static ROUTES: &[Route] = &[
         ],
         status: 201,
         answer: &[("schema", "integer"), ("added", "integer")],
-        handler: Handler::Store(answers::register),
+        handler: Handler::Store(said::register),
         ..POST
     },
     Route {
@@ -471,7 +471,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Take all entries of a name out of the registry",
         query: &[must("name", Kind::Text(2_000), "The name")],
         answer: &[("schema", "integer"), ("removed", "integer")],
-        handler: Handler::Store(answers::unregister),
+        handler: Handler::Store(said::unregister),
         ..GET
     },
     Route {
@@ -479,14 +479,14 @@ pub(super) static ROUTES: &[Route] = &[
         least: Some(Role::Analyst),
         about: "Families that may belong into the registry",
         answer: &[("schema", "integer"), ("candidates", "array")],
-        handler: Handler::Store(answers::suggest),
+        handler: Handler::Store(said::suggest),
         ..GET
     },
     Route {
         path: "/api/v1/export/members",
         about: "Who is in which family, as the command export prints it, as a stream",
         query: &[may("format", Kind::Word(&["csv", "parquet"]), "csv without it"), TLP, OF_LEVEL],
-        handler: Handler::Store(answers::export_members),
+        handler: Handler::Store(files::export_members),
         ..EXPORT
     },
     Route {
@@ -500,7 +500,7 @@ pub(super) static ROUTES: &[Route] = &[
             may("new", Kind::Flag, "Only families whose exchanges are all of the newest night"),
             may("accounts", Kind::Number(0, u32::MAX as u64), "Only families with at least so many accounts"),
         ],
-        handler: Handler::Store(answers::export_families),
+        handler: Handler::Store(files::export_families),
         ..EXPORT
     },
     Route {
@@ -511,7 +511,7 @@ pub(super) static ROUTES: &[Route] = &[
             TLP,
             may("rung", Kind::Word(RUNGS), "Those on this rung or above"),
         ],
-        handler: Handler::Store(answers::export_rings),
+        handler: Handler::Store(files::export_rings),
         ..EXPORT
     },
     Route {
@@ -520,7 +520,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "The chain of custody of the store, the newest rows first, and whether it is whole",
         query: &[LIMIT, may("cursor", ROW, NEXT)],
         answer: CHAIN,
-        handler: Handler::Store(answers::custody),
+        handler: Handler::Store(files::custody),
         ..GET
     },
     Route {
@@ -529,7 +529,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "The access log, the newest rows first, and whether its chain is whole",
         query: &[LIMIT, may("cursor", ROW, NEXT)],
         answer: CHAIN,
-        handler: Handler::Plain(answers::access),
+        handler: Handler::Plain(files::access),
         ..GET
     },
     Route {
@@ -537,7 +537,7 @@ pub(super) static ROUTES: &[Route] = &[
         least: None,
         about: "This document",
         answer: &[("openapi", "string"), ("paths", "object")],
-        handler: Handler::Plain(answers::document),
+        handler: Handler::Plain(files::document),
         ..GET
     },
     Route {
@@ -545,7 +545,7 @@ pub(super) static ROUTES: &[Route] = &[
         least: None,
         about: "The server answers",
         answer: &[("status", "string")],
-        handler: Handler::Plain(answers::healthy),
+        handler: Handler::Plain(files::healthy),
         ..GET
     },
     Route {
@@ -553,14 +553,14 @@ pub(super) static ROUTES: &[Route] = &[
         least: None,
         about: "The store opens: its newest night and the digest over its files",
         answer: &[("status", "string"), ("night", "integer"), ("digest", "string")],
-        handler: Handler::Store(answers::ready),
+        handler: Handler::Store(files::ready),
         ..GET
     },
     Route {
         path: "/metrics",
         least: None,
         about: "Counts of the server, for Prometheus",
-        handler: Handler::Plain(answers::metrics),
+        handler: Handler::Plain(files::metrics),
         ..GET
     },
 ];
