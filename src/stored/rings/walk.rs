@@ -130,7 +130,10 @@ pub(super) fn each_day(
         }
         let under_test = kept.current.real.texts.open();
         let mut read = reader.day(day, (&prompts, &postings), &under_test, &neighbourhoods);
-        read.kinds = attributes::kinds(store, view, day, day_starts)?;
+        // Kinds are those of accounts, and other actors have none.
+        if reader.actors.is_none() {
+            read.kinds = attributes::kinds(store, view, day, reader.day_starts)?;
+        }
         known::take_out(&mut read, (view, texts), &mut kept.known);
         let subjects = |family, prompts: &[u32]| subjects::of((view, model), &neighbourhoods, family, prompts);
         each(kept, read, &subjects);
