@@ -23,6 +23,7 @@ pub use families::join_probes;
 
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
+use crate::family::fragment::KnownTexts;
 use crate::family::judge::RULE_VERSION;
 use crate::ids::{Field, Level};
 use crate::log::{self, Format, Joiner, way_out};
@@ -36,7 +37,7 @@ use crate::store::{Mapped, NewNight, Store, Writer};
 use crate::stored::known::Records;
 use crate::stored::standing::{self, Standings, family_key};
 use crate::stored::view::{self, View};
-use crate::stored::{AuditConfig, Progress, calibration, check_identity, rule, totals};
+use crate::stored::{AuditConfig, FragmentConfig, Progress, calibration, check_identity, rule, totals};
 use crate::stored::{objects, registry, rings};
 use crate::text::winnow::Printer;
 use families::Families;
@@ -93,7 +94,7 @@ pub fn audit(
     let config = &config;
     // What a writer that was stopped behind its first commit, or one of an older format, left to do.
     standing::keep(&mut writer)?;
-    let known = fragments::known_texts(&config.fragments, &Printer::new(&[0; 32]));
+    let known = known_texts(&config.fragments);
     rings::keep(&mut writer, model, config.rings, &known)?;
     let mut night = writer.begin()?;
     let mut ingest = Ingest::new(
@@ -479,4 +480,9 @@ fn read_exchanges(
     let start = stream.fill_buf().unwrap_or_default();
     let csv = log::format_of(start, named) == Format::Csv;
     if csv { log::read_csv(stream, config, sink) } else { log::read_jsonl(stream, config, sink) }
+}
+
+/// The known texts of a configuration, for whoever asks whether one explains a whole text.
+pub(crate) fn known_texts(config: &FragmentConfig) -> KnownTexts {
+    fragments::known_texts(config, &Printer::new(&[0; 32]))
 }

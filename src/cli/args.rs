@@ -441,6 +441,9 @@ pub(crate) enum RingCommand {
     Behind {
         /// The account, by pseudonym or (with the key) by name
         account: String,
+        /// Innocent shared text that is no evidence, as of audit; may be given again
+        #[arg(long, value_name = "FILE")]
+        known: Vec<PathBuf>,
         #[command(flatten)]
         common: Common,
         /// text or json

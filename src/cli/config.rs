@@ -4,8 +4,10 @@
 use super::args::{Audit, Common};
 use super::channels::{Channels, Syslog, Webhook};
 use super::custody;
+use crate::audit;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
+use crate::family::fragment::KnownTexts;
 use crate::ids::Time;
 use crate::log::{ColumnMap, LogConfig, parse_time};
 use crate::ring::RingConfig;
@@ -227,6 +229,12 @@ fn act(args: &Audit, file: &Settings, config: &AuditConfig) -> Result<Act> {
 
 /// Largest file of known texts.
 const MOST_KNOWN_BYTES: u64 = 64 << 20;
+
+/// The known texts of files.
+pub(super) fn known_texts(paths: &[PathBuf]) -> Result<KnownTexts> {
+    let known = paths.iter().map(|path| known_sources(path)).collect::<Result<Vec<_>>>()?.concat();
+    Ok(audit::known_texts(&FragmentConfig { known, ..FragmentConfig::default() }))
+}
 
 /// The known texts of a file, each under the file's name.
 pub(super) fn known_sources(path: &Path) -> Result<Vec<KnownSource>> {

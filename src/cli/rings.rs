@@ -72,10 +72,11 @@ fn said(command: &RingCommand) -> Result<()> {
                 "{words}accounts of rings are left out; what the walks confirm is false, or coordination of accounts that are in no ring\n"
             ))
         }
-        RingCommand::Behind { account, common, format } => {
+        RingCommand::Behind { account, known, common, format } => {
             threads(common.threads)?;
             let gateway = config::account(common, account)?;
-            let found = lookup::rings_behind(&Store::open(&common.store)?, &config::model(common)?, gateway)?;
+            let known = config::known_texts(known)?;
+            let found = lookup::rings_behind(&Store::open(&common.store)?, &config::model(common)?, &known, gateway)?;
             if *format == Format::Json { print::json(&behind_page(&found)) } else { print::out(&behind_words(&found)) }
         }
         RingCommand::Propose { file, common, format } => {
@@ -113,8 +114,8 @@ fn behind_page(found: &EndUsers) -> serde_json::Value {
 /// The same in words.
 fn behind_words(found: &EndUsers) -> String {
     let mut out = format!(
-        "{} end users behind {}, who stand below in the place of accounts: {} exchanges, of which {} name none\nthe account says itself who its end users are\n\n",
-        found.end_users, found.gateway, found.exchanges, found.unnamed
+        "{} end users behind {}, who stand below in the place of accounts: {} exchanges, of which {} name none and {} are of days with hardly any\nthe account says itself who its end users are\n\n",
+        found.end_users, found.gateway, found.exchanges, found.unnamed, found.meta.late
     );
     out += &table(&found.rings, &found.meta);
     for ring in &found.rings {

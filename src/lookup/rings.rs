@@ -5,6 +5,7 @@ use super::provenance::Battery;
 use super::sensitivity::{FOCUS, Known, LEAST_LOG10_E, log10_e_of, sensitivity};
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
+use crate::family::fragment::KnownTexts;
 use crate::ids::{AccountId, Digest, FamilyId};
 use crate::report::export::graph::Use;
 use crate::report::ring::{
@@ -76,9 +77,7 @@ fn meta(kept: &Found, called: &dyn Fn([u8; 32]) -> String) -> RingsMeta {
     let upper = proportion_interval(rejected, tested, 0.95).1;
     let (within, no_e_values) = (upper <= kept.config.q, mean_e.is_some_and(|mean| mean >= NO_E_VALUES));
     let late = late_walk(kept.late_walk);
-    // What is left of coordination in this walk may be confirmed, so only a share that is surely too large counts.
-    let late_within = late.lower <= kept.config.q;
-    let valid = within && !no_e_values && late_within;
+    let valid = within && !no_e_values;
     let why = match (within, tested) {
         (false, 0) => "no placebo was tested for a day yet".to_owned(),
         (false, _) => format!(
@@ -89,14 +88,18 @@ fn meta(kept: &Found, called: &dyn Fn([u8; 32]) -> String) -> RingsMeta {
             "the e-values of placebo runs of the last {JUDGED} days have a mean of {:.0}, which e-values reach in one case of twenty at most",
             mean_e.unwrap_or_default()
         ),
-        (true, _) if !late_within => format!(
+        (true, _) => String::new(),
+    };
+    let mut alarms = alarms(&kept.days, mean_e, kept.planted);
+    // Whoever sends in turns what the walk puts on one day could bring this about, so it is told and no list falls with it.
+    if late.lower > kept.config.q {
+        alarms.push(format!(
             "the walk of the last {JUDGED} days in which accounts are late confirmed {} of {} groups, which excludes a share below {}%",
             late.rejected,
             late.tested,
             100.0 * kept.config.q
-        ),
-        (true, _) => String::new(),
-    };
+        ));
+    }
     RingsMeta {
         proposed: kept.days.iter().map(|day| day.proposed).sum(),
         tested: kept.days.last().map_or(0, |day| day.tested),
@@ -112,7 +115,7 @@ fn meta(kept: &Found, called: &dyn Fn([u8; 32]) -> String) -> RingsMeta {
         },
         valid,
         why,
-        alarms: alarms(&kept.days, mean_e, kept.planted),
+        alarms,
         days: days.collect(),
         past: past.collect(),
         late: kept.late,
@@ -136,17 +139,17 @@ pub struct EndUsers {
     pub meta: RingsMeta,
 }
 
-/// Rings among the end users of `gateway`, found anew from all its days.
+/// Rings among the end users of `gateway`, found anew from all its days. `known` texts, those that audits named among accounts, and registered ones are no evidence.
 ///
 /// * Null, error and freezing are those of [`rings`], with the end users of this account as those who act, among themselves.
 /// # Errors
 /// `Input` when the store has no such account; `Store` when it is damaged.
-pub fn rings_behind(store: &Store, model: &Model, gateway: AccountId) -> Result<EndUsers> {
+pub fn rings_behind(store: &Store, model: &Model, known: &KnownTexts, gateway: AccountId) -> Result<EndUsers> {
     let query = "SELECT account FROM accounts WHERE id = ?1";
     let number: Option<u32> = store.catalog().all(query, [gateway.to_string()], |row| row.get(0))?.first().copied();
     let number = number
         .ok_or_else(|| Error::new(ErrorKind::Input, format!("expected an account of the store, got {gateway}")))?;
-    let Behind { found, names, uses, exchanges, unnamed } = Behind::of(store, model, number)?;
+    let Behind { found, names, uses, exchanges, unnamed } = Behind::of(store, (model, known), number)?;
     let shown = Shown::of(store, names)?;
     // Numbers of end users may be those of accounts, whose rings have other names.
     let called = |name: [u8; 32]| called(Digest::of(&[&name[..], gateway.to_string().as_bytes()].concat()).0);

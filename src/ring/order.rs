@@ -30,7 +30,11 @@ const MOST: usize = 100;
 /// Tests texts of one set, each once: the moment when it first came, in any unit, and its place in the set. None of fewer than eight.
 #[must_use]
 pub fn order(mut texts: Vec<(i64, u64)>, seed: u64) -> Option<Order> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // Those of one moment at the cut are chosen by chance, not by their places.
     texts.sort_unstable();
+    texts.shuffle(&mut rng);
+    texts.sort_by_key(|(time, _)| *time);
     texts.truncate(MOST);
     if texts.len() < LEAST {
         return None;
@@ -38,7 +42,6 @@ pub fn order(mut texts: Vec<(i64, u64)>, seed: u64) -> Option<Order> {
     let (times, mut places): (Vec<i64>, Vec<u64>) = texts.into_iter().unzip();
     let seen = concordance(&times, &places);
     let n = times.len() as f64;
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let ln_p = ln_rank_of(DRAWS_OF_CHANGES, || {
         places.shuffle(&mut rng);
         concordance(&times, &places) >= seen

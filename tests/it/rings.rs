@@ -126,7 +126,9 @@ fn a_pool_is_a_ring_an_app_is_none_and_one_command_says_what_five_say() {
     // The walk in which accounts are late begins on the second day.
     let late = &meta["placebo"]["late"];
     assert!(
-        late["rejected"] == 0 && late["tested"].as_u64() > Some(10) && late["mean_e"].as_f64() < Some(1.0),
+        late["rejected"] == 0
+            && late["tested"].as_u64() > Some(10)
+            && late["mean_e"].as_f64().is_some_and(|mean| mean < 1.0),
         "{late}"
     );
     assert_eq!((&late["days"], &late["lower"]), (&json!(6), &json!(0.0)));
@@ -572,6 +574,14 @@ fn end_users_behind_a_gateway_are_found_as_accounts_of_their_own_would_be() {
     };
     assert_eq!(fit(&found), fit(&own));
     assert!(ring["provenance"] == json!([]) && ring["id"] != own_ring["id"], "{ring}");
+
+    // What is known is no evidence, behind a gateway as before it: every text of the pool.
+    let members: BTreeSet<String> = POOL.map(|member| format!("person-{member}")).collect();
+    let shared = rows.iter().filter(|row| row["account"].as_str().is_some_and(|name| members.contains(name)));
+    let lines: Vec<Value> = shared.map(|row| json!({ "name": "set", "text": row["prompt"] })).collect();
+    site.log("known.jsonl", &lines);
+    let known = site.run(&[&ask[..], &["--known", "known.jsonl", "--format", "json"]].concat()).ok().json();
+    assert_eq!(known["rings"], json!([]), "{known}");
 
     let words = site.run(&ask).ok().out;
     assert!(words.contains("who stand below in the place of accounts") && words.contains("Null:"), "{words}");

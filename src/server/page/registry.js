@@ -153,6 +153,7 @@ export async function view({ signal, again }) {
               name: 'registry',
               caption: 'Registry',
               rows,
+              most: rows.length,
               empty: 'The registry has no entries. While it is empty, no ring can pass the rung “provenance”.',
               columns: [
                 { head: 'Name', rowhead: true, value: (e) => e.name, show: (e) => shown(e.name, { most: 80 }) },

@@ -19,7 +19,6 @@ use crate::ids::AccountId;
 use crate::store::postings::Posting;
 use crate::store::uses::Use;
 use crate::store::{Named, Store, tables};
-use crate::text::winnow::Printer;
 use arrow_array::cast::AsArray;
 use std::collections::{BTreeMap, HashMap};
 
@@ -39,14 +38,15 @@ pub(crate) struct Behind {
 }
 
 impl Behind {
-    /// Reads the end users of an account, and walks through their days.
+    /// Reads the end users of an account, and walks through their days. `texts` are known, and no evidence.
     /// # Errors
     /// `Store` when the store is damaged.
-    pub(crate) fn of(store: &Store, model: &Model, account: u32) -> Result<Self> {
+    pub(crate) fn of(store: &Store, (model, texts): (&Model, &KnownTexts), account: u32) -> Result<Self> {
         let Kept { config, known, .. } = kept(store)?.unwrap_or_default();
         let view = View::open(store)?;
         let Some(standings) = Standings::open_kept(store)? else { return Ok(Self::default()) };
-        let (mut out, postings) = Self::exchanges(store, &view, account)?;
+        let (mut out, nights) = Self::exchanges(store, &view, account)?;
+        let postings: Vec<Posting> = nights.iter().flatten().copied().collect();
         let mut held: Vec<(u64, &Posting)> =
             postings.iter().flat_map(|of| families(&view, of).into_iter().map(move |family| (family, of))).collect();
         held.sort_unstable();
@@ -65,21 +65,24 @@ impl Behind {
             registered: Registered::of(&registry::entries(store)?, store, &view)?,
             day_starts: config.day_starts,
         };
-        let mut by_day: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
-        for posting in postings {
-            by_day.entry(day_of(posting.time, config.day_starts)).or_default().push(posting);
-        }
         let mut kept = Kept { config, known, ..Kept::default() };
-        kept.late = drop_strays(&mut by_day, None);
-        let texts = KnownTexts::new(&Printer::new(&[0; 32]));
-        each_day(&reader, store, (model, &texts), by_day, &mut kept, &mut walk_on)?;
+        let mut by_day: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
+        for night in nights {
+            let mut of_night: BTreeMap<i32, Vec<Posting>> = BTreeMap::new();
+            for posting in night {
+                of_night.entry(day_of(posting.time, config.day_starts)).or_default().push(posting);
+            }
+            kept.late += drop_strays(&mut of_night, None);
+            of_night.into_iter().for_each(|(day, rows)| by_day.entry(day).or_default().extend(rows));
+        }
+        each_day(&reader, store, (model, texts), by_day, &mut kept, &mut walk_on)?;
         out.found = Found::of(&kept);
         Ok(out)
     }
 
-    /// The account's exchanges, each with the number of its end user in the place of the account's.
-    fn exchanges(store: &Store, view: &View, account: u32) -> Result<(Self, Vec<Posting>)> {
-        let (mut out, mut named) = (Self::default(), Vec::new());
+    /// The account's exchanges of each night, each with the number of its end user in the place of the account's.
+    fn exchanges(store: &Store, view: &View, account: u32) -> Result<(Self, Vec<Vec<Posting>>)> {
+        let (mut out, mut nights) = (Self::default(), Vec::new());
         let files: Vec<&Named> = store.of_kind("rows").collect();
         for (file, night) in files.into_iter().zip(&view.postings) {
             let mut own: Vec<Posting> = night.all().iter().filter(|of| of.account == account).copied().collect();
@@ -95,6 +98,7 @@ impl Behind {
                 let batch = batch?;
                 users.extend(batch.column(0).as_string::<i32>().iter().map(|user| user.and_then(|id| id.parse().ok())));
             }
+            let mut named = Vec::with_capacity(own.len());
             for posting in own {
                 let user = rows.binary_search(&posting.row).ok().and_then(|at| users.get(at).copied().flatten());
                 match user {
@@ -102,13 +106,17 @@ impl Behind {
                     None => out.unnamed += 1,
                 }
             }
+            nights.push(named);
         }
-        let mut users: Vec<AccountId> = named.iter().map(|(user, _)| *user).collect();
+        let mut users: Vec<AccountId> = nights.iter().flatten().map(|(user, _)| *user).collect();
         users.sort_unstable();
         users.dedup();
         let number = |user: &AccountId| users.binary_search(user).unwrap_or_default() as u32;
-        let postings = named.iter().map(|(user, posting)| Posting { account: number(user), ..*posting }).collect();
+        let numbered = |night: Vec<(AccountId, Posting)>| -> Vec<Posting> {
+            night.iter().map(|(user, posting)| Posting { account: number(user), ..*posting }).collect()
+        };
+        let nights = nights.into_iter().map(numbered).collect();
         out.names = (0..).zip(users).collect();
-        Ok((out, postings))
+        Ok((out, nights))
     }
 }
