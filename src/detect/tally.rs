@@ -104,6 +104,20 @@ impl Record for Traced {
     }
 }
 
+/// How many statistics there are, and their sum, added up as [`score`] adds up those of the same windows: to the last bit the same.
+pub fn added(statistics: impl IntoIterator<Item = f64>) -> (u64, f64) {
+    let (mut n, mut total, mut chunk) = (0u64, 0.0, 0.0);
+    for statistic in statistics {
+        n += 1;
+        chunk += statistic;
+        if n.is_multiple_of(CHUNK as u64) {
+            total += chunk;
+            chunk = 0.0;
+        }
+    }
+    (n, total + chunk)
+}
+
 /// Receives scored windows, in the order of their units.
 pub type TraceSink<'a> = dyn FnMut(&[Traced]) -> Result<()> + 'a;
 

@@ -18,18 +18,19 @@ use super::evidence::Read;
 use super::{Config, DecoyKeys, LEAST_DECOYS, Tested, passed};
 use crate::detect::decoys::{self, LOG10_E};
 use crate::detect::p_value::{Kind, Law};
-use crate::detect::tally::{Traced, score, statistic};
+use crate::detect::tally::{Scoring, Traced, score};
 use crate::detect::windows::Seen;
 use crate::detect::{Test, Verdict};
 use crate::error::Result;
 use crate::stats;
 use crate::store::spill::{Distinct, Gather, Record};
-use crate::watermark::{Null, Value};
+use crate::watermark::Traits;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
+use std::ops::Range;
 use std::path::Path;
 
 /// Fewest honest accounts from which decoy rings are drawn.
@@ -171,19 +172,20 @@ pub struct KeyControls {
     pub controls: Vec<Control>,
 }
 
-/// The suspect's windows, sorted out by whom their contexts were served to.
+/// The suspect's windows, sorted out by whom their contexts were served to. A range is of windows in order, those of one context where it says so.
 struct Sorted {
     /// Exclusive contexts of each ring, said or not.
     exclusive: Vec<u64>,
-    /// The suspect's windows in them.
-    windows: Vec<Vec<Seen>>,
-    /// Of each account that is in no ring: its windows in contexts that nobody else had.
-    honest: Vec<Vec<Seen>>,
+    /// The suspect's windows in them, a range for each context.
+    windows: Vec<Vec<Range<usize>>>,
+    /// Of each account that is in no ring: windows in contexts that nobody else had, and their statistic.
+    honest: Vec<(u64, f64)>,
     /// The suspect's contexts that no single party owns or nobody does: their windows, and the rings that had them.
-    rest: Vec<(Vec<u32>, std::ops::Range<usize>)>,
+    rest: Vec<(Vec<u32>, Range<usize>)>,
 }
 
-fn sort(suspect: &[Seen], served: &Served, rings: &[Ring]) -> Sorted {
+/// Sorts `suspect`, of whose windows `values` are the statistics, in one walk beside what was served.
+fn sort(suspect: &[Seen], values: &[f64], served: &Served, rings: &[Ring]) -> Sorted {
     let n_owners = rings.iter().flat_map(|ring| &ring.members).max().map_or(0, |most| *most as usize + 1);
     let mut rings_of: Vec<Vec<u32>> = vec![Vec::new(); n_owners];
     for (number, ring) in (0..).zip(rings) {
@@ -196,41 +198,58 @@ fn sort(suspect: &[Seen], served: &Served, rings: &[Ring]) -> Sorted {
         honest: Vec::new(),
         rest: Vec::new(),
     };
-    let mut honest: std::collections::BTreeMap<u64, Vec<Seen>> = std::collections::BTreeMap::new();
     let mut at = 0;
-    let mut rest = |windows: std::ops::Range<usize>, had: Vec<u32>| {
+    let mut rest = |windows: Range<usize>, had: Vec<u32>| {
         if !windows.is_empty() {
             out.rest.push((had, windows));
         }
     };
+    let mut all = Vec::new();
     for group in served.0.records().chunk_by(|a, b| a.key == b.key) {
         let key = u128::from(group[0].key[0]) << 64 | u128::from(group[0].key[1]);
-        let before = at;
-        at += suspect[at..].partition_point(|seen| seen.key() < key);
-        (before..at).for_each(|i| rest(i..i + 1, Vec::new()));
-        let first = at;
-        at += suspect[at..].partition_point(|seen| seen.key() == key);
-        let said = &suspect[first..at];
-        let mut all: Vec<u32> = of(group[0].owner).to_vec();
+        let mut first = at;
+        while suspect.get(first).is_some_and(|seen| seen.key() < key) {
+            first += 1;
+        }
+        rest(at..first, Vec::new());
+        at = first;
+        while suspect.get(at).is_some_and(|seen| seen.key() == key) {
+            at += 1;
+        }
+        let said = first..at;
+        all.clear();
+        all.extend_from_slice(of(group[0].owner));
         group[1..].iter().for_each(|owned| all.retain(|ring| of(owned.owner).contains(ring)));
         for &ring in &all {
             out.exclusive[ring as usize] += 1;
-            out.windows[ring as usize].extend_from_slice(said);
+            if !said.is_empty() {
+                out.windows[ring as usize].push(said.clone());
+            }
         }
         if said.is_empty() {
             continue;
         }
         if let ([only], []) = (group, of(group[0].owner)) {
-            honest.entry(only.owner).or_default().extend_from_slice(said);
+            let only = only.owner as usize;
+            if out.honest.len() <= only {
+                out.honest.resize(only + 1, (0, 0.0));
+            }
+            let account = &mut out.honest[only];
+            *account = sum(*account, values, said.clone());
         }
         let mut had: Vec<u32> = group.iter().flat_map(|owned| of(owned.owner)).copied().collect();
         had.sort_unstable();
         had.dedup();
-        rest(first..at, had);
+        rest(said, had);
     }
-    (at..suspect.len()).for_each(|i| rest(i..i + 1, Vec::new()));
-    out.honest = honest.into_values().collect();
+    rest(at..suspect.len(), Vec::new());
     out
+}
+
+/// Adds windows and their statistics; those that were not scored are left out.
+fn sum(before: (u64, f64), values: &[f64], windows: Range<usize>) -> (u64, f64) {
+    let scored = values.get(windows).into_iter().flatten().filter(|value| !value.is_nan());
+    scored.fold(before, |(n, sum), value| (n + 1, sum + value))
 }
 
 /// The rings' results of one key, unadjusted.
@@ -293,20 +312,24 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
     let Case { test, suspect, served, clean } = case;
     let marker = test.marker.as_ref();
     let seen = suspect.corpus.seen();
-    let Sorted { exclusive, windows, honest, rest } = sort(seen, served, rings);
     let scoring = suspect.scoring(config.bytes, &config.dir);
+    let values = if n_decoys > 0 { values(test, suspect, scoring)? } else { Vec::new() };
+    let Sorted { exclusive, windows, honest, rest } = sort(seen, &values, served, rings);
+    let of =
+        |ranges: &[Range<usize>]| -> Vec<Seen> { ranges.iter().flat_map(|of| &seen[of.clone()]).copied().collect() };
     let mut tested = Vec::with_capacity(rings.len());
     for windows in &windows {
-        tested.push(Tested::new(test, &suspect.corpus, windows, scoring)?);
+        tested.push(Tested::new(test, &suspect.corpus, &of(windows), scoring, None)?);
     }
     // What stands behind all: the suspect's windows in any ring's exclusive contexts.
-    let mut union: Vec<Seen> = windows.iter().flatten().copied().collect();
-    union.sort_unstable();
+    let mut union: Vec<Range<usize>> = windows.iter().flatten().cloned().collect();
+    union.sort_unstable_by_key(|of| of.start);
     union.dedup();
+    let union = of(&union);
     let contexts: Vec<u128> = union.iter().map(Seen::key).collect();
     let in_union = |seen: &[Seen]| seen.iter().map(|seen| contexts.binary_search(&seen.key()).is_ok()).collect();
     let corpus = suspect.corpus.with(union);
-    let whole = Tested::new(test, &corpus, corpus.seen(), scoring)?;
+    let whole = Tested::new(test, &corpus, corpus.seen(), scoring, None)?;
     // A control has to be able to show what the surest ring shows.
     let surest = (0..tested.len()).min_by(|&a, &b| {
         let ln_p = |ring: &Tested| ring.ln_ps[ring.best];
@@ -317,7 +340,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
     let mut controls = Vec::new();
     let mut beside = |kind, name: &str, read: &Read, windows: Vec<Seen>| -> Result<()> {
         let corpus = read.corpus.with(windows);
-        let tested = Tested::new(test, &corpus, corpus.seen(), read.scoring(config.bytes, &config.dir))?;
+        let tested = Tested::new(test, &corpus, corpus.seen(), read.scoring(config.bytes, &config.dir), None)?;
         controls.push(Control::new(kind, name, &tested.law, tested.best(), tested.ln_ps[tested.best], rate));
         Ok(())
     };
@@ -329,16 +352,15 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
         beside(ControlKind::Clean, name, read, passed(read.corpus.seen(), &in_union))?;
     }
     let decoys = decoys::run(marker, &corpus, scoring, config.decoys)?.beside(marker, &corpus, scoring)?;
-    let values = if n_decoys > 0 { values(test, suspect, config)? } else { Vec::new() };
-    let total = |windows: &[Seen]| sum(windows.iter().filter_map(|seen| value(&values, seen.place())));
-    let accounts: Vec<(u64, f64)> = honest.iter().map(|windows| total(windows)).filter(|(n, _)| *n > 0).collect();
+    let accounts: Vec<(u64, f64)> = honest.into_iter().filter(|(n, _)| *n > 0).collect();
     let marked: Vec<bool> =
         tested.iter().map(|ring| ring.ln_ps[ring.best] <= libm::log(config.alpha / rings.len() as f64)).collect();
     let mut findings = Vec::new();
     for (number, (ring, of)) in rings.iter().zip(&tested).enumerate() {
         let (n, statistic) = (of.best().scored(), of.best().statistic());
         let (rate, interval) = of.law.interval(n, statistic, config.level);
-        let (own_n, own_sum) = total(&windows[number]);
+        let own = windows[number].iter().fold((0, 0.0), |before, of| sum(before, &values, of.clone()));
+        let (own_n, own_sum) = own;
         let own = own_sum / (own_n as f64).max(1.0);
         let enough = accounts.len() >= LEAST_ACCOUNTS && accounts.iter().map(|(n, _)| n).sum::<u64>() >= 2 * n;
         let seed = |decoy: usize| {
@@ -352,8 +374,9 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
             (accounts.clone(), "honest accounts")
         } else {
             let never_had = |had: &[u32]| !had.iter().any(|&ring| ring as usize == number || marked[ring as usize]);
-            let others = rest.iter().filter(|(had, _)| never_had(had)).flat_map(|(_, windows)| &seen[windows.clone()]);
-            let pool = others.filter_map(|seen| Some((1, value(&values, seen.place())?)));
+            let others = rest.iter().filter(|(had, _)| never_had(had)).flat_map(|(_, windows)| windows.clone());
+            let scored = others.filter_map(|at| values.get(at)).filter(|value| !value.is_nan());
+            let pool = scored.map(|value| (1, *value));
             (pool.collect(), "contexts that the ring never had")
         };
         let (size, rates) = decoy_rings(&pool, n, n_decoys, &seed);
@@ -391,34 +414,32 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
     })
 }
 
-fn sum(values: impl Iterator<Item = f64>) -> (u64, f64) {
-    values.fold((0, 0.0), |(n, sum), value| (n + 1, sum + value))
-}
-
-/// The statistic of every window of the suspect that was scored (first payload), by its place.
-fn values(test: &Test, suspect: &Read, config: &Config) -> Result<Vec<(u64, f64)>> {
+/// The statistic of each of the suspect's windows (first payload), in their order; NaN for those that were not scored.
+fn values(test: &Test, suspect: &Read, scoring: Scoring<'_>) -> Result<Vec<f64>> {
     let marker = test.marker.as_ref();
-    let null = marker.traits().null;
-    let mut out = Vec::new();
+    let Traits { null, collapses, .. } = marker.traits();
+    let seen = suspect.corpus.seen();
+    let (mut values, mut placed) = (Vec::new(), Vec::new());
     let mut take = |rows: &[Traced]| {
-        out.extend(rows.iter().map(|row| {
-            let value = match null {
-                Null::Coin { .. } | Null::List { .. } | Null::OneList { .. } => Value::Green(row.bits == 1),
-                Null::Exponential { .. } | Null::Pair { .. } => Value::Score(f64::from_bits(row.bits)),
-                Null::Layers { .. } => Value::Layers(row.bits),
-            };
-            (row.place, statistic(value, &null))
-        }));
+        for row in rows {
+            let value = row.statistic(&null);
+            // Where no two windows share a unit, units come in the order of windows.
+            if collapses {
+                placed.push((row.place, value));
+            } else {
+                values.push(value);
+            }
+        }
         Ok(())
     };
-    let scoring = suspect.scoring(config.bytes, &config.dir);
-    score(marker, &suspect.corpus, suspect.corpus.seen(), scoring, Some((0, &mut take)))?;
-    out.par_sort_unstable_by_key(|(place, _)| *place);
-    Ok(out)
-}
-
-fn value(values: &[(u64, f64)], place: u64) -> Option<f64> {
-    values.binary_search_by_key(&place, |(place, _)| *place).ok().map(|at| values[at].1)
+    score(marker, &suspect.corpus, seen, scoring, Some((0, &mut take)))?;
+    if collapses {
+        placed.par_sort_unstable_by_key(|(place, _)| *place);
+        let of_place = |seen: &Seen| placed.binary_search_by_key(&seen.place(), |(place, _)| *place);
+        let of = |seen: &Seen| of_place(seen).map_or(f64::NAN, |at| placed[at].1);
+        values = seen.par_iter().map(of).collect();
+    }
+    Ok(values)
 }
 
 /// Windows of decoy rings, and their rates: `pool` holds windows and their statistic, by account or one by one. It is shuffled and cut into

@@ -30,15 +30,17 @@ pub mod plan;
 
 use crate::detect::decoys::{self, DecoyConfig, Decoys, LOG10_E};
 use crate::detect::p_value::{Kind, Law};
-use crate::detect::tally::{self, Scored, Scoring, law, score};
+use crate::detect::tally::{self, Scored, Scoring, TraceSink, Traced, law, score};
 use crate::detect::windows::{Corpus, Seen};
 use crate::detect::{Point, Test, Verdict};
 use crate::error::{Error, ErrorKind, Result};
 use crate::stats;
 use crate::store::Mapped;
 use crate::store::contexts::Contexts;
+use crate::watermark::Scheme;
 use control::{Control, ControlKind};
 use evidence::Read;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -204,10 +206,11 @@ pub fn test(
             return Err(Error::new(ErrorKind::Input, message).hint("build the set with the key file that is tested"));
         }
     }
-    let filter = |seen: &[Seen]| match served {
+    let of = |seen: &[Seen]| match served {
         Some(Served { set, .. }) => set.hold(&seen.iter().map(Seen::key).collect::<Vec<_>>()),
         None => vec![true; seen.len()],
     };
+    let filter = Filter { of: &of, of_contexts: true };
     let contexts = served.map(|served| served.set.facts().contexts);
     let mut found = on(test, suspect, &filter, clean, config)?;
     found.finding.set = served.map(|served| served.name.clone());
@@ -217,6 +220,8 @@ pub fn test(
 
 /// Fewest decoy keys that say anything.
 const LEAST_DECOYS: usize = 20;
+/// Windows that one thread asks a filter about at a time.
+const FILTERED: usize = 1 << 14;
 /// Share of windows in served contexts from which on the evidence may be served text itself.
 const COPIED: f64 = 0.95;
 
@@ -225,9 +230,19 @@ fn contexts_of(seen: &[Seen]) -> u64 {
     seen.chunk_by(|a, b| a.key() == b.key()).count() as u64
 }
 
+/// Says of windows in order which of them count.
+struct Filter<'a> {
+    of: &'a (dyn Fn(&[Seen]) -> Vec<bool> + Sync),
+    /// Whether it looks at contexts alone, so that it passes every window in the contexts that it passed.
+    of_contexts: bool,
+}
+
 /// The windows that a filter passes.
-fn passed(seen: &[Seen], filter: &dyn Fn(&[Seen]) -> Vec<bool>) -> Vec<Seen> {
-    seen.iter().zip(filter(seen)).filter(|(_, held)| *held).map(|(seen, _)| *seen).collect()
+fn passed(seen: &[Seen], filter: &(dyn Fn(&[Seen]) -> Vec<bool> + Sync)) -> Vec<Seen> {
+    let of_chunk = |chunk: &[Seen]| -> Vec<Seen> {
+        chunk.iter().zip(filter(chunk)).filter(|(_, held)| *held).map(|(seen, _)| *seen).collect()
+    };
+    seen.par_chunks(FILTERED).flat_map_iter(of_chunk).collect()
 }
 
 /// The smallest ln p over the payloads, all of them, and the law.
@@ -239,10 +254,16 @@ struct Tested {
 }
 
 impl Tested {
-    fn new(test: &Test, corpus: &Corpus, seen: &[Seen], scoring: Scoring<'_>) -> Result<Self> {
+    fn new(
+        test: &Test,
+        corpus: &Corpus,
+        seen: &[Seen],
+        scoring: Scoring<'_>,
+        trace: Option<&mut TraceSink<'_>>,
+    ) -> Result<Self> {
         let marker = test.marker.as_ref();
         let law = law(marker, corpus, seen, scoring);
-        let scored = score(marker, corpus, seen, scoring, None)?;
+        let scored = score(marker, corpus, seen, scoring, trace.map(|trace| (0, trace)))?;
         let ln_ps: Vec<f64> = scored.tallies.iter().map(|tally| law.ln_p(tally.scored(), tally.statistic())).collect();
         let best = (0..ln_ps.len()).min_by(|&a, &b| ln_ps[a].total_cmp(&ln_ps[b])).unwrap_or(0);
         Ok(Self { scored, law, ln_ps, best })
@@ -257,33 +278,43 @@ impl Tested {
 fn on(
     test: &Test,
     suspect: &Read,
-    filter: &dyn Fn(&[Seen]) -> Vec<bool>,
+    filter: &Filter<'_>,
     clean: &[(String, &Read)],
     config: &Config,
 ) -> Result<Unadjusted> {
     let marker = test.marker.as_ref();
     let all = suspect.corpus.seen().len();
-    let corpus = suspect.corpus.with(passed(suspect.corpus.seen(), filter));
+    let corpus = suspect.corpus.with(passed(suspect.corpus.seen(), filter.of));
     let scoring = suspect.scoring(config.bytes, &config.dir);
-    let tested = Tested::new(test, &corpus, corpus.seen(), scoring)?;
+    // What each window said is kept for the e-value, where windows are what is scored.
+    let traits = marker.traits();
+    let mut statistics = Vec::new();
+    let mut keep = |rows: &[Traced]| -> Result<()> {
+        statistics.extend(rows.iter().map(|row| row.statistic(&traits.null)));
+        Ok(())
+    };
+    let kept = has_e(marker) && !traits.collapses;
+    let trace: Option<&mut TraceSink<'_>> = if kept { Some(&mut keep) } else { None };
+    let tested = Tested::new(test, &corpus, corpus.seen(), scoring, trace)?;
     let (n, statistic) = (tested.best().scored(), tested.best().statistic());
     let rate = statistic / (n as f64).max(1.0);
     let mut controls = Vec::new();
     let mut beside = |kind, name: &str, read: &Read, windows: Vec<Seen>| -> Result<()> {
         let corpus = read.corpus.with(windows);
-        let tested = Tested::new(test, &corpus, corpus.seen(), read.scoring(config.bytes, &config.dir))?;
+        let tested = Tested::new(test, &corpus, corpus.seen(), read.scoring(config.bytes, &config.dir), None)?;
         controls.push(Control::new(kind, name, &tested.law, tested.best(), tested.ln_ps[tested.best], rate));
         Ok(())
     };
     if corpus.packing().shape.context > 0 {
         let dealt = control::dealt(marker, &corpus, scoring.tokens, config.decoys.seed);
-        beside(ControlKind::Dealt, "the suspect's tokens in other contexts", suspect, passed(&dealt, filter))?;
+        let dealt = if filter.of_contexts { dealt } else { passed(&dealt, filter.of) };
+        beside(ControlKind::Dealt, "the suspect's tokens in other contexts", suspect, dealt)?;
     }
     for (name, read) in clean {
-        beside(ControlKind::Clean, name, read, passed(read.corpus.seen(), filter))?;
+        beside(ControlKind::Clean, name, read, passed(read.corpus.seen(), filter.of))?;
     }
     let decoys = decoys::run(marker, &corpus, scoring, config.decoys)?.beside(marker, &corpus, scoring)?;
-    let log10_e = one_a_context(test, &corpus, scoring)?;
+    let log10_e = one_a_context(marker, &corpus, scoring, kept.then_some(&statistics[..]))?;
     let Tested { law, ln_ps, best, ref scored } = tested;
     let tally = &scored.tallies[best];
     let (rate, interval) = law.interval(n, statistic, config.level);
@@ -324,18 +355,36 @@ fn on(
     Ok(Unadjusted { finding, ln_ps, best, law, published: test.published })
 }
 
-/// log10 of the e-value over the window of each context that stood first.
-fn one_a_context(test: &Test, corpus: &Corpus, scoring: Scoring<'_>) -> Result<Option<f64>> {
-    let marker = test.marker.as_ref();
+/// Whether a scheme has an e-value: its windows are independent, one a context.
+fn has_e(marker: &dyn Scheme) -> bool {
     let traits = marker.traits();
-    if traits.shape.context == 0 || traits.payloads > 1 || marker.shifted().is_some() {
+    traits.shape.context > 0 && traits.payloads == 1 && marker.shifted().is_none()
+}
+
+/// log10 of the e-value over the window of each context that stood first. `statistics` are those of all windows, where they are known.
+fn one_a_context(
+    marker: &dyn Scheme,
+    corpus: &Corpus,
+    scoring: Scoring<'_>,
+    statistics: Option<&[f64]>,
+) -> Result<Option<f64>> {
+    if !has_e(marker) {
         return Ok(None);
     }
-    let groups = corpus.seen().chunk_by(|a, b| a.key() == b.key());
-    let firsts: Vec<Seen> = groups.filter_map(|group| group.iter().min_by_key(|seen| seen.place()).copied()).collect();
-    let scored = score(marker, corpus, &firsts, scoring, None)?;
-    let tally = &scored.tallies[0];
-    Ok(Law::new(traits.null).ln_e(tally.scored(), tally.statistic()).map(|ln_e| ln_e * LOG10_E))
+    let seen = corpus.seen();
+    let mut end = 0;
+    let firsts = seen.chunk_by(|a, b| a.key() == b.key()).filter_map(|group| {
+        end += group.len();
+        (end - group.len()..end).min_by_key(|&at| seen[at].place())
+    });
+    let (n, statistic) = if let Some(statistics) = statistics {
+        tally::added(firsts.map(|at| statistics[at]))
+    } else {
+        let firsts: Vec<Seen> = firsts.map(|at| seen[at]).collect();
+        let scored = score(marker, corpus, &firsts, scoring, None)?;
+        (scored.tallies[0].scored(), scored.tallies[0].statistic())
+    };
+    Ok(Law::new(marker.traits().null).ln_e(n, statistic).map(|ln_e| ln_e * LOG10_E))
 }
 
 /// Adjusts all p-values together (Holm over keys, sets and payloads), and gives each test its verdict.

@@ -10,6 +10,8 @@ use crate::detect::windows::{Packing, Text};
 use crate::log::Prediction;
 use crate::store::contexts::{Builder, Facts};
 use crate::watermark::native::green_list::GreenList;
+use crate::watermark::native::gumbel::Gumbel;
+use crate::watermark::native::tournament::Tournament;
 use crate::watermark::sample::{Sampling, draw, softmax};
 use crate::watermark::{Once, Scheme, Shape, SoFar};
 use proptest::prelude::*;
@@ -97,6 +99,29 @@ fn a_student_of_marked_text_is_marked_and_a_student_of_the_same_teachers_unmarke
     assert!(hard.log10_p > -3.0 && hard.controls.iter().all(|control| control.log10_p > -3.0), "{hard:?}");
 }
 
+/// What is kept of the scoring gives the e-value of a pass of its own, to the last bit.
+#[test]
+fn an_e_value_needs_no_pass_of_its_own() {
+    let markers: [Box<dyn Scheme>; 3] =
+        [key(1), Box::new(Gumbel::new(&[1; 32], 2, VOCAB)), Box::new(Tournament::new(&[1; 32], 30, 2, VOCAB))];
+    for marker in markers {
+        let suspect = read(&teacher(None, 400, 2), marker.as_ref());
+        let config = config();
+        let scoring = suspect.scoring(config.bytes, &config.dir);
+        let (mut statistics, null) = (Vec::new(), marker.traits().null);
+        let mut keep = |rows: &[Traced]| {
+            statistics.extend(rows.iter().map(|row| row.statistic(&null)));
+            Ok(())
+        };
+        tally::score(marker.as_ref(), &suspect.corpus, suspect.corpus.seen(), scoring, Some(&mut keep))
+            .expect("scored");
+        let of = |kept| one_a_context(marker.as_ref(), &suspect.corpus, scoring, kept).expect("an e-value");
+        let (kept, alone) = (of(Some(&statistics)), of(None));
+        assert!(kept.is_some() && suspect.corpus.seen().len() > 20_000, "{}", suspect.corpus.seen().len());
+        assert_eq!(kept.map(f64::to_bits), alone.map(f64::to_bits));
+    }
+}
+
 #[test]
 fn a_filter_that_looks_at_tokens_convicts_the_innocent_and_controls_say_so() {
     let of = tested(key(1));
@@ -105,6 +130,7 @@ fn a_filter_that_looks_at_tokens_convicts_the_innocent_and_controls_say_so() {
     let windows: BTreeSet<(u128, u32)> =
         read(&harvest, of.marker.as_ref()).corpus.seen().iter().map(|seen| (seen.key(), seen.token())).collect();
     let wrong = |seen: &[Seen]| seen.iter().map(|seen| windows.contains(&(seen.key(), seen.token()))).collect();
+    let wrong = Filter { of: &wrong, of_contexts: false };
     // Dealt tokens hardly ever are a served window of so small a language, so that control is too small to acquit anybody.
     let found = judge(vec![on(&of, &innocent, &wrong, &[], &config()).expect("tested")], &config()).remove(0);
     assert!(found.log10_p < -50.0, "the mistake is as bad as it is said to be: {found:?}");

@@ -270,8 +270,10 @@ impl<B: AsRef<[u8]> + Sync> Contexts<B> {
     }
 
     fn hold_some(&self, contexts: &[u128]) -> Vec<bool> {
-        let (mut out, mut held, mut read) = (Vec::with_capacity(contexts.len()), Vec::with_capacity(BLOCK), None);
-        let mut low = 0;
+        let mut out = Vec::with_capacity(contexts.len());
+        let (mut low, mut read) = (0, None);
+        // What is left of the block that is read, and the context before it.
+        let (mut block, mut head) = (None, None);
         for &context in contexts {
             // The last block whose first context is not above it.
             let (mut step, mut high) = (1, low);
@@ -286,11 +288,16 @@ impl<B: AsRef<[u8]> + Sync> Contexts<B> {
                 if self.entry(middle).0 <= context { low = middle } else { high = middle }
             }
             if read != Some(low) && low < self.blocks() {
-                held.clear();
-                held.extend(self.block(low));
+                let mut contexts = self.block(low);
+                head = contexts.next();
+                block = Some(contexts);
                 read = Some(low);
             }
-            out.push(held.binary_search(&context).is_ok());
+            // Both ascend, so nothing of a block is read twice.
+            while head.is_some_and(|head| head < context) {
+                head = block.as_mut().and_then(Iterator::next);
+            }
+            out.push(head == Some(context));
         }
         out
     }

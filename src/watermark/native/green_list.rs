@@ -95,7 +95,7 @@ impl Scheme for GreenList {
     }
 
     fn values(&self, units: &[Unit], values: &mut Vec<Value>) {
-        self.generator.each_word(units, |word| values.push(Value::Green(word < self.threshold)));
+        values.extend(self.generator.each_word(units).map(|word| Value::Green(word < self.threshold)));
     }
 
     fn with_key(&self, material: &[u8; 32]) -> Box<dyn Scheme> {

@@ -80,7 +80,7 @@ impl Scheme for Gumbel {
     }
 
     fn values(&self, units: &[Unit], values: &mut Vec<Value>) {
-        self.generator.each_word(units, |word| values.push(Value::Score(-libm::log1p(-unit_interval(word)))));
+        values.extend(self.generator.each_word(units).map(|word| Value::Score(-libm::log1p(-unit_interval(word)))));
     }
 
     fn with_key(&self, material: &[u8; 32]) -> Box<dyn Scheme> {

@@ -9,6 +9,7 @@
 //! Source: O'Connor et al. 2020, BLAKE3, section 2.6 (extendable output). Null: words are uniform and independent, given that
 //! the text was made without the key.
 
+mod blocks;
 pub mod green_list;
 pub mod gumbel;
 pub mod tournament;
@@ -65,28 +66,22 @@ impl Generator {
     }
 
     /// The word of each unit.
-    fn each_word(&self, units: &[Unit], mut take: impl FnMut(u64)) {
-        let mut last: Option<(u128, blake3::OutputReader)> = None;
-        for unit in units {
-            let reader = match &mut last {
-                Some((seed, reader)) if *seed == unit.seed => reader,
-                _ => &mut last.insert((unit.seed, self.stream(unit.seed))).1,
-            };
-            let mut word = [0; 8];
-            reader.set_position(8 * u64::from(unit.token));
-            reader.fill(&mut word);
-            take(u64::from_le_bytes(word));
-        }
+    fn each_word(&self, units: &[Unit]) -> impl Iterator<Item = u64> {
+        blocks::words(&self.key, units).into_iter()
     }
 
     fn reduce(&self, windows: Windows<'_>, units: &mut Vec<Unit>) {
-        let mut last: (&[u32], u128) = (&[], 0);
+        let begin = units.len();
+        let mut contexts: Vec<&[u32]> = Vec::with_capacity(windows.len());
         for (context, token) in windows.iter() {
-            if last.0 != context {
-                last = (context, self.seed(context));
+            if contexts.last() != Some(&context) {
+                contexts.push(context);
             }
-            units.push(Unit { seed: last.1, token });
+            // The number of the context, until its seed is known.
+            units.push(Unit { seed: contexts.len() as u128 - 1, token });
         }
+        let seeds = blocks::seeds(&self.key, self.width, &contexts);
+        units[begin..].iter_mut().for_each(|unit| unit.seed = seeds[unit.seed as usize]);
     }
 
     fn shape(&self) -> Shape {

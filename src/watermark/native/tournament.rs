@@ -93,7 +93,7 @@ impl Scheme for Tournament {
 
     fn values(&self, units: &[Unit], values: &mut Vec<Value>) {
         let mask = u64::MAX >> (64 - self.depth);
-        self.generator.each_word(units, |word| values.push(Value::Layers(word & mask)));
+        values.extend(self.generator.each_word(units).map(|word| Value::Layers(word & mask)));
     }
 
     fn with_key(&self, material: &[u8; 32]) -> Box<dyn Scheme> {
