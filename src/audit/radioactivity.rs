@@ -5,7 +5,9 @@ use crate::detect::windows::{Packing, Text};
 use crate::detect::{Test, packing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest};
-use crate::log::{self, LogConfig, Prediction, Said, Tokens, begins_as_lines, read_said, recognise};
+use crate::log::{
+    self, LogConfig, Prediction, Said, Tokens, begins_as_array, begins_as_lines, read_predictions, read_said, recognise,
+};
 use crate::radioactivity::attribute::{Case, Owners, Ring, attribute as test_rings};
 use crate::radioactivity::evidence::{Evidence, Read};
 use crate::radioactivity::{self, Config, Served};
@@ -19,7 +21,6 @@ use crate::store::input::{Input, is_parquet, open_file, open_stream};
 use crate::stored::Progress;
 use crate::stored::served::{Choice, Response, each_response, numbers};
 use crate::token::Tokenizer;
-use ndarray_npy::ReadNpyExt as _;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write};
@@ -299,22 +300,20 @@ fn read_all(
             }
             Ok(())
         };
-        if name.to_ascii_lowercase().ends_with(".npy") {
-            let rows = npy(input)?;
-            rows.chunks(8192).try_for_each(|rows| {
-                let placed = |row: &Prediction| log::Row {
-                    place: log::Place { row: 1, part: 0 },
-                    result: Ok(Said::Prediction(row.clone())),
-                };
-                take(rows.iter().map(placed).collect())
-            })?;
-            continue;
-        }
         if is_parquet(input) {
             read_said(log::Source::Parquet(&open_file(input)?), log, &mut take)?;
             continue;
         }
         let mut stream = open_stream(input, &position)?;
+        if stream.fill_buf().is_ok_and(begins_as_array) {
+            let mut rows = |rows: Vec<log::Row<Prediction>>| {
+                let said =
+                    |row: log::Row<Prediction>| log::Row { place: row.place, result: row.result.map(Said::Prediction) };
+                take(rows.into_iter().map(said).collect())
+            };
+            read_predictions(&mut stream, log, &mut rows).map_err(|error| error.at(&name))?;
+            continue;
+        }
         let named = recognise(&name).is_some_and(|(format, _)| format == log::Format::Jsonl);
         // A stream that cannot be read is told by its reader, as a bad row.
         let lines = named || stream.fill_buf().is_ok_and(begins_as_lines);
@@ -333,32 +332,6 @@ fn read_all(
     let read =
         all.into_iter().map(|(packing, evidence)| Ok((packing, evidence.finish(each, dir)?))).collect::<Result<_>>()?;
     Ok((read, found.unwrap_or(Mode::Closed)))
-}
-
-/// Predictions in NumPy's format: one row each, the context and after it the predicted token.
-fn npy(input: &Input) -> Result<Vec<Prediction>> {
-    let wrong = |got: &dyn std::fmt::Display| {
-        Error::new(
-            ErrorKind::Input,
-            format!("{}: expected whole numbers of shape (predictions, context + 1), got {got}", input.name()),
-        )
-    };
-    let whole = match ndarray::Array2::<i64>::read_npy(open_file(input)?) {
-        Ok(array) => array,
-        Err(_) => match ndarray::Array2::<i32>::read_npy(open_file(input)?) {
-            Ok(array) => array.mapv(i64::from),
-            Err(_) => {
-                ndarray::Array2::<u32>::read_npy(open_file(input)?).map_err(|cause| wrong(&cause))?.mapv(i64::from)
-            }
-        },
-    };
-    let row = |row: ndarray::ArrayView1<'_, i64>| {
-        let ids: Option<Vec<u32>> = row.iter().map(|id| u32::try_from(*id).ok().filter(|id| *id < u32::MAX)).collect();
-        let mut context = ids.ok_or_else(|| wrong(&"a number that is no token id"))?;
-        let predicted = context.pop().ok_or_else(|| wrong(&"rows without a token"))?;
-        Ok(Prediction { context, predicted: vec![predicted] })
-    };
-    whole.outer_iter().map(row).collect()
 }
 
 /// Asks whether the suspect was trained on text that was served, for each set and key.

@@ -15,6 +15,7 @@
 //! before it is parsed and a batch is also full by them.
 
 mod answer;
+mod array;
 mod body;
 mod chats;
 mod columns;
@@ -47,6 +48,7 @@ mod time;
 mod value;
 mod wildchat;
 
+pub use array::{begins_as_array, read_predictions};
 pub use columns::read_parquet;
 pub use csv::read_csv;
 pub use document::{Document, Prediction, Said, Source, Tokens, begins_as_lines, read_documents, read_said};

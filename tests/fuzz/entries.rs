@@ -340,6 +340,13 @@ pub fn documents(bytes: &[u8]) {
         Ok(())
     })
     .expect("a sink that never fails");
+    // The same bytes as an array of predictions: a value or an error.
+    let mut rows = 0;
+    let read = log::read_predictions(&mut &bytes[1.min(bytes.len())..], &config, &mut |batch| {
+        rows += batch.len();
+        Ok(())
+    });
+    assert!(read.is_err() || rows <= bytes.len(), "{rows} rows of {} bytes", bytes.len());
     let (context, once) = (usize::from(choice >> 2) % 5, if choice & 2 == 0 { Once::Window } else { Once::Context });
     let shape = Shape {
         context,
