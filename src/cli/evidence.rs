@@ -30,13 +30,15 @@ use crate::store::input::{Input, expand};
 use crate::store::key::{AccountKey, random_bytes, read_secret, write_secret};
 use crate::store::tree::{absent, link, read_tree, write_tree};
 use crate::stored::Silent;
-use crate::watermark::keys;
+use crate::watermark::keys::{self, TreeKey};
 use crate::{audit, lookup, upkeep};
 use clap::Parser as _;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+/// The role of the key that made a store's pseudonyms.
+const ACCOUNT_KEY: &str = "account-key";
 /// Longest list of names.
 const LONGEST_NAMES: u64 = 64 << 20;
 /// Longest disclosure, and longest file of secrets.
@@ -138,7 +140,7 @@ fn make(args: &Bundle) -> Result<()> {
     }
     for given in &results {
         match &given.recipe {
-            Ok(recipe) if !args.inputs.is_empty() => drop(find(&recipe.inputs, &args.inputs)?),
+            Ok(recipe) if !args.inputs.is_empty() => drop(find(recipe, &args.inputs)?),
             Ok(_) => {}
             Err(why) => print::say(&format!("a result cannot be replayed: {why}")),
         }
@@ -235,18 +237,25 @@ fn rings_of(store: &Store, ids: &[String], with_members: bool) -> Result<Json> {
     Json::parse(lookup::rings_page(&rings, &meta, with_members).to_string().as_bytes())
 }
 
-/// How the rings of a store were made: the audits of its chain of custody, or why that does not say it.
+/// How the rings of a store were made, or why its chain of custody does not say it.
 fn rings_recipe(store: &Store, ids: &[String]) -> Result<std::result::Result<Recipe, String>> {
-    let mut recipe = Recipe {
-        stillhunt: env!("CARGO_PKG_VERSION").to_owned(),
-        command: vec!["ring".into()],
-        arguments: ids.iter().map(|id| format!("--ring={id}")).collect(),
-        inputs: Vec::new(),
-        steps: Vec::new(),
-    };
-    recipe.arguments.push("--key={input:0}".into());
+    made_of(
+        Recipe {
+            stillhunt: env!("CARGO_PKG_VERSION").to_owned(),
+            command: vec!["ring".into()],
+            arguments: ids.iter().map(|id| format!("--ring={id}")).chain(["--key={input:0}".into()]).collect(),
+            inputs: Vec::new(),
+            steps: Vec::new(),
+        },
+        store,
+    )
+}
+
+/// A recipe of a result that stands on a store, with how the store was made: its account key and the audits of its chain of custody. Or why
+/// the chain does not say it.
+pub(super) fn made_of(mut recipe: Recipe, store: &Store) -> Result<std::result::Result<Recipe, String>> {
     recipe.inputs.push(RecipeInput {
-        role: "account-key".into(),
+        role: ACCOUNT_KEY.into(),
         name: "account.key".into(),
         blake3: None,
         commitment: store.catalog().meta("key_commitment")?,
@@ -267,7 +276,7 @@ fn rings_recipe(store: &Store, ids: &[String]) -> Result<std::result::Result<Rec
                 recipe.add_step(&["audit"], &row.arguments, row.inputs.iter().map(input));
             }
             // These decide no number.
-            "ring note" | "ring dispose" | "evidence bundle" => {}
+            "ring note" | "ring dispose" | "evidence bundle" | "contexts build" => {}
             other => {
                 return Ok(Err(format!(
                     "the store was also changed by \"{other}\" (row {} of its chain of custody)",
@@ -356,14 +365,16 @@ fn stamp(dir: &Path, token: &Path, sign: &Path, with_archive: bool) -> Result<()
     Ok(())
 }
 
-/// Files below `dirs` that are these inputs: by length and digest, or by the commitment to the key that they hold.
-fn find(inputs: &[RecipeInput], dirs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// Files below `dirs` that are a recipe's inputs: by length and digest, or by the commitment to the key that they hold or lead to.
+fn find(recipe: &Recipe, dirs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let inputs = &recipe.inputs;
     let mut by_digest: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut by_commitment: BTreeMap<String, PathBuf> = BTreeMap::new();
     let wanted = |digest: &str| inputs.iter().any(|input| input.blake3.as_deref() == Some(digest));
     let fits =
         |bytes: u64| inputs.iter().any(|input| input.blake3.is_some() && input.bytes.is_none_or(|of| of == bytes));
     let any_key = inputs.iter().any(|input| input.commitment.is_some());
+    let mut key_files: Vec<(PathBuf, String)> = Vec::new();
     for dir in dirs {
         if !dir.is_dir() {
             return Err(Error::new(
@@ -382,9 +393,22 @@ fn find(inputs: &[RecipeInput], dirs: &[PathBuf]) -> Result<Vec<PathBuf>> {
                 }
             }
             if any_key && bytes <= keys::LONGEST_FILE {
-                for commitment in commitments(&path)? {
+                let Ok(text) = String::from_utf8(read_bounded(&path, keys::LONGEST_FILE)?) else { continue };
+                for commitment in commitments(&text) {
                     by_commitment.entry(commitment).or_insert_with(|| path.clone());
                 }
+                if keys::root_of(&text).is_ok() {
+                    key_files.push((path, text));
+                }
+            }
+        }
+    }
+    // Keys that follow from a root are told with it: each file under each root.
+    let paths = recipe.arguments.iter().find_map(|argument| argument.strip_prefix("--paths="));
+    for (_, root) in key_files.iter().filter(|(_, text)| TreeKey::from_file(text).is_ok()) {
+        for (path, text) in &key_files {
+            if let Ok(commitment) = keys::commitment_under(text, paths, root) {
+                by_commitment.entry(commitment.to_string()).or_insert_with(|| path.clone());
             }
         }
     }
@@ -418,13 +442,11 @@ fn find(inputs: &[RecipeInput], dirs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     inputs.iter().map(of).collect()
 }
 
-/// Commitments to the keys that a file may hold.
-fn commitments(path: &Path) -> Result<Vec<String>> {
-    let bytes = read_bounded(path, keys::LONGEST_FILE)?;
-    let Ok(text) = String::from_utf8(bytes) else { return Ok(Vec::new()) };
+/// Commitments to the keys that a file of this text may hold.
+fn commitments(text: &str) -> impl Iterator<Item = String> {
     let of_account = text.trim().parse().ok().map(|key: crate::ids::Digest| AccountKey::commitment_of(&key.0));
-    let of_mark = keys::commitment(&text).ok().map(|commitment| commitment.to_string());
-    Ok(of_account.into_iter().chain(of_mark).collect())
+    let of_mark = keys::commitment(text).ok().map(|commitment| commitment.to_string());
+    of_account.into_iter().chain(of_mark)
 }
 
 fn replay(args: &Replay) -> Result<()> {
@@ -480,7 +502,7 @@ fn replay(args: &Replay) -> Result<()> {
 
 /// Makes a result again.
 fn again(recipe: &Recipe, expected: &Json, dirs: &[PathBuf]) -> Result<Json> {
-    let found = find(&recipe.inputs, dirs)?;
+    let found = find(recipe, dirs)?;
     let stage = tempfile::tempdir()
         .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot make a temporary directory: {cause}")))?;
     let mut paths = Vec::new();
@@ -489,33 +511,39 @@ fn again(recipe: &Recipe, expected: &Json, dirs: &[PathBuf]) -> Result<Json> {
         link(file, &path)?;
         paths.push(path);
     }
-    let argv = recipe.argv(&paths)?;
-    if recipe.command != ["ring"] {
-        let json = match parsed(argv)? {
-            Command::Watermark(WatermarkCommand::Detect(args)) => marks::json(&watermark::tested(&args)?),
-            Command::Radioactivity(RadioactivityCommand::Closed(args)) => {
-                traces::json(&radioactivity::asked(Mode::Closed, &args)?)
-            }
-            Command::Radioactivity(RadioactivityCommand::Open(args)) => {
-                traces::json(&radioactivity::asked(Mode::Open, &args)?)
-            }
-            Command::Radioactivity(RadioactivityCommand::Attribute(args)) => {
-                traces::json(&radioactivity::attributed(&args)?)
-            }
-            _ => return Err(wrong("expected a command that may be replayed, got another")),
-        };
-        return Json::parse(json.as_bytes());
-    }
+    let mut argv = recipe.argv(&paths)?;
     let store = stage.path().join("store");
-    let key = recipe.inputs.iter().position(|input| input.role == "account-key").and_then(|at| paths.get(at));
-    let key = key.ok_or_else(|| wrong("expected an account key among the inputs of the recipe"))?;
-    for step in 0..recipe.steps.len() {
-        audited(recipe.step_argv(step, &paths)?, &store, key)?;
+    // What stands on a store stands on one that is made again, of the logs.
+    if !recipe.steps.is_empty() || recipe.command == ["ring"] {
+        let key = recipe.inputs.iter().position(|input| input.role == ACCOUNT_KEY).and_then(|at| paths.get(at));
+        let key = key.ok_or_else(|| wrong("expected an account key among the inputs of the recipe"))?;
+        for step in 0..recipe.steps.len() {
+            audited(recipe.step_argv(step, &paths)?, &store, key)?;
+        }
     }
-    let ids: Vec<String> =
-        recipe.arguments.iter().filter_map(|word| word.strip_prefix("--ring=")).map(str::to_owned).collect();
-    let rings = rings_of(&Store::open(&store)?, &ids, expected.at("members").is_some());
-    Ok(without_judgement(rings.map_err(|error| failed("replay", error))?))
+    if recipe.command == ["ring"] {
+        let ids: Vec<String> =
+            recipe.arguments.iter().filter_map(|word| word.strip_prefix("--ring=")).map(str::to_owned).collect();
+        let rings = rings_of(&Store::open(&store)?, &ids, expected.at("members").is_some());
+        return Ok(without_judgement(rings.map_err(|error| failed("replay", error))?));
+    }
+    if !recipe.steps.is_empty() {
+        argv.extend([OsString::from("--store"), store.into()]);
+    }
+    let json = match parsed(argv)? {
+        Command::Watermark(WatermarkCommand::Detect(args)) => marks::json(&watermark::tested(&args)?),
+        Command::Radioactivity(RadioactivityCommand::Closed(args)) => {
+            traces::json(&radioactivity::asked(Mode::Closed, &args)?)
+        }
+        Command::Radioactivity(RadioactivityCommand::Open(args)) => {
+            traces::json(&radioactivity::asked(Mode::Open, &args)?)
+        }
+        Command::Radioactivity(RadioactivityCommand::Attribute(args)) => {
+            traces::json(&radioactivity::attributed(&args)?)
+        }
+        _ => return Err(wrong("expected a command that may be replayed, got another")),
+    };
+    Json::parse(json.as_bytes())
 }
 
 fn parsed(argv: Vec<OsString>) -> Result<Command> {

@@ -22,6 +22,7 @@ use crate::log::LogConfig;
 use crate::lookup;
 use crate::radioactivity::contamination::Calibration;
 use crate::radioactivity::{Config, Served};
+use crate::report::plan::text as plan_text;
 use crate::report::radioactivity::{self as report, Attribution, Mode, Radioactivity};
 use crate::report::recipe::Draft;
 use crate::store::Store;
@@ -38,6 +39,8 @@ use crate::watermark::keys::Given;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// Without a place to read from.
+const NEITHER: &str = "expected --store or --harvest, got neither";
 /// Longest list of accounts.
 const LONGEST_LIST: u64 = 64 << 20;
 /// Longest calibration.
@@ -213,7 +216,7 @@ fn chosen<'a>(args: &Selection, store: Option<&'a Store>) -> Result<(Harvest<'a>
             let (choice, selection, fixed) = choice(args, store, dir)?;
             Ok((Harvest::Stored(store, choice), selection, fixed))
         }
-        None if args.harvest.is_empty() => Err(wrong("expected --store or --harvest, got neither")),
+        None if args.harvest.is_empty() => Err(wrong(NEITHER)),
         None => {
             let (mut words, mut fixed, mut logs) = (Vec::new(), String::new(), Vec::new());
             for (name, of) in all_named(&args.harvest)? {
@@ -231,12 +234,19 @@ fn chosen<'a>(args: &Selection, store: Option<&'a Store>) -> Result<(Harvest<'a>
 fn plan(args: &PlanArgs) -> Result<()> {
     let asked = Asked::new(&args.rules)?;
     let store = args.selection.store.as_deref().map(Store::open).transpose()?;
-    let (harvest, ..) = chosen(&args.selection, store.as_ref())?;
+    let harvests = match &store {
+        Some(_) => {
+            let (harvest, selection, _) = chosen(&args.selection, store.as_ref())?;
+            vec![(selection, harvest)]
+        }
+        None if args.selection.harvest.is_empty() => return Err(wrong(NEITHER)),
+        None => all_named(&args.selection.harvest)?.into_iter().map(|(name, of)| (name, Harvest::Logs(of))).collect(),
+    };
     let meter = Meter::new();
-    let plan = planned(&harvest, &asked.question(args.rules.top), args.prompts, &meter);
+    let plan = planned(&harvests, &asked.question(args.rules.top), args.prompts, &meter);
     meter.end();
     let plan = plan?;
-    print::out(&if args.rules.format == Format::Json { report::json(&plan) } else { report::plan_text(&plan) })
+    print::out(&if args.rules.format == Format::Json { report::json(&plan) } else { plan_text(&plan) })
 }
 
 fn build(args: &Build) -> Result<()> {
@@ -372,7 +382,7 @@ pub(super) fn asked(mode: Mode, args: &Ask) -> Result<Radioactivity> {
         if let Some(path) = &args.calibration {
             draft.file(Some("calibration"), "calibration", path)?;
         }
-        told_recipe(draft)
+        told_recipe(draft, None)?
     } else {
         None
     };
@@ -447,7 +457,7 @@ pub(super) fn attributed(args: &Attribute) -> Result<Attribution> {
                 return Err(Error::new(ErrorKind::Input, "expected rings in the store, found none")
                     .hint("stillhunt ring list shows them; --harvest NAME=FILE asks about logs in place of rings"));
             }
-            recipe.cannot("it stands on a store; with --harvest NAME=FILE it would stand on files");
+            rings.iter().for_each(|(name, _)| recipe.value("rings", name));
             Parties::Stored(store, rings)
         }
         None => {
@@ -460,7 +470,7 @@ pub(super) fn attributed(args: &Attribute) -> Result<Attribution> {
             Parties::Logs(harvests, served)
         }
     };
-    let recipe = if args.rules.format == Format::Json { told_recipe(recipe) } else { None };
+    let recipe = if args.rules.format == Format::Json { told_recipe(recipe, store.as_ref())? } else { None };
     let meter = Meter::new();
     let alone = store.is_none() && args.served.is_empty();
     let found = flow::attribute(&inputs, &parties, args.decoy_rings, &asked.question(args.rules.top), &meter);

@@ -15,6 +15,7 @@ use crate::log::LogConfig;
 use crate::report::escape::csv_cell;
 use crate::report::recipe::{Draft, Recipe};
 use crate::report::watermark::{self as report, WatermarkReport};
+use crate::store::Store;
 use crate::store::files::{create_output, read_bounded, write_private};
 use crate::store::input::{Input, open_file};
 use crate::store::key::{SecretText, random_bytes, read_secret, write_secret};
@@ -65,6 +66,21 @@ fn key_text(path: &Path) -> Result<String> {
         print::say(&format!("{open}{hint}"));
     }
     Ok(secret.text().to_owned())
+}
+
+/// The root key file that a key file names.
+fn root_beside(path: &Path, text: &str) -> Result<Option<PathBuf>> {
+    Ok(keys::root_of(text)?.map(|root| path.parent().unwrap_or(Path::new(".")).join(root)))
+}
+
+/// The commitment to the keys of a key file: with the root and the paths, where they follow from one.
+fn committed(path: &Path, text: &str, root: Option<&Path>, paths: Option<&str>) -> Result<Digest> {
+    if !keys::follow_from_root(text, paths)? {
+        return keys::commitment(text).map_err(|error| error.at(path.display()));
+    }
+    let root = root.map(Path::to_owned).or(root_beside(path, text)?);
+    let root = root.ok_or_else(|| config("expected a root beside the path, found none").at(path.display()))?;
+    keys::commitment_under(text, paths, secret(&root)?.text()).map_err(|error| error.at(path.display()))
 }
 
 /// A root, from which every key follows: refused where others may read it.
@@ -164,7 +180,7 @@ fn commit(args: &Commit) -> Result<()> {
     let mut out = String::new();
     for path in &args.files {
         let text = key_text(path)?;
-        let commitment = keys::commitment(&text).map_err(|error| error.at(path.display()))?;
+        let commitment = committed(path, &text, args.root.as_deref(), args.paths.as_deref())?;
         match args.format {
             Format::Json => {
                 let file = path.display().to_string();
@@ -306,16 +322,10 @@ pub(super) fn tell_keys(
     let mut roots: BTreeSet<PathBuf> = root.into_iter().cloned().collect();
     for path in files {
         let secret = secret(path)?;
-        let of_key = keys::root_of(secret.text())?;
-        let commitment = keys::commitment(secret.text()).ok();
-        if commitment.is_none() && (of_key.is_some() || paths.is_some()) {
-            // Such a file says where its key is, and holds none.
-            draft.file(Some("key-file"), "key", path)?;
-        } else {
-            draft.secret("key-file", "key", path, commitment);
-        }
+        let commitment = committed(path, secret.text(), root.map(PathBuf::as_path), paths.map(String::as_str));
+        draft.secret("key-file", "key", path, commitment.ok());
         if root.is_none() {
-            roots.extend(of_key.map(|root| path.parent().unwrap_or(Path::new(".")).join(root)));
+            roots.extend(root_beside(path, secret.text())?);
         }
     }
     match roots.iter().collect::<Vec<_>>().as_slice() {
@@ -328,14 +338,18 @@ pub(super) fn tell_keys(
 }
 
 /// The recipe; where there can be none, that is said.
-pub(super) fn told_recipe(draft: Draft) -> Option<Recipe> {
-    match draft.finish() {
+pub(super) fn told_recipe(draft: Draft, store: Option<&Store>) -> Result<Option<Recipe>> {
+    let recipe = match (draft.finish(), store) {
+        (Ok(recipe), Some(store)) => super::evidence::made_of(recipe, store)?,
+        (finished, _) => finished,
+    };
+    Ok(match recipe {
         Ok(recipe) => Some(recipe),
         Err(why) => {
             print::say(&format!("the result carries no recipe, so nobody can replay it: {why}"));
             None
         }
-    }
+    })
 }
 
 /// What decides the numbers of a test, and where they were read.
@@ -370,7 +384,7 @@ fn recipe(args: &Detect, inputs: &[Input]) -> Result<Option<Recipe>> {
         draft.plain("where");
         draft.value("where-alpha", args.where_alpha);
     }
-    Ok(told_recipe(draft))
+    told_recipe(draft, None)
 }
 
 /// How places are looked for.

@@ -76,9 +76,15 @@ pub(crate) struct Derive {
 
 #[derive(Debug, Args)]
 pub(crate) struct Commit {
-    /// Key files
+    /// Key files; one that names a path is committed to together with its root
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Root key file, for key files that name a path, as the test will be given it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: Option<PathBuf>,
+    /// Paths under the root, as the test will be given them: acme/model-7/cohort-{00..63}/2026-11
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) paths: Option<String>,
     /// text or json
     #[arg(long, value_parser = of(&[Format::Text, Format::Json]), default_value = "text")]
     pub(crate) format: Format,

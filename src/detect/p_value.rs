@@ -317,4 +317,19 @@ impl Law {
             }
         }
     }
+
+    /// What one window of a mark of this `strength` tells on average, in bits: the divergence of its value's law under the mark from the null
+    /// (Kullback and Leibler 1951). Strength is that of [`Law::power`]; a blend of two scores counts as one, and weights of layers as alike.
+    #[must_use]
+    pub fn bits(&self, strength: f64) -> f64 {
+        let part = |p: f64, q: f64| if p > 0.0 { p * libm::log2(p / q) } else { 0.0 };
+        let coin = |share: f64, raised: f64| part(raised, share) + part(1.0 - raised, 1.0 - share);
+        let green = |share: f64| coin(share, share + strength * (1.0 - share));
+        match &self.null {
+            Null::Coin { share } => green(*share),
+            Null::List { list, vocab } | Null::OneList { list, vocab } => green(f64::from(*list) / f64::from(*vocab)),
+            Null::Layers { depth, share, .. } => f64::from(*depth) * coin(*share, share + strength / 4.0),
+            Null::Exponential { .. } | Null::Pair { .. } => (strength - libm::log1p(strength)) / std::f64::consts::LN_2,
+        }
+    }
 }

@@ -176,6 +176,11 @@ impl Packing {
     /// The packed context before each token of a text that the scheme scores: n tokens → at most n contexts, in the order of the text.
     /// Contexts with an id that is not below the vocabulary are left out.
     pub fn contexts<'a>(&'a self, tokens: &'a [u32]) -> impl Iterator<Item = u128> + 'a {
+        self.followed(tokens).map(|(context, _)| context)
+    }
+
+    /// The same with the token after each.
+    pub fn followed<'a>(&'a self, tokens: &'a [u32]) -> impl Iterator<Item = (u128, u32)> + 'a {
         let Shape { context: width, first, pad, .. } = self.shape;
         let first = if pad { first } else { first.max(width) };
         (first..tokens.len()).filter_map(move |at| {
@@ -183,7 +188,8 @@ impl Packing {
             let context = &mut context[..width];
             let begin = at.saturating_sub(width);
             context[width - (at - begin)..].copy_from_slice(&tokens[begin..at]);
-            context.iter().all(|id| *id < self.vocab || *id == PAD).then(|| self.pack(context))
+            let known = context.iter().all(|id| *id < self.vocab || *id == PAD);
+            known.then(|| (self.pack(context), tokens[at]))
         })
     }
 

@@ -81,21 +81,6 @@ impl Owners {
     }
 }
 
-impl Served {
-    /// For each of `n` owners, how many of its contexts somebody else had as well.
-    #[must_use]
-    pub fn shared(&self, n: usize) -> Vec<u64> {
-        let mut out = vec![0; n];
-        let groups = self.0.records().chunk_by(|a, b| a.key == b.key).filter(|group| group.len() > 1);
-        for owned in groups.flatten() {
-            if let Some(count) = out.get_mut(owned.owner as usize) {
-                *count += 1;
-            }
-        }
-        out
-    }
-}
-
 /// A ring, or any set of accounts that is asked about.
 #[derive(Clone, Debug)]
 pub struct Ring {

@@ -17,6 +17,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod places;
+pub mod plan;
 pub mod planting;
 pub mod radioactivity;
 pub mod recipe;

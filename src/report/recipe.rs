@@ -106,6 +106,7 @@ const ASKED: &[&str] = &[
     "decoys",
     "decoy-windows",
     "decoy-rings",
+    "rings",
     "seed",
     "max-row-bytes",
 ];

@@ -7,7 +7,8 @@
 //!
 //! # Commitments
 //! A commitment is BLAKE3 of a key file's fields with 32 random bytes of salt that stand in the file: published before the test, it
-//! fixes the key; the salt keeps a short key (42) from being guessed. To open it, disclose the file.
+//! fixes the key; the salt keeps a short key (42) from being guessed. To open it, disclose the file. Where keys follow from a root, the commitment is to
+//! the root, by its salt, and to scheme and paths together ([`commitment_under`]); to open it, disclose both files.
 //!
 //! Source: O'Connor et al. 2020, BLAKE3, section 2.5 (key derivation). Weakness: whoever holds the root holds every key. Guarantee: no
 //! error, `Debug` or report says a key.
@@ -250,13 +251,46 @@ pub fn commitment(text: &str) -> Result<Digest> {
     table.remove("id");
     let mut hash = blake3::Hasher::new_derive_key("stillhunt 2026 watermark key commitment");
     hash.update(&salt);
+    Ok(hash_fields(hash, &table))
+}
+
+/// Whether the keys of a file follow from a root: it names a path, or `paths` are given in its place.
+///
+/// # Errors
+/// `Config` when the file is not TOML.
+pub fn follow_from_root(text: &str, paths: Option<&str>) -> Result<bool> {
+    Ok(paths.is_some() || parse(text)?.contains_key("path"))
+}
+
+/// The commitment to keys that follow from a root: to the root with its salt, to the scheme of the key file that names the path, and to
+/// the paths themselves; `paths` stand in the place of those in the file. So it fixes every key that is tested, and not the root alone, under
+/// which a key could be looked for once the text is known.
+///
+/// # Errors
+/// `Config` when `text` is not TOML, or `root` no root key file.
+pub fn commitment_under(text: &str, paths: Option<&str>, root: &str) -> Result<Digest> {
+    TreeKey::from_file(root)?;
+    let salt = Fields::new(parse(root)?).bytes32("salt")?;
+    let mut table = parse(text)?;
+    table.remove("id");
+    // The root is told by itself and not by its file's name.
+    table.remove("root");
+    if let Some(paths) = paths {
+        table.insert("path".into(), toml::Value::String(paths.to_owned()));
+    }
+    let mut hash = blake3::Hasher::new_derive_key("stillhunt 2026 watermark path commitment");
+    hash.update(&salt).update(&commitment(root)?.0);
+    Ok(hash_fields(hash, &table))
+}
+
+fn hash_fields(mut hash: blake3::Hasher, table: &toml::Table) -> Digest {
     // TOML tables are in the order of their names.
-    for (name, value) in &table {
+    for (name, value) in table {
         for part in [name.clone(), value.to_string()] {
             hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
         }
     }
-    Ok(Digest(*hash.finalize().as_bytes()))
+    Digest(*hash.finalize().as_bytes())
 }
 
 /// The paths of a range: `{a,b}` stands for each of some words, `{08..11}` for each number, as wide as it is written.
