@@ -256,7 +256,32 @@ fn keys_that_follow_from_a_root_are_replayed_with_the_root() {
     let commitment = site.run(&["watermark", "commit", "root.toml"]).ok().out;
     let listed = site.read("b/commitments.json");
     assert!(listed.contains(commitment.split_whitespace().next().expect("a digest")), "{listed}");
+    // What is committed to before the test is the root with the scheme and the paths, and the bundle lists just that.
+    let commit = |more: &[&str]| {
+        let told = site.run(&[&["watermark", "commit", "range.toml"], more].concat()).ok().out;
+        told.split_whitespace().next().expect("a digest").to_owned()
+    };
+    let of_range = commit(&[]);
+    assert!(listed.contains(&of_range), "{of_range} in {listed}");
+    assert_eq!(of_range, commit(&["--root", "root.toml"]));
+    assert_eq!(of_range, commit(&["--paths", "a/m/c-{1..2}"]));
+    let others = [commit(&["--paths", "a/m/c-{1..3}"]), {
+        site.run(&["watermark", "keygen", "other.toml", "--root"]).ok();
+        commit(&["--root", "other.toml"])
+    }];
+    assert!(!others.contains(&of_range) && others[0] != others[1]);
     site.run(&["evidence", "replay", "b", "--inputs", "."]).ok();
+    // Other paths than were committed to are not the key of this result.
+    site.write("elsewhere/t.jsonl", site.read("t.jsonl"));
+    super::watermark::private(&site, "elsewhere/root.toml", &site.read("root.toml"));
+    site.write("elsewhere/range.toml", vocab.replace("{1..2}", "{1..3}"));
+    at_step(site.run(&["evidence", "replay", "b", "--inputs", "elsewhere"]), "commitment:range.toml");
+    // Paths of the command line in the place of the file's.
+    let with = [&args[..], &["--paths", "a/m/c-7"]].concat();
+    site.write("r.json", site.run(&with).ok().out);
+    site.run(&["evidence", "bundle", "r.json", "--out", "c", "--sign", "signer"]).ok();
+    assert!(site.read("c/commitments.json").contains(&commit(&["--paths", "a/m/c-7"])));
+    site.run(&["evidence", "replay", "c", "--inputs", "."]).ok();
 }
 
 /// The script that is in every bundle, where Python has what it needs.

@@ -3,7 +3,9 @@
 #[path = "../../src/radioactivity/tests/small_language.rs"]
 mod small_language;
 
+use super::rings::{POOL, nights};
 use super::{Run, Site};
+use ndarray_npy::WriteNpyExt as _;
 use serde_json::{Value, json};
 use small_language::{VOCAB, student, teacher};
 use std::io::{Read as _, Write as _};
@@ -155,6 +157,27 @@ fn a_student_is_found_by_its_answers_and_by_its_predictions_and_an_innocent_one_
         let found = asked(&site, "open", &[&file, "--contexts", "ours.ctx"]).ok().json();
         assert_eq!(found["tests"][0]["verdict"] == "Marked", expected, "{}", found["tests"][0]);
     }
+    // The same predictions as an array of NumPy's, by its bytes and not by its name.
+    let rows: Vec<[i64; 3]> = student(&served, 200, 8)
+        .iter()
+        .flat_map(|text| text.tokens.windows(3))
+        .map(|window| [window[0].into(), window[1].into(), window[2].into()])
+        .collect();
+    let mut array = Vec::new();
+    ndarray::arr2(&rows).write_npy(&mut array).expect("written");
+    site.write("guilty.npy", &array);
+    let numbers = |file: &str| {
+        let mut found = asked(&site, "open", &[file, "--contexts", "ours.ctx"]).ok().json();
+        assert_eq!(found["input"]["pieces"], rows.len());
+        found["tests"][0].take()
+    };
+    assert_eq!(numbers("guilty.npy"), numbers("guilty-open.jsonl"));
+    site.write("cut.npy", &array[..array.len() - 3]);
+    asked(&site, "open", &["cut.npy", "--contexts", "ours.ctx"]).refused(&[
+        "cut.npy: expected a NumPy array",
+        "a file that ends in row",
+        "hint: numpy.save",
+    ]);
     // The same bytes on one thread and on two, and with little memory.
     let once = |more: &[&str]| {
         let args = [&["guilty.jsonl", "--contexts", "ours.ctx"], more].concat();
@@ -420,12 +443,50 @@ fn a_plan_ranks_prompts_and_says_what_a_verdict_takes() {
     let key = &plan["keys"][0];
     let (windows, tokens) = (key["windows"].as_f64().expect("a number"), key["tokens"].as_f64().expect("a number"));
     assert!((500.0..5000.0).contains(&windows) && tokens > windows, "{key}");
+    // Answers repeat windows, so more tokens than windows over the rate are planned for, and no more windows than there are.
+    let rate = key["served_contexts_a_token"].as_f64().expect("a number");
+    assert!(tokens > windows / rate && key["most_windows"].as_f64().is_some_and(|most| most > windows), "{key}");
+    for scheme in key["native"].as_array().expect("schemes") {
+        let of = scheme["windows"].as_f64().expect("a number");
+        assert!((0.8..1.25).contains(&(of / windows)), "a window tells as much under each: {scheme}");
+    }
     let prompts = plan["prompts"].as_array().expect("prompts");
     let is_noise = |prompt: &Value| {
         let text = prompt["prompt"].as_str().expect("a text");
         (60..70).any(|i| text.contains(&format!("number {i} of")))
     };
     assert!(prompts.len() == 30 && !prompts.iter().any(is_noise), "{plan:#}");
+    // What a verdict takes and the harvest cannot give is told, by number.
+    let faint = ask(&["--strength", "0.01"]);
+    let key = &faint["keys"][0];
+    assert!(key["windows"].as_u64() > key["most_windows"].as_u64() && key["tokens"].is_null(), "{key}");
+    let told = site
+        .run(&[
+            "radioactivity",
+            "plan",
+            "--harvest",
+            "ours.jsonl",
+            "--key-file",
+            "k.toml",
+            "--tokenizer",
+            "tokenizer.json",
+            "--strength",
+            "0.01",
+        ])
+        .ok()
+        .out;
+    assert!(
+        told.contains("which no number of tokens gives: answers like these have") && told.contains("too few"),
+        "{told}"
+    );
+    // Several harvests: a plan for each, which share the level.
+    harvest(&site, "theirs", &teacher(Some(&scheme), 60, 2));
+    let both = ask(&["--harvest", "theirs.jsonl", "--strength", "0.1"]);
+    let names: Vec<&Value> = both["keys"].as_array().expect("keys").iter().map(|key| &key["harvest"]).collect();
+    assert_eq!(names, ["ours", "theirs"]);
+    assert!(both["keys"][0]["windows"].as_f64().is_some_and(|of| of > windows), "{both:#}");
+    let prompts = both["prompts"].as_array().expect("prompts");
+    assert!(prompts.iter().any(|of| of["harvest"] == "theirs") && prompts.len() == 30, "{both:#}");
     // A mark half as strong takes some four times as many windows.
     let weaker = ask(&["--strength", "0.05"])["keys"][0]["windows"].as_f64().expect("a number");
     assert!((3.0..5.0).contains(&(weaker / windows)), "{weaker} and {windows}");
@@ -521,4 +582,87 @@ fn predictions_of_a_server_are_read() {
     let expected = places.filter(|token| **token != 7).count();
     assert_eq!((rows.len(), &found["input"]["pieces"]), (expected, &json!(expected)));
     assert!(rows.iter().all(|row| row["predicted"] == json!([7])), "{rows:?}");
+}
+
+/// A run that is stopped while it reads says so as every other does, and leaves nothing behind.
+#[test]
+fn a_stopped_run_says_so() {
+    let (site, scheme) = site();
+    harvest(&site, "ours", &teacher(Some(&scheme), 20, 1));
+    let args = ["radioactivity", "closed", "-", "--harvest", "ours.jsonl", "--key-file", "k.toml"];
+    let args = [&args[..], &["--tokenizer", "tokenizer.json", "--spill-dir", "."]].concat();
+    let before = std::fs::read_dir(site.path(".")).expect("listed").count();
+    let mut command = site.command(&args);
+    command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    // More than a pipe holds: once it is written, the program reads.
+    let row = format!("{}\n", json!({"prompt": "go on", "response": words(&vec![1; 20_000])}));
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(row.repeat(8).as_bytes()).expect("written");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("sent").success());
+    let output = child.wait_with_output().expect("it ends");
+    drop(stdin);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("stopped before the end"), "{told}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(std::fs::read_dir(site.path(".")).expect("listed").count(), before, "nothing is left behind");
+}
+
+/// A result about the rings of a store is made again from the logs, the account key and the suspect: no store is handed over.
+#[test]
+fn an_attribution_on_a_store_is_replayed_from_its_logs() {
+    let (site, scheme) = site();
+    let (theirs, others) = (teacher(Some(&scheme), 100, 1), teacher(Some(&scheme), 100, 2));
+    let mut turn = 0;
+    for (night, mut rows) in nights().into_iter().enumerate() {
+        for row in &mut rows {
+            turn += 1;
+            let account = row["account"].as_str().and_then(|name| name.strip_prefix("person-")).expect("a person");
+            let pooled = POOL.contains(&account.parse().expect("a number"));
+            let text = if pooled { &theirs[turn % 100].tokens[..] } else { &others[turn % 100].tokens[..20] };
+            row["response"] = words(text).into();
+        }
+        site.log(&format!("logs/{night}.jsonl"), &rows);
+    }
+    site.audit(&["logs/0.jsonl", "logs/1.jsonl", "logs/2.jsonl"]).ok();
+    site.audit(&["logs/3.jsonl", "logs/4.jsonl"]).ok();
+    answers(&site, "suspect.jsonl", &student(&theirs, 60, 3));
+    let found = asked(&site, "attribute", &["suspect.jsonl", "--store", "store", "--decoy-rings", "200"]).ok();
+    let ring = &found.json()["rings"][0];
+    assert!(ring["verdict"] == "Marked" && ring["scored"].as_u64() > Some(1000), "{ring}");
+    // What decides no number may come between.
+    let set = ["--store", "store", "--tokenizer", "tokenizer.json", "--key-file", "k.toml", "--out", "all.ctx"];
+    site.run(&[&["contexts", "build"], &set[..]].concat()).ok();
+    let found = asked(&site, "attribute", &["suspect.jsonl", "--store", "store", "--decoy-rings", "200"]).ok();
+    site.write("result.json", &found.out);
+    site.write("public.pem", site.run(&["evidence", "keygen", "--out", "sign.pem"]).ok().out);
+    site.run(&["evidence", "bundle", "result.json", "--out", "bundle", "--sign", "sign.pem"]).ok();
+    site.run(&["evidence", "verify", "bundle", "--public", "public.pem"]).ok();
+    std::fs::create_dir(site.path("inputs")).expect("made");
+    let logs = (0..5).map(|night| format!("logs/{night}.jsonl"));
+    let inputs = ["suspect.jsonl", "k.toml", "tokenizer.json"].map(str::to_owned);
+    for (i, name) in logs.chain(inputs).enumerate() {
+        std::fs::copy(site.path(&name), site.path("inputs").join(format!("file-{i}"))).expect("copied");
+    }
+    let replay = |bundle: &str, threads: &str| {
+        site.run(&["evidence", "replay", bundle, "--inputs", "inputs", "--threads", threads])
+    };
+    replay("bundle", "2").refused(&["step: commitment:account.key"]);
+    super::watermark::private(&site, "inputs/the-key", &site.read("key"));
+    for threads in ["1", "2"] {
+        assert!(replay("bundle", threads).ok().out.contains("every number is the same"));
+    }
+    let scored = format!("\"scored\": {}", ring["scored"]);
+    site.write("lie.json", found.out.replacen(&scored, &format!("{scored}0"), 1));
+    site.run(&["evidence", "bundle", "lie.json", "--out", "lying", "--sign", "sign.pem"]).ok();
+    replay("lying", "2").refused(&["step: replay:", "/rings/0/scored"]);
+    // A store that something else changed is not what its logs make.
+    site.run(&["registry", "add", "a course", "What is a neuron?", "--kind", "course", "--store", "store"]).ok();
+    let told = asked(&site, "attribute", &["suspect.jsonl", "--store", "store", "--decoy-rings", "200"]).ok();
+    assert!(told.err.contains("no recipe") && told.err.contains("registry add"), "{}", told.err);
+    assert!(told.json()["recipe"].is_null());
 }
