@@ -1,4 +1,5 @@
-//! Sets of served contexts and tests for radioactivity on the command line: from logs and from a store, answers and predictions.
+//! Sets of served contexts and tests for radioactivity on the command line, long because each command needs a teacher and students: from logs and
+//! from a store, answers and predictions.
 
 #[path = "../../src/radioactivity/tests/small_language.rs"]
 mod small_language;
