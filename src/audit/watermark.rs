@@ -201,7 +201,8 @@ fn characters(inputs: &[Input], settings: &DetectSettings<'_>, results: &mut [Fi
                 let offsets = tokenizer.offsets(&text);
                 // A first token that was dropped stands before all others.
                 let ids = tokenizer.every_id(&text);
-                let dropped = usize::from(ids.first().is_some() && ids.first().copied() == settings.bos_token_id);
+                let dropped =
+                    usize::from(settings.bos_token_id.is_some() && ids.first().copied() == settings.bos_token_id);
                 for span in places.into_iter().flat_map(|document| &mut document.spans) {
                     let [first, past] = span.tokens.map(|at| at as usize + dropped);
                     span.characters = match (offsets.get(first), offsets.get(past - 1)) {

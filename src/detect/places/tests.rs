@@ -143,7 +143,9 @@ fn keys_that_were_never_used_find_no_place_more_often_than_they_may() {
             config.places = Some(PlacesConfig { alpha: 0.5, detector: None });
             let places = run(&[test], &texts, &config).remove(0).places.expect("asked for");
             for document in &places.list {
-                for (count, level) in small[document.document as usize].iter_mut().zip([-0.301_03, -1.0]) {
+                for (count, level) in
+                    small[document.document as usize].iter_mut().zip([-std::f64::consts::LOG10_2, -1.0])
+                {
                     *count += u64::from(document.log10_p <= level);
                 }
             }
