@@ -91,7 +91,7 @@ pub struct Late {
 
 /// By how many days an account is late. Accounts are numbered as they come, so those of a pool, which come together, are spread evenly (Knuth, TAOCP 3, 6.4, multiplicative hashing).
 pub(super) fn late_by(account: u32) -> usize {
-    (u64::from(account.wrapping_mul(2_654_435_769)) * LATE as u64 >> 32) as usize
+    ((u64::from(account.wrapping_mul(2_654_435_769)) * LATE as u64) >> 32) as usize
 }
 
 impl Late {
