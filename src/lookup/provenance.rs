@@ -50,10 +50,11 @@ impl Battery {
         let families: BTreeSet<u64> = ring.families.iter().map(|family| family.1).collect();
         let agency = agency(in_common);
         let mut text = self.text(ring);
-        for (name, of) in self.orders((listed, uses), u64::from_le_bytes(ring.name[..8].try_into().unwrap_or_default()))
+        for (name, accounts, of) in
+            self.orders((listed, uses), u64::from_le_bytes(ring.name[..8].try_into().unwrap_or_default()))
         {
             text.found += &format!(
-                "; {} texts of {name} by these accounts together, in its own order: Kendall's τ {:.2}, p {:.4}",
+                "; {} texts of {name}, first sent by {accounts} of these accounts, in its own order: Kendall's τ {:.2}, p {:.4}",
                 of.texts,
                 of.tau,
                 libm::exp(of.ln_p)
@@ -90,23 +91,28 @@ impl Battery {
         Explanation { explanation, explains: Some(2 * known >= families.len()), found }
     }
 
-    /// How far texts of each registered benchmark came in the order in which they were registered, over all of these accounts; of three sets at most.
-    fn orders(&self, (listed, uses): (&[u32], &Counting), seed: u64) -> Vec<(String, Order)> {
+    /// How far texts of each registered benchmark came in the order in which they were registered, over all of these accounts, with the number of those that sent one first; of three sets at
+    /// most, each of them sent by two accounts or more.
+    fn orders(&self, (listed, uses): (&[u32], &Counting), seed: u64) -> Vec<(String, usize, Order)> {
         let place = |family: u64| {
             let place = *self.registered.families.get(&family)?;
             (self.entries[place].kind == Kind::Benchmark).then_some(place)
         };
-        let mut first: BTreeMap<usize, i64> = BTreeMap::new();
+        let mut first: BTreeMap<usize, (i64, u32)> = BTreeMap::new();
         for used in listed.iter().flat_map(|&account| uses.of(account, |family| place(family).is_some())) {
             let Some(place) = place(used.family) else { continue };
-            let time = first.entry(place).or_insert(used.first);
-            *time = (*time).min(used.first);
+            let use_ = first.entry(place).or_insert((used.first, used.account));
+            *use_ = (*use_).min((used.first, used.account));
         }
-        let mut sets: BTreeMap<&str, Vec<(i64, u64)>> = BTreeMap::new();
-        for (place, time) in first {
-            sets.entry(&self.entries[place].name).or_default().push((time, place as u64));
+        let mut sets: BTreeMap<&str, Vec<(i64, u32, u64)>> = BTreeMap::new();
+        for (place, (time, account)) in first {
+            sets.entry(&self.entries[place].name).or_default().push((time, account, place as u64));
         }
-        let found = sets.into_iter().filter_map(|(name, texts)| Some((name.to_owned(), order(texts, seed)?)));
+        let found = sets.into_iter().filter_map(|(name, texts)| {
+            let accounts = texts.iter().map(|(_, account, _)| account).collect::<BTreeSet<_>>().len();
+            let texts = texts.iter().map(|&(time, _, place)| (time, place)).collect();
+            (accounts > 1).then(|| order(texts, seed)).flatten().map(|order| (name.to_owned(), accounts, order))
+        });
         found.take(3).collect()
     }
 
