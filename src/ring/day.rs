@@ -74,8 +74,8 @@ pub struct Day {
     pub sent: Vec<Sent>,
     /// The large neighbourhood that each neighbourhood lies in, by its number; empty where that is not known, and all are one.
     pub large: Vec<u16>,
-    /// What kind of account each is, by what the provider knows of it, sorted by account; of others nothing is known.
-    pub kinds: Vec<(u32, u64)>,
+    /// What kind of account each is, by what the provider knows of it: coarse, then fine; sorted by account. Of others nothing is known.
+    pub kinds: Vec<(u32, [u64; 2])>,
 }
 
 impl Day {

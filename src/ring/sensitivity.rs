@@ -76,30 +76,35 @@ pub struct Changed {
 /// The nulls of a day under the changes of [`CHANGES`] from the second on; none where a day does not know what is asked.
 pub(super) type Others = [Option<Null>; CHANGES.len() - 1];
 
-/// Accounts of one kind, of which a stratum has at least so many, and strata besides that of all others.
+/// Accounts of a kind, of which a stratum has at least so many; and strata of coarse and of fine kinds, at most.
 const LEAST_OF_KIND: usize = 50;
-const MOST_STRATA: usize = 31;
+const MOST_STRATA: [usize; 2] = [8, 24];
 
-/// The stratum of each account of a day, in order: the commonest kinds are one each, and accounts of rare and unknown kinds are together. None where all would be one.
+/// The stratum of each account of a day, in order: the commonest fine kinds are one each, then the commonest coarse kinds of those that are left, and whoever is left then, or of no known
+/// kind, is in one together. None where no kind is known.
 #[must_use]
 pub fn strata(day: &Day) -> Option<Vec<u8>> {
-    let accounts = day.accounts();
-    let kind = |account: &u32| {
-        let found = day.kinds.binary_search_by_key(account, |(account, _)| *account);
+    let kind = |account: u32| {
+        let found = day.kinds.binary_search_by_key(&account, |(account, _)| *account);
         found.ok().map(|i| day.kinds[i].1)
     };
-    let mut having: BTreeMap<u64, usize> = BTreeMap::new();
-    accounts.iter().filter_map(kind).for_each(|kind| *having.entry(kind).or_default() += 1);
-    let mut common: Vec<(usize, u64)> =
-        having.into_iter().filter(|(_, n)| *n >= LEAST_OF_KIND).map(|(kind, n)| (n, kind)).collect();
-    common.sort_by_key(|&(n, kind)| (std::cmp::Reverse(n), kind));
-    common.truncate(MOST_STRATA);
-    let stratum = |account: &u32| {
-        let place = kind(account).and_then(|kind| common.iter().position(|(_, of)| *of == kind));
-        place.map_or(0, |place| place as u8 + 1)
-    };
-    let of_each: Vec<u8> = accounts.iter().map(stratum).collect();
-    of_each.windows(2).any(|two| two[0] != two[1]).then_some(of_each)
+    let kinds: Vec<Option<[u64; 2]>> = day.accounts().into_iter().map(kind).collect();
+    let mut of_each = vec![0u8; kinds.len()];
+    let mut strata = 0;
+    for level in [1, 0] {
+        let mut having: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        let left = kinds.iter().enumerate().filter(|(place, _)| of_each[*place] == 0);
+        for (place, kind) in left.filter_map(|(place, kind)| Some((place, (*kind)?[level]))) {
+            having.entry(kind).or_default().push(place);
+        }
+        let mut common: Vec<Vec<usize>> = having.into_values().filter(|own| own.len() >= LEAST_OF_KIND).collect();
+        common.sort_by_key(|own| (std::cmp::Reverse(own.len()), own[0]));
+        for own in common.into_iter().take(MOST_STRATA[level]) {
+            strata += 1;
+            own.into_iter().for_each(|place| of_each[place] = strata);
+        }
+    }
+    kinds.iter().any(Option::is_some).then_some(of_each)
 }
 
 /// The nulls of a day under each change.

@@ -136,7 +136,8 @@ fn ranks_of_changed_tests_are_uniform_under_the_null() {
 
 /// A day of three kinds of accounts, one of them rare; of some accounts nothing is known.
 fn of_kinds(day: &Day, kind: impl Fn(u32) -> Option<u64>) -> Day {
-    let kinds = day.accounts().into_iter().filter_map(|account| Some((account, kind(account)?))).collect();
+    let of = |account: u32| Some((account, [kind(account)? / 1000, kind(account)?]));
+    let kinds = day.accounts().into_iter().filter_map(of).collect();
     Day { kinds, ..day.clone() }
 }
 
@@ -147,10 +148,11 @@ fn popularity_within_strata_expects_as_many_of_each_stratum_as_there_were() {
     let mut interests = Interests::default();
     for number in 0..3 {
         let plain = world.day(number, &[], &mut rng);
-        // Of the kinds one has 40 accounts, too few for a stratum of its own.
+        // Three fine kinds have 80 accounts and more, the others 20, too few for a stratum of their own; 120 of these are of one coarse kind, and 40 of another.
         let kind = |account: u32| match account {
-            0..40 => Some(900),
-            40..340 => Some(u64::from(account % 3)),
+            0..120 => Some(3_000 + u64::from(account / 20)),
+            120..160 => Some(4_000 + u64::from(account / 20)),
+            160..400 => Some(u64::from(account % 3)),
             _ => None,
         };
         let day = of_kinds(&plain, kind);
@@ -159,12 +161,13 @@ fn popularity_within_strata_expects_as_many_of_each_stratum_as_there_were() {
             *sizes.entry(stratum).or_default() += 1;
             sizes
         });
-        assert_eq!(sizes, BTreeMap::from([(0, 300), (1, 100), (2, 100), (3, 100)]));
-        assert!(strata(&plain).is_none() && strata(&of_kinds(&plain, |_| Some(7))).is_none());
+        assert_eq!(sizes, BTreeMap::from([(0, 240), (1, 80), (2, 80), (3, 80), (4, 120)]));
+        assert!(strata(&plain).is_none());
+        assert_eq!(strata(&of_kinds(&plain, |account| Some(u64::from(account) * 1000))), Some(vec![0; 600]));
         let null = Null::within(&day, interests.of(&day), of_each.clone());
         assert!(null.families.len() > 20 && null.residual < 1e-9);
         for family in &null.families {
-            for stratum in 0..4u8 {
+            for stratum in 0..5u8 {
                 let own = |place: &usize| of_each[*place] == stratum;
                 let chance = |place: usize| null.odds(place, family) / (1.0 + null.odds(place, family));
                 let expected: f64 = (0..of_each.len())

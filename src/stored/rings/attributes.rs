@@ -268,9 +268,9 @@ pub(super) fn of_day(store: &Store, view: &View, day: i32, day_starts: i32) -> R
     Ok(out)
 }
 
-/// What kind of account each of a day's is, by a digest, in order: its plan, whether it has a means of payment and the month of its registration, as far as its first
+/// What kind of account each of a day's is, by digests, in order: its plan and whether it has a means of payment, and these with the month of its registration, as far as its first
 /// exchange of the day knows; nothing of accounts of which none is known. All three are the provider's to say, and an operator's to buy, not to write.
-pub(super) fn kinds(store: &Store, view: &View, day: i32, day_starts: i32) -> Result<Vec<(u32, u64)>> {
+pub(super) fn kinds(store: &Store, view: &View, day: i32, day_starts: i32) -> Result<Vec<(u32, [u64; 2])>> {
     let files: Vec<&Named> = store.of_kind("rows").collect();
     let (mut seen, mut out) = (BTreeSet::new(), Vec::new());
     for (at, own) in postings((store, view), day, day_starts) {
@@ -302,12 +302,13 @@ fn object(cell: Option<&str>) -> Option<Map<String, Value>> {
 }
 
 /// The kind of an account with these attributes; none where they know nothing of it.
-fn kind(object: &Map<String, Value>) -> Option<u64> {
+fn kind(object: &Map<String, Value>) -> Option<[u64; 2]> {
     let plan = value(object, &PLAN);
     let pays = value(object, ATTRIBUTES[LINKED[0]].1).is_some();
     let month = value(object, ATTRIBUTES[REGISTERED].1).and_then(|day| month(&day));
     let is_known = plan.is_some() || pays || month.is_some();
-    is_known.then(|| digest(&format!("{}\n{pays}\n{}", plan.unwrap_or_default(), month.unwrap_or_default())))
+    let coarse = format!("{}\n{pays}", plan.unwrap_or_default());
+    is_known.then(|| [digest(&coarse), digest(&format!("{coarse}\n{}", month.unwrap_or_default()))])
 }
 
 /// The year and month of a date or of a moment in seconds or milliseconds since 1970.
@@ -374,5 +375,8 @@ mod tests {
             assert!(of(other.clone()).is_some_and(|kind| Some(kind) != base), "{other}");
         }
         assert_eq!(of(json!({ "client": "x", "registered": "long ago" })), None);
+        // The coarse kind does not know the month.
+        let later = of(json!({ "tier": "pro", "payment": "card-1", "registered": "2026-04-02" }));
+        assert_eq!(later.map(|kind| kind[0]), base.map(|kind| kind[0]));
     }
 }
