@@ -55,6 +55,9 @@ fn shared(chosen_by: &[Vec<u32>], group: &[u32]) -> Vec<Shared> {
     shared.map(|same| Shared { family: same[0], chosen: same.len() as u32 }).collect()
 }
 
+/// A neighbourhood, and in it a stratum.
+type Cell = (u16, usize);
+
 /// A day made ready for many groups.
 pub struct Prepared<'a> {
     null: &'a Null,
@@ -63,7 +66,7 @@ pub struct Prepared<'a> {
     /// For each account, by its place: those that it chose for the first time.
     chosen_by: Vec<Vec<u32>>,
     /// Popularities of the families of each neighbourhood in each stratum, largest first, and the sum of each and all behind it.
-    by_neighbourhood: Vec<((u16, usize), Vec<f64>, Vec<f64>)>,
+    by_neighbourhood: Vec<(Cell, Vec<f64>, Vec<f64>)>,
     epsilon: f64,
 }
 
@@ -82,11 +85,11 @@ impl<'a> Prepared<'a> {
     pub fn with(null: &'a Null, counts: &dyn Fn(&Fitted) -> bool) -> Self {
         let counted: Vec<&Fitted> = null.families.iter().filter(|family| counts(family)).collect();
         let n_families = counted.len();
-        let in_each = |f: &Fitted| -> Vec<((u16, usize), f64)> {
+        let in_each = |f: &Fitted| -> Vec<(Cell, f64)> {
             let chosen = f.popularity.iter().enumerate().filter(|(_, y)| **y > 0.0);
             chosen.map(|(stratum, &y)| ((f.neighbourhood, stratum), y)).collect()
         };
-        let mut all: Vec<((u16, usize), f64)> = counted.into_iter().flat_map(in_each).collect();
+        let mut all: Vec<(Cell, f64)> = counted.into_iter().flat_map(in_each).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
         let by_neighbourhood = all
             .chunk_by(|a, b| a.0 == b.0)
