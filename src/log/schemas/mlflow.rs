@@ -75,8 +75,8 @@ pub(super) fn spans(row: &mut Object) -> Option<Vec<Object>> {
             let found = get(info, place).and_then(crate::log::body::object);
             fields.extend(found.map(|found| kept(&found, &[])).into_iter().flatten());
         }
-        // What the SDK notes there repeats what was said.
-        fields.retain(|name, _| !name.starts_with("mlflow.trace") || name.starts_with("mlflow.trace."));
+        // What the SDK notes there repeats what was said, or tells of the machine that it ran on.
+        fields.retain(|name, _| !name.starts_with("mlflow.") || name.starts_with("mlflow.trace."));
         said.insert(name.to_owned(), Value::Object(fields));
     }
     let fits = Value::Object(said.clone()).to_string().len().saturating_mul(list.len()) <= TAGS;

@@ -424,3 +424,51 @@ fn the_sides_of_a_call_have_several_names() {
         assert_eq!(read(&row.to_string()), ["q > r"], "{row}");
     }
 }
+
+/// Where nobody but the system speaks, its last text is what was asked; where an assistant or a tool speaks as well, nobody asked.
+#[test]
+fn a_system_prompt_alone_is_what_was_asked() {
+    let message = |role: &str, text: &str| json!({"role": role, "content": text});
+    let body = |messages: &[Value]| asked(json!({"model": "m", "messages": messages}), json!("ok")).concat();
+    let (rules, task) = (message("system", "rules"), message("developer", "task"));
+    assert_eq!(body(&[rules.clone(), task.clone()]), "task > ok");
+    assert_eq!(body(&[rules.clone(), task.clone(), message("user", "q")]), "q > ok");
+    for other in
+        [message("assistant", "a"), message("tool", "r"), json!({"role": "assistant", "tool_calls": [{"id": "c"}]})]
+    {
+        assert_eq!(body(&[rules.clone(), other.clone()]), "no-prompt", "{other}");
+    }
+    let seen = |input: Value| {
+        let row = json!({"id": "i", "traceId": "t", "type": "GENERATION", "startTime": "2026-03-04T09:00:00Z", "userId": "u", "input": input, "output": "ok"});
+        read(&row.to_string()).concat()
+    };
+    let talk = json!([rules, task]);
+    for input in [talk.clone(), talk.to_string().into(), json!({"messages": talk}), json!([talk])] {
+        assert_eq!(seen(input.clone()), "task > ok", "{input}");
+    }
+    // A user's text in another place of the row is sought first.
+    let span = |input: Value| {
+        let text = |name: &str, value: &str| json!({"key": name, "value": {"stringValue": value}});
+        let span = json!({"traceId": "1", "spanId": "2", "startTimeUnixNano": "1795161600000000000", "attributes": [
+            text("gen_ai.prompt.0.role", "system"), text("gen_ai.prompt.0.content", "rules"), text("input.value", &input.to_string())]});
+        read(&json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string()).concat()
+    };
+    assert_eq!(span(json!({"messages": [message("user", "q")]})), "q > ");
+    assert_eq!(span(json!({"messages": [message("system", "rules")]})), "rules > ");
+}
+
+/// A trace of MLflow without a user: the map that is proposed reaches the tags of the trace.
+#[test]
+fn what_a_trace_lacks_is_proposed_from_its_tags() {
+    let span = json!({"span_id": "s", "start_time_unix_nano": 1_795_161_600_000_000_000_u64, "attributes": {"mlflow.spanType": "\"LLM\"", "mlflow.spanInputs": "\"q\"", "mlflow.spanOutputs": "\"r\""}});
+    let row =
+        json!({"info": {"trace_id": "t", "tags": {"team": "t1", "mlflow.user": "root"}}, "data": {"spans": [span]}})
+            .to_string();
+    let bare = LogConfig::default();
+    let rows = taken(&bare, |sink| read_jsonl(row.as_bytes(), &bare, sink));
+    let bad = rows[0].result.as_ref().unwrap_err();
+    assert_eq!((bad.reason.word(), bad.map.as_deref()), ("no-account", Some("account=tags.team")));
+    assert!(bad.lacks.account && !bad.lacks.time);
+    let mapped = LogConfig { map: Some("account=tags.team".parse().unwrap()), ..LogConfig::default() };
+    assert_eq!(told(taken(&mapped, |sink| read_jsonl(row.as_bytes(), &mapped, sink))), ["q > r"]);
+}
