@@ -127,7 +127,7 @@ pub fn expected(test: &Test, finding: &Finding, planted: Option<Simulated>, samp
     });
     let at = |strength: f64| AtStrength {
         strength,
-        tokens: windows_needed(test, strength, 0.95, libm::log(FOUND))
+        tokens: windows_needed(&law, strength, 0.95, libm::log(FOUND))
             .filter(|_| countable > 0.0)
             .map(|windows| (windows as f64 / countable).ceil() as u64),
     };

@@ -113,7 +113,7 @@ fn an_e_value_needs_no_pass_of_its_own() {
             statistics.extend(rows.iter().map(|row| row.statistic(&null)));
             Ok(())
         };
-        tally::score(marker.as_ref(), &suspect.corpus, suspect.corpus.seen(), scoring, Some(&mut keep))
+        tally::score(marker.as_ref(), &suspect.corpus, suspect.corpus.seen(), scoring, Some((0, &mut keep)))
             .expect("scored");
         let of = |kept| one_a_context(marker.as_ref(), &suspect.corpus, scoring, kept).expect("an e-value");
         let (kept, alone) = (of(Some(&statistics)), of(None));
