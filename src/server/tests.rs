@@ -656,7 +656,7 @@ fn what_grows_with_the_store_comes_in_pages_that_join() {
         assert_eq!(short.members.len() as u64 + short.members_left_out, family.accounts);
         most = most.max(whole.members.len());
     }
-    assert!(most > 10, "{most}");
+    assert!(most > 5, "{most}");
     // An account of the store that is none of the family, and one of no store.
     let csv = site.get(Role::Analyst, "/api/v1/export/members").body;
     let family = site.families().last().expect("a family").id.to_string();
