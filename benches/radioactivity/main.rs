@@ -1,170 +1,36 @@
 //! A real distillation, from one command: a teacher that plants, rings that harvest, students that learn, and both tests on each.
 //!
-//! `cargo bench --bench radioactivity -- DATA_DIR [distil] [nulls] [speed] [--seeds N] [--keys N]`. DATA_DIR holds `human_text`; without it
-//! `distil` and `nulls` name themselves as skipped. Teacher and students are the language model of three tokens of `benches/watermark`, over the 4,095 words
-//! that the human text uses most: the teacher learns from one part of the text and answers under the key, a student learns from another part and
+//! `cargo bench --bench radioactivity -- DATA_DIR [distil] [nulls] [decoys] [attribution] [survive] [speed] [--seeds N] [--keys N] [--schemes A,B] [--calibration DIR]`.
+//! DATA_DIR holds `human_text`; without it only `speed` runs. Teacher and students are the language model of three tokens of `benches/watermark`, over the
+//! 4,095 words that the human text uses most: the teacher learns from one part of the text and answers under the key, a student learns from another part and
 //! from answers. Weakness: such a student remembers what it read word by word; a transformer learns less from the same text. Guarantee: the same seeds
 //! give the same numbers.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod attribution;
+mod distil;
 #[path = "../watermark/model.rs"]
 #[allow(dead_code)]
 mod model;
+mod nulls;
+mod survive;
 #[path = "../watermark/text.rs"]
 #[allow(dead_code)]
 mod text;
+mod trial;
 mod world;
 
 use cpu_time::ProcessTime;
-use rayon::prelude::*;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use stillhunt::detect::packing;
 use stillhunt::detect::windows::Text;
-use stillhunt::detect::{Test, Verdict, packing};
-use stillhunt::radioactivity::attribute::{Case, Owners, Ring, RingFinding, attribute};
-use stillhunt::radioactivity::{Finding, Served, judge, test};
-use stillhunt::stats;
+use stillhunt::radioactivity::Served;
+use stillhunt::radioactivity::attribute::{Case, attribute};
 use stillhunt::store::contexts::{Builder, Contexts};
-use stillhunt::watermark::Scheme;
 use text::Human;
-use world::{Corpus, HONEST, RINGS, World, config, facts, read, read_predictions, scheme, test_of};
-
-/// Shares of the ring's answers in what a student reads.
-const SHARES: [f64; 5] = [0.0, 0.01, 0.05, 0.2, 1.0];
-
-fn served(texts: &[Text], marker: &dyn Scheme) -> Served {
-    let packing = packing(marker);
-    let dir = std::env::temp_dir();
-    let mut builder = Builder::new(1 << 28, &dir);
-    texts.iter().for_each(|text| builder.add(packing.contexts(&text.tokens)).expect("added"));
-    Served { name: "B".into(), set: builder.held(facts(packing), &dir).expect("held") }
-}
-
-fn one(of: &Test, suspect: &stillhunt::radioactivity::evidence::Read, set: Option<&Served>, decoys: usize) -> Finding {
-    let config = config(decoys);
-    judge(vec![test(of, suspect, set, &[], &config).expect("tested")], &config).remove(0)
-}
-
-fn owned(
-    of: &Test,
-    harvests: &[Vec<Text>],
-    honest: &[Text],
-) -> (stillhunt::radioactivity::attribute::Served, Vec<Ring>) {
-    let packing = packing(of.marker.as_ref());
-    let mut owners = Owners::new(1 << 29, &std::env::temp_dir());
-    let (mut account, mut rings) = (0, Vec::new());
-    for (number, texts) in harvests.iter().map(Vec::as_slice).chain([honest]).enumerate() {
-        let first = account;
-        // Twenty answers an account of a ring, four of an honest one.
-        for texts in texts.chunks(if number < harvests.len() { 20 } else { 4 }) {
-            texts.iter().for_each(|text| owners.add(account, packing.contexts(&text.tokens)).expect("added"));
-            account += 1;
-        }
-        if number < harvests.len() {
-            rings.push(Ring { name: RINGS[number].into(), members: (first..account).collect() });
-        }
-    }
-    (owners.finish().expect("finished"), rings)
-}
-
-fn named(rings: &[RingFinding]) -> String {
-    let names: Vec<&str> = rings.iter().filter(|r| r.verdict == Verdict::Marked).map(|r| &r.ring[..]).collect();
-    if names.is_empty() { "none".into() } else { names.join(", ") }
-}
-
-fn distil(corpus: &Corpus, seeds: u64) {
-    println!("\n## A student of ring B's harvest\n");
-    println!(
-        "| scheme | seed | share of B's answers | closed, contexts of B | windows | rate | open, exclusive to B | contexts | rate | rings named, closed | open | other rings, largest −log10 p | control, log10 p |"
-    );
-    println!("|---|---:|---|---:|---:|---:|---:|---:|---:|---|---|---:|---:|");
-    for name in ["green-list", "gumbel", "tournament"] {
-        for seed in 1..=seeds {
-            let world = World::new(corpus, name, seed);
-            let of = test_of(scheme(name, seed, corpus.vocab));
-            let marker = of.marker.as_ref();
-            let set = served(&world.harvests[1], marker);
-            let (owners, rings) = owned(&of, &world.harvests, &world.honest);
-            let exclusive = world.exclusive(packing(marker), 30_000);
-            let mut students: Vec<(String, Vec<Text>)> =
-                SHARES.iter().map(|&share| (format!("{share}"), world.lessons(corpus, share))).collect();
-            students.push(("0, and 1 of the teacher's unmarked answers".into(), world.unmarked.clone()));
-            for (share, lessons) in students {
-                let student = corpus.learn(&lessons);
-                let answers = read(&world.answers(corpus, &student, seed), marker);
-                let closed = one(&of, &answers, Some(&set), 100);
-                let config = config(100);
-                let attributed = |suspect| {
-                    let case = Case { test: &of, suspect, served: &owners, clean: &[] };
-                    attribute(&[case], &rings, 1000, &config).expect("tested").0
-                };
-                let by_answers = attributed(&answers);
-                let predictions = read_predictions(&world.predictions(&student, &exclusive), marker);
-                let open = one(&of, &predictions, None, 100);
-                let everywhere: Vec<Vec<u32>> = world.exclusive_of_all(packing(marker), 10_000);
-                let all = read_predictions(&world.predictions(&student, &everywhere), marker);
-                let by_predictions = attributed(&all);
-                let others = by_answers.iter().chain(&by_predictions).filter(|ring| ring.ring != "B");
-                let largest = others.map(|ring| -ring.log10_p).fold(0.0, f64::max);
-                println!(
-                    "| {name} | {seed} | {share} | {:.1} | {} | {:.4} | {:.1} | {} | {:.4} | {} | {} | {largest:.2} | {:.2} |",
-                    closed.log10_p,
-                    closed.scored,
-                    closed.rate,
-                    open.log10_p,
-                    open.scored,
-                    open.rate,
-                    named(&by_answers),
-                    named(&by_predictions),
-                    closed.controls[0].log10_p,
-                );
-            }
-        }
-    }
-}
-
-/// The student of the teacher's unmarked answers under many keys, each with its own served text.
-fn nulls(corpus: &Corpus, keys: u64) {
-    println!("\n## p of a student of the teacher's unmarked answers, each key with its own served text\n");
-    println!("| scheme | keys | uniformity p, closed | p ≤ .05 | p ≤ .01 | uniformity p, open | p ≤ .05 | p ≤ .01 |");
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
-    for name in ["green-list", "gumbel", "tournament"] {
-        let world = World::new(corpus, "none", 1);
-        let student = corpus.learn(&world.unmarked);
-        let answers = world.answers(corpus, &student, 1);
-        let ln_ps: Vec<[f64; 2]> = (0..keys)
-            .into_par_iter()
-            .map(|key| {
-                let of = test_of(scheme(name, 1000 + key, corpus.vocab));
-                let marker = of.marker.as_ref();
-                let texts = corpus.teach(Some(marker), HONEST / 8, 5000 + key);
-                let set = served(&texts, marker);
-                let randomised = |found: &Finding, turn: u64| {
-                    let u = (key as f64 + turn as f64 / 2.0).mul_add(0.618_033_988_7, 0.5).fract();
-                    stillhunt::detect::p_value::Law::new(marker.traits().null).ln_randomised(
-                        found.scored,
-                        found.statistic,
-                        u,
-                    )
-                };
-                let closed = one(&of, &read(&answers, marker), Some(&set), 0);
-                let contexts = world::contexts_of(&texts, packing(marker), 10_000);
-                let open = one(&of, &read_predictions(&world.predictions(&student, &contexts), marker), None, 0);
-                [randomised(&closed, 0), randomised(&open, 1)]
-            })
-            .collect();
-        let told = [0, 1].map(|at| {
-            let ln_ps: Vec<f64> = ln_ps.iter().map(|of| of[at]).collect();
-            let share = |level: f64| {
-                let n = ln_ps.iter().filter(|ln_p| **ln_p <= level.ln()).count() as u64;
-                let (low, high) = stats::proportion_interval(n, keys, 0.95);
-                format!("{:.3} ({low:.3} to {high:.3})", n as f64 / keys as f64)
-            };
-            format!("{:.3} | {} | {}", stats::ln_uniformity(&ln_ps).exp(), share(0.05), share(0.01))
-        });
-        println!("| {name} | {keys} | {} | {} |", told[0], told[1]);
-    }
-}
+use trial::{one, owned};
+use world::{Corpus, SCHEMES, config, facts, read, scheme, test_of};
 
 /// Building a set and scoring in it.
 fn speed(millions: usize) {
@@ -222,19 +88,23 @@ fn speed(millions: usize) {
     row("three rings with 5,000 decoy rings each", 10_400_000, began);
 }
 
+/// Parts that need the text.
+const PARTS: [&str; 5] = ["distil", "nulls", "decoys", "attribution", "survive"];
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let number = |flag: &str, default: u64| {
-        let at = args.iter().position(|arg| arg == flag);
-        at.and_then(|at| args.get(at + 1)).map_or(default, |n| n.parse().expect("a whole number"))
-    };
-    let wants = |part: &str| {
-        args.iter().any(|arg| arg == part) || !["distil", "nulls", "speed"].iter().any(|p| args.iter().any(|a| a == p))
+    let value = |flag: &str| args.iter().position(|arg| arg == flag).and_then(|at| args.get(at + 1));
+    let number = |flag: &str, default: u64| value(flag).map_or(default, |n| n.parse().expect("a whole number"));
+    let named = |part: &str| args.iter().any(|arg| arg == part);
+    let wants = |part: &str| named(part) || !PARTS.iter().chain(&["speed"]).any(|part| named(part));
+    let schemes: Vec<String> = match value("--schemes") {
+        Some(names) => names.split(',').map(str::to_owned).collect(),
+        None => SCHEMES.map(str::to_owned).to_vec(),
     };
     let human = args.first().and_then(|dir| Human::open(Path::new(dir)));
     match &human {
-        None => println!("skipped: distil and nulls (give the directory that holds human_text)"),
-        Some(human) if wants("distil") || wants("nulls") => {
+        None => println!("skipped: {} (give the directory that holds human_text)", PARTS.join(", ")),
+        Some(human) if PARTS.iter().any(|part| wants(part)) => {
             let corpus = Corpus::new(human);
             println!(
                 "Text: {}; {} words; teacher on {} tokens, students on {} others.",
@@ -243,12 +113,19 @@ fn main() {
                 corpus.teacher_tokens(),
                 corpus.student_tokens()
             );
-            if wants("distil") {
-                distil(&corpus, number("--seeds", 3));
-            }
-            if wants("nulls") {
-                nulls(&corpus, number("--keys", 200));
-            }
+            let timed = |part: &str, run: &dyn Fn()| {
+                if wants(part) {
+                    let began = ProcessTime::now();
+                    run();
+                    println!("\n({part}: {:.0} CPU-s)", began.elapsed().as_secs_f64());
+                }
+            };
+            let calibration = value("--calibration").map(PathBuf::from);
+            timed("distil", &|| distil::report(&corpus, &schemes, number("--seeds", 5), calibration.as_deref()));
+            timed("nulls", &|| nulls::served_by_each(&corpus, &schemes, number("--keys", 200)));
+            timed("decoys", &|| nulls::decoys(&corpus, &schemes, number("--keys", 1000) as usize));
+            timed("attribution", &|| attribution::report(&corpus, number("--seeds", 20)));
+            timed("survive", &|| survive::report(&corpus, human, number("--seeds", 10)));
         }
         Some(_) => {}
     }

@@ -2,10 +2,11 @@
 
 use crate::model::Model;
 use crate::text::Human;
+use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use stillhunt::detect::decoys::DecoyConfig;
 use stillhunt::detect::windows::{Packing, Text};
 use stillhunt::detect::{Test, packing};
@@ -13,12 +14,19 @@ use stillhunt::log::Prediction;
 use stillhunt::radioactivity::Config;
 use stillhunt::radioactivity::evidence::{Evidence, Read};
 use stillhunt::store::contexts::Facts;
+use stillhunt::watermark::green::Lists;
+use stillhunt::watermark::kgw_transformers::{Kgw, Seeding};
 use stillhunt::watermark::native::{green_list::GreenList, gumbel::Gumbel, tournament::Tournament};
-use stillhunt::watermark::sample::{Sampling, draw, softmax};
+use stillhunt::watermark::profile::Profile;
+use stillhunt::watermark::sample::Sampling;
 use stillhunt::watermark::{Scheme, SoFar};
 
 /// Answers of each ring, and of the honest crowd.
-pub(crate) const HONEST: usize = 1024;
+pub(crate) const ANSWERS: usize = 256;
+/// Answers that a suspect is asked for.
+pub(crate) const SAID: usize = 1024;
+/// Answers of an account of a ring, and of an honest one.
+pub(crate) const EACH: [usize; 2] = [20, 4];
 /// Tokens of an answer.
 const LONG: usize = 200;
 /// Names of rings.
@@ -28,11 +36,19 @@ const WORDS: usize = 4096;
 /// Tokens that teacher and students read.
 const READ: usize = 1_200_000;
 
+/// What teachers plant. `kgw` is what transformers' `WatermarkingConfig()` plants: a list for each single token before.
+pub(crate) const SCHEMES: [&str; 4] = ["green-list", "gumbel", "tournament", "kgw"];
+
 pub(crate) fn scheme(name: &str, key: u64, vocab: u32) -> Box<dyn Scheme> {
     let secret = *blake3::hash(&key.to_le_bytes()).as_bytes();
     match name {
         "gumbel" => Box::new(Gumbel::new(&secret, 2, vocab)),
         "tournament" => Box::new(Tournament::new(&secret, 15, 2, vocab)),
+        "kgw" => {
+            let lists = Lists::new(Profile::Cpu, vocab, 0.25, false).expect("a quarter of the words");
+            let key = 15_485_863 + i128::from(key);
+            Box::new(Kgw::new(key, Seeding::LeftHash, 1, 0.25, 2.0, lists).expect("a small key"))
+        }
         _ => Box::new(GreenList::new(&secret, 0.25, 2.0, 2, vocab)),
     }
 }
@@ -58,7 +74,7 @@ pub(crate) fn config(decoys: usize) -> Config {
         power: 0.95,
         strength: 0.02,
         level: 0.95,
-        decoys: DecoyConfig { n: decoys, windows: 50_000, steps: 2e10, seed: 1 },
+        decoys: DecoyConfig { n: decoys, windows: 10_000, steps: 1e9, seed: 1 },
         bytes: 1 << 29,
         dir: std::env::temp_dir(),
     }
@@ -109,6 +125,25 @@ pub(crate) struct Corpus {
     teacher: Model,
     for_students: Vec<Text>,
     begins: Vec<[u32; 2]>,
+    /// The word of each id of the tokenizer, and the id of each word.
+    word: Vec<u32>,
+    id: Vec<u32>,
+}
+
+/// How many tokens texts have.
+pub(crate) fn tokens_of(texts: &[Text]) -> usize {
+    texts.iter().map(|text| text.tokens.len()).sum()
+}
+
+/// The first texts until they have so many tokens, the last one whole; all where there are fewer.
+pub(crate) fn up_to(texts: &[Text], most: f64) -> Vec<Text> {
+    let mut so_far = 0;
+    let wanted = texts.iter().take_while(|text| {
+        let before = so_far;
+        so_far += text.tokens.len();
+        (before as f64) < most
+    });
+    wanted.cloned().collect()
 }
 
 impl Corpus {
@@ -134,9 +169,13 @@ impl Corpus {
         };
         let (one, other) = (few(&one), few(&other));
         let for_teacher = [half(&one, 0), half(&other, 0)].concat();
-        let for_students = [half(&one, 1), half(&other, 1)].concat();
+        let mut for_students = [half(&one, 1), half(&other, 1)].concat();
+        // Whoever reads a part of it reads novels and textbooks alike.
+        for_students.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
         let begins = for_teacher.iter().map(|text| [text.tokens[0], text.tokens[1]]).collect();
-        Self { vocab: WORDS as u32, teacher: Model::new(&for_teacher, WORDS as u32), for_students, begins }
+        order.truncate(WORDS - 1);
+        let teacher = Model::new(&for_teacher, WORDS as u32);
+        Self { vocab: WORDS as u32, teacher, for_students, begins, word, id: order }
     }
 
     pub(crate) fn teacher_tokens(&self) -> usize {
@@ -144,119 +183,167 @@ impl Corpus {
     }
 
     pub(crate) fn student_tokens(&self) -> usize {
-        self.for_students.iter().map(|text| text.tokens.len()).sum()
+        tokens_of(&self.for_students)
     }
 
     pub(crate) fn learn(&self, lessons: &[Text]) -> Model {
         Model::new(lessons, self.vocab)
     }
 
-    /// Answers of a model, planted under a key or not.
-    fn answers(&self, model: &Model, marker: Option<&dyn Scheme>, texts: usize, seed: u64) -> Vec<Text> {
+    /// Human text that the teacher never read: so many tokens of it after the first `skipped`, or what there is.
+    pub(crate) fn human(&self, skipped: usize, tokens: f64) -> Vec<Text> {
+        let first = up_to(&self.for_students, skipped as f64).len();
+        up_to(&self.for_students[first..], tokens)
+    }
+
+    /// An unmarked next word of a model.
+    fn say(&self, model: &Model, so_far: &[u32], rng: &mut ChaCha8Rng) -> u32 {
+        loop {
+            let word = model.draw(so_far, &mut || rng.random());
+            if (word as usize) < WORDS - 1 {
+                return word;
+            }
+        }
+    }
+
+    /// Answers of a model, planted under a key or not. `each` of them are one account's conversation, in which a scheme that leaves used
+    /// contexts unmarked sees what was said before.
+    pub(crate) fn answers(
+        &self,
+        model: &Model,
+        marker: Option<&dyn Scheme>,
+        (texts, each): (usize, usize),
+        seed: u64,
+    ) -> Vec<Text> {
         let one = |number: usize| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(1_000_003) + number as u64);
-            let mut tokens = self.begins[rng.random_range(0..self.begins.len())].to_vec();
-            let mut row = Vec::new();
-            while tokens.len() < LONG {
-                model.logits(&tokens, &mut row);
-                row[WORDS - 1] = f32::NEG_INFINITY;
-                let next = match marker {
-                    Some(marker) => {
-                        let so_far = SoFar { prompt: &[], response: &tokens };
+            let (mut said, mut row) = (Vec::new(), Vec::new());
+            for _ in 0..each.min(texts - number * each) {
+                said.extend_from_slice(&self.begins[rng.random_range(0..self.begins.len())]);
+                while said.len() % LONG != 0 {
+                    let next = if let Some(marker) = marker {
+                        model.logits(&said, &mut row);
+                        row[WORDS - 1] = f32::NEG_INFINITY;
+                        let so_far = SoFar { prompt: &[], response: &said };
                         marker.plant(so_far, &row, &Sampling::default(), &mut || rng.random()).expect("finite")
-                    }
-                    None => draw(&softmax(&row.iter().map(|x| f64::from(*x)).collect::<Vec<_>>()), rng.random()),
-                };
-                tokens.push(next);
+                    } else {
+                        self.say(model, &said, &mut rng)
+                    };
+                    said.push(next);
+                }
+            }
+            said.chunks(LONG).map(|text| Text { tokens: text.to_vec(), prompt: None }).collect::<Vec<Text>>()
+        };
+        (0..texts.div_ceil(each)).into_par_iter().flat_map_iter(one).collect()
+    }
+
+    pub(crate) fn teach(&self, marker: Option<&dyn Scheme>, texts: usize, each: usize, seed: u64) -> Vec<Text> {
+        self.answers(&self.teacher, marker, (texts, each), seed)
+    }
+
+    /// Texts of which a share of the words are replaced, each by another word that `by` finds likely in its place.
+    pub(crate) fn paraphrased(&self, texts: &[Text], share: f64, by: &Model, seed: u64) -> Vec<Text> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut one = |text: &Text| {
+            let mut tokens = text.tokens.clone();
+            for at in 2..tokens.len() {
+                if rng.random::<f64>() < share {
+                    let other = (0..20).map(|_| self.say(by, &tokens[..at], &mut rng)).find(|word| *word != tokens[at]);
+                    tokens[at] = other.unwrap_or(tokens[at]);
+                }
             }
             Text { tokens, prompt: None }
         };
-        (0..texts).into_par_iter().map(one).collect()
+        texts.iter().map(&mut one).collect()
     }
 
-    pub(crate) fn teach(&self, marker: Option<&dyn Scheme>, texts: usize, seed: u64) -> Vec<Text> {
-        self.answers(&self.teacher, marker, texts, seed)
+    /// Texts word by word in another language: every word has one translation, which is another of the words.
+    pub(crate) fn translated(&self, texts: &[Text]) -> Vec<Text> {
+        let mut word: Vec<u32> = (0..WORDS as u32 - 1).collect();
+        word.shuffle(&mut ChaCha8Rng::seed_from_u64(2));
+        let one =
+            |text: &Text| Text { tokens: text.tokens.iter().map(|at| word[*at as usize]).collect(), prompt: None };
+        texts.iter().map(one).collect()
+    }
+
+    /// Texts that were written down as letters and read again by the tokenizer. What is none of our words ends up as the rarest.
+    pub(crate) fn read_again(&self, texts: &[Text], human: &Human) -> Vec<Text> {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tokenizer.json");
+        let json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(file).expect("the shipped tokenizer")).expect("JSON");
+        let mut piece = vec![String::new(); self.word.len()];
+        for (name, id) in json["model"]["vocab"].as_object().expect("a vocabulary") {
+            piece[id.as_u64().expect("an id") as usize].clone_from(name);
+        }
+        let one = |text: &Text| {
+            let mut letters = String::new();
+            for word in &text.tokens {
+                let piece = &piece[self.id[*word as usize] as usize];
+                match piece.strip_prefix("##") {
+                    Some(rest) if !letters.is_empty() => letters.push_str(rest),
+                    _ => letters.extend([" ", piece]),
+                }
+            }
+            let ids = human.tokenizer().every_id(&letters);
+            Text { tokens: ids.iter().map(|id| self.word[*id as usize]).collect(), prompt: None }
+        };
+        texts.iter().map(one).collect()
     }
 }
 
 /// Three rings and a crowd, served by the teacher under one key.
 pub(crate) struct World {
+    pub(crate) of: Test,
     pub(crate) harvests: Vec<Vec<Text>>,
     pub(crate) honest: Vec<Text>,
     pub(crate) unmarked: Vec<Text>,
 }
 
 impl World {
-    pub(crate) fn new(corpus: &Corpus, name: &str, seed: u64) -> Self {
-        let marker = (name != "none").then(|| scheme(name, seed, corpus.vocab));
-        let marker = marker.as_deref();
-        let served = |party: u64, texts: usize| corpus.teach(marker, texts, seed * 100 + party);
-        Self {
-            harvests: (0..3).map(|ring| if marker.is_some() { served(ring, HONEST) } else { Vec::new() }).collect(),
-            honest: if marker.is_some() { served(3, HONEST) } else { Vec::new() },
-            unmarked: corpus.teach(None, HONEST, seed * 100 + 4),
-        }
+    pub(crate) fn new(corpus: &Corpus, name: &str, seed: u64, answers: usize) -> Self {
+        let of = test_of(scheme(name, seed, corpus.vocab));
+        let marker = of.marker.as_ref();
+        let served = |party: u64, each: usize| corpus.teach(Some(marker), answers, each, seed * 100 + party);
+        let harvests = (0..3).map(|ring| served(ring, EACH[0])).collect();
+        let honest = served(3, EACH[1]);
+        let unmarked = corpus.teach(None, answers, EACH[0], seed * 100 + 4);
+        Self { of, harvests, honest, unmarked }
     }
 
     /// What a student reads: human text, of which so large a share is ring B's answers instead.
     pub(crate) fn lessons(&self, corpus: &Corpus, share: f64) -> Vec<Text> {
-        let tokens = |texts: &[Text]| texts.iter().map(|text| text.tokens.len()).sum::<usize>() as f64;
+        let harvest = &self.harvests[1];
         if share >= 1.0 {
-            return self.harvests[1].clone();
+            return harvest.clone();
         }
-        let human = tokens(&corpus.for_students);
-        let all = tokens(&self.harvests[1]);
         // Of the harvest as much as makes up the share, or all of it and less human text.
-        let of_harvest = (human * share / (1.0 - share)).min(all);
+        let human = corpus.student_tokens() as f64;
+        let of_harvest = (human * share / (1.0 - share)).min(tokens_of(harvest) as f64);
         let of_human = if share > 0.0 { of_harvest * (1.0 - share) / share } else { human };
-        let up_to = |texts: &[Text], most: f64| {
-            let mut so_far = 0.0;
-            let wanted = texts.iter().take_while(|text| {
-                let before = so_far;
-                so_far += text.tokens.len() as f64;
-                before < most
-            });
-            wanted.cloned().collect::<Vec<Text>>()
-        };
-        [up_to(&self.harvests[1], of_harvest), up_to(&corpus.for_students, of_human)].concat()
+        [up_to(harvest, of_harvest), corpus.human(0, of_human)].concat()
     }
 
-    /// What the student says.
-    pub(crate) fn answers(&self, corpus: &Corpus, student: &Model, seed: u64) -> Vec<Text> {
-        corpus.answers(student, None, HONEST, seed * 100 + 50)
+    /// Of each ring, at most so many contexts that it alone was served.
+    pub(crate) fn exclusive(&self, packing: Packing, most: usize) -> [Vec<Vec<u32>>; 3] {
+        let mut had: HashMap<u128, u8> = HashMap::new();
+        for (party, texts) in self.harvests.iter().chain([&self.honest]).enumerate() {
+            let contexts = texts.iter().flat_map(|text| text.tokens.windows(packing.shape.context));
+            contexts.for_each(|context| *had.entry(packing.pack(context)).or_default() |= 1 << party);
+        }
+        [0, 1, 2].map(|ring| {
+            let own = contexts_of(&self.harvests[ring], packing, usize::MAX);
+            own.into_iter().filter(|context| had[&packing.pack(context)] == 1 << ring).take(most).collect()
+        })
     }
+}
 
-    /// What it expects after contexts.
-    pub(crate) fn predictions(&self, student: &Model, contexts: &[Vec<u32>]) -> Vec<Prediction> {
-        let one = |context: &Vec<u32>| {
-            let mut row = Vec::new();
-            student.logits(context, &mut row);
-            let best = (0..row.len() - 1).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a))).unwrap_or(0);
-            Prediction { context: context.clone(), predicted: vec![best as u32] }
-        };
-        contexts.par_iter().map(one).collect()
-    }
-
-    fn packed(texts: &[Text], packing: Packing) -> BTreeSet<u128> {
-        texts.iter().flat_map(|text| packing.contexts(&text.tokens)).collect()
-    }
-
-    /// Contexts that ring number `ring` alone was served.
-    fn exclusive_to(&self, ring: usize, packing: Packing, most: usize) -> Vec<Vec<u32>> {
-        let others = self.harvests.iter().enumerate().filter(|(number, _)| *number != ring).map(|(_, texts)| texts);
-        let others: HashSet<u128> =
-            others.chain([&self.honest]).flat_map(|texts| Self::packed(texts, packing)).collect();
-        let own = contexts_of(&self.harvests[ring], packing, usize::MAX);
-        own.into_iter().filter(|context| !others.contains(&packing.pack(context))).take(most).collect()
-    }
-
-    /// Contexts that ring B alone was served.
-    pub(crate) fn exclusive(&self, packing: Packing, most: usize) -> Vec<Vec<u32>> {
-        self.exclusive_to(1, packing, most)
-    }
-
-    /// Some of each ring's.
-    pub(crate) fn exclusive_of_all(&self, packing: Packing, most: usize) -> Vec<Vec<u32>> {
-        (0..3).flat_map(|ring| self.exclusive_to(ring, packing, most)).collect()
-    }
+/// What a model expects after contexts.
+pub(crate) fn predictions(student: &Model, contexts: &[Vec<u32>]) -> Vec<Prediction> {
+    let one = |context: &Vec<u32>| {
+        let mut row = Vec::new();
+        student.logits(context, &mut row);
+        let best = (0..row.len() - 1).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a))).unwrap_or(0);
+        Prediction { context: context.clone(), predicted: vec![best as u32] }
+    };
+    contexts.par_iter().map(one).collect()
 }

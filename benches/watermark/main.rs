@@ -13,12 +13,14 @@
 mod cases;
 mod dedup;
 mod echo;
+#[allow(dead_code)]
 mod model;
 mod null;
 mod places;
 mod power;
 mod rejections;
 mod speed;
+#[allow(dead_code)]
 mod text;
 
 use std::path::{Path, PathBuf};

@@ -13,6 +13,8 @@ use stillhunt::watermark::sample::softmax;
 pub(crate) struct Model {
     /// ln of the share of each token.
     single: Vec<f32>,
+    /// The shares of it and of all tokens before it.
+    up_to: Vec<f64>,
     pairs: Vec<(u64, u32)>,
     triples: Vec<(u64, u32)>,
     /// Tokens that it was fitted on.
@@ -53,8 +55,14 @@ impl Model {
         let mut single = vec![0.5; vocab as usize];
         texts.iter().flat_map(|text| &text.tokens).for_each(|&token| single[token as usize] += 1.0);
         let total = tokens as f64 + 0.5 * f64::from(vocab);
+        let mut sum = 0.0;
+        let mut add = |n: &f64| {
+            sum += n / total;
+            sum
+        };
+        let up_to = single.iter().map(&mut add).collect();
         let single = single.iter().map(|n| libm::log(n / total) as f32).collect();
-        Self { single, pairs: grams(2), triples: grams(3), tokens }
+        Self { single, up_to, pairs: grams(2), triples: grams(3), tokens }
     }
 
     /// Log-probabilities of the next token after `so_far`, over the whole vocabulary.
@@ -90,6 +98,24 @@ impl Model {
             let p: f64 = same.iter().map(|(_, p)| p).sum::<f64>() + base * libm::exp(f64::from(self.single[token]));
             row[token] = libm::log(p) as f32;
         }
+    }
+
+    /// A next token with the chances of [`Self::logits`], which are not written: first which level says it, then which of its tokens.
+    pub(crate) fn draw(&self, so_far: &[u32], uniform: &mut dyn FnMut() -> f64) -> u32 {
+        for (back, counts) in [(2, &self.triples), (1, &self.pairs)] {
+            let Some(begin) = so_far.len().checked_sub(back) else { continue };
+            let context = so_far[begin..].iter().fold(0, |key, &token| key << BITS | u64::from(token));
+            let (found, n) = followers(counts, context);
+            let mut left = uniform() * (n + found.len() as f64);
+            for (key, count) in found {
+                if left < f64::from(*count) {
+                    return (key & ((1 << BITS) - 1)) as u32;
+                }
+                left -= f64::from(*count);
+            }
+        }
+        let at = uniform() * self.up_to[self.up_to.len() - 1];
+        self.up_to.partition_point(|sum| *sum <= at).min(self.up_to.len() - 1) as u32
     }
 
     /// Mean entropy of the next token in nats at a temperature, over the places of `texts`.

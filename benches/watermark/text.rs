@@ -46,6 +46,11 @@ impl Human {
         self.tokenizer.n_ids() as u32
     }
 
+    /// What reads them.
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// Texts of a file until they have `most` tokens, the last one whole.
     pub(crate) fn texts(&self, name: &str, most: usize) -> Vec<Text> {
         let bytes = std::fs::read(self.dir.join(format!("{name}.jsonl.zst"))).expect("a file of human text");
