@@ -2,7 +2,7 @@
 //!
 //! A row is a conversation. Each of its user turns was a call of its own and is an exchange, as in WildChat, whose reader does the rest: here each
 //! export is turned into its list of turns. Where a chat has branches, the one that was shown last is read; of an OpenAssistant tree every question is,
-//! with its first answer, and without what came before it, which is an exchange itself.
+//! without its answers, which are other volunteers' and no model's, and without what came before it, which is an exchange itself.
 //!
 //! Weakness: ChatGPT's, LibreChat's and LM Studio's exports do not say whose they are. Guarantee: a chat that leads back into itself ends where it does.
 
@@ -240,7 +240,7 @@ fn studio(message: &Object) -> Option<Value> {
     Some(turn(get(version, "role")?, &content, None, None))
 }
 
-/// Every question of a tree, each with its first answer.
+/// Every question of a tree.
 fn questions(mut row: Object) -> Result<Vec<Draft>, Fault> {
     let tree = word(&row, "message_tree_id").filter(|id| id.len() <= 256);
     let mut waiting = list(take(&mut row, "prompt").map(|root| Value::Array(vec![root])));
@@ -250,12 +250,9 @@ fn questions(mut row: Object) -> Result<Vec<Draft>, Fault> {
         let replies = list(node.remove("replies"));
         if word(&node, "role").as_deref() == Some("prompter") {
             let mut draft = Draft::of("oasst");
-            for (field, path) in
-                [("prompt", "text"), ("account", "user_id"), ("time", "created_date"), ("response", "replies.0.text")]
-            {
+            for (field, path) in [("prompt", "text"), ("account", "user_id"), ("time", "created_date")] {
                 draft.origin.from(field, path);
             }
-            draft.response = replies.first().and_then(|reply| word(reply, "text"));
             draft.id = take(&mut node, "message_id");
             draft.account = take(&mut node, "user_id");
             draft.time = take(&mut node, "created_date");

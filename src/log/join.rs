@@ -34,6 +34,8 @@ pub(crate) enum Half {
     Request(String),
     /// What was answered.
     Result(String),
+    /// What was answered to a request whose key no other has: the first is its answer, any more of them are said again and no exchanges.
+    Answer(String),
     /// What is said of all drafts that ask under this key; no exchange itself.
     Note(String),
     /// A whole exchange, of which a note may say more.
@@ -67,6 +69,8 @@ pub enum Piece {
 pub struct Waiting {
     key: u128,
     is_request: bool,
+    /// Its key is no other request's.
+    is_sole: bool,
     gathers: Option<Gathers>,
     draft: Draft,
     cost: usize,
@@ -86,14 +90,15 @@ impl Waiting {
     pub(crate) fn new(half: &Half, draft: Draft) -> Self {
         let (is_request, gathers, key) = match half {
             Half::Request(key) => (true, None, key),
-            Half::Result(key) => (false, None, key),
+            Half::Result(key) | Half::Answer(key) => (false, None, key),
             Half::Note(key) => (false, Some(Gathers::Note), key),
             Half::Asks(key) => (false, Some(Gathers::Asks), key),
             Half::Part(key, number) => (false, Some(Gathers::Part(*number)), key),
         };
         let cost = draft.cost() + RAW;
         let key = Digest::of(key.as_bytes()).short();
-        Self { key, is_request, gathers, draft, cost, raw: Arc::from([]), digest: Digest::of(b"") }
+        let is_sole = matches!(half, Half::Answer(_));
+        Self { key, is_request, is_sole, gathers, draft, cost, raw: Arc::from([]), digest: Digest::of(b"") }
     }
 
     /// Says what the raw row was.
@@ -131,6 +136,9 @@ struct Gathered {
     rows: Vec<Placed>,
     cost: usize,
 }
+
+/// Requests that are remembered as answered: what is said again stands not far from what was said first.
+const ANSWERED: usize = 1 << 18;
 
 /// Spans that are remembered: one inside another is not far from it.
 const SPANS: usize = 1 << 18;
@@ -177,6 +185,9 @@ pub struct Joiner {
     twice: BTreeSet<u128>,
     next: u64,
     bytes: usize,
+    /// Requests that have their one answer, at most [`ANSWERED`], in the order in which they got it.
+    answered: BTreeSet<u128>,
+    lately: VecDeque<u128>,
     /// Exchanges put together.
     joined: u64,
     /// Logs that had halves.
@@ -199,6 +210,8 @@ impl Joiner {
             twice: BTreeSet::new(),
             next: 0,
             bytes: 0,
+            answered: BTreeSet::new(),
+            lately: VecDeque::new(),
             joined: 0,
             halved: BTreeSet::new(),
             gathered: HashMap::new(),
@@ -242,6 +255,9 @@ impl Joiner {
             return self.gather(came, gathers, out);
         }
         let key = came.half.key;
+        if let Some(again) = self.again(&came.half) {
+            return out.push((came.source, Row { place: came.place, result: Err(again) }));
+        }
         let other = self.waiting.get(&key).copied();
         let waits_request = other.and_then(|at| self.order.get(&at)).map(|placed| placed.half.is_request);
         match (waits_request, came.half.is_request) {
@@ -263,6 +279,14 @@ impl Joiner {
                 let Placed { source, place, half } = came;
                 let (digest, raw) = (half.digest, half.raw.clone());
                 let (request, result) = if half.is_request { (half, waited.half) } else { (waited.half, half) };
+                if result.is_sole && self.answered.insert(key) {
+                    self.lately.push_back(key);
+                    if self.lately.len() > ANSWERED
+                        && let Some(oldest) = self.lately.pop_front()
+                    {
+                        self.answered.remove(&oldest);
+                    }
+                }
                 let draft = both(request.draft, result.draft);
                 out.push((source, checked(draft, &self.config, place, digest, raw)));
             }
@@ -383,9 +407,18 @@ impl Joiner {
         self.next += 1;
     }
 
+    /// Why a further answer to a request that has its own is no exchange.
+    fn again(&self, half: &Waiting) -> Option<BadRow> {
+        let is = half.is_sole && self.answered.contains(&half.key);
+        is.then(|| passed(half, "a further answer to a question that has one"))
+    }
+
     /// The outcome of a half whose other half did not come.
     fn alone(&self, placed: Placed) -> (u32, Row) {
         let Placed { source, place, half } = placed;
+        if let Some(again) = self.again(&half) {
+            return (source, Row { place, result: Err(again) });
+        }
         if half.is_request || (half.draft.prompt.is_some() && !self.twice.contains(&half.key)) {
             return (source, checked(half.draft, &self.config, place, half.digest, half.raw));
         }

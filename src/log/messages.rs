@@ -134,9 +134,10 @@ impl Talk {
         self.fill(draft);
     }
 
-    /// As [`Talk::fill`], where there is nothing but system prompts: the last of them is what was asked.
-    pub(crate) fn fill_alone(mut self, draft: &mut Draft) -> bool {
-        let asked = if self.silent || !self.turns.is_empty() { None } else { self.system.pop() };
+    /// As [`Talk::fill`], where there is nothing but system prompts: the last of them is what was asked. It stays among the system prompts as well, for an
+    /// application whose model speaks first says the same there for every customer.
+    pub(crate) fn fill_alone(self, draft: &mut Draft) -> bool {
+        let asked = if self.silent || !self.turns.is_empty() { None } else { self.system.last().cloned() };
         let Some(asked) = asked else { return false };
         self.fill(draft);
         draft.prompt = Some(asked);

@@ -22,7 +22,7 @@ use super::{Fault, Reason};
 use crate::ids::Digest;
 use call::{Call, RAW, ids, is_generative, parent};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Most calls of a line, which bounds what the attributes they share can grow to.
 const CALLS: usize = 100_000;
@@ -47,7 +47,7 @@ pub(crate) fn is_flat(row: &Object) -> bool {
 /// The exchange of a row with flat attributes.
 pub(crate) fn flat(mut row: Object, wanted: Lacks) -> Result<Draft, Fault> {
     let mut call = Call::default();
-    let beside: Vec<String> = row.keys().cloned().collect();
+    let beside: HashSet<String> = row.keys().cloned().collect();
     if let Some(Value::Object(inner)) = row.remove("attributes") {
         call.attributes.extend(inner);
     }

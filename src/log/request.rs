@@ -12,6 +12,7 @@ use super::draft::{Draft, leftovers};
 use super::messages::Talk;
 use super::propose::Lacks;
 use super::value::{Object, first_word, get, scalar, small, structure, take, word};
+use super::{Fault, Reason};
 use serde_json::Value;
 
 /// Whether a row is a request, or has one.
@@ -33,8 +34,16 @@ pub(crate) fn is_request(row: &Object) -> bool {
     }
 }
 
+/// The exchange of a request, where it is one of a model's text.
+pub(crate) fn call(row: Object, wanted: Lacks) -> Result<Draft, Fault> {
+    if embeds(&row) {
+        return Err(Fault::new(Reason::NoExchange, "expected a model call, got a request for embeddings"));
+    }
+    Ok(draft(row, wanted))
+}
+
 /// Whether a row is a request for embeddings with its response.
-pub(crate) fn embeds(row: &Object) -> bool {
+fn embeds(row: &Object) -> bool {
     let asked = match get(row, "request") {
         Some(Value::Object(request)) => request,
         _ => row,
@@ -44,8 +53,16 @@ pub(crate) fn embeds(row: &Object) -> bool {
         || answer.is_some_and(|answer| is_embedding(&answer))
 }
 
+/// Whether a row is a line of a data set: messages, and beside them what data sets say of a line. Anything else beside them is of a request or of its
+/// log, and there a last message of the assistant is where the model is to go on: the caller's words, and no answer.
+fn is_of_data_set(row: &Object) -> bool {
+    const KEYS: [&str; 8] = ["messages", "id", "source", "dataset", "category", "language", "split", "weight"];
+    row.iter().all(|(name, value)| value.is_null() || KEYS.contains(&name.as_str()))
+}
+
 /// The exchange of a request.
-pub(crate) fn draft(mut row: Object, wanted: Lacks) -> Draft {
+fn draft(mut row: Object, wanted: Lacks) -> Draft {
+    let is_of_data_set = is_of_data_set(&row);
     structure(&mut row, &["metadata"]);
     // A log of bare bodies may have the answer among their fields.
     let response = take(&mut row, "response").map(opened_whole).or_else(|| {
@@ -118,11 +135,7 @@ pub(crate) fn draft(mut row: Object, wanted: Lacks) -> Draft {
         let _ = messages.is_some_and(|messages| body::read_alone(messages, &mut draft));
     }
     // A line of a data set is messages and no more: the last is the answer.
-    if !enclosed
-        && draft.model.is_none()
-        && draft.response.is_none()
-        && let Some(Value::Array(messages)) = get(&body, "messages")
-    {
+    if is_of_data_set && let Some(Value::Array(messages)) = get(&body, "messages") {
         let talk = Talk::of(messages);
         if talk.has_prompt() {
             let system = draft.system.take();

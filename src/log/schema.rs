@@ -86,15 +86,22 @@ fn recognised(
         Ok(drafts) => drafts.into_iter().flat_map(|draft| one(Ok(draft))).collect(),
         Err(fault) => vec![Err(fault)],
     };
+    // Ours by two of its keys, which no other tool has together. It is asked for first, and so is a body beside our account: what a caller writes into the body
+    // is a key of the row there, and could otherwise make the row one of a tool that has the account elsewhere, or none.
+    if get(&row, "account").is_some() {
+        if get(&row, "prompt").is_some() {
+            return one(Ok(own::draft(row, wanted)));
+        }
+        structure(&mut row, &["request", "messages", "contents"]);
+        if request::is_request(&row) {
+            return one(request::call(row, wanted));
+        }
+    }
     if otel::is_otlp(&row) {
         return several(otel::drafts(row));
     }
     if wildchat::is_wildchat(&row) {
         return several(wildchat::drafts(row));
-    }
-    // Ours by two of its keys, which no other tool has together; so it need not be asked for fifty schemas.
-    if get(&row, "prompt").is_some() && get(&row, "account").is_some() {
-        return one(Ok(own::draft(row, wanted)));
     }
     if chats::is_chat(&mut row) {
         return several(chats::drafts(row));
@@ -110,11 +117,7 @@ fn recognised(
     }
     structure(&mut row, &["request", "messages", "contents", "attributes"]);
     if request::is_request(&row) {
-        if request::embeds(&row) {
-            let message = "expected a model call, got a request for embeddings".to_owned();
-            return vec![Err(Fault::new(Reason::NoExchange, message))];
-        }
-        return one(Ok(request::draft(row, wanted)));
+        return one(request::call(row, wanted));
     }
     otel::plain_attributes(&mut row);
     if otel::is_flat(&row) {

@@ -189,7 +189,11 @@ impl Call {
             given("input.value").or_else(|| given("request_data")),
             given("output.value").or_else(|| given("response_data")),
         );
-        let said = asked.filter(|(_, list)| !list.is_empty()).or(prompts).unwrap_or(("events", self.events));
+        // The first place that has a user's text; where none has, the first that has anything.
+        let mut places = asked.into_iter().chain(prompts).filter(|(_, list)| !list.is_empty()).collect::<Vec<_>>();
+        places.push(("events", self.events));
+        let at = places.iter().position(|(_, list)| Talk::of(list).has_prompt()).unwrap_or(0);
+        let said = places.swap_remove(at);
         let system = draft.system.clone();
         Talk::of(&said.1).fill(&mut draft);
         let list = Value::Array(said.1);

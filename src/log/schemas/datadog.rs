@@ -3,8 +3,9 @@
 //! A span of kind `llm` is a model call; agents, workflows, tools and tasks around it are none. The account is what the application puts into the
 //! tags (`user_id:…`), which are texts of name and value. Weakness: an application that tags no user needs a default account.
 
-use super::{Fields, NOWHERE, Schema, all};
+use super::{Fields, NOWHERE, Schema, all, any, with_shared};
 use crate::log::draft::Draft;
+use crate::log::otel::call::is_generative;
 use crate::log::path::find;
 use crate::log::value::{Object, get, small, word};
 use serde_json::Value;
@@ -15,7 +16,14 @@ const SOURCE: &str = "https://docs.datadoghq.com/api/latest/llm-observability/li
 pub(super) const EVENT: Schema = Schema {
     name: "datadog",
     source: SOURCE,
-    is: |row| attributes(row).is_some_and(|fields| all(fields, &["span_kind", "trace_id"])),
+    // Spans of OpenTelemetry may have the same names among their attributes.
+    is: |row| {
+        attributes(row).is_some_and(|fields| {
+            all(fields, &["span_kind", "trace_id"])
+                && any(fields, &["meta", "ml_app", "input"])
+                && !is_generative(fields)
+        })
+    },
     other: |row| {
         let kind = attributes(row).and_then(|fields| word(fields, "span_kind"));
         (kind.as_deref() != Some("llm")).then_some("a span of another kind")
@@ -93,14 +101,5 @@ pub(super) fn spans(row: &mut Object) -> Option<Vec<Object>> {
     let Some(Value::Object(fields)) = payload.get_mut("attributes") else { return None };
     let Some(Value::Array(list)) = fields.remove("spans") else { return None };
     fields.retain(|name, value| matches!(name.as_str(), "session_id" | "tags" | "ml_app") && small(value, 1026));
-    let one = |span: Value| {
-        let Value::Object(mut span) = span else { return None };
-        for (name, value) in fields.iter() {
-            if get(&span, name).is_none() {
-                span.insert(name.clone(), value.clone());
-            }
-        }
-        Some(span)
-    };
-    Some(list.into_iter().filter_map(one).collect())
+    Some(with_shared(list, fields))
 }

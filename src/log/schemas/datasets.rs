@@ -63,17 +63,13 @@ pub(super) const ULTRACHAT: Schema = Schema {
     is: |row| {
         let talk =
             |value: &Value| value.as_array().is_some_and(|list| list.len() > 1 && list.iter().all(Value::is_string));
-        all(row, &["prompt_id", "messages"])
+        // A body may name a stored prompt beside its messages.
+        (all(row, &["prompt_id", "messages"]) && !any(row, &["model", "response", "choices", "account", "user"]))
             || (all(row, &["id"]) && row.len() == 2 && get(row, "data").is_some_and(talk))
     },
     other: super::all_calls,
     json: &["messages"],
-    fields: Fields {
-        id: &["id", "prompt_id"],
-        account: &["user_id", "user", "account"],
-        time: &["time", "timestamp"],
-        ..NOWHERE
-    },
+    fields: Fields { id: &["id", "prompt_id"], account: &["user_id"], time: &["time", "timestamp"], ..NOWHERE },
     mend: |row, draft| {
         let Some(Value::Array(texts)) = find(row, "data") else { return whole(row, draft, &["messages"]) };
         let turns = texts.iter().zip(["user", "assistant"].into_iter().cycle());
@@ -90,8 +86,10 @@ pub(super) const INSTRUCTION: Schema = Schema {
     source: "https://huggingface.co/datasets/tatsu-lab/alpaca, https://huggingface.co/datasets/databricks/databricks-dolly-15k and https://huggingface.co/datasets/Open-Orca/OpenOrca",
     is: |row| {
         let text = |name: &str| get(row, name).is_some_and(Value::is_string);
-        (text("instruction") && (text("output") || (text("response") && any(row, &["context", "category"]))))
-            || (text("question") && text("response") && (text("system_prompt") || of_orca(row)))
+        // What was sent as such stands before what a template was filled with.
+        !any(row, &["prompt", "messages", "request"])
+            && ((text("instruction") && (text("output") || (text("response") && any(row, &["context", "category"]))))
+                || (text("question") && text("response") && (text("system_prompt") || of_orca(row))))
     },
     other: super::all_calls,
     json: &[],

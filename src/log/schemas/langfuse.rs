@@ -5,7 +5,7 @@
 //! the trace around it, or (first API, older blob export) in the file of traces that is read in the same run. Weakness: without that file the
 //! account of such an observation is the project.
 
-use super::{Fields, NOWHERE, Schema, any};
+use super::{Fields, NOWHERE, Schema, any, with_shared};
 use crate::log::join::Half;
 use crate::log::path::find;
 use crate::log::value::{Object, get, scalar, structure, word};
@@ -109,20 +109,11 @@ pub(super) fn observations(row: &mut Object) -> Option<Vec<Object>> {
     structure(row, &["observations"]);
     get(row, "observations").filter(|list| whole(list))?;
     let Some(Value::Array(list)) = row.remove("observations") else { return None };
-    let shared: Vec<(String, Value)> = ["userId", "sessionId", "projectId"]
+    let shared: Object = ["userId", "sessionId", "projectId"]
         .iter()
         .filter_map(|name| {
             Some(((*name).to_owned(), get(row, name).filter(|value| crate::log::value::small(value, 1026))?.clone()))
         })
         .collect();
-    let one = |item: Value| {
-        let Value::Object(mut item) = item else { return None };
-        for (name, value) in &shared {
-            if get(&item, name).is_none() {
-                item.insert(name.clone(), value.clone());
-            }
-        }
-        Some(item)
-    };
-    Some(list.into_iter().filter_map(one).collect())
+    Some(with_shared(list, &shared))
 }

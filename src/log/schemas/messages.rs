@@ -1,7 +1,8 @@
 //! Tables of chat applications that have a row for each message: LibreChat, Flowise, Langflow.
 //!
-//! LibreChat's answer names the message that it answers, so the two are joined. Weakness: in Flowise and Langflow only the order ties an answer to its
-//! question; it is not guessed, so the exchange has no answer there. Their account is the session, where the application names no user.
+//! LibreChat's answer names the message that it answers, so the two are joined; an answer that was asked for again is passed over. Weakness: in Flowise and Langflow only the order ties an answer to its
+//! question; it is not guessed, so the exchange has no answer there. A session is no account, for one person has many: where the application names no
+//! user, a default or a map does.
 
 use super::{Fields, NOWHERE, Schema, all, any, is_word};
 use crate::log::draft::Draft;
@@ -42,7 +43,7 @@ pub(super) const LIBRECHAT: Schema = Schema {
         } else {
             draft.response = said;
             draft.origin.from("response", path);
-            draft.half = key("parentMessageId").map(Half::Result);
+            draft.half = key("parentMessageId").map(Half::Answer);
         }
     },
 };
@@ -56,7 +57,7 @@ pub(super) const FLOWISE: Schema = Schema {
     json: &[],
     fields: Fields {
         id: &["id"],
-        account: &["userId", "sessionId", "chatId"],
+        account: &["userId"],
         time: &["createdDate"],
         conversation: &["sessionId", "chatId"],
         ..NOWHERE
@@ -77,7 +78,7 @@ pub(super) const LANGFLOW: Schema = Schema {
     json: &[],
     fields: Fields {
         id: &["id", "message_id"],
-        account: &["user_id", "session_id"],
+        account: &["user_id"],
         time: &["timestamp"],
         conversation: &["session_id"],
         ..NOWHERE

@@ -4,7 +4,7 @@
 //! text of a JSON value. The account is the user of the trace, which the application sets. Weakness: the user under whose name the application ran
 //! (`mlflow.user`) is no account, so a project that says nothing of its users needs a default or a map (`account=tags.NAME`).
 
-use super::{Fields, NOWHERE, Schema, as_it_is};
+use super::{Fields, NOWHERE, Schema, as_it_is, with_shared};
 use crate::log::draft::kept;
 use crate::log::path::find;
 use crate::log::value::{Object, get, inner, structure};
@@ -43,9 +43,6 @@ pub(super) const SPAN: Schema = Schema {
     mend: as_it_is,
 };
 
-/// What the tags of a trace may take in its spans together, in bytes.
-const TAGS: usize = 4 << 20;
-
 /// The spans of a trace, each with the tags and the metadata of the trace.
 pub(super) fn spans(row: &mut Object) -> Option<Vec<Object>> {
     structure(row, &["trace"]);
@@ -61,7 +58,7 @@ pub(super) fn spans(row: &mut Object) -> Option<Vec<Object>> {
         span.get("attributes").and_then(Value::as_object).is_some_and(named)
     };
     let is = |list: &Value| list.as_array().and_then(|list| list.first()).is_some_and(of_mlflow);
-    let Value::Array(list) = (match trace.get_mut("data").and_then(|data| data.get_mut("spans")) {
+    let Value::Array(mut list) = (match trace.get_mut("data").and_then(|data| data.get_mut("spans")) {
         Some(list) if is(list) => list.take(),
         _ => trace.get_mut("spans").filter(|list| is(list))?.take(),
     }) else {
@@ -79,19 +76,11 @@ pub(super) fn spans(row: &mut Object) -> Option<Vec<Object>> {
         fields.retain(|name, _| !name.starts_with("mlflow.") || name.starts_with("mlflow.trace."));
         said.insert(name.to_owned(), Value::Object(fields));
     }
-    let fits = Value::Object(said.clone()).to_string().len().saturating_mul(list.len()) <= TAGS;
-    let one = |span: Value| {
-        let Value::Object(mut span) = span else { return None };
-        for value in span.get_mut("attributes").and_then(Value::as_object_mut).into_iter().flat_map(|a| a.values_mut())
-        {
-            if let Some(held) = value.as_str().and_then(inner) {
-                *value = held;
-            }
+    let attributes = list.iter_mut().filter_map(|span| span.get_mut("attributes")?.as_object_mut());
+    for value in attributes.flat_map(|attributes| attributes.values_mut()) {
+        if let Some(held) = value.as_str().and_then(inner) {
+            *value = held;
         }
-        if fits {
-            span.extend(said.clone());
-        }
-        Some(span)
-    };
-    Some(list.into_iter().filter_map(one).collect())
+    }
+    Some(with_shared(list, &said))
 }

@@ -62,6 +62,24 @@ pub(crate) fn inside(row: &mut Object) -> Option<Vec<Object>> {
     langfuse::observations(row).or_else(|| mlflow::spans(row)).or_else(|| datadog::spans(row))
 }
 
+/// What is said of all calls of a row may take in them together, in bytes.
+const SHARED: usize = 4 << 20;
+
+/// The calls of a list, each with what is said of all where it does not say it itself; without it where the copies would take more than [`SHARED`].
+fn with_shared(list: Vec<Value>, said: &Object) -> Vec<Object> {
+    let fits = Value::Object(said.clone()).to_string().len().saturating_mul(list.len()) <= SHARED;
+    let one = |item: Value| {
+        let Value::Object(mut item) = item else { return None };
+        for (name, value) in said.iter().filter(|_| fits) {
+            if get(&item, name).is_none() {
+                item.insert(name.clone(), value.clone());
+            }
+        }
+        Some(item)
+    };
+    list.into_iter().filter_map(one).collect()
+}
+
 /// A line of an engine's log as text, as a row; `None` for text that is none.
 pub(crate) fn engine_line(text: &str) -> Option<Value> {
     vllm::line(text).or_else(|| sglang::line(text))

@@ -40,7 +40,8 @@ pub(super) const LOGGED: Schema = Schema {
     source: "https://docs.promptlayer.com/reference/log-request",
     is: |row| {
         all(row, &["request_start_time"])
-            && (all(row, &["input", "output"]) || all(row, &["request_id", "prompt_blueprint"]))
+            && ((all(row, &["input", "output"]) && any(row, &["provider", "function_name", "prompt_name"]))
+                || all(row, &["request_id", "prompt_blueprint"]))
     },
     other: all_calls,
     json: &["input", "output", "prompt_blueprint", "metadata"],

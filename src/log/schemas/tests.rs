@@ -7,6 +7,7 @@ use crate::log::{Format, Joiner, LogConfig, Row, as_utf8, format_of, read_csv, r
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+mod callers;
 mod containers;
 mod hostile;
 mod rows;

@@ -410,10 +410,10 @@ case("openpipe", "openpipe.jsonl", lines(map(piped, ALL)))
 
 libre = lambda e: [{"_id": {"$oid": "u" + e.id}, "messageId": e.id, "conversationId": "c" + e.id, "user": e.account, "parentMessageId": "0", "sender": "User", "text": e.prompt, "isCreatedByUser": True, "createdAt": {"$date": e.time}}, {"_id": {"$oid": "a" + e.id}, "messageId": "r" + e.id, "parentMessageId": e.id, "conversationId": "c" + e.id, "user": e.account, "sender": "GPT", "text": e.response, "isCreatedByUser": False, "model": e.model, "createdAt": {"$date": e.time}}]
 case("librechat", "librechat.jsonl", lines(row for e in ALL for row in libre(e)), systems=[None] * 8)
-flowise = lambda e: [{"id": e.id, "role": "userMessage", "chatflowid": "f", "content": e.prompt, "chatId": e.account, "sessionId": e.account, "chatType": "EXTERNAL", "createdDate": e.time}, {"id": "r" + e.id, "role": "apiMessage", "chatflowid": "f", "content": e.response, "chatId": e.account, "sessionId": e.account, "createdDate": e.time}]
-case("flowise", "flowise.jsonl", lines(row for e in ALL for row in flowise(e)), systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
-langflow = lambda e: [{"id": e.id, "flow_id": "f", "timestamp": e.at.strftime("%Y-%m-%d %H:%M:%S UTC"), "sender": "User", "sender_name": "User", "session_id": e.account, "text": e.prompt, "files": []}, {"id": "r" + e.id, "flow_id": "f", "timestamp": e.at.strftime("%Y-%m-%d %H:%M:%S UTC"), "sender": "Machine", "sender_name": "AI", "session_id": e.account, "text": e.response, "files": []}]
-case("langflow", "langflow.jsonl", lines(row for e in ALL for row in langflow(e)), systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
+flowise = lambda e: [{"id": e.id, "role": "userMessage", "chatflowid": "f", "content": e.prompt, "chatId": "c" + e.id, "sessionId": "c" + e.id, "chatType": "EXTERNAL", "createdDate": e.time}, {"id": "r" + e.id, "role": "apiMessage", "chatflowid": "f", "content": e.response, "chatId": "c" + e.id, "sessionId": "c" + e.id, "createdDate": e.time}]
+case("flowise", "flowise.jsonl", lines(row for e in ALL for row in flowise(e)), DEFAULTS[:2], accounts=["unnamed"], systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
+langflow = lambda e: [{"id": e.id, "flow_id": "f", "timestamp": e.at.strftime("%Y-%m-%d %H:%M:%S UTC"), "sender": "User", "sender_name": "User", "session_id": "c" + e.id, "text": e.prompt, "files": []}, {"id": "r" + e.id, "flow_id": "f", "timestamp": e.at.strftime("%Y-%m-%d %H:%M:%S UTC"), "sender": "Machine", "sender_name": "AI", "session_id": "c" + e.id, "text": e.response, "files": []}]
+case("langflow", "langflow.jsonl", lines(row for e in ALL for row in langflow(e)), DEFAULTS[:2], accounts=["unnamed"], systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
 
 # A chat of which each user turn is an exchange; here each has one.
 lone = lambda e: [("system", e.system)] * bool(e.system) + [("user", e.prompt), ("assistant", e.response)]
@@ -440,7 +440,7 @@ case("lm-studio", "lm-studio.jsonl", lines(map(studio, ALL)), DEFAULTS[:2], acco
 node = lambda e, replies: {"message_id": e.id, "parent_id": None, "user_id": e.account, "created_date": e.time, "text": e.prompt, "role": "prompter", "lang": "en", "replies": replies}
 reply = lambda e, replies: {"message_id": "r" + e.id, "parent_id": e.id, "user_id": "v", "created_date": e.time, "text": e.response, "role": "assistant", "lang": "en", "replies": replies}
 tree = lambda e, below: {"message_tree_id": e.id, "tree_state": "ready_for_export", "prompt": node(e, [reply(e, below)])}
-case("oasst-trees", "oasst-trees.jsonl", lines(tree(e, [node(ALL[e.n + 1], [reply(ALL[e.n + 1], [])])]) for e in ALL[::2]), systems=[None] * 8, models=[None] * 8)
+case("oasst-trees", "oasst-trees.jsonl", lines(tree(e, [node(ALL[e.n + 1], [reply(ALL[e.n + 1], [])])]) for e in ALL[::2]), systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
 flat = lambda e: [{name: value for name, value in {**row, "message_tree_id": e.id, "tree_state": "ready_for_export", "review_count": 3}.items() if name != "replies"} for row in (node(e, []), reply(e, []))]
 case("oasst", "oasst.jsonl", lines(row for e in ALL for row in flat(e)), systems=[None] * 8, models=[None] * 8, responses=[None] * 8)
 
@@ -470,7 +470,7 @@ case("vercel", "vercel.jsonl", lines({"traceId": e.id, "spanId": e.id[:8], "name
 observed = lambda e, arguments: {"id": e.id, "traceId": "t" + e.id, "type": "GENERATION", "startTime": e.time, "userId": e.account, "model": e.model, "input": arguments, "output": e.response}
 case("langfuse-observe", "langfuse-observe.jsonl", lines(observed(e, {"args": [e.messages()] if e.n % 2 else [], "kwargs": {} if e.n % 2 else {"messages": e.messages()}}) for e in ALL))
 # Nobody but the system said anything: its last text is what was asked.
-case("langfuse-system", "langfuse-system.jsonl", lines(observed(e, [{"role": "system", "content": text} for text in [e.system, e.prompt] if text]) for e in ALL))
+case("langfuse-system", "langfuse-system.jsonl", lines(observed(e, [{"role": "system", "content": text} for text in [e.system, e.prompt] if text]) for e in ALL), systems=["\n".join(text for text in [e.system, e.prompt] if text) for e in ALL])
 
 with open("more.json", "w", encoding="utf-8") as out:
     json.dump(TRUTH, out, ensure_ascii=False, indent=1)
