@@ -123,7 +123,10 @@ mod tests {
     use super::*;
     use ndarray_npy::{WritableElement, WriteNpyExt as _};
 
-    fn read(bytes: &[u8]) -> Result<Vec<std::result::Result<(Vec<u32>, Vec<u32>), Reason>>> {
+    /// A context and what was predicted after it, or why not.
+    type Told = std::result::Result<(Vec<u32>, Vec<u32>), Reason>;
+
+    fn read(bytes: &[u8]) -> Result<Vec<Told>> {
         let config = LogConfig { batch_rows: 2, max_row_bytes: 64, ..LogConfig::default() };
         let mut rows = Vec::new();
         read_predictions(&mut &*bytes, &config, &mut |batch| {

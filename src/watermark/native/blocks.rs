@@ -174,11 +174,11 @@ impl pulp::WithSimd for Seeds<'_> {
                 compress(&chain, &block, &[0; LANES], 4 * n as u32, flags, &mut out);
                 chain.copy_from_slice(&out[..8]);
             }
-            for l in 0..batch.len() {
+            seeds.extend((0..batch.len()).map(|l| {
                 let low = u64::from(out[0][l]) | u64::from(out[1][l]) << 32;
                 let high = u64::from(out[2][l]) | u64::from(out[3][l]) << 32;
-                seeds.push(u128::from(low) | u128::from(high) << 64);
-            }
+                u128::from(low) | u128::from(high) << 64
+            }));
         }
         seeds
     }
