@@ -2,14 +2,12 @@
 //! values than a row may have, Python's notation cut off, encodings mixed. Every row gives rows, good or with a reason, and what is read is no
 //! larger than what was written, but for the few copies that a row's exchanges share.
 
-use crate::log::schemas::ALL;
 use crate::log::tests::taken;
 use crate::log::{LogConfig, Row, read_csv, read_jsonl};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
-/// Columns that readers of whole rows open, and what carries rows.
-const COLUMNS: [&str; 24] = [
+/// Columns that readers open: bodies, what lies around them, and what carries rows.
+const COLUMNS: [&str; 28] = [
     "message",
     "messages",
     "input",
@@ -34,16 +32,13 @@ const COLUMNS: [&str; 24] = [
     "result",
     "record_content",
     "line",
+    "kwargs",
+    "prompt_blueprint",
+    "config",
+    "reqPayload",
 ];
 
-/// These, and each column that the table of some schema opens.
-fn columns() -> BTreeSet<&'static str> {
-    let tables = ALL.into_iter().flat_map(|schema| [schema.json, schema.fields.request, schema.fields.response]);
-    let first = |path: &'static str| path.split('.').next().unwrap_or(path);
-    COLUMNS.into_iter().chain(tables.flatten().map(|path| first(path))).collect()
-}
-
-/// What a row says beside: of no schema, of ours, of a bare body, of a span, of an observation, of MLflow's table.
+/// What a row says beside: of no schema, of ours, of a bare body, of a span, of an observation, of MLflow's table, of HoneyHive, of PromptLayer and OpenPipe.
 fn beside() -> Vec<Value> {
     vec![
         json!({}),
@@ -52,6 +47,8 @@ fn beside() -> Vec<Value> {
         json!({"span_id": "s", "trace_id": "t", "span_type": "LLM", "start_time": "2026-03-04T09:00:00Z", "user_id": "u"}),
         json!({"id": "i", "traceId": "t", "type": "GENERATION", "startTime": "2026-03-04T09:00:00Z", "userId": "u"}),
         json!({"trace_id": "t", "state": "OK", "info": {"trace_metadata": {"mlflow.trace.user": "u"}}}),
+        json!({"event_id": "e", "event_type": "model", "session_id": "s", "start_time": "2026-03-04T09:00:00Z", "user_properties": {"user_id": "u"}}),
+        json!({"function_name": "f", "request_id": 1, "request_start_time": "2026-03-04T09:00:00Z", "respPayload": {}, "metadata": {"user_id": "u"}}),
     ]
 }
 
@@ -123,7 +120,7 @@ fn columns_of_hostile_json_are_read_or_named() {
     let config = config();
     let mut tried = 0;
     for (name, text) in texts() {
-        for column in columns() {
+        for column in COLUMNS {
             // What is large is tried beside one row, what is small beside all.
             let rows = beside();
             for row in &rows[..if text.len() > 1 << 12 { 2 } else { rows.len() }] {
@@ -151,7 +148,7 @@ fn what_is_over_a_bound_is_named_and_the_rows_around_it_are_read() {
     let config = LogConfig { max_row_bytes: 1 << 20, max_row_values: 1 << 12, ..LogConfig::default() };
     let good = json!({"account": "a", "time": "2026-03-04T09:00:00Z", "prompt": "p"}).to_string();
     let (long, values) = ("x".repeat(1 << 20), format!("[{}1]", "1,".repeat(1 << 12)));
-    for column in columns() {
+    for column in COLUMNS {
         for (text, reason) in [(json!(long), "too-long"), (serde_json::from_str(&values).unwrap(), "too-long")] {
             let bad = json!({"account": "a", column: text}).to_string();
             let lines = format!("{good}\n{bad}\n{good}\n");
