@@ -428,7 +428,7 @@ fn a_third_party_verifies_and_replays_what_was_found() {
 #[test]
 fn a_plan_ranks_prompts_and_says_what_a_verdict_takes() {
     let (site, scheme) = site();
-    let served = teacher(Some(&scheme), 60, 1);
+    let served = teacher(Some(&scheme), 240, 1);
     // The last ten prompts were answered with noise, whose contexts stand nowhere else.
     let noise: Vec<Text> = (0..10u32)
         .map(|i| Text { tokens: (0..200u32).map(|j| (i * 211 + j * j * 37 + j) % VOCAB).collect(), prompt: None })
@@ -454,7 +454,7 @@ fn a_plan_ranks_prompts_and_says_what_a_verdict_takes() {
     let prompts = plan["prompts"].as_array().expect("prompts");
     let is_noise = |prompt: &Value| {
         let text = prompt["prompt"].as_str().expect("a text");
-        (60..70).any(|i| text.contains(&format!("number {i} of")))
+        (240..250).any(|i| text.contains(&format!("number {i} of")))
     };
     assert!(prompts.len() == 30 && !prompts.iter().any(is_noise), "{plan:#}");
     // What a verdict takes and the harvest cannot give is told, by number.
