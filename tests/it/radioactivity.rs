@@ -481,7 +481,7 @@ fn a_plan_ranks_prompts_and_says_what_a_verdict_takes() {
         "{told}"
     );
     // Several harvests: a plan for each, which share the level.
-    harvest(&site, "theirs", &teacher(Some(&scheme), 60, 2));
+    harvest(&site, "theirs", &teacher(Some(&scheme), 240, 2));
     let both = ask(&["--harvest", "theirs.jsonl", "--strength", "0.1"]);
     let names: Vec<&Value> = both["keys"].as_array().expect("keys").iter().map(|key| &key["harvest"]).collect();
     assert_eq!(names, ["ours", "theirs"]);
