@@ -27,8 +27,7 @@ pub(crate) fn served(texts: &[Text], marker: &dyn Scheme) -> Served {
 
 pub(crate) fn one(of: &Test, suspect: &Read, set: Option<&Served>, decoys: usize) -> Finding {
     let config = config(decoys);
-    let mut found = test(of, suspect, set, &[], &config).expect("tested");
-    found.note_copies();
+    let found = test(of, suspect, set, &[], &config).expect("tested");
     judge(vec![found], &config).remove(0)
 }
 

@@ -387,11 +387,7 @@ pub fn ask(
             };
             let of_packing: Vec<(String, &Read)> =
                 clean.iter().map(|(name, of)| (name.clone(), &of[&packing])).collect();
-            let mut of = radioactivity::test(test, &suspect[&packing], served, &of_packing, question.config)?;
-            if mode == Mode::Closed {
-                of.note_copies();
-            }
-            found.push(of);
+            found.push(radioactivity::test(test, &suspect[&packing], served, &of_packing, question.config)?);
             progress.advance(1, 0);
         }
     }

@@ -14,8 +14,9 @@
 //! harvest is marked as well: the test says whose harvest, not who trained. Guarantee: exact counts, in memory that the caller states.
 
 use super::control::{self, Control, ControlKind, dealt};
+use super::copies::Copies;
 use super::evidence::Read;
-use super::{Config, DecoyKeys, LEAST_DECOYS, Tested, passed};
+use super::{Config, DecoyKeys, LEAST_DECOYS, Tested, only_copies, passed, without_copies};
 use crate::detect::decoys::{self, LOG10_E};
 use crate::detect::p_value::{Kind, Law};
 use crate::detect::tally::{Scoring, Traced, score};
@@ -138,6 +139,8 @@ pub struct RingFinding {
     pub m_tests: usize,
     /// Decoy rings.
     pub decoys: DecoyRings,
+    /// What looks copied from the ring's harvest, and the p without it; none where nothing does, or where p alone is above the level.
+    pub copies: Option<Copies>,
     /// Chance that a mark of the stated strength would have been found.
     pub power: f64,
     /// The verdict: `Marked` names the ring.
@@ -366,6 +369,15 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
         };
         let (size, rates) = decoy_rings(&pool, n, n_decoys, &seed);
         let at_least = rates.iter().filter(|rate| **rate >= own).count();
+        let copies = if marked[number] && suspect.answers {
+            let [mut had, mut own] = [vec![false; seen.len()], vec![false; seen.len()]];
+            let all = rest.iter().filter(|(rings, _)| rings.contains(&(number as u32))).map(|(_, windows)| windows);
+            all.for_each(|windows| had[windows.clone()].fill(true));
+            windows[number].iter().for_each(|windows| own[windows.clone()].fill(true));
+            without_copies(test, suspect, (&had, &own), config)?
+        } else {
+            None
+        };
         let rank_p = (!rates.is_empty()).then(|| (1 + at_least) as f64 / (rates.len() + 1) as f64);
         findings.push(RingFinding {
             ring: ring.name.clone(),
@@ -384,6 +396,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
             adjusted_log10_p: 0.0,
             m_tests: 0,
             decoys: DecoyRings { n: rates.len(), windows: size, rank_p, of: drawn_from },
+            copies,
             power: 0.0,
             verdict: Verdict::Inconclusive,
             rule: String::new(),
@@ -507,11 +520,15 @@ fn rule(
                 "{adjusted}, but the key is public ({published}): it shows that somebody used it"
             ));
         }
+        if let Some(why) = only_copies(finding.copies.as_ref(), libm::log10(config.alpha / m as f64)) {
+            return inconclusive(format!("{adjusted}, but {why}"));
+        }
         return (
             Verdict::Marked,
             format!(
-                "Marked: {adjusted} over {m} tests is at most {alpha}, rank p {rank:.5} among {} decoy rings, no control is marked",
-                finding.decoys.n
+                "Marked: {adjusted} over {m} tests is at most {alpha}, rank p {rank:.5} among {} decoy rings, no control is marked{}",
+                finding.decoys.n,
+                finding.copies.as_ref().map(Copies::beside).unwrap_or_default()
             ),
         );
     }

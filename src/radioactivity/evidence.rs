@@ -23,6 +23,7 @@ pub struct Evidence {
     place: u64,
     pieces: u64,
     tokens: u64,
+    answers: bool,
 }
 
 impl Evidence {
@@ -32,7 +33,7 @@ impl Evidence {
     pub fn new(packing: Packing, bytes: usize, dir: &Path) -> Result<Self> {
         let kept = if packing.whole() { None } else { Some(Kept::new(dir)?) };
         let gathered = Gathered::new(packing, Echo::Context, bytes, dir);
-        Ok(Self { packing, gathered, kept, place: 0, pieces: 0, tokens: 0 })
+        Ok(Self { packing, gathered, kept, place: 0, pieces: 0, tokens: 0, answers: false })
     }
 
     /// Adds answers, each with the prompt that drew it where that is known.
@@ -52,6 +53,7 @@ impl Evidence {
             }
         }
         self.pieces += texts.len() as u64;
+        self.answers |= !texts.is_empty();
         self.bounded()?;
         self.gathered.add(texts, &places)
     }
@@ -113,7 +115,7 @@ impl Evidence {
     pub fn finish(self, bytes: usize, dir: &Path) -> Result<Read> {
         let corpus = self.gathered.finish(bytes, dir)?;
         let kept = self.kept.map(Kept::finish).transpose()?;
-        Ok(Read { corpus, kept, places: self.place, pieces: self.pieces, tokens: self.tokens })
+        Ok(Read { corpus, kept, places: self.place, pieces: self.pieces, tokens: self.tokens, answers: self.answers })
     }
 }
 
@@ -127,6 +129,8 @@ pub struct Read {
     pub pieces: u64,
     /// Their tokens.
     pub tokens: u64,
+    /// Whether there are answers among them.
+    pub answers: bool,
 }
 
 impl Read {

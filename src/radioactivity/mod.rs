@@ -25,6 +25,7 @@
 pub mod attribute;
 pub mod contamination;
 pub mod control;
+pub mod copies;
 pub mod evidence;
 pub mod plan;
 
@@ -39,6 +40,7 @@ use crate::store::Mapped;
 use crate::store::contexts::Contexts;
 use crate::watermark::Scheme;
 use control::{Control, ControlKind};
+use copies::{Copies, MOST_SERVED, copied};
 use evidence::Read;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -148,6 +150,8 @@ pub struct Finding {
     pub rule: String,
     /// What to look at before the verdict is believed.
     pub notes: Vec<String>,
+    /// What looks copied from served text, and the p without it; none where nothing does, or where p alone is above the level.
+    pub copies: Option<Copies>,
     /// Decoy keys.
     pub decoys: DecoyKeys,
     /// Controls under the true key.
@@ -167,19 +171,6 @@ pub struct Unadjusted {
     best: usize,
     law: Law,
     published: Option<&'static str>,
-}
-
-impl Unadjusted {
-    /// Notes where the answers of a suspect may be served text itself, which would be marked without any training.
-    pub fn note_copies(&mut self) {
-        let Finding { scored, outside, .. } = self.finding;
-        if self.finding.set.is_some() && scored as f64 > COPIED * (scored + outside) as f64 {
-            self.finding.notes.push(format!(
-                "{scored} of {} distinct windows stand in served contexts: if the suspect's answers are our own text, copied, that is no training",
-                scored + outside
-            ));
-        }
-    }
 }
 
 /// Tests `suspect` for one key. `served` restricts it to contexts that were served; without it every window counts. `clean` are texts of
@@ -215,15 +206,64 @@ pub fn test(
     let mut found = on(test, suspect, &filter, clean, config)?;
     found.finding.set = served.map(|served| served.name.clone());
     found.finding.contexts = contexts.unwrap_or_else(|| contexts_of(suspect.corpus.seen()));
+    if served.is_some() && suspect.answers {
+        look_for_copies(&mut found.finding, test, suspect, &of, config)?;
+    }
     Ok(found)
+}
+
+/// Looks for copies where there is a p that they may have made. `served` says which windows stand in served contexts.
+fn look_for_copies(
+    finding: &mut Finding,
+    test: &Test,
+    suspect: &Read,
+    served: &(dyn Fn(&[Seen]) -> Vec<bool> + Sync),
+    config: &Config,
+) -> Result<()> {
+    if finding.log10_p > libm::log10(config.alpha) {
+        return Ok(());
+    }
+    let seen = suspect.corpus.seen();
+    let served: Vec<bool> = seen.par_chunks(FILTERED).flat_map_iter(served).collect();
+    finding.copies = without_copies(test, suspect, (&served, &served), config)?;
+    let all = finding.scored + finding.outside;
+    if finding.scored as f64 > MOST_SERVED * all as f64 {
+        finding.notes.push(format!(
+            "{} of {all} distinct windows stand in served contexts: if the suspect's answers are our own text, copied, that is no training",
+            finding.scored
+        ));
+    }
+    Ok(())
+}
+
+/// What looks copied among windows of which the first list says whether their contexts were served, with the p of those of the second list
+/// that do not.
+fn without_copies(
+    test: &Test,
+    suspect: &Read,
+    (served, tested): (&[bool], &[bool]),
+    config: &Config,
+) -> Result<Option<Copies>> {
+    let seen = suspect.corpus.seen();
+    let Some((copied, shortest_run)) = copied(seen, served) else { return Ok(None) };
+    let of = |wanted: bool| {
+        seen.iter().zip(tested.iter().zip(&copied)).filter(move |(_, (tested, copied))| **tested && **copied == wanted)
+    };
+    let rest: Vec<Seen> = of(false).map(|(seen, _)| *seen).collect();
+    let rest = Tested::new(test, &suspect.corpus, &rest, suspect.scoring(config.bytes, &config.dir), None)?;
+    let log10_p_without = rest.ln_ps[rest.best] * LOG10_E;
+    Ok(Some(Copies { windows: of(true).count() as u64, shortest_run, log10_p_without }))
+}
+
+/// Why a mark that stands in copies alone forbids a verdict; `log10_level` is that of one test.
+fn only_copies(copies: Option<&Copies>, log10_level: f64) -> Option<String> {
+    copies.filter(|copies| copies.log10_p_without > log10_level).map(Copies::told)
 }
 
 /// Fewest decoy keys that say anything.
 const LEAST_DECOYS: usize = 20;
 /// Windows that one thread asks a filter about at a time.
 const FILTERED: usize = 1 << 14;
-/// Share of windows in served contexts from which on the evidence may be served text itself.
-const COPIED: f64 = 0.95;
 
 /// Distinct contexts of windows in order.
 fn contexts_of(seen: &[Seen]) -> u64 {
@@ -347,6 +387,7 @@ fn on(
         verdict: Verdict::Inconclusive,
         rule: String::new(),
         notes: Vec::new(),
+        copies: None,
         decoys: decoys.into(),
         controls,
         contamination: None,
@@ -443,7 +484,11 @@ fn rule(finding: &Finding, ln_adjusted: f64, published: Option<&str>, config: &C
                 "{adjusted} is at most {alpha} over {m} tests, but the key is public ({published}): it shows that somebody used it"
             ));
         }
-        return (Verdict::Marked, format!("Marked: {adjusted} over {m} tests is at most {alpha}, {held}"));
+        if let Some(why) = only_copies(finding.copies.as_ref(), libm::log10(config.alpha / m as f64)) {
+            return inconclusive(format!("{adjusted} over {m} tests is at most {alpha}, but {why}"));
+        }
+        let copies = finding.copies.as_ref().map(Copies::beside).unwrap_or_default();
+        return (Verdict::Marked, format!("Marked: {adjusted} over {m} tests is at most {alpha}, {held}{copies}"));
     }
     let planned =
         format!("planned power {:.4} at strength {} and {} windows", finding.power, config.strength, finding.scored);

@@ -187,8 +187,8 @@ fn p_is_uniform_over_keys_for_a_student_of_the_unmarked_teacher() {
     assert!(ln_ps.iter().filter(|ln_p| **ln_p < -4.605).count() <= 6, "{ln_ps:?}");
 }
 
-/// Three rings, an honest crowd, and a suspect that read the harvests of some.
-fn rings(readers: &[usize]) -> Vec<attribute::RingFinding> {
+/// Three rings, an honest crowd, and what a suspect says who had all that.
+fn rings(says: &dyn Fn(&[Vec<Text>]) -> Vec<Text>) -> Vec<attribute::RingFinding> {
     let of = tested(key(1));
     let marker = of.marker.as_ref();
     // Ten accounts a ring with ten texts each, and a hundred honest ones with two.
@@ -210,19 +210,44 @@ fn rings(readers: &[usize]) -> Vec<attribute::RingFinding> {
         }
     }
     let served = owners.finish().expect("finished");
-    let mut learned: Vec<Text> = readers.iter().flat_map(|ring| parties[*ring].clone()).collect();
-    learned.extend(teacher(None, 100, 99));
-    let suspect = read(&student(&learned, 400, 5), marker);
+    let suspect = read(&says(&parties), marker);
     let case = Case { test: &of, suspect: &suspect, served: &served, clean: &[] };
     let (findings, keys) = attribute(&[case], &asked, 400, &config()).expect("tested");
     assert!(keys[0].controls.iter().all(|control| control.log10_p > -3.0), "{keys:?}");
     findings
 }
 
+/// What a student says who read the harvests of some.
+fn learned(readers: &[usize], parties: &[Vec<Text>]) -> Vec<Text> {
+    let mut learned: Vec<Text> = readers.iter().flat_map(|ring| parties[*ring].clone()).collect();
+    learned.extend(teacher(None, 100, 99));
+    student(&learned, 400, 5)
+}
+
+#[test]
+fn copies_of_a_rings_answers_name_no_ring_and_are_told_beside_a_student_of_it() {
+    let half = |parties: &[Vec<Text>]| [&parties[1][..], &teacher(None, 150, 98)].concat();
+    let of = |findings: Vec<attribute::RingFinding>| findings.into_iter().find(|ring| ring.ring == "B").expect("B");
+    let found = of(rings(&half));
+    assert!(found.log10_p < -50.0 && found.verdict == Verdict::Inconclusive, "{found:?}");
+    assert!(found.copies.is_some_and(|copies| copies.log10_p_without > -3.0), "{found:?}");
+    assert!(found.rule.contains("copied text"), "{}", found.rule);
+    let both = |parties: &[Vec<Text>]| [&parties[1][..50], &learned(&[1], parties)].concat();
+    let found = of(rings(&both));
+    assert!(found.verdict == Verdict::Marked && found.rule.contains("without them log10 p is -"), "{}", found.rule);
+    // The same of a set of contexts.
+    let of = tested(key(1));
+    let harvest = teacher(Some(of.marker.as_ref()), 100, 1);
+    let (set, clean) = (served(&harvest, of.marker.as_ref()), teacher(None, 150, 2));
+    let found = verdict(&of, &[&harvest[..], &clean].concat(), &set, &teacher(None, 150, 3));
+    assert!(found.log10_p < -50.0 && found.verdict == Verdict::Inconclusive, "{found:?}");
+    assert!(found.copies.is_some_and(|copies| copies.log10_p_without > -3.0), "{found:?}");
+}
+
 #[test]
 fn the_ring_whose_harvest_was_trained_on_is_named_and_no_other() {
     for (readers, named) in [(&[][..], &[][..]), (&[1], &["B"]), (&[0, 2], &["A", "C"])] {
-        let findings = rings(readers);
+        let findings = rings(&|parties| learned(readers, parties));
         let marked: Vec<&str> =
             findings.iter().filter(|ring| ring.verdict == Verdict::Marked).map(|ring| &ring.ring[..]).collect();
         assert_eq!(marked, named, "{findings:#?}");

@@ -397,7 +397,7 @@ pub fn text(report: &Radioactivity) -> String {
         }
         let _ = writeln!(out, "  {}", finding.rule);
         finding.notes.iter().for_each(|note| {
-            let _ = writeln!(out, "  note: {note}");
+            let _ = writeln!(out, "  note: {}", plain(note));
         });
     }
     if let Some(by) = &report.calibration {
@@ -458,7 +458,7 @@ pub fn attribution_text(report: &Attribution) -> String {
         });
     }
     report.notes.iter().for_each(|note| {
-        let _ = writeln!(out, "\nnote: {note}");
+        let _ = writeln!(out, "\nnote: {}", plain(note));
     });
     out + &ends(&report.statements)
 }
