@@ -65,7 +65,7 @@ fn said(command: &RingCommand) -> Result<()> {
             threads(common.threads)?;
             let all = lookup::placebo(&Store::open(&common.store)?, &config::model(common)?, *walks, *seed)?;
             if *format == Format::Json {
-                return print::json(&serde_json::json!({ "schema": 1, "placebo": all }));
+                return print::json(&lookup::placebo_page(&all));
             }
             let words: String = all.iter().map(in_words).collect();
             print::out(&format!(
@@ -77,7 +77,11 @@ fn said(command: &RingCommand) -> Result<()> {
             let gateway = config::account(common, account)?;
             let known = config::known_texts(known)?;
             let found = lookup::rings_behind(&Store::open(&common.store)?, &config::model(common)?, &known, gateway)?;
-            if *format == Format::Json { print::json(&behind_page(&found)) } else { print::out(&behind_words(&found)) }
+            if *format == Format::Json {
+                print::json(&lookup::behind_page(&found))
+            } else {
+                print::out(&behind_words(&found))
+            }
         }
         RingCommand::Propose { file, common, format } => {
             let bytes = read_bounded(file, LONGEST_LIST)?;
@@ -100,18 +104,7 @@ fn said(command: &RingCommand) -> Result<()> {
     }
 }
 
-/// Rings among the end users of an account as JSON has them: those of accounts, with all members.
-fn behind_page(found: &EndUsers) -> serde_json::Value {
-    let mut page = lookup::rings_page(&found.rings, &found.meta, false);
-    page["gateway"] = serde_json::json!(found.gateway);
-    page["end_users"] = found.end_users.into();
-    page["exchanges"] = found.exchanges.into();
-    page["unnamed"] = found.unnamed.into();
-    page["members"] = found.rings.iter().map(|ring| (ring.id.clone(), serde_json::json!(ring.members))).collect();
-    page
-}
-
-/// The same in words.
+/// Rings among the end users of an account, in words.
 fn behind_words(found: &EndUsers) -> String {
     let mut out = format!(
         "{} end users behind {}, who stand below in the place of accounts: {} exchanges, of which {} name none and {} are of days with hardly any\nthe account says itself who its end users are\n\n",

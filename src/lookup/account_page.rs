@@ -4,7 +4,6 @@
 //! those of texts that were sent more than once. Guarantee: the work is bounded by what the account itself sent.
 
 use super::opened::{Opened, SHOWN, moment};
-use super::rings::rings_of_account;
 use super::sharing::{Sharer, hours, sharers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, FamilyId, Field, Level, Time};
@@ -122,7 +121,7 @@ impl Opened<'_> {
         Ok(AccountPage {
             schema: 1,
             account,
-            rings: rings_of_account(&self.store, account)?,
+            rings: self.rings()?.of_account(account),
             requests: sum(|of| of.requests),
             distinct_prompts: sum(|of| of.prompts),
             first_seen: moment(first),

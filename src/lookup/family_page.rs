@@ -6,7 +6,6 @@
 
 use super::filter::unknown_family;
 use super::opened::{Opened, SHOWN, moment};
-use super::rings::rings_of_family;
 use super::summary::{Accounts, One, one, standing_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{AccountId, Digest, FamilyId, Field, Time};
@@ -153,7 +152,7 @@ impl Opened<'_> {
                 })
             })
             .collect::<Result<_>>()?;
-        let rings = rings_of_family(&self.store, family.id)?;
+        let rings = self.rings()?.of_family(family.id);
         Ok(FamilyPage { schema: 1, family, members: listed, members_left_out, rings, exchanges })
     }
 

@@ -28,7 +28,10 @@ pub use opened::{Hits, Opened, SharedFragment, SimilarHit};
 pub use ranking::{After, ListQuery, export_families};
 pub use registry::{Candidate, registry, suggest};
 pub use ring_page::{Moment, RingNight, RingPage, ring_page};
-pub use rings::{EndUsers, chosen_rings, export_rings, past_rings, placebo, rings, rings_behind, rings_page};
+pub use rings::{
+    AllRings, EndUsers, behind_page, chosen_rings, export_rings, past_rings, placebo, placebo_page, rings,
+    rings_behind, rings_page,
+};
 pub use saved::saved;
 pub use sharing::Sharer;
 pub use summary::{MOST_FAMILIES, family_exchanges, report};

@@ -7,6 +7,7 @@ use super::filter::{Filter, SimilarQuery};
 use super::once::Once;
 use super::ranking::{ListQuery, Ranking};
 use super::registry::{Candidate, suggest_of};
+use super::rings::AllRings;
 use super::summary::report_of;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -46,6 +47,7 @@ pub struct Opened<'a> {
     scanner: OnceLock<Scanner>,
     ranking: Once<Ranking>,
     candidates: Once<Vec<Candidate>>,
+    rings: Once<AllRings>,
     rule: Rule,
 }
 
@@ -140,6 +142,7 @@ impl<'a> Opened<'a> {
             scanner: OnceLock::new(),
             ranking: Once::default(),
             candidates: Once::default(),
+            rings: Once::default(),
         })
     }
 
@@ -172,6 +175,13 @@ impl<'a> Opened<'a> {
     /// `Store` when the store is damaged.
     pub fn suggest(&self) -> Result<Arc<Vec<Candidate>>> {
         self.candidates.get(|| suggest_of((&self.store, &self.view), &*self.ranking()?))
+    }
+
+    /// All rings, described when this is first asked.
+    /// # Errors
+    /// `Store` when the store is damaged.
+    pub fn rings(&self) -> Result<Arc<AllRings>> {
+        self.rings.get(|| AllRings::of(&self.store))
     }
 
     /// Prompts similar to a text.

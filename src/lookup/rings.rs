@@ -192,20 +192,66 @@ pub fn past_rings(store: &Store) -> Result<Vec<Ring>> {
     past.iter().map(of_one).collect()
 }
 
+/// All rings of a store as of one commit.
+#[derive(Debug)]
+pub struct AllRings {
+    /// As [`rings`] has them.
+    pub listed: Vec<Ring>,
+    /// As [`past_rings`] has them.
+    pub past: Vec<Ring>,
+    /// What stands behind the list.
+    pub meta: RingsMeta,
+}
+
+impl AllRings {
+    /// Reads them.
+    /// # Errors
+    /// `Store` when the store is damaged.
+    pub fn of(store: &Store) -> Result<Self> {
+        let (listed, meta) = rings(store)?;
+        Ok(Self { listed, past: past_rings(store)?, meta })
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Ring> {
+        self.listed.iter().chain(&self.past)
+    }
+
+    /// Rings by name.
+    /// # Errors
+    /// `Input` when the store has none of such a name.
+    pub fn chosen(&self, ids: &[String]) -> Result<Vec<Ring>> {
+        let of_name = |id: &String| {
+            let unknown = || {
+                Error::new(ErrorKind::Input, format!("expected a ring of the store, got {id:?}"))
+                    .hint("stillhunt ring list shows them")
+            };
+            self.each().find(|ring| ring.id == *id).cloned().ok_or_else(unknown)
+        };
+        ids.iter().map(of_name).collect()
+    }
+
+    /// Rings that an account may belong to, on the list of level 5%.
+    pub(super) fn of_account(&self, account: AccountId) -> Vec<RingOf> {
+        let of_ring = |ring: &Ring| {
+            let member = ring.members.iter().find(|member| member.account == account)?;
+            Some(of(ring, Some(member.membership)))
+        };
+        self.each().filter_map(of_ring).collect()
+    }
+
+    /// Rings that shared a family.
+    pub(super) fn of_family(&self, family: FamilyId) -> Vec<RingOf> {
+        let shares = |ring: &&Ring| ring.families.iter().any(|shared| shared.family_id == family);
+        self.each().filter(shares).map(|ring| of(ring, None)).collect()
+    }
+}
+
 /// Rings by name, those of earlier days too, with what stands behind the list.
 /// # Errors
 /// `Input` when the store has none of such a name; `Store` when it is damaged.
 pub fn chosen_rings(store: &Store, ids: &[String]) -> Result<(Vec<Ring>, RingsMeta)> {
-    let (mut all, meta) = rings(store)?;
-    all.extend(past_rings(store)?);
-    let of_name = |id: &String| {
-        let unknown = || {
-            Error::new(ErrorKind::Input, format!("expected a ring of the store, got {id:?}"))
-                .hint("stillhunt ring list shows them")
-        };
-        all.iter().find(|ring| ring.id == *id).cloned().ok_or_else(unknown)
-    };
-    Ok((ids.iter().map(of_name).collect::<Result<Vec<Ring>>>()?, meta))
+    let all = AllRings::of(store)?;
+    Ok((all.chosen(ids)?, all.meta))
 }
 
 /// Rings as JSON has them; `with_members` adds the members of the first.
@@ -215,6 +261,18 @@ pub fn rings_page(rings: &[Ring], meta: &RingsMeta, with_members: bool) -> serde
     if let Some(ring) = rings.first().filter(|_| with_members) {
         page["members"] = serde_json::json!(ring.members);
     }
+    page
+}
+
+/// Rings among the end users of an account as JSON has them: those of accounts, with all members by ring.
+#[must_use]
+pub fn behind_page(found: &EndUsers) -> serde_json::Value {
+    let mut page = rings_page(&found.rings, &found.meta, false);
+    page["gateway"] = serde_json::json!(found.gateway);
+    page["end_users"] = found.end_users.into();
+    page["exchanges"] = found.exchanges.into();
+    page["unnamed"] = found.unnamed.into();
+    page["members"] = found.rings.iter().map(|ring| (ring.id.clone(), serde_json::json!(ring.members))).collect();
     page
 }
 
@@ -425,6 +483,12 @@ pub fn placebo(store: &Store, model: &Model, walks: u64, seed: u64) -> Result<[R
     Ok([Dealing::Choices, Dealing::Names, Dealing::Dates].map(|dealing| realised(&days, &config, dealing, walks, seed)))
 }
 
+/// What such walks confirmed as JSON has it.
+#[must_use]
+pub fn placebo_page(all: &[Realised]) -> serde_json::Value {
+    serde_json::json!({ "schema": 1, "placebo": all })
+}
+
 /// Who used what, of members on the list and families that the store still names, by their places there.
 fn drawn(ring: &ring::Ring, listed: usize, family_id: &dyn Fn(u64) -> Option<FamilyId>) -> Vec<(u8, u8)> {
     let mut places = Vec::new();
@@ -465,25 +529,6 @@ fn judged(said: &[Event], ring: &str) -> Judged {
         out.notes.push(Note { time: *time, author: author.clone(), text });
     }
     out
-}
-
-/// Rings that an account may belong to, on the list of level 5%.
-/// # Errors
-/// `Store` when the store is damaged.
-pub(super) fn rings_of_account(store: &Store, account: AccountId) -> Result<Vec<RingOf>> {
-    let of_ring = |ring: &Ring| {
-        let member = ring.members.iter().find(|member| member.account == account)?;
-        Some(of(ring, Some(member.membership)))
-    };
-    Ok(rings(store)?.0.iter().chain(&past_rings(store)?).filter_map(of_ring).collect())
-}
-
-/// Rings that shared a family.
-/// # Errors
-/// `Store` when the store is damaged.
-pub(super) fn rings_of_family(store: &Store, family: FamilyId) -> Result<Vec<RingOf>> {
-    let shares = |ring: &&Ring| ring.families.iter().any(|shared| shared.family_id == family);
-    Ok(rings(store)?.0.iter().chain(&past_rings(store)?).filter(shares).map(|ring| of(ring, None)).collect())
 }
 
 fn of(ring: &Ring, membership: Option<f64>) -> RingOf {

@@ -46,9 +46,10 @@ impl Held {
         Ok(Arc::clone(kept.insert(Arc::new(report))))
     }
 
-    /// Makes what is kept of a commit: the order of families, the report, the suggestions for the registry.
+    /// Makes what is kept of a commit: the order of families, the report, rings, the suggestions for the registry.
     pub(super) fn make_ready(&self) -> Result<()> {
         self.report()?;
+        self.opened.rings()?;
         self.opened.suggest().map(|_| ())
     }
 }
@@ -56,7 +57,7 @@ impl Held {
 /// The store that is served.
 pub(super) struct Desk {
     pub(super) dir: PathBuf,
-    model: &'static Model,
+    pub(super) model: &'static Model,
     watch: Mutex<Watch>,
     held: Mutex<Option<Arc<Held>>>,
     /// The commit that was made ready last, or could not be.

@@ -125,6 +125,8 @@ pub struct State {
     access: Mutex<access::AccessLog>,
     /// Whoever writes into the store holds it: two people who write a note at the same moment wait for each other.
     writing: Mutex<()>,
+    /// Whoever asks what reads all days of the store holds it: minutes of work, of which one at a time is enough.
+    all_days: Mutex<()>,
     metrics: Metrics,
     places: Arc<Semaphore>,
     /// What this process's requests are called: a word of its own, and a number.
@@ -161,6 +163,7 @@ impl State {
             limits: Limits::new(settings.rate),
             access,
             writing: Mutex::new(()),
+            all_days: Mutex::new(()),
             metrics: Metrics::default(),
             places: Arc::new(Semaphore::new(settings.at_once.max(1))),
             begun,

@@ -289,6 +289,36 @@ pub(super) static ROUTES: &[Route] = &[
         ..GET
     },
     Route {
+        path: "/api/v1/accounts/{id}/behind",
+        least: Some(Role::Analyst),
+        about: "Rings among the end users of an account, found anew from all its days: minutes on a large store, so one such question is answered at a time, and it is logged",
+        in_path: &[must("id", Kind::Account, "The pseudonym of the gateway")],
+        answer: &[
+            ("schema", "integer"),
+            ("gateway", "string"),
+            ("end_users", "integer"),
+            ("exchanges", "integer"),
+            ("unnamed", "integer"),
+            ("rings", "array"),
+            ("rings_meta", "object"),
+            ("members", "object"),
+        ],
+        handler: Handler::Store(lists::behind),
+        ..GET
+    },
+    Route {
+        path: "/api/v1/placebo",
+        least: Some(Role::Analyst),
+        about: "The realised error: what walks through all days without their coordination confirm; one such question is answered at a time",
+        query: &[
+            may("walks", Kind::Number(1, 1_000), "How many of each of three kinds; 10 without it"),
+            may("seed", Kind::Number(0, 1 << 53), "Their seed; 1 without it"),
+        ],
+        answer: &[("schema", "integer"), ("placebo", "array")],
+        handler: Handler::Store(lists::placebo),
+        ..GET
+    },
+    Route {
         path: "/api/v1/rings",
         about: "Rings, the surest first, and what stands behind the list",
         query: OF_RINGS,

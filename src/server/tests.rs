@@ -14,6 +14,7 @@ use tower::ServiceExt as _;
 struct Site {
     dir: tempfile::TempDir,
     app: Router,
+    state: Arc<State>,
     now: Arc<AtomicI64>,
     lines: Arc<Mutex<Vec<String>>>,
     tokens: [String; 3],
@@ -98,8 +99,8 @@ impl Site {
             now: Box::new(move || Time::new(clock.load(Ordering::Relaxed)).expect("a time")),
             line: Box::new(move |line| told.lock().expect("held").push(line.to_owned())),
         };
-        let app = app(State::open(settings, model(), outside).expect("opened"));
-        Self { dir, app, now, lines, tokens: made }
+        let state = State::open(settings, model(), outside).expect("opened");
+        Self { dir, app: app(Arc::clone(&state)), state, now, lines, tokens: made }
     }
 
     fn store(&self) -> Store {
@@ -187,7 +188,7 @@ impl Site {
         let family = self.families()[0].id.to_string();
         let path = match route.path {
             "/api/v1/families/{id}" | "/api/v1/families/{id}/accounts" => route.path.replace("{id}", &family),
-            "/api/v1/accounts/{id}" => route.path.replace("{id}", &self.account()),
+            "/api/v1/accounts/{id}" | "/api/v1/accounts/{id}/behind" => route.path.replace("{id}", &self.account()),
             "/api/v1/exchanges/{id}" => route.path.replace("{id}", &self.exchange()),
             "/api/v1/saved/{id}" => route.path.replace("{id}", "7"),
             "/api/v1/registry" if route.method == "DELETE" => format!("{}?name=something", route.path),
@@ -278,6 +279,29 @@ fn every_route_asks_who_and_lets_its_roles_through() {
             assert_eq!(got.header("cache-control"), "no-store", "{what}");
         }
     }
+}
+
+#[test]
+fn what_reads_all_days_is_answered_as_by_the_command_line_and_one_at_a_time() {
+    let site = Site::new();
+    let (account, store) = (site.account(), site.store());
+    let known = crate::audit::known_texts(&crate::stored::FragmentConfig::default());
+    let gateway = account.parse().expect("a pseudonym");
+    let behind = crate::lookup::rings_behind(&store, model(), &known, gateway).expect("found");
+    let placebo = crate::lookup::placebo(&store, model(), 2, 3).expect("walked");
+    let pages = [
+        (format!("/api/v1/accounts/{account}/behind"), crate::lookup::behind_page(&behind)),
+        ("/api/v1/placebo?walks=2&seed=3".to_owned(), crate::lookup::placebo_page(&placebo)),
+    ];
+    for (path, page) in pages {
+        let busy = site.state.all_days.lock().expect("nobody asks");
+        let got = site.get(Role::Analyst, &path);
+        assert_eq!((got.status, got.header("retry-after")), (503, "30"), "{path}");
+        drop(busy);
+        let got = site.get(Role::Analyst, &path);
+        assert_eq!((got.status, got.json()), (200, page), "{path}");
+    }
+    assert_eq!(site.get(Role::Analyst, "/api/v1/accounts/a000000000000000000000000/behind").status, 404);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use super::{
     Answer, Asked, Reply, gone, known_ring, missing, newest_first, only_seen, purposed, unknown, value, wanted,
 };
+use crate::audit::known_texts;
 use crate::ids::Time;
 use crate::lookup::{self, ListQuery};
 use crate::report::Report;
@@ -13,8 +14,9 @@ use crate::report::ring::Ring;
 use crate::server::desk::{Held, MOST_FAMILIES};
 use crate::server::fault::Fault;
 use crate::server::{State, bound};
+use crate::stored::FragmentConfig;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, TryLockError};
 
 /// Accounts that the page of a family or of a ring has; a list of their own has the others.
 const MOST_MEMBERS: usize = 200;
@@ -108,7 +110,7 @@ pub(in crate::server) fn account(_: &State, held: &Arc<Held>, asked: &Asked) -> 
 }
 
 pub(in crate::server) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
-    let (all, meta) = lookup::rings(held.store())?;
+    let all = held.opened.rings()?;
     let least = asked.given.rung();
     only_seen(asked, &["account"])?;
     let given = &asked.given;
@@ -128,8 +130,9 @@ pub(in crate::server) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> An
         })
     };
     let asks = family.is_some() || level.is_some() || since.is_some() || until.is_some();
-    let mut listed: Vec<Ring> = all
-        .into_iter()
+    let mut listed: Vec<&Ring> = all
+        .listed
+        .iter()
         .filter(|ring| ring.rung >= least && asked.reader.is_told_of(ring.accounts))
         .filter(|ring| !asks || shared(ring))
         .filter(|ring| account.is_none_or(|account| ring.members.iter().any(|member| member.account == account)))
@@ -141,12 +144,39 @@ pub(in crate::server) fn rings(_: &State, held: &Arc<Held>, asked: &Asked) -> An
     }
     let limit = asked.limit();
     let next = if listed.len() > limit { listed.get(limit - 1).map(|ring| ring.id.clone()) } else { None };
-    listed.truncate(limit);
-    let mut page = lookup::rings_page(&listed, &meta, false);
+    let listed: Vec<Ring> = listed.into_iter().take(limit).cloned().collect();
+    let mut page = lookup::rings_page(&listed, &all.meta, false);
     page["next"] = json!(next);
     asked.reader.rings_page(&mut page);
     bound::each(&mut page, "rings", |ring| bound::first(ring, "families", MOST_OF_RING));
     Ok(Reply::json(page))
+}
+
+pub(in crate::server) fn behind(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let gateway = asked.given.account("id").ok_or_else(|| Fault::unknown("expected the pseudonym of an account"))?;
+    let _alone = alone(state)?;
+    // What audits named as known stands in the store; a file of more is the command line's.
+    let known = known_texts(&FragmentConfig::default());
+    let found = lookup::rings_behind(held.store(), state.desk.model, &known, gateway).map_err(missing)?;
+    let did = asked.did("rings-behind", format!("account {gateway}"));
+    Ok(Reply::json(lookup::behind_page(&found)).with(did))
+}
+
+pub(in crate::server) fn placebo(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
+    let (walks, seed) = (asked.given.number("walks").unwrap_or(10), asked.given.number("seed").unwrap_or(1));
+    let _alone = alone(state)?;
+    let all = lookup::placebo(held.store(), state.desk.model, walks, seed)?;
+    Ok(Reply::json(lookup::placebo_page(&all)).with(asked.read(format!("placebo, {walks} walks"))))
+}
+
+/// The place of the one question that reads all days.
+fn alone(state: &State) -> Result<MutexGuard<'_, ()>, Fault> {
+    let busy = || Fault::new(503, "busy", "another question that reads all days is being answered");
+    match state.all_days.try_lock() {
+        Ok(place) => Ok(place),
+        Err(TryLockError::Poisoned(place)) => Ok(place.into_inner()),
+        Err(TryLockError::WouldBlock) => Err(busy().hint("send it again").again(30)),
+    }
 }
 
 pub(in crate::server) fn ring(_: &State, held: &Arc<Held>, asked: &Asked) -> Answer {

@@ -18,7 +18,7 @@ use super::show::Reader;
 use super::who::{Role, Who};
 use crate::error::{Error, ErrorKind};
 use crate::ids::Time;
-use crate::lookup::{self, ListQuery};
+use crate::lookup::ListQuery;
 use crate::report::ring::{Ring, RingsMeta};
 use serde_json::Value;
 use std::io::Write;
@@ -175,9 +175,10 @@ fn wanted(asked: &Asked) -> ListQuery {
 /// A ring that this reader is told of.
 fn known_ring(held: &Held, asked: &Asked) -> Result<(Vec<Ring>, RingsMeta), Fault> {
     let id = asked.given.text("id").unwrap_or_default().to_owned();
-    let (rings, meta) = lookup::chosen_rings(held.store(), std::slice::from_ref(&id)).map_err(missing)?;
+    let all = held.opened.rings()?;
+    let rings = all.chosen(std::slice::from_ref(&id)).map_err(missing)?;
     if rings.iter().all(|ring| asked.reader.is_told_of(ring.accounts)) {
-        Ok((rings, meta))
+        Ok((rings, all.meta.clone()))
     } else {
         Err(unknown("a ring", &id))
     }
