@@ -1,6 +1,6 @@
 """What the statistics of rings cost as accounts grow: one night after a night that proposed groups.
 
-    rings_growth.py STILLHUNT KEY WORK ACCOUNTS…       of so many accounts each, four exchanges an account and night, two nights
+    rings_growth.py STILLHUNT KEY WORK ACCOUNTS[xEACH]…       of so many accounts each, EACH exchanges an account and night (four), two nights
 
 Worlds of `simulate`, one work queue of 40 accounts for every 3,000. The two nights are audited one after another; of the second are shown all
 CPU-seconds, those of the stage of rings, and the most memory of the process's own (anonymous pages, looked at every 50 ms) in that stage and in all.
@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 
-program, key, work, sizes = sys.argv[1], sys.argv[2], sys.argv[3], [int(n) for n in sys.argv[4:]]
+program, key, work = sys.argv[1:4]
+sizes = [(int(accounts), int(each or 4)) for accounts, _, each in (size.partition("x") for size in sys.argv[4:])]
 
 
 def own_memory(pid):
@@ -43,10 +44,10 @@ def audit(log):
 
 
 print("| accounts | exchanges of the night | rings, CPU-s | all, CPU-s | memory in rings, MiB | memory, MiB | confirmed |\n|" + "---|" * 7, flush=True)
-for accounts in sizes:
+for accounts, each in sizes:
     for path in (f"{work}/world", f"{work}/store"):
         shutil.rmtree(path, ignore_errors=True)
-    size = ["--accounts", str(accounts), "--exchanges", str(8 * accounts), "--days", "2", "--seed", "9"]
+    size = ["--accounts", str(accounts), "--exchanges", str(2 * each * accounts), "--days", "2", "--seed", "9"]
     queues = ["--queue-campaigns", str(max(1, accounts // 3000))]
     subprocess.run([program, "simulate", "--out", f"{work}/world", *size, *queues], check=True, stdout=subprocess.DEVNULL)
     audit(f"{work}/world/logs/night-1.jsonl")
