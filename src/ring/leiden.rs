@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, VecDeque};
 /// An undirected graph without loops: each pair once, with its weight.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
+    /// Where the neighbours of each node begin in `all`, and where the last end.
+    starts: Vec<usize>,
     /// Neighbours of each node with the weight of the edge, in order of number.
-    neighbours: Vec<Vec<(u32, f64)>>,
+    all: Vec<(u32, f64)>,
     /// Weight inside a node that stands for several.
     inside: Vec<f64>,
 }
@@ -22,26 +24,55 @@ impl Graph {
     /// A graph of `n` nodes; edges of one pair are summed, loops left out.
     #[must_use]
     pub fn new(n: usize, edges: &[(u32, u32, f64)]) -> Self {
-        let mut neighbours: Vec<Vec<(u32, f64)>> = vec![Vec::new(); n];
-        for &(a, b, weight) in edges.iter().filter(|(a, b, _)| a != b) {
-            neighbours[a as usize].push((b, weight));
-            neighbours[b as usize].push((a, weight));
+        let edges = || edges.iter().filter(|(a, b, _)| a != b);
+        let mut ends = vec![0; n];
+        edges().for_each(|(a, b, _)| [a, b].into_iter().for_each(|node| ends[*node as usize] += 1));
+        let mut sum = 0;
+        ends.iter_mut().for_each(|end| (*end, sum) = (sum, sum + *end));
+        let mut all = vec![(0, 0.0); sum];
+        for &(a, b, weight) in edges() {
+            for (node, other) in [(a, b), (b, a)] {
+                all[ends[node as usize]] = (other, weight);
+                ends[node as usize] += 1;
+            }
         }
-        for own in &mut neighbours {
-            own.sort_by_key(|(node, _)| *node);
-            *own = own.chunk_by(|a, b| a.0 == b.0).map(|same| (same[0].0, same.iter().map(|s| s.1).sum())).collect();
+        let (mut starts, mut filled, mut from) = (Vec::with_capacity(n + 1), 0, 0);
+        for end in ends {
+            starts.push(filled);
+            all[from..end].sort_by_key(|(node, _)| *node);
+            for at in from..end {
+                let (node, weight) = all[at];
+                if starts.last().is_some_and(|start| *start < filled) && all[filled - 1].0 == node {
+                    all[filled - 1].1 += weight;
+                } else {
+                    all[filled] = (node, weight);
+                    filled += 1;
+                }
+            }
+            from = end;
         }
-        Self { neighbours, inside: vec![0.0; n] }
+        starts.push(filled);
+        all.truncate(filled);
+        Self { starts, all, inside: vec![0.0; n] }
     }
 
     fn len(&self) -> usize {
-        self.neighbours.len()
+        self.inside.len()
+    }
+
+    /// The neighbours of a node.
+    fn of(&self, node: usize) -> &[(u32, f64)] {
+        &self.all[self.starts[node]..self.starts[node + 1]]
+    }
+
+    fn each(&self) -> impl Iterator<Item = &[(u32, f64)]> {
+        (0..self.len()).map(|node| self.of(node))
     }
 
     /// Sum of the weights at each node.
     #[must_use]
     pub fn strengths(&self) -> Vec<f64> {
-        self.neighbours.iter().map(|own| own.iter().map(|(_, weight)| weight).sum()).collect()
+        self.each().map(|own| own.iter().map(|(_, weight)| weight).sum()).collect()
     }
 }
 
@@ -74,7 +105,7 @@ impl Quality {
     pub fn of(&self, graph: &Graph, community: &[u32]) -> f64 {
         let mut size: BTreeMap<u32, f64> = BTreeMap::new();
         let mut weight = 0.0;
-        for (node, own) in graph.neighbours.iter().enumerate() {
+        for (node, own) in graph.each().enumerate() {
             *size.entry(community[node]).or_default() += self.sizes[node];
             weight += graph.inside[node];
             let within = own.iter().filter(|(other, _)| community[*other as usize] == community[node]);
@@ -108,18 +139,18 @@ pub fn communities(graph: &Graph, quality: &Quality) -> Vec<u32> {
 
 /// One pass from a partition.
 fn pass(graph: &Graph, quality: &Quality, mut community: Vec<u32>) -> Vec<u32> {
-    let mut graph = graph.clone();
-    let mut quality = quality.clone();
+    let mut coarse: Option<(Graph, Quality)> = None;
     // The node of the aggregated graph in which each first node lies.
     let mut place: Vec<u32> = (0..graph.len() as u32).collect();
     for _ in 0..MOST_ROUNDS {
-        move_nodes(&graph, &quality, &mut community);
+        let (graph, quality) = coarse.as_ref().map_or((graph, quality), |(graph, quality)| (graph, quality));
+        move_nodes(graph, quality, &mut community);
         number(&mut community);
         let n = community.iter().max().map_or(0, |most| *most as usize + 1);
         if n == graph.len() {
             break;
         }
-        let mut part = refined(&graph, &quality, &community);
+        let mut part = refined(graph, quality, &community);
         number(&mut part);
         let parts = part.iter().max().map_or(0, |most| *most as usize + 1);
         // Where nothing could be refined, communities are aggregated as they are.
@@ -127,7 +158,7 @@ fn pass(graph: &Graph, quality: &Quality, mut community: Vec<u32>) -> Vec<u32> {
             part.clone_from(&community);
         }
         let of_part = aggregated_communities(&part, &community);
-        (graph, quality) = aggregated(&graph, &quality, &part);
+        coarse = Some(aggregated(graph, quality, &part));
         place.iter_mut().for_each(|place| *place = part[*place as usize]);
         community = of_part;
     }
@@ -145,12 +176,13 @@ fn move_nodes(graph: &Graph, quality: &Quality, community: &mut [u32]) {
     let mut queued = vec![true; n];
     let mut weight = vec![0.0; n];
     let mut empty: Vec<u32> = (0..n as u32).filter(|&c| size[c as usize] == 0.0).rev().collect();
+    let mut near: Vec<u32> = Vec::new();
     while let Some(node) = queue.pop_front() {
         let i = node as usize;
         queued[i] = false;
         let (from, own) = (community[i], quality.sizes[i]);
-        let mut near: Vec<u32> = Vec::new();
-        for &(other, w) in &graph.neighbours[i] {
+        near.clear();
+        for &(other, w) in graph.of(i) {
             let to = community[other as usize];
             if weight[to as usize] == 0.0 {
                 near.push(to);
@@ -187,7 +219,7 @@ fn move_nodes(graph: &Graph, quality: &Quality, community: &mut [u32]) {
         if size[from as usize].abs() < LEAST_GAIN {
             empty.push(from);
         }
-        for &(other, _) in &graph.neighbours[i] {
+        for &(other, _) in graph.of(i) {
             if community[other as usize] != best.1 && !queued[other as usize] {
                 queued[other as usize] = true;
                 queue.push_back(other);
@@ -205,25 +237,31 @@ fn refined(graph: &Graph, quality: &Quality, community: &[u32]) -> Vec<u32> {
     community.iter().zip(&quality.sizes).for_each(|(&to, own)| whole[to as usize] += own);
     // Weight from each part to the rest of its community.
     let inner = |i: usize| {
-        let own = graph.neighbours[i].iter().filter(|(other, _)| community[*other as usize] == community[i]);
+        let own = graph.of(i).iter().filter(|(other, _)| community[*other as usize] == community[i]);
         own.map(|(_, weight)| weight).sum::<f64>()
     };
     let mut outward: Vec<f64> = (0..n).map(inner).collect();
     let mut single = vec![true; n];
+    let (mut weight, mut near) = (vec![0.0; n], Vec::new());
     for i in 0..n {
         let all = whole[community[i] as usize];
         let connected = |size: f64, outward: f64| outward >= quality.resolution * size * (all - size) - LEAST_GAIN;
         if !single[i] || !connected(size[i], outward[i]) {
             continue;
         }
-        let mut weight: BTreeMap<u32, f64> = BTreeMap::new();
-        for &(other, w) in graph.neighbours[i].iter().filter(|(other, _)| community[*other as usize] == community[i]) {
-            *weight.entry(part[other as usize]).or_default() += w;
+        near.clear();
+        for &(other, w) in graph.of(i).iter().filter(|(other, _)| community[*other as usize] == community[i]) {
+            let to = part[other as usize];
+            if weight[to as usize] == 0.0 {
+                near.push(to);
+            }
+            weight[to as usize] += w;
         }
+        near.sort_unstable();
         let mut best: Option<(f64, u32)> = None;
-        for (&to, &w) in &weight {
+        for &to in &near {
             let t = to as usize;
-            let gain = w - quality.resolution * quality.sizes[i] * size[t];
+            let gain = weight[t] - quality.resolution * quality.sizes[i] * size[t];
             if gain > best.map_or(LEAST_GAIN, |best| best.0) && connected(size[t], outward[t]) {
                 best = Some((gain, to));
             }
@@ -231,11 +269,12 @@ fn refined(graph: &Graph, quality: &Quality, community: &[u32]) -> Vec<u32> {
         if let Some((_, to)) = best {
             let t = to as usize;
             part[i] = to;
-            outward[t] += outward[i] - 2.0 * weight[&to];
+            outward[t] += outward[i] - 2.0 * weight[t];
             size[t] += quality.sizes[i];
             (size[i], outward[i]) = (0.0, 0.0);
             single[t] = false;
         }
+        near.iter().for_each(|&to| weight[to as usize] = 0.0);
     }
     part
 }
@@ -246,7 +285,7 @@ fn aggregated(graph: &Graph, quality: &Quality, part: &[u32]) -> (Graph, Quality
     let mut edges: Vec<(u32, u32, f64)> = Vec::new();
     let mut inside = vec![0.0; n];
     let mut sizes = vec![0.0; n];
-    for (i, own) in graph.neighbours.iter().enumerate() {
+    for (i, own) in graph.each().enumerate() {
         let a = part[i];
         sizes[a as usize] += quality.sizes[i];
         inside[a as usize] += graph.inside[i];

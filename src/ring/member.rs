@@ -148,20 +148,30 @@ pub(super) type Proposed = (i32, [bool; 2]);
 
 /// Whoever may belong to the ring with this core, the likeliest first; `proposed` says what proposed an account.
 #[must_use]
-pub(super) fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32) -> Option<Proposed>) -> Vec<Member> {
+pub(super) fn members<'a>(
+    core: &[u32],
+    evidence: &'a [Evidence],
+    proposed: &dyn Fn(u32) -> Option<Proposed>,
+) -> Vec<Member> {
     let mut clues: BTreeMap<u32, Clues> = BTreeMap::new();
-    let mut most_accounts = 1;
-    for day in evidence {
-        most_accounts = most_accounts.max(day.n_accounts);
-        let own: Vec<(&Witness, usize)> = day
-            .witnesses
-            .iter()
-            .map(|witness| (witness, common(&witness.new, core)))
-            .filter(|(witness, n)| *n >= 2 && 2 * n >= witness.new.len())
-            .collect();
+    let most_accounts = evidence.iter().map(|day| day.n_accounts).max().unwrap_or(0).max(1);
+    let of_day = |day: &'a Evidence| -> Vec<(&'a Witness, usize)> {
+        let shared = day.witnesses.iter().map(|witness| (witness, common(&witness.new, core)));
+        shared.filter(|(witness, n)| *n >= 2 && 2 * n >= witness.new.len()).collect()
+    };
+    let own: Vec<Vec<(&Witness, usize)>> = evidence.iter().map(of_day).collect();
+    // Of whoever chose nothing of the ring and was not proposed nothing is asked.
+    let mut choosers: Vec<u32> = own.iter().flatten().flat_map(|(witness, _)| witness.new.iter().copied()).collect();
+    choosers.sort_unstable();
+    choosers.dedup();
+    for (day, own) in evidence.iter().zip(&own) {
         for asked in &day.asked {
+            let proposed = proposed(asked.account);
+            if proposed.is_none() && choosers.binary_search(&asked.account).is_err() {
+                continue;
+            }
             // What is left of the day that proposed it: the other half, or nothing.
-            let left = proposed(asked.account).filter(|proposed| proposed.0 == day.day).map(|proposed| proposed.1);
+            let left = proposed.filter(|proposed| proposed.0 == day.day).map(|proposed| proposed.1);
             if left == Some([false; 2]) {
                 continue;
             }
@@ -173,7 +183,7 @@ pub(super) fn members(core: &[u32], evidence: &[Evidence], proposed: &dyn Fn(u32
             });
             let in_core = core.binary_search(&asked.account).is_ok();
             let of_account = clues.entry(asked.account).or_default();
-            for (witness, n) in &own {
+            for (witness, n) in own {
                 let half = without[0].is_some().then(|| half(day.day, witness.family, witness.neighbourhood));
                 let counts = without.map(|without| without.is_none() || without != half);
                 if counts == [false; 2] {

@@ -215,12 +215,18 @@ fn parts(shared: &[&[Choice]], n_accounts: usize) -> (Vec<u32>, Vec<u32>) {
     if whole.len() < 2 {
         return (accounts, community);
     }
-    for nodes in whole {
-        let is_own = |choice: &&Choice| {
-            accounts.binary_search(&choice.account).is_ok_and(|i| nodes.binary_search(&(i as u32)).is_ok())
-        };
-        let own: Vec<Vec<Choice>> = shared.iter().map(|all| all.iter().filter(is_own).copied().collect()).collect();
-        let own: Vec<&[Choice]> = own.iter().map(Vec::as_slice).filter(|own| own.len() >= 2).collect();
+    let mut by_community: Vec<Vec<Vec<Choice>>> = vec![Vec::new(); whole.len()];
+    for all in shared {
+        let mut own: BTreeMap<u32, Vec<Choice>> = BTreeMap::new();
+        for choice in *all {
+            if let Ok(i) = accounts.binary_search(&choice.account) {
+                own.entry(community[i]).or_default().push(*choice);
+            }
+        }
+        own.into_iter().filter(|(_, own)| own.len() >= 2).for_each(|(c, own)| by_community[c as usize].push(own));
+    }
+    for own in by_community {
+        let own: Vec<&[Choice]> = own.iter().map(Vec::as_slice).collect();
         let (of, part) = parts(&own, n_accounts);
         let n = part.iter().max().map_or(0, |most| most + 1);
         for (account, part) in of.iter().zip(part) {

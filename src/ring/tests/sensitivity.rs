@@ -1,6 +1,6 @@
 //! Changes of tests: the text that says most is the one that is left out, what rests on it falls with it, and the ranks of other tests stay uniform.
 
-use super::super::composition::composition_of_any_plan;
+use super::super::composition::Reference;
 use super::super::confirm::{AFFINITIES, Prepared};
 use super::super::interests::Interests;
 use super::super::null::Null;
@@ -112,11 +112,11 @@ fn a_work_queue_stands_under_every_change_and_few_texts_fall_with_the_first() {
 fn ranks_of_changed_tests_are_uniform_under_the_null() {
     let mut rng = ChaCha8Rng::seed_from_u64(43);
     const HOUR: i64 = 3_600_000_000;
-    let askers = askers(600, &mut rng);
+    let reference = Reference::new(askers(600, &mut rng), &ASKED);
     let (mut composed, mut timed) = (Vec::new(), [Vec::new(), Vec::new()]);
     for seed in 0..200 {
         let group: BTreeSet<u32> = (0..20).map(|_| rng.random_range(0..600)).collect();
-        let found = composition_of_any_plan(&askers, &group.into_iter().collect::<Vec<u32>>(), &ASKED, seed);
+        let found = reference.composition_of_any_plan(&group.into_iter().collect::<Vec<u32>>(), seed);
         let found = found.expect("enough is known");
         composed.push(found.attributes[1].ln_p);
         // Without the attribute that everybody has for himself, one is left.

@@ -1,6 +1,6 @@
 //! Streams of evidence beside co-use: ranks are uniform under the null, and a dispatcher is told.
 
-use super::super::composition::{Asked, Asker, composition};
+use super::super::composition::{Asked, Asker, Composition, Reference};
 use super::super::streams::{LEAST_ACCOUNTS, Population, Sender, Streams, correlation, excess};
 use super::super::timing::{Use, timing};
 use super::World;
@@ -69,15 +69,18 @@ pub(super) fn askers(n: u32, rng: &mut ChaCha8Rng) -> Vec<Asker> {
     (0..n).map(asker).collect()
 }
 
+fn composition(askers: &[Asker], group: &[u32], asked: &[Asked]) -> Option<Composition> {
+    Reference::new(askers.to_vec(), asked).composition(group, 1)
+}
+
 #[test]
 fn ranks_of_what_accounts_have_in_common_are_uniform_under_the_null() {
     let mut rng = ChaCha8Rng::seed_from_u64(15);
-    let askers = askers(600, &mut rng);
+    let reference = Reference::new(askers(600, &mut rng), &ASKED);
     let mut all = Vec::new();
     for seed in 0..200 {
         let group: BTreeSet<u32> = (0..20).map(|_| rng.random_range(0..600)).collect();
-        let found =
-            composition(&askers, &group.into_iter().collect::<Vec<u32>>(), &ASKED, seed).expect("enough is known");
+        let found = reference.composition(&group.into_iter().collect::<Vec<u32>>(), seed).expect("enough is known");
         // Nobody says anything of the third attribute, and every card is one of its own.
         assert_eq!(found.attributes.iter().map(|of| of.place).collect::<Vec<u8>>(), [0, 1]);
         assert_eq!((found.attributes[0].ln_p, found.attributes[0].sharing), (0.0, 1));
@@ -95,21 +98,21 @@ fn accounts_bought_together_are_told_and_those_with_a_common_client_are_not() {
     let group: Vec<u32> = (100..130).collect();
     // All have the client that half of all accounts have, or nearly so.
     group.iter().for_each(|&account| askers[account as usize].values[1] = Some(0));
-    let common = composition(&askers, &group, &ASKED, 1).expect("enough is known");
+    let common = composition(&askers, &group, &ASKED).expect("enough is known");
     assert_eq!(common.attributes[1].sharing, 30);
     // Ten of thirty share three cards.
     (0..10u32).for_each(|n| askers[100 + n as usize].values[0] = Some(u64::from(n % 3)));
-    let bought = composition(&askers, &group, &ASKED, 1).expect("enough is known");
+    let bought = composition(&askers, &group, &ASKED).expect("enough is known");
     assert_eq!((bought.attributes[0].ln_p, bought.attributes[0].sharing), (1e-5f64.ln(), 4));
     let ln_p = bought.ln_p.expect("two count");
     assert!((ln_p - (2.0 * 1e-5f64).ln()).abs() < 1e-9 && bought.accounts == 30);
     // What counts for nothing is told, and no number of tests.
-    let none = composition(&askers, &group, &[Asked { counts: false, ..ASKED[0] }; 3], 1).expect("enough is known");
+    let none = composition(&askers, &group, &[Asked { counts: false, ..ASKED[0] }; 3]).expect("enough is known");
     assert!(none.ln_p.is_none() && none.attributes[0].ln_p == bought.attributes[0].ln_p);
     // Too few accounts, or nobody to compare them with.
     assert!(
-        composition(&askers, &[1, 2], &ASKED, 1).is_none()
-            && composition(&askers[..40], &(0..30).collect::<Vec<u32>>(), &ASKED, 1).is_none()
+        composition(&askers, &[1, 2], &ASKED).is_none()
+            && composition(&askers[..40], &(0..30).collect::<Vec<u32>>(), &ASKED).is_none()
     );
 }
 
@@ -127,7 +130,7 @@ fn networks_are_compared_within_a_country() {
     let group: Vec<u32> = (0..300).step_by(9).collect();
     let within = [Asked { counts: false, within: None }, Asked { counts: true, within: Some(0) }];
     let anywhere = [within[0], Asked { within: None, ..within[1] }];
-    let ln_p = |askers: &[Asker], asked| composition(askers, &group, asked, 1).expect("enough is known").ln_p;
+    let ln_p = |askers: &[Asker], asked| composition(askers, &group, asked).expect("enough is known").ln_p;
     assert!(ln_p(&askers, &anywhere) < Some(1e-3f64.ln()));
     assert!(ln_p(&askers, &within) > Some(0.05f64.ln()));
     // Behind one proxy they are told all the same.

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ids::{Digest, Field, Level};
 use crate::report::date_of;
 use crate::ring::Ring;
-use crate::ring::composition::{Asked, Asker, Composition, composition, composition_of_any_plan};
+use crate::ring::composition::{Asked, Asker, Composition, Reference};
 use crate::ring::links::{Link, links};
 use crate::ring::timing::{OTHER_HOURS, Timing, Use, timing, timing_in_other_intervals};
 use crate::store::postings::{NONE, Posting};
@@ -93,7 +93,7 @@ pub(crate) struct InCommon {
 /// Accounts that were active on a day, and what the log says of them.
 #[derive(Debug, Default)]
 pub(super) struct Askers {
-    askers: Vec<Asker>,
+    reference: Reference,
     organisations: Vec<(u32, u64)>,
     agencies: Vec<(u32, u64)>,
     /// 0 where it is said that there is no automation.
@@ -105,7 +105,7 @@ pub(super) struct Askers {
 
 /// What a ring's first group has in common, among the askers of the day that confirmed it and in its own uses of the ring's texts on that day.
 pub(super) fn in_common(of_day: &Askers, uses: Vec<Use>, ring: &Ring) -> InCommon {
-    let (seed, askers) = (seed_of(ring), &of_day.askers);
+    let seed = seed_of(ring);
     let own = |values: &[(u32, u64)]| -> Vec<u64> {
         let own = values.iter().filter(|(account, _)| ring.frozen.binary_search(account).is_ok());
         own.map(|(_, value)| *value).collect()
@@ -119,8 +119,8 @@ pub(super) fn in_common(of_day: &Askers, uses: Vec<Use>, ring: &Ring) -> InCommo
     let automated = own(&of_day.automated);
     let in_other_intervals = timing_in_other_intervals(&uses, seed);
     InCommon {
-        composition: composition(askers, &ring.frozen, &ASKED, seed),
-        of_any_plan: composition_of_any_plan(askers, &ring.frozen, &ASKED, seed),
+        composition: of_day.reference.composition(&ring.frozen, seed),
+        of_any_plan: of_day.reference.composition_of_any_plan(&ring.frozen, seed),
         timing: timing(uses, seed),
         in_other_intervals,
         organisation: commonest(&of_day.organisations),
@@ -245,7 +245,7 @@ pub(super) fn of_day(store: &Store, view: &View, day: i32, day_starts: i32) -> R
             }
         }
     }
-    let mut out = Askers::default();
+    let (mut out, mut askers) = (Askers::default(), Vec::new());
     for (account, (requests, values)) in of_account {
         for (kind, place) in (0u8..).zip(LINKED) {
             let named = values[place].keys().map(|&value| crate::ring::links::Named { kind, value, account });
@@ -263,8 +263,9 @@ pub(super) fn of_day(store: &Store, view: &View, day: i32, day_starts: i32) -> R
         let plan = values[AUTOMATED + 3];
         out.plans.extend(plan.map(|plan| (account, plan)));
         values.truncate(ATTRIBUTES.len());
-        out.askers.push(Asker { account, requests, plan, values });
+        askers.push(Asker { account, requests, plan, values });
     }
+    out.reference = Reference::new(askers, &ASKED);
     Ok(out)
 }
 
