@@ -1,6 +1,7 @@
 //! Look-ups: the report and its lists, similar prompts, a family, an account, the export.
 
 mod account_page;
+mod all_rings;
 mod details;
 mod drift;
 mod export;
@@ -20,6 +21,7 @@ mod sharing;
 mod summary;
 
 pub use account_page::{AccountFamily, AccountPage};
+pub use all_rings::{AllRings, chosen_rings};
 pub use export::{Export, export};
 pub use family_page::{ExchangePage, FamilyAccount, FamilyExchange, FamilyPage};
 pub use filter::SimilarQuery;
@@ -29,8 +31,7 @@ pub use ranking::{After, ListQuery, export_families};
 pub use registry::{Candidate, registry, suggest};
 pub use ring_page::{Moment, RingNight, RingPage, ring_page};
 pub use rings::{
-    AllRings, EndUsers, behind_page, chosen_rings, export_rings, past_rings, placebo, placebo_page, rings,
-    rings_behind, rings_page,
+    EndUsers, behind_page, export_rings, past_rings, placebo, placebo_page, rings, rings_behind, rings_page,
 };
 pub use saved::saved;
 pub use sharing::Sharer;

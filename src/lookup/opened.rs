@@ -3,11 +3,11 @@
 //! The idea: whoever asks much opens once; pages of families and accounts are look-ups of the same opening. Weakness: the first search reads all
 //! fragments. Guarantee: what is open is one snapshot.
 
+use super::all_rings::AllRings;
 use super::filter::{Filter, SimilarQuery};
 use super::once::Once;
 use super::ranking::{ListQuery, Ranking};
 use super::registry::{Candidate, suggest_of};
-use super::rings::AllRings;
 use super::summary::report_of;
 use crate::embed::Model;
 use crate::error::{Error, ErrorKind, Result};
