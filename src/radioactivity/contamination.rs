@@ -50,25 +50,38 @@ impl Calibration {
         if found.schema == 1 && shares && ends && rates { Ok(found) } else { Err(wrong(&"other numbers")) }
     }
 
-    /// The lowest and the highest share with which a rate between `low` and `high` agrees, in [0, 1]: where the band, drawn straight from point
-    /// to point, meets the interval. None where the rate lies outside of all bands.
+    /// The lowest and the highest share with which a rate between `low` and `high` agrees, in [0, 1]: where the band of the calibration meets the
+    /// interval. None where the rate lies outside of all bands.
     #[must_use]
     pub fn share(&self, [low, high]: [f64; 2]) -> Option<[f64; 2]> {
         let meets = |band: [f64; 2]| band[1] >= low && band[0] <= high;
         let mut found: Option<[f64; 2]> = None;
-        for pair in self.points.windows(2) {
+        for piece in 0..self.points.len().saturating_sub(1) {
+            let [from, to] = [self.points[piece].share, self.points[piece + 1].share];
             // A thousand steps a piece: finer than any band is narrow.
             for step in 0..=1000 {
-                let t = f64::from(step) / 1000.0;
-                let between = |a: f64, b: f64| a + (b - a) * t;
-                let band = [0, 1].map(|end| between(pair[0].rate[end], pair[1].rate[end]));
-                if meets(band) {
-                    let share = between(pair[0].share, pair[1].share);
+                let share = from + (to - from) * f64::from(step) / 1000.0;
+                if meets(self.band(piece, share)) {
                     found = Some(found.map_or([share, share], |[least, most]| [least.min(share), most.max(share)]));
                 }
             }
         }
         found
+    }
+
+    /// The lowest and the highest rate at a share between two measured ones. A student that has read more learns less from what is added, so between them the
+    /// rate lies above the straight line, and below the lines through the two measured shares on either side, drawn on.
+    fn band(&self, piece: usize, share: f64) -> [f64; 2] {
+        let line = |first: &Point, second: &Point, end: usize| {
+            let slope = (second.rate[end] - first.rate[end]) / (second.share - first.share);
+            first.rate[end] + slope * (share - first.share)
+        };
+        let (a, b) = (&self.points[piece], &self.points[piece + 1]);
+        let before = piece.checked_sub(1).map(|before| line(&self.points[before], a, 1));
+        let after = self.points.get(piece + 2).map(|after| line(b, after, 1));
+        let straight = line(a, b, 1);
+        let bent = before.into_iter().chain(after).reduce(f64::min);
+        [line(a, b, 0), bent.map_or(straight, |bent| bent.max(straight))]
     }
 }
 
@@ -87,12 +100,27 @@ mod tests {
     fn a_rate_is_read_off_the_bands_it_meets() {
         let points = r#"{"share": 0, "rate": [0.24, 0.26]}, {"share": 0.5, "rate": [0.44, 0.46]}, {"share": 1, "rate": [0.6, 0.6]}"#;
         let of = calibration(points).expect("a calibration");
-        // At 0.35 the lower edge 0.24 + 0.4 s reaches 0.36 at .3, the upper edge 0.26 + 0.4 s reaches 0.34 at .2.
+        // The lower edge 0.24 + 0.4 s reaches 0.36 at .3; the upper one, 0.6 − 0.28 (1 − s) drawn on from the right, reaches 0.34 at .0714.
         let [low, high] = of.share([0.34, 0.36]).expect("within");
-        assert!((low - 0.2).abs() < 1e-3 && (high - 0.3).abs() < 1e-3, "{low} {high}");
+        assert!((low - 0.0714).abs() < 1e-3 && (high - 0.3).abs() < 1e-3, "{low} {high}");
         let [low, high] = of.share([0.0, 0.25]).expect("within");
         assert!(low == 0.0 && (high - 0.025).abs() < 1e-3, "{low} {high}");
         assert_eq!((of.share([0.7, 0.8]), of.share([0.59, 0.61]).map(|found| found[1])), (None, Some(1.0)));
+    }
+
+    #[test]
+    fn a_share_that_was_not_measured_is_read_off_a_bent_curve() {
+        for steepness in [2.0, 8.0, 30.0, 100.0] {
+            let rate = |share: f64| 0.25 + 0.3 * (1.0 - (-steepness * share).exp());
+            let point = |share: f64| {
+                format!("{{\"share\": {share}, \"rate\": [{}, {}]}}", rate(share) - 0.001, rate(share) + 0.001)
+            };
+            let of = calibration(&[0.0, 0.01, 0.05, 0.2, 1.0].map(point).join(", ")).expect("a calibration");
+            for share in [0.003, 0.01, 0.03, 0.1, 0.15, 0.5, 0.9] {
+                let [low, high] = of.share([rate(share) - 0.001, rate(share) + 0.001]).expect("within");
+                assert!(low <= share && share <= high, "{share} of {steepness}: {low} to {high}");
+            }
+        }
     }
 
     #[test]
