@@ -71,6 +71,8 @@ const AGAIN: usize = 8;
 
 /// A plan and, where an attribute is compared within the values of another, that value.
 type Stratum = (Option<u64>, Option<u64>);
+/// Kinds of strata: whether by plan, and within the values of which attribute.
+type Kind = (bool, Option<usize>);
 
 /// All askers of a day, with which groups are compared: ordered once for all of them.
 #[derive(Debug, Default)]
@@ -80,8 +82,8 @@ pub struct Reference {
     asked: Vec<Asked>,
     /// Of each attribute how many have which value.
     having: Vec<HashMap<u64, u32>>,
-    /// Of each kind of strata (whether by plan, and within which attribute) the places of all askers by stratum, requests and account.
-    by_stratum: BTreeMap<(bool, Option<usize>), Vec<(Stratum, u32)>>,
+    /// Of each kind of strata the places of all askers by stratum, requests and account.
+    by_stratum: BTreeMap<Kind, Vec<(Stratum, u32)>>,
 }
 
 fn value_at(place: usize, asker: &Asker) -> Option<u64> {
@@ -101,7 +103,7 @@ impl Reference {
         let having = having.collect();
         let kinds: BTreeSet<Option<usize>> = asked.iter().map(|asked| asked.within).chain([None]).collect();
         let kinds = kinds.into_iter().flat_map(|within| [(true, within), (false, within)]);
-        let ordered = |(by_plan, within): (bool, Option<usize>)| {
+        let ordered = |(by_plan, within): Kind| {
             let stratum = |asker: &Asker| stratum(asker, by_plan, within);
             let mut all: Vec<(Stratum, u32)> = askers.iter().map(stratum).zip(0..).collect();
             all.sort_by_key(|(stratum, _)| *stratum);
@@ -131,7 +133,7 @@ impl Reference {
         if own.len() < LEAST || n_others < 2 * own.len() {
             return None;
         }
-        let others = |kind: (bool, Option<usize>)| -> Vec<(Stratum, u32)> {
+        let others = |kind: Kind| -> Vec<(Stratum, u32)> {
             let all = self.by_stratum.get(&kind).into_iter().flatten();
             all.filter(|(_, at)| !is_own[*at as usize]).copied().collect()
         };
