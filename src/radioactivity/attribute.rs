@@ -369,7 +369,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
         };
         let (size, rates) = decoy_rings(&pool, n, n_decoys, &seed);
         let at_least = rates.iter().filter(|rate| **rate >= own).count();
-        let copies = if marked[number] && suspect.answers {
+        let copies = if of.ln_ps[of.best] <= libm::log(config.alpha) && suspect.answers {
             let [mut had, mut own] = [vec![false; seen.len()], vec![false; seen.len()]];
             let all = rest.iter().filter(|(rings, _)| rings.contains(&(number as u32))).map(|(_, windows)| windows);
             all.for_each(|windows| had[windows.clone()].fill(true));

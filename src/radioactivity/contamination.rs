@@ -70,18 +70,19 @@ impl Calibration {
     }
 
     /// The lowest and the highest rate at a share between two measured ones. A student that has read more learns less from what is added, so between them the
-    /// rate lies above the straight line, and below the lines through the two measured shares on either side, drawn on.
+    /// rate lies above the straight line, and below the steepest lines through the measured shares before and behind, drawn on; where there are none, below the higher rate.
+    /// Weakness: where students learn nothing from a little the curve begins the other way round.
     fn band(&self, piece: usize, share: f64) -> [f64; 2] {
-        let line = |first: &Point, second: &Point, end: usize| {
-            let slope = (second.rate[end] - first.rate[end]) / (second.share - first.share);
-            first.rate[end] + slope * (share - first.share)
+        let line = |(first, from): (&Point, usize), (second, to): (&Point, usize)| {
+            let slope = (second.rate[to] - first.rate[from]) / (second.share - first.share);
+            (first.share, first.rate[from], slope)
         };
+        let at = |(from, rate, slope): (f64, f64, f64)| rate + slope * (share - from);
         let (a, b) = (&self.points[piece], &self.points[piece + 1]);
-        let before = piece.checked_sub(1).map(|before| line(&self.points[before], a, 1));
-        let after = self.points.get(piece + 2).map(|after| line(b, after, 1));
-        let straight = line(a, b, 1);
-        let bent = before.into_iter().chain(after).reduce(f64::min);
-        [line(a, b, 0), bent.map_or(straight, |bent| bent.max(straight))]
+        let before = piece.checked_sub(1).map(|before| at(line((&self.points[before], 0), (a, 1))));
+        let after = self.points.get(piece + 2).map(|after| at(line((b, 1), (after, 0))));
+        let bent = before.into_iter().chain(after).reduce(f64::min).unwrap_or(b.rate[1]);
+        [at(line((a, 0), (b, 0))), bent.max(at(line((a, 1), (b, 1))))]
     }
 }
 
@@ -116,9 +117,24 @@ mod tests {
                 format!("{{\"share\": {share}, \"rate\": [{}, {}]}}", rate(share) - 0.001, rate(share) + 0.001)
             };
             let of = calibration(&[0.0, 0.01, 0.05, 0.2, 1.0].map(point).join(", ")).expect("a calibration");
+            // With bands as uneven as few seeds make them, and with nothing between the ends.
+            let uneven = [
+                (0.0, -0.009, 0.001),
+                (0.01, -0.001, 0.009),
+                (0.05, -0.009, 0.001),
+                (0.2, -0.001, 0.009),
+                (1.0, -0.009, 0.001),
+            ];
+            let uneven = uneven.map(|(share, low, high)| {
+                format!("{{\"share\": {share}, \"rate\": [{}, {}]}}", rate(share) + low, rate(share) + high)
+            });
+            let uneven = calibration(&uneven.join(", ")).expect("a calibration");
+            let ends = calibration(&[0.0, 1.0].map(point).join(", ")).expect("a calibration");
             for share in [0.003, 0.01, 0.03, 0.1, 0.15, 0.5, 0.9] {
-                let [low, high] = of.share([rate(share) - 0.001, rate(share) + 0.001]).expect("within");
-                assert!(low <= share && share <= high, "{share} of {steepness}: {low} to {high}");
+                for of in [&of, &uneven, &ends] {
+                    let [low, high] = of.share([rate(share) - 0.001, rate(share) + 0.001]).expect("within");
+                    assert!(low <= share && share <= high, "{share} of {steepness}: {low} to {high}");
+                }
             }
         }
     }

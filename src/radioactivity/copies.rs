@@ -1,24 +1,27 @@
 //! Answers that hold served text word for word: where, and what is left of the evidence without them.
 //!
 //! Served text is marked, so a suspect whose answers are copies of it is marked without any training. A copy goes on and on in what was
-//! served; a model leaves it after some words. A *run* is a row of windows, in the order of the answers, whose contexts were all served. With n
-//! windows of which the share s stands in served contexts, chance alone gives n (1 − s) s^L runs of L windows, and a run counts as copied from
-//! the L at which that is 0.01, and from 30 windows on. Windows are chosen by their contexts alone, so the test without them is as valid as with them.
+//! served; a model leaves it after some words. A *run* is a row of windows, in the order of the answers, whose contexts were all served. Where n
+//! windows have a share s in served contexts, chance alone gives n (1 − s) s^L runs of L windows, and a run counts as copied from
+//! the L at which that is 0.01, and from 30 windows on; s is the share outside of copied runs. A run ends at a token that leads out of served text, and those that lead on are the ones that the key
+//! preferred, so the test without copied runs errs towards no mark: it is careful with the innocent, and costs a suspect's evidence.
 //!
-//! Weakness: a window counts where it stood first, so of a text that was copied twice one copy is seen. Where more than 95% of windows stand in served contexts, as
-//! contexts of one token do, nothing can be told apart, and that is said. A model that says whole passages by heart looks like a copy. What goes
-//! together by topic makes longer runs than chance, which takes a little evidence away.
+//! Weakness: quotes of fewer than 30 windows, and copies with a word changed in each 30, are not seen, nor are copies of what others than the tested set were served. A window counts where it stood first, so of a
+//! text that was copied twice one copy is seen. Contexts of one token are served whatever is said, so nothing can be told apart by them, and that is said. A model that says whole passages by heart looks like a
+//! copy.
 
 use crate::detect::windows::Seen;
 use rayon::prelude::*;
 use serde::Serialize;
 
-/// Share of windows in served contexts from which on copies cannot be told from the rest.
-pub(super) const MOST_SERVED: f64 = 0.95;
+/// Fewest tokens of contexts by which copies can be told.
+pub(super) const LEAST_WIDTH: usize = 2;
 /// Fewest windows of a copied run.
 const SHORTEST: usize = 30;
 /// Runs that chance alone may give.
 const BY_CHANCE: f64 = 0.01;
+/// Rounds in which the share outside of copied runs is found.
+const ROUNDS: usize = 20;
 
 /// What looks copied in the evidence of one test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -46,24 +49,33 @@ impl Copies {
     }
 }
 
-/// Which windows stand in copied runs, and the fewest windows of such a run; none where no run is long enough, or nothing can be told apart.
-/// `served` says of each window whether its context was served.
+/// Which windows stand in copied runs, and the fewest windows of such a run; none where no run is long enough. `served` says of each window whether
+/// its context was served.
 pub(super) fn copied(seen: &[Seen], served: &[bool]) -> Option<(Vec<bool>, usize)> {
-    let n = seen.len() as f64;
-    let share = served.iter().filter(|served| **served).count() as f64 / n.max(1.0);
-    if share > MOST_SERVED || share == 0.0 {
-        return None;
-    }
-    let by_chance = libm::ceil(libm::log(BY_CHANCE / (n * (1.0 - share))) / libm::log(share));
-    let shortest = SHORTEST.max(by_chance as usize);
     let mut order: Vec<(u64, usize)> = seen.iter().zip(0..).map(|(seen, at)| (seen.place(), at)).collect();
     order.par_sort_unstable();
-    let mut copied = vec![false; seen.len()];
-    for run in order.chunk_by(|a, b| served[a.1] == served[b.1]) {
-        if served[run[0].1] && run.len() >= shortest {
-            run.iter().for_each(|(_, at)| copied[*at] = true);
+    let runs: Vec<&[(u64, usize)]> =
+        order.chunk_by(|a, b| served[a.1] == served[b.1]).filter(|run| served[run[0].1]).collect();
+    let all: usize = runs.iter().map(|run| run.len()).sum();
+    let mut shortest = SHORTEST;
+    for _ in 0..ROUNDS {
+        let within: usize = runs.iter().map(|run| run.len()).filter(|n| *n >= shortest).sum();
+        let (n, others) = ((seen.len() - within) as f64, (all - within) as f64);
+        let share = others / n.max(1.0);
+        let by_chance = if share > 0.0 && share < 1.0 {
+            libm::ceil(libm::log(BY_CHANCE / (n * (1.0 - share))) / libm::log(share)) as usize
+        } else {
+            0
+        };
+        let next = SHORTEST.max(by_chance);
+        if next == shortest {
+            break;
         }
+        shortest = next;
     }
+    let mut copied = vec![false; seen.len()];
+    let long = runs.iter().filter(|run| run.len() >= shortest);
+    long.flat_map(|run| run.iter()).for_each(|(_, at)| copied[*at] = true);
     copied.contains(&true).then_some((copied, shortest))
 }
 
@@ -91,8 +103,11 @@ mod tests {
         // At nine in ten, runs of 61 are common.
         let served: Vec<bool> = (0..10_000).map(|at| at % 10 > 0 || (500..560).contains(&at)).collect();
         assert_eq!(copied(&seen, &served), None);
-        assert_eq!(copied(&seen, &[true; 10_000]), None);
-        assert_eq!(copied(&[], &[]), None);
+        // Copies with some words of one's own around each: what is copied says nothing of the rest.
+        let framed: Vec<bool> = (0..10_000).map(|at| at % 108 >= 12).collect();
+        assert_eq!(copied(&seen, &framed), Some((framed.clone(), 30)));
+        assert_eq!(copied(&seen, &[true; 10_000]), Some((vec![true; 10_000], 30)));
+        assert_eq!((copied(&seen, &[false; 10_000]), copied(&[], &[])), (None, None));
     }
 
     #[test]

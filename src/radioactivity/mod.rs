@@ -40,7 +40,7 @@ use crate::store::Mapped;
 use crate::store::contexts::Contexts;
 use crate::watermark::Scheme;
 use control::{Control, ControlKind};
-use copies::{Copies, MOST_SERVED, copied};
+use copies::{Copies, LEAST_WIDTH, copied};
 use evidence::Read;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -226,12 +226,8 @@ fn look_for_copies(
     let seen = suspect.corpus.seen();
     let served: Vec<bool> = seen.par_chunks(FILTERED).flat_map_iter(served).collect();
     finding.copies = without_copies(test, suspect, (&served, &served), config)?;
-    let all = finding.scored + finding.outside;
-    if finding.scored as f64 > MOST_SERVED * all as f64 {
-        finding.notes.push(format!(
-            "{} of {all} distinct windows stand in served contexts: if the suspect's answers are our own text, copied, that is no training",
-            finding.scored
-        ));
+    if suspect.corpus.packing().shape.context < LEAST_WIDTH {
+        finding.notes.push("contexts of one token are served whatever is said: whether the answers are our own text, copied, which is no training, cannot be told by them".into());
     }
     Ok(())
 }
@@ -244,6 +240,9 @@ fn without_copies(
     (served, tested): (&[bool], &[bool]),
     config: &Config,
 ) -> Result<Option<Copies>> {
+    if suspect.corpus.packing().shape.context < LEAST_WIDTH {
+        return Ok(None);
+    }
     let seen = suspect.corpus.seen();
     let Some((copied, shortest_run)) = copied(seen, served) else { return Ok(None) };
     let of = |wanted: bool| {

@@ -302,6 +302,7 @@ pub(super) static ROUTES: &[Route] = &[
             ("rings", "array"),
             ("rings_meta", "object"),
             ("members", "object"),
+            ("members_left_out", "object"),
         ],
         handler: Handler::Store(lists::behind),
         ..GET
@@ -311,7 +312,11 @@ pub(super) static ROUTES: &[Route] = &[
         least: Some(Role::Analyst),
         about: "The realised error: what walks through all days without their coordination confirm; one such question is answered at a time",
         query: &[
-            may("walks", Kind::Number(1, 1_000), "How many of each of three kinds; 10 without it"),
+            may(
+                "walks",
+                Kind::Number(1, 20),
+                "How many of each of three kinds; 10 without it. The command line walks more often",
+            ),
             may("seed", Kind::Number(0, 1 << 53), "Their seed; 1 without it"),
         ],
         answer: &[("schema", "integer"), ("placebo", "array")],

@@ -289,8 +289,10 @@ fn what_reads_all_days_is_answered_as_by_the_command_line_and_one_at_a_time() {
     let gateway = account.parse().expect("a pseudonym");
     let behind = crate::lookup::rings_behind(&store, model(), &known, gateway).expect("found");
     let placebo = crate::lookup::placebo(&store, model(), 2, 3).expect("walked");
+    let mut behind = crate::lookup::behind_page(&behind);
+    behind["members_left_out"] = json!({});
     let pages = [
-        (format!("/api/v1/accounts/{account}/behind"), crate::lookup::behind_page(&behind)),
+        (format!("/api/v1/accounts/{account}/behind"), behind),
         ("/api/v1/placebo?walks=2&seed=3".to_owned(), crate::lookup::placebo_page(&placebo)),
     ];
     for (path, page) in pages {

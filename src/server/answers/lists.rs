@@ -159,7 +159,16 @@ pub(in crate::server) fn behind(state: &State, held: &Arc<Held>, asked: &Asked) 
     let known = known_texts(&FragmentConfig::default());
     let found = lookup::rings_behind(held.store(), state.desk.model, &known, gateway).map_err(missing)?;
     let did = asked.did("rings-behind", format!("account {gateway}"));
-    Ok(Reply::json(lookup::behind_page(&found)).with(did))
+    let mut page = lookup::behind_page(&found);
+    bound::each(&mut page, "rings", |ring| bound::first(ring, "families", MOST_OF_RING));
+    let mut left_out = serde_json::Map::new();
+    for (ring, members) in page["members"].as_object_mut().into_iter().flatten() {
+        let members = members.as_array_mut();
+        left_out.insert(ring.clone(), members.as_ref().map_or(0, |all| all.len().saturating_sub(MOST_MEMBERS)).into());
+        members.into_iter().for_each(|members| members.truncate(MOST_MEMBERS));
+    }
+    page["members_left_out"] = left_out.into();
+    Ok(Reply::json(page).with(did))
 }
 
 pub(in crate::server) fn placebo(state: &State, held: &Arc<Held>, asked: &Asked) -> Answer {
