@@ -61,7 +61,12 @@ impl Calibration {
             // A thousand steps a piece: finer than any band is narrow.
             for step in 0..=1000 {
                 let share = from + (to - from) * f64::from(step) / 1000.0;
-                if meets(self.band(piece, share)) {
+                let band = match step {
+                    0 => self.points[piece].rate,
+                    1000 => self.points[piece + 1].rate,
+                    _ => self.band(piece, share),
+                };
+                if meets(band) {
                     found = Some(found.map_or([share, share], |[least, most]| [least.min(share), most.max(share)]));
                 }
             }

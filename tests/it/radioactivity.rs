@@ -131,8 +131,11 @@ fn a_student_is_found_by_its_answers_and_by_its_predictions_and_an_innocent_one_
     // Who hands in the served text itself is told apart.
     answers(&site, "copied.jsonl", &served);
     let copied = asked(&site, "closed", &["copied.jsonl", "--contexts", "ours.ctx"]).ok().json();
-    let note = copied["tests"][0]["notes"][0].as_str().expect("a note");
-    assert!(note.contains("copied") && test_has_no_note(&found), "{note}");
+    let test = &copied["tests"][0];
+    assert!(test["verdict"] == "Inconclusive" && test["log10_p"].as_f64().is_some_and(|p| p < -40.0), "{test}");
+    assert!(test["copies"]["log10_p_without"].as_f64().is_some_and(|p| p > -3.0), "{test}");
+    assert!(test["rule"].as_str().is_some_and(|rule| rule.contains("as copied text does")), "{test}");
+    assert!(found["tests"][0]["copies"].is_null() && test_has_no_note(&found), "{found}");
 
     // A share of the training text only by a calibration, and in its words.
     let points = json!([{"share": 0, "rate": [0.25, 0.25]}, {"share": 1, "rate": [0.9, 0.95]}]);
