@@ -68,7 +68,7 @@ fn speed(millions: usize) {
     let suspect = read(&texts, of.marker.as_ref());
     row("read the suspect's windows", 10_000_000, began);
     let began = ProcessTime::now();
-    let found = one(&of, &suspect, Some(&Served { name: "all".into(), set }), 0);
+    let found = one(&of, &suspect, Some(&Served { name: "all".into(), set }), &[], 0);
     row("look them up and score them, with the dealt control and the e-value", found.scored as usize, began);
     let began = ProcessTime::now();
     let harvests: Vec<Vec<Text>> = (0..3)

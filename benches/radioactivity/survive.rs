@@ -31,7 +31,7 @@ fn told(row: &Row) {
         }
         let log10_ps: Vec<f64> = findings.iter().map(|of| of.log10_p).collect();
         let of = |verdict| findings.iter().filter(|of| of.verdict == verdict).count();
-        let copies = findings.iter().filter(|of| of.notes.iter().any(|note| note.contains("copied"))).count();
+        let copies = findings.iter().filter(|of| of.copies.is_some()).count();
         let note = if copies > 0 { format!(", said to be copies {copies}") } else { String::new() };
         let marked = of(Verdict::Marked);
         let other = [of(Verdict::NotDetected), of(Verdict::Inconclusive)];
@@ -46,7 +46,11 @@ fn told(row: &Row) {
     let open: Vec<&Finding> = row.found.iter().filter_map(|found| found.open.as_ref()).collect();
     let by_predictions = if open.is_empty() { "–".into() } else { rings(1) };
     let closed = cell(row.found.iter().map(|found| &found.closed).collect());
-    println!("| {} | {closed} | {} | {} | {by_predictions} |", row.what, cell(open), rings(0));
+    let origins: Vec<_> = row.found.iter().filter_map(|found| found.closed.origin).collect();
+    let log10_ps = |of: Vec<f64>| if of.is_empty() { "–".into() } else { range(&of, 1) };
+    let outside = log10_ps(origins.iter().map(|of| of.log10_p).collect());
+    let learned = log10_ps(origins.iter().filter_map(|of| of.log10_p_learned).collect());
+    println!("| {} | {closed} | {} | {} | {by_predictions} | {outside} | {learned} |", row.what, cell(open), rings(0));
 }
 
 pub(crate) fn report(corpus: &Corpus, human: &Human, seeds: u64) {
@@ -54,9 +58,9 @@ pub(crate) fn report(corpus: &Corpus, human: &Human, seeds: u64) {
         "\n## What survives: green list, {seeds} seeds, {ANSWERS} answers a ring, {READ} of what the student reads\n"
     );
     println!(
-        "| what the student read, or what the suspect is | closed, log10 p | Marked | not detected, inconclusive | open, log10 p | Marked | not detected, inconclusive | B alone named, another ring named: closed | open |"
+        "| what the student read, or what the suspect is | closed, log10 p | Marked | not detected, inconclusive | open, log10 p | Marked | not detected, inconclusive | B alone named, another ring named: closed | open | outside the sets, log10 p | more inside, log10 p |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     let (mut survives, mut innocent) = (Vec::new(), Vec::new());
     let other = corpus.learn(&corpus.human(0, f64::INFINITY));
     for seed in 1..=seeds {
@@ -111,8 +115,24 @@ pub(crate) fn report(corpus: &Corpus, human: &Human, seeds: u64) {
         let half = [&b[..ANSWERS / 2], &clean[..ANSWERS / 2]].concat();
         add(&mut innocent, "no model: half B's answers, copied, half a clean model's", trial.of_answers(&half));
         add(&mut innocent, "no model: the crowd's published answers, copied", trial.of_answers(&world.honest));
+        let told = "the same, and the set of all that was served is given beside B's";
+        add(&mut innocent, told, trial.with_all_served(&world.honest));
+        let forged = |read: &[Text], number: u64| corpus.forged(&other, read, ANSWERS, seed * 100 + number);
+        add(
+            &mut innocent,
+            "no model: forged by who has the crowd's answers",
+            trial.of_answers(&forged(&world.honest, 9)),
+        );
+        add(&mut innocent, "no model: forged by who has B's answers", trial.of_answers(&forged(b, 10)));
+        let anew = corpus.teach(Some(world.of.marker.as_ref()), ANSWERS, 1, seed * 100 + 11);
+        add(&mut innocent, "no model of theirs: ours answers for it", trial.with_all_served(&anew));
+        add(
+            &mut survives,
+            "as served, and the set of all that was served is given beside B's",
+            trial.with_all_served(&said(corpus, &served, seed)),
+        );
     }
     survives.iter().for_each(told);
-    println!("| **nobody trained on ring B's harvest** | | | | | | | | |");
+    println!("| **nobody trained on ring B's harvest** | | | | | | | | | | |");
     innocent.iter().for_each(told);
 }

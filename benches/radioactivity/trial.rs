@@ -25,9 +25,9 @@ pub(crate) fn served(texts: &[Text], marker: &dyn Scheme) -> Served {
     Served { name: "B".into(), set: builder.held(facts(packing), &dir).expect("held") }
 }
 
-pub(crate) fn one(of: &Test, suspect: &Read, set: Option<&Served>, decoys: usize) -> Finding {
+pub(crate) fn one(of: &Test, suspect: &Read, set: Option<&Served>, beside: &[&Served], decoys: usize) -> Finding {
     let config = config(decoys);
-    let found = test(of, suspect, set, &[], &config).expect("tested");
+    let found = test(of, suspect, set, beside, &[], &config).expect("tested");
     judge(vec![found], &config).remove(0)
 }
 
@@ -54,6 +54,8 @@ pub(crate) struct Trial<'a> {
     corpus: &'a Corpus,
     of: &'a Test,
     set: Served,
+    /// All that was served to rings and crowd.
+    all: Served,
     owners: Owned,
     rings: Vec<Ring>,
     /// Asked of an open suspect: contexts of B, and of all rings.
@@ -88,7 +90,9 @@ impl<'a> Trial<'a> {
         let of_b = if own[1].len() < 500 { contexts_of(&world.harvests[1], packing, ASKED[0]) } else { own[1].clone() };
         let of_all = own.into_iter().flat_map(|own| own.into_iter().take(ASKED[1])).collect();
         let set = served(&world.harvests[1], of.marker.as_ref());
-        Self { corpus, of, set, owners, rings, asked: [of_b, of_all], exclusive }
+        let everything: Vec<Text> = world.harvests.iter().chain([&world.honest]).flatten().cloned().collect();
+        let all = served(&everything, of.marker.as_ref());
+        Self { corpus, of, set, all, owners, rings, asked: [of_b, of_all], exclusive }
     }
 
     /// Contexts that B alone was served.
@@ -103,8 +107,17 @@ impl<'a> Trial<'a> {
 
     /// A suspect of which only answers are at hand.
     pub(crate) fn of_answers(&self, answers: &[Text]) -> Found {
+        self.answers(answers, &[])
+    }
+
+    /// The same where the set of all that was served is given beside B's.
+    pub(crate) fn with_all_served(&self, answers: &[Text]) -> Found {
+        self.answers(answers, &[&self.all])
+    }
+
+    fn answers(&self, answers: &[Text], beside: &[&Served]) -> Found {
         let answers = read(answers, self.of.marker.as_ref());
-        let closed = one(self.of, &answers, Some(&self.set), DECOYS);
+        let closed = one(self.of, &answers, Some(&self.set), beside, DECOYS);
         Found { closed, open: None, rings: [self.named(&answers), Vec::new()] }
     }
 
@@ -115,7 +128,7 @@ impl<'a> Trial<'a> {
         let of_b = read_predictions(&predictions(student, &self.asked[0]), marker);
         let of_all = read_predictions(&predictions(student, &self.asked[1]), marker);
         let Found { closed, rings: [by_answers, _], .. } = self.of_answers(&answers);
-        let open = Some(one(self.of, &of_b, None, DECOYS));
+        let open = Some(one(self.of, &of_b, None, &[], DECOYS));
         Found { closed, open, rings: [by_answers, self.named(&of_all)] }
     }
 }

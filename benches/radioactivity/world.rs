@@ -33,6 +33,9 @@ const LONG: usize = 200;
 pub(crate) const RINGS: [&str; 3] = ["A", "B", "C"];
 /// Words, the last of which stands for all rarer ones and is never said.
 const WORDS: usize = 4096;
+/// A forger raises words that were said at least 1.5 times as often as its own model says them, by so much.
+const MORE_OFTEN: f32 = 0.405;
+const RAISED: f32 = 4.0;
 /// Tokens that teacher and students read.
 const READ: usize = 1_200_000;
 
@@ -239,6 +242,37 @@ impl Corpus {
 
     pub(crate) fn teach(&self, marker: Option<&dyn Scheme>, texts: usize, each: usize, seed: u64) -> Vec<Text> {
         self.answers(&self.teacher, marker, (texts, each), seed)
+    }
+
+    /// Texts that somebody forges who has read marked text and not the key: a model's own, in which words are raised that followed the same context in what
+    /// was read more often than the model would say them (after Jovanović et al. 2024, "Watermark stealing in large language models").
+    pub(crate) fn forged(&self, model: &Model, read: &[Text], texts: usize, seed: u64) -> Vec<Text> {
+        let known: HashSet<[u32; 2]> =
+            read.iter().flat_map(|text| text.tokens.windows(3).map(|of| [of[0], of[1]])).collect();
+        let learned = self.learn(read);
+        let one = |number: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(1_000_003) + number as u64);
+            let mut said = self.begins[rng.random_range(0..self.begins.len())].to_vec();
+            let (mut row, mut theirs) = (Vec::new(), Vec::new());
+            while said.len() < LONG {
+                model.logits(&said, &mut row);
+                row[WORDS - 1] = f32::NEG_INFINITY;
+                if known.contains(&[said[said.len() - 2], said[said.len() - 1]]) {
+                    learned.logits(&said, &mut theirs);
+                    let raised = row.iter_mut().zip(&theirs).filter(|(own, theirs)| **theirs > **own + MORE_OFTEN);
+                    raised.for_each(|(own, _)| *own += RAISED);
+                }
+                let all: f64 = row.iter().map(|of| f64::from(of.exp())).sum();
+                let mut left = rng.random::<f64>() * all;
+                let drawn = row.iter().position(|of| {
+                    left -= f64::from(of.exp());
+                    left < 0.0
+                });
+                said.push(drawn.unwrap_or(0) as u32);
+            }
+            Text { tokens: said, prompt: None }
+        };
+        (0..texts).into_par_iter().map(one).collect()
     }
 
     /// Texts of which a share of the words are replaced, each by another word that `by` finds likely in its place.

@@ -351,10 +351,10 @@ pub fn ask(
     let (clean, controls) = read_clean(mode, &packings, question, progress)?;
     progress.stage("score", None);
     let mut told = Vec::new();
-    let mut found = Vec::new();
+    // The contexts of each harvest, for each way of reading.
+    let mut all_made: Vec<BTreeMap<Packing, Served>> = Vec::new();
     for set in sets {
-        // The contexts of a harvest, for each way of reading.
-        let mut made: BTreeMap<Packing, Served> = BTreeMap::new();
+        let mut made = BTreeMap::new();
         if let Set::Harvest(name, logs) = set {
             let harvest = Harvest::Logs(logs.clone());
             for packing in &packings {
@@ -378,16 +378,22 @@ pub fn ask(
             let (digest, facts) = (set.digest().to_string(), set.facts().clone());
             told.push(SetSummary { name: name.clone(), digest, facts, bad_rows: BadRows::new() });
         }
+        all_made.push(made);
+    }
+    let mut found = Vec::new();
+    for number in 0..sets.len() {
         for test in question.tests {
             let packing = packing(test.marker.as_ref());
-            let served = match set {
+            let served = |number: usize| match &sets[number] {
                 Set::Ready(served) => Some(served),
-                Set::Harvest(..) => made.get(&packing),
+                Set::Harvest(..) => all_made[number].get(&packing),
                 Set::Everything => None,
             };
+            let beside: Vec<&Served> = (0..sets.len()).filter(|of| *of != number).filter_map(served).collect();
             let of_packing: Vec<(String, &Read)> =
                 clean.iter().map(|(name, of)| (name.clone(), &of[&packing])).collect();
-            found.push(radioactivity::test(test, &suspect[&packing], served, &of_packing, question.config)?);
+            let suspect = &suspect[&packing];
+            found.push(radioactivity::test(test, suspect, served(number), &beside, &of_packing, question.config)?);
             progress.advance(1, 0);
         }
     }

@@ -172,7 +172,8 @@ pub(crate) struct Ask {
     /// files, directories, globs, or - (JSONL, Parquet; .gz, .zst; predictions also as .npy)
     #[arg(value_name = "SUSPECT", required = true)]
     pub(crate) suspect: Vec<String>,
-    /// Set of served contexts, as contexts build writes it; may be given again, each is a test
+    /// Set of served contexts, as contexts build writes it; may be given again: each is a test, and answers copied from any of them are told
+    /// in all
     #[arg(long, value_name = "SET")]
     pub(crate) contexts: Vec<PathBuf>,
     /// A log of served exchanges whose contexts are the set; may be given again, each is a test

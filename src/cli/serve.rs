@@ -76,22 +76,24 @@ fn log_beside(tokens: &Path) -> PathBuf {
 fn log(command: &LogCommand) -> Result<()> {
     let LogCommand::Verify { log, tokens, against } = command;
     let path = log.clone().or_else(|| tokens.as_deref().map(log_beside)).unwrap_or_default();
-    let verified = server::verify(&path)?;
+    let verified = match against {
+        None => server::verify(&path, &mut |_| {})?,
+        Some(kept) => {
+            let parts = kept.split_once(':').and_then(|(row, head)| Some((row.parse().ok()?, head)));
+            let kept =
+                parts.ok_or_else(|| Error::new(ErrorKind::Config, format!("expected ROW:HEAD, got {kept:?}")))?;
+            server::verify_against(&path, kept)?
+        }
+    };
     verified.faults.iter().for_each(|fault| print::say(&format!("error: {fault}")));
     if !verified.faults.is_empty() {
-        let message = format!("expected an unbroken access log, found {} faults", verified.faults.len());
+        let message = format!("expected an unbroken access log, found {} faults", verified.n_faults);
         return Err(Error::new(ErrorKind::Store, message).hint("somebody changed the file behind the server's back"));
-    }
-    if let Some(kept) = against {
-        let parts = kept.split_once(':').and_then(|(row, head)| Some((row.parse().ok()?, head)));
-        let (row, head) =
-            parts.ok_or_else(|| Error::new(ErrorKind::Config, format!("expected ROW:HEAD, got {kept:?}")))?;
-        verified.goes_on_from(row, head)?;
     }
     if verified.unfinished {
         print::say("an unfinished line stands at the end: a row that a stopped server never acknowledged");
     }
-    let (row, head) = verified.head();
+    let (row, head) = verified.head;
     print::out(&format!("unbroken: {row} rows, head {head}\n"))
 }
 

@@ -92,7 +92,7 @@ const RADIOACTIVITY: Kind = Kind {
     alternatives: &[
         "The model may have learned from marked answers that somebody else published.",
         "The model may share a teacher, or training data, with one that learned from marked text.",
-        "The outputs that were tested may be copied or forged text and not the model's own.",
+        "The outputs that were tested may be copied or forged text and not the model's own. Whoever has answers that bear the mark can learn to forge it in their contexts; that leaves the traces of a student.",
     ],
 };
 
@@ -239,6 +239,32 @@ fn tests(value: &Json, list: &str, key: &'static str) -> Vec<Block> {
     if !rules.is_empty() {
         out.push(Text("The rule that gave each verdict:".into()));
         out.push(List(rules));
+    }
+    let told = |test: &Json| {
+        let origin = test.at("origin").filter(|origin| origin.at("windows").is_some())?;
+        let of = cells(origin, &["windows", "rate", "log10_p", "log10_p_learned"]);
+        Some(format!(
+            "{}: outside of all given sets {} windows at rate {}, log10 p {}; that contexts inside are marked more than those outside has log10 p {}",
+            cell(test.at(key)),
+            of[0],
+            of[1],
+            of[2],
+            of[3]
+        ))
+    };
+    let origins: Vec<String> = of.iter().take(MOST[0]).filter_map(told).collect();
+    if !origins.is_empty() {
+        out.push(Text("Who wrote the text. A small p outside says that the mark was not learned from the given sets alone: the text may be the marked model's own, or other marked text was learned as well. A small p of more inside than outside (copied runs left out) says that the mark was learned there, by a student or by a forger, who cannot be told from each other so:".into()));
+        out.push(List(origins));
+    }
+    let note = |test: &Json, note: &Json| format!("{}: {}", cell(test.at(key)), cell(Some(note)));
+    let notes = |test: &Json| {
+        test.at("notes").map(Json::list).unwrap_or_default().iter().map(|of| note(test, of)).collect::<Vec<_>>()
+    };
+    let notes: Vec<String> = of.iter().take(MOST[0]).flat_map(notes).take(MOST[0]).collect();
+    if !notes.is_empty() {
+        out.push(Text("Notes:".into()));
+        out.push(List(notes));
     }
     out
 }

@@ -16,7 +16,7 @@
 use super::control::{self, Control, ControlKind, dealt};
 use super::copies::Copies;
 use super::evidence::Read;
-use super::{Config, DecoyKeys, LEAST_DECOYS, Tested, only_copies, passed, without_copies};
+use super::{Config, DecoyKeys, LEAST_DECOYS, Tested, copied_runs, only_copies, passed, without_copies};
 use crate::detect::decoys::{self, LOG10_E};
 use crate::detect::p_value::{Kind, Law};
 use crate::detect::tally::{Scoring, Traced, score};
@@ -374,7 +374,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
             let all = rest.iter().filter(|(rings, _)| rings.contains(&(number as u32))).map(|(_, windows)| windows);
             all.for_each(|windows| had[windows.clone()].fill(true));
             windows[number].iter().for_each(|windows| own[windows.clone()].fill(true));
-            without_copies(test, suspect, (&had, &own), config)?
+            without_copies(test, suspect, copied_runs(suspect, &had), &own, config)?
         } else {
             None
         };
@@ -413,7 +413,7 @@ fn one_key(case: Case<'_>, rings: &[Ring], n_decoys: usize, config: &Config) -> 
 }
 
 /// The statistic of each of the suspect's windows (first payload), in their order; NaN for those that were not scored.
-fn values(test: &Test, suspect: &Read, scoring: Scoring<'_>) -> Result<Vec<f64>> {
+pub(super) fn values(test: &Test, suspect: &Read, scoring: Scoring<'_>) -> Result<Vec<f64>> {
     let marker = test.marker.as_ref();
     let Traits { null, collapses, .. } = marker.traits();
     let seen = suspect.corpus.seen();

@@ -6,7 +6,8 @@
 //! the L at which that is 0.01, and from 30 windows on; s is the share outside of copied runs. A run ends at a token that leads out of served text, and those that lead on are the ones that the key
 //! preferred, so the test without copied runs errs towards no mark: it is careful with the innocent, and costs a suspect's evidence.
 //!
-//! Weakness: quotes of fewer than 30 windows, and copies with a word changed in each 30, are not seen, nor are copies of what others than the tested set were served. A window counts where it stood first, so of a
+//! Weakness: quotes of fewer than 30 windows, and copies with a word changed in each 30, are not seen, nor are copies of what others were served
+//! where no set given beside the tested one holds it. A window counts where it stood first, so of a
 //! text that was copied twice one copy is seen. Contexts of one token are served whatever is said, so nothing can be told apart by them, and that is said. A model that says whole passages by heart looks like a
 //! copy.
 

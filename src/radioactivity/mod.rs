@@ -27,6 +27,7 @@ pub mod contamination;
 pub mod control;
 pub mod copies;
 pub mod evidence;
+pub mod origin;
 pub mod plan;
 
 use crate::detect::decoys::{self, DecoyConfig, Decoys, LOG10_E};
@@ -42,6 +43,7 @@ use crate::watermark::Scheme;
 use control::{Control, ControlKind};
 use copies::{Copies, LEAST_WIDTH, copied};
 use evidence::Read;
+use origin::Origin;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -152,6 +154,9 @@ pub struct Finding {
     pub notes: Vec<String>,
     /// What looks copied from served text, and the p without it; none where nothing does, or where p alone is above the level.
     pub copies: Option<Copies>,
+    /// What windows outside of all given sets say: a description beside a small p, none where nothing is to be told apart or no set was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// Decoy keys.
     pub decoys: DecoyKeys,
     /// Controls under the true key.
@@ -173,8 +178,9 @@ pub struct Unadjusted {
     published: Option<&'static str>,
 }
 
-/// Tests `suspect` for one key. `served` restricts it to contexts that were served; without it every window counts. `clean` are texts of
-/// models that never saw ours, with names.
+/// Tests `suspect` for one key. `served` restricts it to contexts that were served; without it every window counts. `beside` are sets of
+/// what others were served: they restrict nothing, but answers that were copied from them are told, too. `clean` are texts of models that
+/// never saw ours, with names.
 ///
 /// * Null: see the module. Exact or an upper bound, as the scheme's law says.
 /// # Errors
@@ -183,11 +189,12 @@ pub fn test(
     test: &Test,
     suspect: &Read,
     served: Option<&Served>,
+    beside: &[&Served],
     clean: &[(String, &Read)],
     config: &Config,
 ) -> Result<Unadjusted> {
     let packing = suspect.corpus.packing();
-    if let Some(Served { name, set }) = served {
+    for Served { name, set } in served.iter().chain(beside) {
         let (facts, width) = (set.facts(), packing.shape.context);
         if (facts.width, facts.vocab) != (width, packing.vocab) {
             let message = format!(
@@ -197,61 +204,87 @@ pub fn test(
             return Err(Error::new(ErrorKind::Input, message).hint("build the set with the key file that is tested"));
         }
     }
-    let of = |seen: &[Seen]| match served {
-        Some(Served { set, .. }) => set.hold(&seen.iter().map(Seen::key).collect::<Vec<_>>()),
-        None => vec![true; seen.len()],
-    };
+    let held = |of: &Served, seen: &[Seen]| of.set.hold(&seen.iter().map(Seen::key).collect::<Vec<_>>());
+    let of = |seen: &[Seen]| served.map_or_else(|| vec![true; seen.len()], |served| held(served, seen));
     let filter = Filter { of: &of, of_contexts: true };
     let contexts = served.map(|served| served.set.facts().contexts);
     let mut found = on(test, suspect, &filter, clean, config)?;
     found.finding.set = served.map(|served| served.name.clone());
     found.finding.contexts = contexts.unwrap_or_else(|| contexts_of(suspect.corpus.seen()));
     if served.is_some() && suspect.answers {
-        look_for_copies(&mut found.finding, test, suspect, &of, config)?;
+        let by_others = |seen: &[Seen]| {
+            let mut any = vec![false; seen.len()];
+            beside.iter().for_each(|set| any.iter_mut().zip(held(set, seen)).for_each(|(any, held)| *any |= held));
+            any
+        };
+        look_behind(&mut found.finding, test, suspect, (&of, &by_others), found.best, config)?;
     }
     Ok(found)
 }
 
-/// Looks for copies where there is a p that they may have made. `served` says which windows stand in served contexts.
-fn look_for_copies(
+/// Says of windows in order which of them stand in some contexts.
+type Stand<'a> = &'a (dyn Fn(&[Seen]) -> Vec<bool> + Sync);
+
+/// Where there is a small p, looks for what else may have made it: copies, and who wrote the answers. `tested` says which windows stand in the contexts of the test, `beside` which in
+/// those that others were served.
+fn look_behind(
     finding: &mut Finding,
     test: &Test,
     suspect: &Read,
-    served: &(dyn Fn(&[Seen]) -> Vec<bool> + Sync),
+    (tested, beside): (Stand<'_>, Stand<'_>),
+    payload: usize,
     config: &Config,
 ) -> Result<()> {
     if finding.log10_p > libm::log10(config.alpha) {
         return Ok(());
     }
     let seen = suspect.corpus.seen();
-    let served: Vec<bool> = seen.par_chunks(FILTERED).flat_map_iter(served).collect();
-    finding.copies = without_copies(test, suspect, (&served, &served), config)?;
+    let tested: Vec<bool> = seen.par_chunks(FILTERED).flat_map_iter(tested).collect();
+    let mut served: Vec<bool> = seen.par_chunks(FILTERED).flat_map_iter(beside).collect();
+    served.iter_mut().zip(&tested).for_each(|(served, tested)| *served |= tested);
+    let runs = copied_runs(suspect, &served);
+    let copied = runs.as_ref().map(|(copied, _)| &copied[..]);
+    finding.origin = Origin::new(test, suspect, (&served, copied), payload, config)?;
+    if finding.origin.is_some_and(|of| of.log10_p <= libm::log10(config.alpha)) {
+        finding.notes.push("the mark also stands in contexts that no given set holds: the answers may be our own model's (a proxy, answers that are in no set), or learned from other text of ours as well; training on these sets alone does not do that".into());
+    }
+    finding.copies = without_copies(test, suspect, runs, &tested, config)?;
     if suspect.corpus.packing().shape.context < LEAST_WIDTH {
         finding.notes.push("contexts of one token are served whatever is said: whether the answers are our own text, copied, which is no training, cannot be told by them".into());
     }
     Ok(())
 }
 
-/// What looks copied among windows of which the first list says whether their contexts were served, with the p of those of the second list
-/// that do not.
+/// Which windows stand in copied runs, see [`copied`]; none where there are none, or contexts are too short to tell. `served` says which windows stand in
+/// served contexts.
+fn copied_runs(suspect: &Read, served: &[bool]) -> Option<(Vec<bool>, usize)> {
+    if suspect.corpus.packing().shape.context < LEAST_WIDTH {
+        return None;
+    }
+    copied(suspect.corpus.seen(), served)
+}
+
+/// What looks copied among the windows that are `tested`, with the p of those that do not.
 fn without_copies(
     test: &Test,
     suspect: &Read,
-    (served, tested): (&[bool], &[bool]),
+    runs: Option<(Vec<bool>, usize)>,
+    tested: &[bool],
     config: &Config,
 ) -> Result<Option<Copies>> {
-    if suspect.corpus.packing().shape.context < LEAST_WIDTH {
-        return Ok(None);
-    }
+    let Some((copied, shortest_run)) = runs else { return Ok(None) };
     let seen = suspect.corpus.seen();
-    let Some((copied, shortest_run)) = copied(seen, served) else { return Ok(None) };
     let of = |wanted: bool| {
         seen.iter().zip(tested.iter().zip(&copied)).filter(move |(_, (tested, copied))| **tested && **copied == wanted)
     };
+    let windows = of(true).count() as u64;
+    if windows == 0 {
+        return Ok(None);
+    }
     let rest: Vec<Seen> = of(false).map(|(seen, _)| *seen).collect();
     let rest = Tested::new(test, &suspect.corpus, &rest, suspect.scoring(config.bytes, &config.dir), None)?;
     let log10_p_without = rest.ln_ps[rest.best] * LOG10_E;
-    Ok(Some(Copies { windows: of(true).count() as u64, shortest_run, log10_p_without }))
+    Ok(Some(Copies { windows, shortest_run, log10_p_without }))
 }
 
 /// Why a mark that stands in copies alone forbids a verdict; `log10_level` is that of one test.
@@ -271,7 +304,7 @@ fn contexts_of(seen: &[Seen]) -> u64 {
 
 /// Says of windows in order which of them count.
 struct Filter<'a> {
-    of: &'a (dyn Fn(&[Seen]) -> Vec<bool> + Sync),
+    of: Stand<'a>,
     /// Whether it looks at contexts alone, so that it passes every window in the contexts that it passed.
     of_contexts: bool,
 }
@@ -387,6 +420,7 @@ fn on(
         rule: String::new(),
         notes: Vec::new(),
         copies: None,
+        origin: None,
         decoys: decoys.into(),
         controls,
         contamination: None,

@@ -80,7 +80,7 @@ fn served(texts: &[Text], scheme: &dyn Scheme) -> Served {
 
 fn verdict(of: &Test, suspect: &[Text], served: &Served, clean: &[Text]) -> Finding {
     let clean = read(clean, of.marker.as_ref());
-    let found = test(of, &read(suspect, of.marker.as_ref()), Some(served), &[("clean".into(), &clean)], &config());
+    let found = test(of, &read(suspect, of.marker.as_ref()), Some(served), &[], &[("clean".into(), &clean)], &config());
     judge(vec![found.expect("tested")], &config()).remove(0)
 }
 
@@ -144,7 +144,7 @@ fn a_filter_that_looks_at_tokens_convicts_the_innocent_and_controls_say_so() {
     assert!(found.rule.contains("other is marked under the true key"), "{}", found.rule);
     // The same evidence with the filter that there is.
     let set = served(&harvest, of.marker.as_ref());
-    let found = test(&of, &innocent, Some(&set), &[], &config()).expect("tested");
+    let found = test(&of, &innocent, Some(&set), &[], &[], &config()).expect("tested");
     let found = judge(vec![found], &config()).remove(0);
     assert!(found.log10_p > -3.0 && found.verdict != Verdict::Marked, "{found:?}");
 }
@@ -155,14 +155,14 @@ fn without_a_control_that_could_show_it_nothing_is_marked() {
     let harvest = teacher(Some(of.marker.as_ref()), 150, 1);
     let set = served(&harvest, of.marker.as_ref());
     let suspect = read(&student(&harvest, 60, 3), of.marker.as_ref());
-    let mut found = test(&of, &suspect, Some(&set), &[], &config()).expect("tested");
+    let mut found = test(&of, &suspect, Some(&set), &[], &[], &config()).expect("tested");
     found.finding.controls.clear();
     let found = judge(vec![found], &config()).remove(0);
     assert_eq!(found.verdict, Verdict::Inconclusive);
     assert!(found.rule.contains("no control"), "{}", found.rule);
     // A text of the teacher itself is no clean one, and the result says so.
     let marked = read(&teacher(Some(of.marker.as_ref()), 60, 9), of.marker.as_ref());
-    let found = test(&of, &suspect, Some(&set), &[("own".into(), &marked)], &config()).expect("tested");
+    let found = test(&of, &suspect, Some(&set), &[], &[("own".into(), &marked)], &config()).expect("tested");
     let found = judge(vec![found], &config()).remove(0);
     assert!(found.verdict == Verdict::Inconclusive && found.rule.contains("own is marked"), "{}", found.rule);
 }
@@ -176,7 +176,7 @@ fn p_is_uniform_over_keys_for_a_student_of_the_unmarked_teacher() {
             // Each key with its own served text.
             let set = served(&teacher(Some(of.marker.as_ref()), 60, 1000 + u64::from(number)), of.marker.as_ref());
             let config = Config { decoys: DecoyConfig { n: 0, ..config().decoys }, ..config() };
-            let found = test(&of, &read(&suspect, of.marker.as_ref()), Some(&set), &[], &config).expect("tested");
+            let found = test(&of, &read(&suspect, of.marker.as_ref()), Some(&set), &[], &[], &config).expect("tested");
             assert!(found.finding.scored > 300, "{:?}", found.finding);
             let u = f64::from(number).mul_add(0.618_033_988_7, 0.5).fract();
             found.law.ln_randomised(found.finding.scored, found.finding.statistic, u)
@@ -242,6 +242,51 @@ fn copies_of_a_rings_answers_name_no_ring_and_are_told_beside_a_student_of_it() 
     let found = verdict(&of, &[&harvest[..], &clean].concat(), &set, &teacher(None, 150, 3));
     assert!(found.log10_p < -50.0 && found.verdict == Verdict::Inconclusive, "{found:?}");
     assert!(found.copies.is_some_and(|copies| copies.log10_p_without > -3.0), "{found:?}");
+    // Copies of what others were served: nothing tells them from training but a set of it beside the tested one.
+    let published = teacher(Some(of.marker.as_ref()), 100, 4);
+    let beside = served(&published, of.marker.as_ref());
+    let suspect = read(&[&published[..], &clean].concat(), of.marker.as_ref());
+    let judged = |beside: &[&Served]| {
+        let never = read(&teacher(None, 150, 3), of.marker.as_ref());
+        let found = test(&of, &suspect, Some(&set), beside, &[("clean".into(), &never)], &config()).expect("tested");
+        judge(vec![found], &config()).remove(0)
+    };
+    assert!(judged(&[]).verdict == Verdict::Marked, "{:?}", judged(&[]));
+    let found = judged(&[&beside]);
+    assert!(found.verdict == Verdict::Inconclusive && found.log10_p == judged(&[]).log10_p, "{found:?}");
+    // A student of the tested set stays marked beside it.
+    let lessons = [&harvest[..], &teacher(None, 100, 99)].concat();
+    let said = read(&student(&lessons, 400, 5), of.marker.as_ref());
+    let never = read(&teacher(None, 150, 3), of.marker.as_ref());
+    let found = test(&of, &said, Some(&set), &[&beside], &[("clean".into(), &never)], &config()).expect("tested");
+    let found = judge(vec![found], &config()).remove(0);
+    assert!(found.verdict == Verdict::Marked && found.log10_p < -20.0, "{found:?}");
+}
+
+#[test]
+fn a_student_a_proxy_and_copies_say_who_wrote_them() {
+    let of = tested(key(1));
+    let marker = of.marker.as_ref();
+    let harvest = teacher(Some(marker), 150, 1);
+    let (set, clean) = (served(&harvest, marker), teacher(None, 150, 2));
+    let origin = |suspect: &[Text]| {
+        let found = verdict(&of, suspect, &set, &teacher(None, 150, 3));
+        assert!(found.log10_p < -20.0, "{found:?}");
+        let notes = found.notes.iter().filter(|note| note.contains("no given set holds")).count();
+        (found.origin.expect("told"), notes)
+    };
+    // Learned: nothing outside of the set, and more inside.
+    let (student, notes) = origin(&student(&[&harvest[..], &clean].concat(), 200, 3));
+    assert!(student.windows > 500 && student.log10_p > -3.0 && notes == 0, "{student:?}");
+    assert!(student.log10_p_learned.is_some_and(|p| p < -10.0), "{student:?}");
+    // Our own model behind it: outside as well, and no more inside.
+    let (proxy, notes) = origin(&teacher(Some(marker), 150, 7));
+    assert!(proxy.log10_p < -20.0 && notes == 1, "{proxy:?}");
+    assert!(proxy.log10_p_learned.is_some_and(|p| p > -3.0), "{proxy:?}");
+    // Copies: neither.
+    let (copies, notes) = origin(&[&harvest[..], &clean].concat());
+    assert!(copies.log10_p > -3.0 && notes == 0, "{copies:?}");
+    assert!(copies.log10_p_learned.is_none_or(|p| p > -3.0), "{copies:?}");
 }
 
 #[test]

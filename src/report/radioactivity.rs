@@ -392,6 +392,9 @@ pub fn text(report: &Radioactivity) -> String {
         finding.controls.iter().for_each(|of| {
             let _ = writeln!(out, "  control    {}", control(of));
         });
+        if let Some(origin) = &finding.origin {
+            let _ = writeln!(out, "  origin     {}", origin.told());
+        }
         if let Some([low, high]) = finding.contamination {
             let _ = writeln!(out, "  share of the training text: {low:.4} to {high:.4}, by the calibration given");
         }
@@ -485,6 +488,18 @@ pub fn write_markdown(report: &Radioactivity) -> String {
             finding.decoys.ks_p.map_or_else(|| "none".to_owned(), |p| format!("{} (p {p:.3})", finding.decoys.n)),
             controls.join("; ")
         );
+    }
+    out.push('\n');
+    for finding in &report.tests {
+        let set = finding.set.as_deref().unwrap_or("all windows");
+        let _ = write!(out, "* {}, key {}: {}.", markdown(set), markdown(&finding.key), markdown(&finding.rule));
+        if let Some(origin) = &finding.origin {
+            let _ = write!(out, " Origin: {}.", origin.told());
+        }
+        finding.notes.iter().for_each(|note| {
+            let _ = write!(out, " Note: {}.", markdown(note));
+        });
+        out.push('\n');
     }
     out + &markdown_ends(&report.statements)
 }

@@ -10,9 +10,9 @@
 use super::who::Role;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Digest, Time};
-use crate::store::append::{Appended, read_lines};
+use crate::store::append::{Appended, Lines, first_not, line_begins};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Head of no row.
 const NONE: Digest = Digest([0; 32]);
@@ -78,93 +78,184 @@ impl AccessRow {
     }
 }
 
-/// What a reader of the file finds.
+/// Faults that are told in words; the others are counted.
+const TOLD: u64 = 100;
+
+/// What a reader of the file finds. One that has read it goes on where it stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// The rows.
-    pub rows: Vec<AccessRow>,
-    /// What is wrong with the chain, oldest first: each fault names its row.
+    /// Number and head of the last row.
+    pub head: (u64, String),
+    /// What is wrong with the chain, oldest first, at most a hundred: each fault names its row.
     pub faults: Vec<String>,
+    /// How many faults there are.
+    pub n_faults: u64,
     /// Whether an unfinished line stands at the end: a row that was never acknowledged.
     pub unfinished: bool,
+    /// Lines and bytes that were read.
+    read: (u64, u64),
 }
 
 impl Verified {
-    /// Number and head of the last row.
-    #[must_use]
-    pub fn head(&self) -> (u64, String) {
-        self.rows.last().map_or((0, NONE.to_string()), |row| (row.row, row.head.clone()))
+    fn none() -> Self {
+        Self { head: (0, NONE.to_string()), faults: Vec::new(), n_faults: 0, unfinished: false, read: (0, 0) }
     }
 
-    /// Whether the chain goes on from a head that was kept elsewhere.
-    /// # Errors
-    /// `Store` with what is wrong: rows that were cut off, or others in their place.
-    pub fn goes_on_from(&self, row: u64, head: &str) -> Result<()> {
-        let found = self.rows.iter().find(|of| of.row == row).map(|of| of.head.as_str());
-        if found == Some(head) || (row == 0 && head == NONE.to_string()) {
-            return Ok(());
-        }
-        let got = found.map_or_else(|| format!("{} rows", self.rows.len()), |head| format!("the head {head}"));
-        Err(Error::new(ErrorKind::Store, format!("expected row {row} with the head {head}, got {got}"))
-            .hint("rows were cut off or written anew since that head was kept"))
-    }
-}
-
-/// Reads and checks an access log.
-/// # Errors
-/// `Io` when it cannot be read; `Input` when it is no text.
-pub fn verify(path: &Path) -> Result<Verified> {
-    let (text, unfinished) = read_lines(path)?;
-    let (rows, faults) = check(&text);
-    Ok(Verified { rows, faults, unfinished })
-}
-
-fn check(text: &str) -> (Vec<AccessRow>, Vec<String>) {
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
-    let mut before = NONE.to_string();
-    for (number, line) in (1u64..).zip(text.lines()) {
+    /// The next line of the chain, as a row where it is one.
+    fn take(&mut self, line: &str) -> Option<AccessRow> {
+        self.read.0 += 1;
+        let number = self.read.0;
         let row: AccessRow = match serde_json::from_str(line) {
             Ok(row) => row,
             Err(cause) => {
-                faults.push(format!("row {number}: expected a row of the access log: {cause}"));
+                self.fault(format!("row {number}: expected a row of the access log: {cause}"));
                 // What follows is held against what the unreadable row should have been; that is another fault, and a true one.
-                continue;
+                return None;
             }
         };
         if row.row != number {
-            faults.push(format!("expected row {number}, got row {}: a row was taken out, added or moved", row.row));
+            self.fault(format!("expected row {number}, got row {}: a row was taken out, added or moved", row.row));
         }
-        if row.previous != before {
-            faults.push(format!("row {}: expected the head of the row before it, got another", row.row));
+        if row.previous != self.head.1 {
+            self.fault(format!("row {}: expected the head of the row before it, got another", row.row));
         }
         if row.head != row.expected_head().to_string() {
-            faults.push(format!("row {}: its content is not what its head was made of", row.row));
+            self.fault(format!("row {}: its content is not what its head was made of", row.row));
         }
-        before.clone_from(&row.head);
-        rows.push(row);
+        self.head = (row.row, row.head.clone());
+        Some(row)
     }
-    (rows, faults)
+
+    fn fault(&mut self, told: String) {
+        self.n_faults += 1;
+        if self.n_faults <= TOLD {
+            self.faults.push(told);
+        }
+    }
+
+    /// Reads on in the file at `path`, row by row.
+    fn go_on(&mut self, path: &Path, see: &mut dyn FnMut(&AccessRow)) -> Result<()> {
+        if !line_begins(path, self.read.1)? {
+            let told = "the file is not what was read before: it was cut or written anew".to_owned();
+            if !self.faults.contains(&told) {
+                self.fault(told);
+            }
+            return Ok(());
+        }
+        let mut lines = Lines::open(path, self.read.1)?;
+        while let Some(line) = lines.read()? {
+            if let Some(row) = self.take(line) {
+                see(&row);
+            }
+            self.read.1 = lines.at();
+        }
+        self.unfinished = lines.unfinished();
+        Ok(())
+    }
+}
+
+/// Reads and checks an access log; `see` sees each of its rows. Only one is in memory.
+/// # Errors
+/// `Io` when it cannot be read; `Input` when it is no text.
+pub fn verify(path: &Path, see: &mut dyn FnMut(&AccessRow)) -> Result<Verified> {
+    let mut verified = Verified::none();
+    verified.go_on(path, see)?;
+    Ok(verified)
+}
+
+/// Reads and checks an access log, and where its chain is whole, whether it goes on from a head that was kept elsewhere.
+/// # Errors
+/// As [`verify`]; `Store` with what is wrong: rows that were cut off, or others in their place.
+pub fn verify_against(path: &Path, (row, head): (u64, &str)) -> Result<Verified> {
+    let mut found = (row == 0).then(|| NONE.to_string());
+    let verified = verify(path, &mut |of| {
+        if of.row == row && found.is_none() {
+            found = Some(of.head.clone());
+        }
+    })?;
+    if found.as_deref() == Some(head) || verified.n_faults > 0 {
+        return Ok(verified);
+    }
+    let got = found.map_or_else(|| format!("{} rows", verified.read.0), |head| format!("the head {head}"));
+    Err(Error::new(ErrorKind::Store, format!("expected row {row} with the head {head}, got {got}"))
+        .hint("rows were cut off or written anew since that head was kept"))
+}
+
+/// The rows before row `before`, newest first, at most `limit` of them, and what is wrong among them, with the row before them and the one behind. A row is
+/// found by halving, which goes wrong where rows stand in another order; that is a fault of its own.
+fn newest(path: &Path, before: u64, limit: u64) -> Result<(Vec<AccessRow>, Verified)> {
+    let of = |line: &str| serde_json::from_str::<AccessRow>(line).ok();
+    let first = before.saturating_sub(limit).max(1);
+    // What cannot be read stands before what is wanted, so that rows behind it are shown.
+    let at = first_not(path, |line| of(line).is_none_or(|row| row.row + 1 < first))?;
+    let mut lines = Lines::open(path, at)?;
+    let (mut rows, mut chain) = (Vec::new(), Verified::none());
+    for number in 0..=limit + 1 {
+        let Some(line) = lines.read()? else { break };
+        if number == 0
+            && let Some(row) = of(line)
+        {
+            // The chain is taken up where this row says that it stands.
+            let before = row.row.saturating_sub(1);
+            (chain.head, chain.read) = ((before, row.previous), (before, 0));
+        }
+        let Some(row) = chain.take(line) else { continue };
+        if row.row >= before {
+            break;
+        }
+        if row.row >= first {
+            rows.push(row);
+        }
+    }
+    rows.reverse();
+    Ok((rows, chain))
 }
 
 /// The log of a running server.
 pub(super) struct AccessLog {
     file: Appended,
+    path: PathBuf,
     last: (u64, String),
+    verified: Verified,
 }
 
 impl AccessLog {
     /// Opens the log to go on with it.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let (file, text) = Appended::open(path)?;
-        let (rows, faults) = check(&text);
-        if let Some(fault) = faults.first() {
-            let message =
-                format!("{}: expected an unbroken access log, found {} faults; {fault}", path.display(), faults.len());
+        let file = Appended::open(path)?;
+        let verified = verify(path, &mut |_| {})?;
+        if let Some(fault) = verified.faults.first() {
+            let message = format!(
+                "{}: expected an unbroken access log, found {} faults; {fault}",
+                path.display(),
+                verified.n_faults
+            );
             return Err(Error::new(ErrorKind::Store, message)
                 .hint("keep the file as it is, for whoever looks into it, and give --log another"));
         }
-        let last = rows.last().map_or((0, NONE.to_string()), |row| (row.row, row.head.clone()));
-        Ok(Self { file, last })
+        Ok(Self { file, last: verified.head.clone(), path: path.into(), verified })
+    }
+
+    /// The rows before row `before`, newest first, at most `limit`; and the whole log as far as this server has checked it: each row when it was
+    /// first read, those that are shown once more, and that the newest row is still the one that was read.
+    pub(super) fn newest(&mut self, before: Option<u64>, limit: u64) -> Result<(Vec<AccessRow>, Verified)> {
+        self.verified.go_on(&self.path, &mut |_| {})?;
+        let (last, head) = self.verified.head.clone();
+        let before = before.unwrap_or(u64::MAX).min(last + 1);
+        let (rows, chain) = newest(&self.path, before, limit)?;
+        let mut faults = chain.faults;
+        if last > 0 {
+            let (newest, _) = newest(&self.path, last + 1, 1)?;
+            if newest.first().is_none_or(|row| row.row != last || row.head != head) {
+                faults.push(format!("row {last}: it is not there any more as it was read"));
+            }
+        }
+        for fault in faults {
+            if !self.verified.faults.contains(&fault) {
+                self.verified.fault(fault);
+            }
+        }
+        Ok((rows, self.verified.clone()))
     }
 
     /// Writes what somebody did; when this returns it is on the disk. Returns number and head of the last row.
@@ -220,7 +311,7 @@ mod tests {
     }
 
     fn text(path: &Path) -> String {
-        read_lines(path).expect("read").0
+        String::from_utf8(crate::store::files::read_bounded(path, 1 << 20).expect("read")).expect("text")
     }
 
     #[test]
@@ -229,11 +320,76 @@ mod tests {
         let mut log = AccessLog::open(&path).expect("opened again");
         let now = Time::new(9).expect("a time");
         let (row, head) = log.write(&[act("a"), act("b")], ("bob", Role::Admin), (now, 4, "q-2")).expect("written");
-        let verified = verify(&path).expect("read");
-        assert_eq!((verified.faults.clone(), verified.head(), row), (vec![], (5, head.clone()), 5));
-        verified.goes_on_from(5, &head).expect("its own head");
-        assert!(verified.goes_on_from(6, &head).is_err());
-        assert!(verified.goes_on_from(4, &head).is_err());
+        let verified = verify_against(&path, (5, &head)).expect("its own head");
+        assert_eq!((verified.faults.clone(), verified.head, row), (vec![], (5, head.clone()), 5));
+        assert!(verify_against(&path, (6, &head)).is_err());
+        assert!(verify_against(&path, (4, &head)).is_err());
+        verify_against(&path, (0, &NONE.to_string())).expect("no row");
+    }
+
+    #[test]
+    fn pages_are_newest_first_and_an_edit_behind_the_servers_back_shows() {
+        let (_dir, path) = written(25);
+        let mut log = AccessLog::open(&path).expect("opened");
+        let mut page = |before, limit| {
+            let (rows, told) = log.newest(before, limit).expect("read");
+            (rows.iter().map(|row| row.row).collect::<Vec<_>>(), told)
+        };
+        assert_eq!(page(None, 10).0, (16..=25).rev().collect::<Vec<_>>());
+        assert_eq!(page(Some(16), 10).0, (6..=15).rev().collect::<Vec<_>>());
+        assert_eq!(page(Some(6), 10).0, (1..=5).rev().collect::<Vec<_>>());
+        assert_eq!(page(Some(1), 10).0, Vec::<u64>::new());
+        let (rows, told) = page(Some(999), 3);
+        assert_eq!((rows, told.head.0, told.n_faults), (vec![25, 24, 23], 25, 0));
+        // An edit in a row that is shown is found, and stays told; each edit is found by who reads the whole file.
+        let edited = text(&path).replace("exchange 7\"", "exchange 8\"");
+        crate::store::files::write_private(&path, edited.as_bytes()).expect("written");
+        assert_eq!((page(None, 10).1.n_faults, page(Some(10), 4).1.n_faults, page(None, 10).1.n_faults), (0, 1, 1));
+        let verified = verify(&path, &mut |_| {}).expect("read");
+        assert_eq!((verified.n_faults, verified.faults.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_running_server_sees_what_was_cut_written_anew_or_made_unreadable() {
+        let opened = |edit: &dyn Fn(Vec<String>) -> Vec<String>| {
+            let (dir, path) = written(25);
+            let mut log = AccessLog::open(&path).expect("opened");
+            log.newest(None, 10).expect("read");
+            let lines = edit(text(&path).lines().map(str::to_owned).collect());
+            let edited: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+            crate::store::files::write_private(&path, edited.as_bytes()).expect("written");
+            let (rows, told) = log.newest(None, 10).expect("read");
+            let out = (rows.iter().map(|row| row.row).collect::<Vec<_>>(), told.faults.clone());
+            drop(dir);
+            out
+        };
+        let whole = (16..=25).rev().collect::<Vec<_>>();
+        assert_eq!(opened(&|lines| lines), (whole.clone(), vec![]));
+        let (rows, faults) = opened(&|mut lines| lines.drain(..20).collect());
+        assert!(rows.len() < 10 && faults.iter().any(|fault| fault.contains("cut or written anew")), "{faults:?}");
+        // A tail that was made anew hangs together, but its head is another.
+        let anew = |mut lines: Vec<String>| {
+            let mut head = None;
+            for line in &mut lines[9..] {
+                let mut row: AccessRow = serde_json::from_str(line).expect("a row");
+                row.previous = head.take().unwrap_or(row.previous);
+                row.subject = row.subject.replace("exchange 9", "exchange 8");
+                row.head = row.expected_head().to_string();
+                head = Some(row.head.clone());
+                *line = serde_json::to_string(&row).expect("JSON");
+            }
+            lines
+        };
+        let (rows, faults) = opened(&anew);
+        assert_eq!((rows, faults.len()), (whole.clone(), 1), "{faults:?}");
+        assert!(faults[0].contains("row 25: it is not there any more"), "{faults:?}");
+        // Rows behind one that cannot be read are shown.
+        let unreadable = |mut lines: Vec<String>| {
+            lines[19] = "x".repeat(lines[19].len());
+            lines
+        };
+        let (rows, faults) = opened(&unreadable);
+        assert!(rows.starts_with(&[25, 24, 23, 22, 21]) && !faults.is_empty(), "{rows:?} {faults:?}");
     }
 
     #[test]
@@ -241,7 +397,11 @@ mod tests {
         let (_dir, path) = written(4);
         let whole = text(&path);
         let lines: Vec<&str> = whole.lines().collect();
-        let faults = |lines: &[String]| check(&(lines.join("\n") + "\n")).1;
+        let faults = |lines: &[String]| {
+            let mut chain = Verified::none();
+            lines.iter().for_each(|line| drop(chain.take(line)));
+            chain.faults
+        };
         let own: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         assert_eq!(faults(&own), Vec::<String>::new());
         for (field, other) in [

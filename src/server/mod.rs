@@ -32,7 +32,7 @@ mod stream;
 mod tests;
 mod who;
 
-pub use access::{AccessRow, Verified, verify};
+pub use access::{AccessRow, Verified, verify, verify_against};
 pub use limits::Rate;
 pub use listen::{Bound, Socket, Tls, listen};
 #[cfg(feature = "oidc")]

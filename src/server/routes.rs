@@ -561,7 +561,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/api/v1/log",
         least: Some(Role::Admin),
-        about: "The access log, the newest rows first, and whether its chain is whole",
+        about: "The access log, the newest rows first, and what is wrong with its chain: each row is checked when the server first reads it, and when it is shown",
         query: &[LIMIT, may("cursor", ROW, NEXT)],
         answer: CHAIN,
         handler: Handler::Plain(files::access),

@@ -501,6 +501,36 @@ test('the result of a watermark test is opened in the browser and sent nowhere',
       await page.setViewportSize({ width, height: 900 });
       assert.ok((await wide(page)) <= 0);
     }
+    // Documents and spans, named by the suspect; one whose numbers are missing or out of range breaks nothing.
+    const span = { tokens: [96, 242], characters: [510, 1310], scored: 146, log10_p: -14.2, adjusted_log10_p: -9.6 };
+    const document = { document: 0, name: hostile, tokens: 400, scored: 380, log10_p: -12.5, adjusted_log10_p: -11.9, named: true, spans: [span] };
+    const places = {
+      null_hypothesis: 'the tokens of the document were chosen without the key',
+      method: 'the least p of any span',
+      documents: 3,
+      spans: 310,
+      m_tests: 3,
+      level: 1e-3,
+      rule: 'adjusted p of at most 0.001',
+      named: 1,
+      named_not_listed: 0,
+      posterior_is: null,
+      list: [document, { ...document, name: null, named: false, spans: [{ tokens: [9, 'x'] }, null] }, { named: true, tokens: 1e300, spans: [{ tokens: [-5, 1e308] }] }],
+    };
+    await give(JSON.stringify({ ...result, results: [{ ...one, decoys, where: places }] }));
+    const strips = page.locator('figure', { hasText: 'Where the mark stands' });
+    await strips.locator('rect.bar').first().waitFor({ state: 'attached' });
+    const [bar] = await strips.locator('rect.bar').evaluateAll((all) => all.map((r) => [r.x.baseVal.value, r.width.baseVal.value, r.ownerSVGElement.width.baseVal.value]));
+    assert.ok(Math.abs(bar[0] / bar[2] - 96 / 400) < 0.01 && Math.abs(bar[1] / bar[2] - 146 / 400) < 0.01, String(bar));
+    const where = await text(page);
+    for (const words of ['1 of 3 documents named', 'adjusted p of at most 0.001', 'characters 510 to 1\u202f310', '−9.6', 'not named', hostile])
+      assert.ok(where.includes(words), words);
+    assert.deepEqual(await breaches(page), []);
+    await shot(page, 'watermark-where');
+    for (const width of [390, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      assert.ok((await wide(page)) <= 0);
+    }
     await give('{"results": [');
     await page.getByRole('alert').waitFor();
     assert.equal(page.asked.length, asked);

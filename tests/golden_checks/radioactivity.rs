@@ -53,7 +53,7 @@ fn found(test_of: &Test, read: &Read, served: Option<&Served>) -> Finding {
         bytes: BYTES,
         dir: std::env::temp_dir(),
     };
-    judge(vec![test(test_of, read, served, &[], &config).expect("tested")], &config).remove(0)
+    judge(vec![test(test_of, read, served, &[], &[], &config).expect("tested")], &config).remove(0)
 }
 
 /// The packing of a scheme with the counting of the reference: each context once (`v1`), or each window.

@@ -413,6 +413,18 @@ fn a_third_party_verifies_and_replays_what_was_found() {
         let told = site.run(&["evidence", "replay", "bundle", "--inputs", "inputs", "--threads", threads]).ok();
         assert_eq!(told.out.matches("every number is the same").count(), 2, "{}", told.out);
     }
+    // On processors without AVX-512, and without AVX at all: an emulator has them.
+    for processor in ["Haswell", "Nehalem"] {
+        let mut emulator = Command::new("qemu-x86_64");
+        emulator.args(["-cpu", processor, env!("CARGO_BIN_EXE_stillhunt"), "evidence", "replay", "bundle"]);
+        match emulator.args(["--inputs", "inputs"]).current_dir(site.path(".")).output() {
+            Err(_) => println!("skipped: replay on {processor} (no qemu-x86_64)"),
+            Ok(run) => {
+                let out = String::from_utf8_lossy(&run.stdout);
+                assert_eq!(out.matches("every number is the same").count(), 2, "{run:?}");
+            }
+        }
+    }
     // A number that is not what the inputs give is named.
     let lie = closed.out.replacen("\"scored\": ", "\"scored\": 1", 1);
     site.write("lie.json", lie);

@@ -10,7 +10,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 pub(super) const SHELL: &[u8] = include_bytes!("index.html");
 
 /// Name, content type and bytes of each file below `/assets/`.
-pub(super) const ASSETS: [(&str, &str, &[u8]); 25] = [
+pub(super) const ASSETS: [(&str, &str, &[u8]); 26] = [
     ("page.css", "text/css; charset=utf-8", include_bytes!("page.css")),
     ("icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
     ("page.js", JS, include_bytes!("page.js")),
@@ -27,6 +27,7 @@ pub(super) const ASSETS: [(&str, &str, &[u8]); 25] = [
     ("graph.js", JS, include_bytes!("graph.js")),
     ("map.js", JS, include_bytes!("map.js")),
     ("parts.js", JS, include_bytes!("parts.js")),
+    ("places.js", JS, include_bytes!("places.js")),
     ("registry.js", JS, include_bytes!("registry.js")),
     ("ring.js", JS, include_bytes!("ring.js")),
     ("saved.js", JS, include_bytes!("saved.js")),

@@ -99,15 +99,15 @@ function verifier() {
   );
 }
 
-// Whether a chain is whole, as the server found it just now, and how to ask that without this server.
-const whole = ({ faults = [], head: end }, line) =>
+// Whether a chain is whole, when the server looked, and how to ask that without this server.
+const whole = ({ faults = [], head: end }, line, when) =>
   faults.length > 0
     ? h(
         'ul',
         { class: 'warn list' },
         faults.map((fault) => h('li', null, shown(fault, { most: 300 }))),
       )
-    : h('p', { class: 'fine' }, `The chain is whole: ${many(end?.row ?? 0, 'row', 'rows')} were checked just now. `, h('code', null, line), ' asks the same without this server.');
+    : h('p', { class: 'fine' }, `The chain is whole: ${many(end?.row ?? 0, 'row', 'rows')}, ${when}. `, h('code', null, line), ' asks the same without this server.');
 
 // A command and its arguments, none of which is broken at its hyphens.
 const words = (row) => [row.command, ...(row.arguments ?? [])];
@@ -136,7 +136,7 @@ export async function view({ signal }) {
             section(
               'Chain of custody',
               'The newest act first. Each row holds the digest of the row before it, so a row that is removed, edited or moved is found.',
-              whole(custody, 'stillhunt evidence custody verify'),
+              whole(custody, 'stillhunt evidence custody verify', 'checked just now'),
               paged({
                 rows,
                 next: custody.next,
@@ -195,7 +195,7 @@ export async function view({ signal }) {
               section(
                 'Access log',
                 'Who read or revealed what through this desk, the newest row first. It is a chain of its own.',
-                whole(access, 'stillhunt serve log verify'),
+                whole(access, 'stillhunt serve log verify', 'each checked when this server first read it'),
                 paged({
                   rows: access.rows ?? [],
                   next: access.next,

@@ -10,6 +10,7 @@ import { table, facts } from './table.js';
 import { figure } from './chart.js';
 import { failure } from './dialog.js';
 import { head, section, print } from './parts.js';
+import { where } from './places.js';
 
 const MOST_BYTES = 32 << 20;
 const MOST_FILES = 24;
@@ -279,6 +280,7 @@ function result() {
       ),
       ends(tests, parameters.alpha),
     ),
+    where(tests),
     section(
       'Why',
       null,
