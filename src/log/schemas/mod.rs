@@ -26,6 +26,7 @@ mod dify;
 mod helicone;
 mod honeyhive;
 mod kong;
+mod kserve;
 mod laminar;
 mod langfuse;
 mod langsmith;
@@ -39,7 +40,9 @@ mod openinference;
 mod openrouter;
 mod opik;
 mod portkey;
+mod posthog;
 mod promptlayer;
+mod sagemaker;
 mod sglang;
 mod truefoundry;
 mod vertex;
@@ -57,8 +60,10 @@ use super::value::{Object, get, scalar, unpacked};
 use super::{Fault, Reason};
 use serde_json::Value;
 
-/// The calls that a row holds within it, each with what the row says of all: a trace with its observations or spans.
+/// The calls that a row holds within it, each with what the row says of all: a trace with its observations or spans. What a row holds in another encoding is
+/// decoded where it stands.
 pub(crate) fn inside(row: &mut Object) -> Option<Vec<Object>> {
+    sagemaker::decode(row);
     langfuse::observations(row).or_else(|| mlflow::spans(row)).or_else(|| datadog::spans(row))
 }
 
@@ -171,7 +176,7 @@ fn span(row: &Value) -> Option<Span> {
 }
 
 /// Every schema, the most particular first.
-const ALL: [&Schema; 49] = [
+const ALL: [&Schema; 53] = [
     &bedrock::INVOCATION,
     &bedrock::BATCH,
     &vertex::LOG,
@@ -193,6 +198,9 @@ const ALL: [&Schema; 49] = [
     &kong::SCHEMA,
     &azure::GATEWAY,
     &databricks::SCHEMA,
+    &sagemaker::SCHEMA,
+    &kserve::REQUEST,
+    &kserve::RESPONSE,
     &braintrust::SCHEMA,
     &weave::SCHEMA,
     &opik::SCHEMA,
@@ -201,6 +209,7 @@ const ALL: [&Schema; 49] = [
     &datadog::EVENT,
     &datadog::SPAN,
     &honeyhive::SCHEMA,
+    &posthog::SCHEMA,
     &promptlayer::TRACKED,
     &promptlayer::LOGGED,
     &truefoundry::SCHEMA,

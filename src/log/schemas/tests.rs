@@ -251,6 +251,12 @@ fn what_is_no_model_call_is_passed_over_and_what_is_broken_is_named() {
             json!({"ai": {"proxy": {"payload": {"request": {"input": "chunk"}, "response": {"data": [{"embedding": [0.1]}]}}}}, "consumer": {"id": "c"}}),
             "no-exchange",
         ),
+        (json!({"event": "$pageview", "distinct_id": "u", "properties": {}}), "no-exchange"),
+        // Captured bytes that are no text are nobody's prompt.
+        (
+            json!({"captureData": {"endpointInput": {"data": "/w==", "encoding": "BASE64"}, "endpointOutput": {}}, "eventMetadata": {}, "eventVersion": "0"}),
+            "no-prompt",
+        ),
         (json!({"data": ["a", 1]}), "unknown-schema"),
     ] {
         let got = one(&row).unwrap_err();

@@ -2,6 +2,7 @@
 
 Run in this directory with Python 3.10 or later; it needs nothing else and gives the same bytes each time.
 """
+import base64
 import csv
 import datetime
 import io
@@ -282,6 +283,12 @@ case("sglang-text", "sglang-text.log", "".join(map(printed, ALL)), DEFAULTS[:2],
 
 bricks = lambda e: {"databricks_request_id": e.id, "request_time": e.time, "status_code": 200, "request": json.dumps(e.chat()), "response": json.dumps(e.completion()), "requester": e.account, "served_entity_id": "x"}
 case("databricks", "databricks.csv", table([bricks(e) for e in ALL]))
+captured = lambda e, request, response: {"captureData": {"endpointInput": {"observedContentType": "application/json", "mode": "INPUT", **request}, "endpointOutput": {"observedContentType": "application/json", "mode": "OUTPUT", **response}}, "eventMetadata": {"eventId": e.id, "customAttributes": [e.account], "inferenceTime": e.time}, "eventVersion": "0"}
+as_json = lambda body: {"data": json.dumps(body), "encoding": "JSON"}
+as_bytes = lambda body: {"data": base64.b64encode(json.dumps(body).encode()).decode(), "encoding": "BASE64"}
+case("sagemaker", "sagemaker.jsonl", lines([captured(e, as_json(e.chat()), as_json(e.completion())) for e in ALL[:4]] + [captured(e, as_bytes(e.chat()), as_bytes(e.completion())) for e in ALL[4:]]))
+serving = lambda e, kind, data, at: {"specversion": "1.0", "id": e.id, "source": "http://localhost:9081/", "type": f"org.kubeflow.serving.inference.{kind}", "datacontenttype": "application/json", "time": at, "inferenceservicename": "tutor", "namespace": "shop", "endpoint": "default", "data": data}
+case("kserve", "kserve.jsonl", lines([serving(e, "request", {**e.chat(), "user": e.account}, e.time) for e in ALL] + [serving(e, "response", e.completion(), e.time) for e in ALL]))
 trust = lambda e: {"id": e.id, "span_id": e.id, "root_span_id": e.id, "created": e.time, "input": e.messages(), "output": e.completion()["choices"], "metadata": {"model": e.model, "user_id": e.account}, "metrics": {"start": e.unix, "tokens": 52}, "span_attributes": {"name": "Chat Completion", "type": "llm"}}
 case("braintrust", "braintrust.jsonl", lines([{**trust(ALL[0]), "id": "task", "span_attributes": {"type": "task"}}, *map(trust, ALL)]))
 weave = lambda e: {"id": e.id, "project_id": "t/p", "op_name": "weave:///t/p/op/openai.chat.completions.create:abc", "trace_id": e.id, "started_at": e.time, "attributes": {"user_id": e.account}, "inputs": e.chat(), "output": e.completion()}
@@ -378,6 +385,10 @@ case("datadog-intake", "datadog-intake.jsonl", lines({"data": {"type": "span", "
 
 hive = lambda e: {"event_id": e.id, "session_id": "s", "parent_id": "p", "project": "shop", "event_type": "model", "event_name": "chat", "source": "prod", "config": {"provider": "openai", "model": e.model}, "inputs": {"chat_history": e.messages()}, "outputs": {"role": "assistant", "content": e.response}, "error": None, "start_time": e.unix * 1000, "end_time": e.unix * 1000 + 900, "duration": 900, "metadata": {}, "user_properties": {"user_id": e.account}}
 case("honeyhive", "honeyhive.jsonl", lines([{**hive(ALL[0]), "event_id": "c", "event_type": "chain"}, *map(hive, ALL)]))
+
+seen = lambda e, event, properties: {"uuid": e.id, "event": event, "distinct_id": e.account, "timestamp": e.time, "properties": json.dumps(properties), "person_id": "p"}
+generation = lambda e: {"$ai_trace_id": e.id, "$ai_span_id": "s", "$ai_model": e.model, "$ai_provider": "openai", "$ai_input": e.messages(), "$ai_output_choices": [{"role": "assistant", "content": [{"type": "text", "text": e.response}]}], "$ai_input_tokens": 40, "$ai_output_tokens": 12, "$ai_latency": 0.9, "$ai_http_status": 200}
+case("posthog", "posthog.csv", table([seen(ALL[0], "$ai_trace", {"$ai_trace_id": ALL[0].id, "$ai_input_state": "x"})] + [seen(e, "$ai_generation", generation(e)) for e in ALL] + [seen(ALL[1], "signed up", {"plan": "free"})]))
 
 tracked = lambda e: {"function_name": "openai.chat.completions.create", "provider_type": "openai", "args": [], "kwargs": e.chat(), "tags": ["prod"], "request_response": e.completion(), "request_start_time": e.unix, "request_end_time": e.unix + 1, "metadata": {"user_id": e.account}, "request_id": e.n + 1}
 case("promptlayer", "promptlayer.jsonl", lines(map(tracked, ALL)))

@@ -7,7 +7,7 @@ use crate::log::{LogConfig, Row, read_csv, read_jsonl};
 use serde_json::{Map, Value, json};
 
 /// Columns that readers open: bodies, what lies around them, and what carries rows.
-const COLUMNS: [&str; 28] = [
+const COLUMNS: [&str; 30] = [
     "message",
     "messages",
     "input",
@@ -36,9 +36,12 @@ const COLUMNS: [&str; 28] = [
     "prompt_blueprint",
     "config",
     "reqPayload",
+    "captureData",
+    "properties",
 ];
 
-/// What a row says beside: of no schema, of ours, of a bare body, of a span, of an observation, of MLflow's table, of HoneyHive, of PromptLayer and OpenPipe.
+/// What a row says beside: of no schema, of ours, of a bare body, of a span, of an observation, of MLflow's table, of HoneyHive, of PromptLayer and OpenPipe, of SageMaker,
+/// PostHog and KServe.
 fn beside() -> Vec<Value> {
     vec![
         json!({}),
@@ -49,6 +52,9 @@ fn beside() -> Vec<Value> {
         json!({"trace_id": "t", "state": "OK", "info": {"trace_metadata": {"mlflow.trace.user": "u"}}}),
         json!({"event_id": "e", "event_type": "model", "session_id": "s", "start_time": "2026-03-04T09:00:00Z", "user_properties": {"user_id": "u"}}),
         json!({"function_name": "f", "request_id": 1, "request_start_time": "2026-03-04T09:00:00Z", "respPayload": {}, "metadata": {"user_id": "u"}}),
+        json!({"captureData": {}, "eventVersion": "0", "eventMetadata": {"eventId": "i", "customAttributes": ["u"], "inferenceTime": "2026-03-04T09:00:00Z"}}),
+        json!({"event": "$ai_generation", "distinct_id": "u", "properties": {}, "uuid": "i", "timestamp": "2026-03-04T09:00:00Z"}),
+        json!({"specversion": "1.0", "id": "i", "type": "org.kubeflow.serving.inference.request", "time": "2026-03-04T09:00:00Z", "data": {}}),
     ]
 }
 
