@@ -1,7 +1,8 @@
 //! Amazon SageMaker: data capture of an endpoint, request and response of each call in one line.
 //!
-//! Bodies are the endpoint's own: text-generation servers, or any chat API. The account is what the caller said in the custom attributes, as a whole, else
-//! what the body reports. Weakness: a response that was streamed is captured as its pieces, of which only whole bodies are read.
+//! Bodies are the endpoint's own: text-generation servers, or any chat API. The account is what the body reports. Custom attributes are none unless a map
+//! says so: callers put the id of a trace there as well, and each call would be an account of its own. Weakness: a response that was streamed is captured
+//! as its pieces, of which only whole bodies are read.
 
 use super::{Fields, NOWHERE, Object, Schema, all, all_calls, any, as_it_is, get, unpacked};
 use base64::Engine as _;
@@ -16,7 +17,6 @@ pub(super) const SCHEMA: Schema = Schema {
     json: &["eventMetadata", "captureData.endpointInput.data", "captureData.endpointOutput.data"],
     fields: Fields {
         id: &["eventMetadata.inferenceId", "eventMetadata.eventId"],
-        account: &["eventMetadata.customAttributes.0", "eventMetadata.customAttributes"],
         time: &["eventMetadata.inferenceTime"],
         request: &["captureData.endpointInput.data"],
         response: &["captureData.endpointOutput.data"],

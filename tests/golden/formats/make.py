@@ -283,12 +283,13 @@ case("sglang-text", "sglang-text.log", "".join(map(printed, ALL)), DEFAULTS[:2],
 
 bricks = lambda e: {"databricks_request_id": e.id, "request_time": e.time, "status_code": 200, "request": json.dumps(e.chat()), "response": json.dumps(e.completion()), "requester": e.account, "served_entity_id": "x"}
 case("databricks", "databricks.csv", table([bricks(e) for e in ALL]))
-captured = lambda e, request, response: {"captureData": {"endpointInput": {"observedContentType": "application/json", "mode": "INPUT", **request}, "endpointOutput": {"observedContentType": "application/json", "mode": "OUTPUT", **response}}, "eventMetadata": {"eventId": e.id, "customAttributes": [e.account], "inferenceTime": e.time}, "eventVersion": "0"}
+captured = lambda e, request, response: {"captureData": {"endpointInput": {"observedContentType": "application/json", "mode": "INPUT", **request}, "endpointOutput": {"observedContentType": "application/json", "mode": "OUTPUT", **response}}, "eventMetadata": {"eventId": e.id, "customAttributes": ["trace=" + e.id], "inferenceTime": e.time}, "eventVersion": "0"}
+asked = lambda e: {**e.chat(), "user": e.account}
 as_json = lambda body: {"data": json.dumps(body), "encoding": "JSON"}
 as_bytes = lambda body: {"data": base64.b64encode(json.dumps(body).encode()).decode(), "encoding": "BASE64"}
-case("sagemaker", "sagemaker.jsonl", lines([captured(e, as_json(e.chat()), as_json(e.completion())) for e in ALL[:4]] + [captured(e, as_bytes(e.chat()), as_bytes(e.completion())) for e in ALL[4:]]))
+case("sagemaker", "sagemaker.jsonl", lines([captured(e, as_json(asked(e)), as_json(e.completion())) for e in ALL[:4]] + [captured(e, as_bytes(asked(e)), as_bytes(e.completion())) for e in ALL[4:]]))
 serving = lambda e, kind, data, at: {"specversion": "1.0", "id": e.id, "source": "http://localhost:9081/", "type": f"org.kubeflow.serving.inference.{kind}", "datacontenttype": "application/json", "time": at, "inferenceservicename": "tutor", "namespace": "shop", "endpoint": "default", "data": data}
-case("kserve", "kserve.jsonl", lines([serving(e, "request", {**e.chat(), "user": e.account}, e.time) for e in ALL] + [serving(e, "response", e.completion(), e.time) for e in ALL]))
+case("kserve", "kserve.jsonl", lines([serving(e, "request", asked(e), e.time) for e in ALL] + [serving(e, "response", e.completion(), e.time) for e in ALL]))
 trust = lambda e: {"id": e.id, "span_id": e.id, "root_span_id": e.id, "created": e.time, "input": e.messages(), "output": e.completion()["choices"], "metadata": {"model": e.model, "user_id": e.account}, "metrics": {"start": e.unix, "tokens": 52}, "span_attributes": {"name": "Chat Completion", "type": "llm"}}
 case("braintrust", "braintrust.jsonl", lines([{**trust(ALL[0]), "id": "task", "span_attributes": {"type": "task"}}, *map(trust, ALL)]))
 weave = lambda e: {"id": e.id, "project_id": "t/p", "op_name": "weave:///t/p/op/openai.chat.completions.create:abc", "trace_id": e.id, "started_at": e.time, "attributes": {"user_id": e.account}, "inputs": e.chat(), "output": e.completion()}
